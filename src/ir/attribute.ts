@@ -1,0 +1,138 @@
+/** @file Attributes of nodes: typed literals, tensors and subgraphs, and the accessors that read them. */
+import { InvalidModelError } from "../errors.ts";
+import type { Graph } from "./graph.ts";
+import type { SparseTensor, Tensor } from "./tensor.ts";
+import type { ValueType } from "./types.ts";
+
+/** `reference`: the attribute of the enclosing function whose value this one takes. */
+export type Attribute =
+  | { readonly type: "float"; readonly value: number }
+  | { readonly type: "int"; readonly value: bigint }
+  | { readonly type: "string"; readonly value: Uint8Array }
+  | { readonly type: "tensor"; readonly value: Tensor }
+  | { readonly type: "sparse-tensor"; readonly value: SparseTensor }
+  | { readonly type: "graph"; readonly value: Graph }
+  | { readonly type: "type"; readonly value: ValueType | undefined }
+  | { readonly type: "floats"; readonly value: readonly number[] }
+  | { readonly type: "ints"; readonly value: readonly bigint[] }
+  | { readonly type: "strings"; readonly value: readonly Uint8Array[] }
+  | { readonly type: "tensors"; readonly value: readonly Tensor[] }
+  | { readonly type: "sparse-tensors"; readonly value: readonly SparseTensor[] }
+  | { readonly type: "graphs"; readonly value: readonly Graph[] }
+  | { readonly type: "types"; readonly value: readonly (ValueType | undefined)[] }
+  | { readonly type: "reference"; readonly to: string; readonly of: Exclude<Attribute["type"], "reference"> };
+
+export type Attributes = ReadonlyMap<string, Attribute>;
+
+interface HasAttributes {
+  readonly opType: string;
+  readonly name: string;
+  readonly attributes: Attributes;
+}
+
+/** What a literal in the builder may be; integers become `int`/`ints`, use `float()` for a float that is whole. */
+export type AttributeLiteral =
+  | number
+  | bigint
+  | boolean
+  | string
+  | readonly number[]
+  | readonly string[]
+  | Tensor
+  | Attribute;
+
+export function float(value: number): Attribute {
+  return { type: "float", value };
+}
+
+export function floats(value: readonly number[]): Attribute {
+  return { type: "floats", value };
+}
+
+export function graphAttribute(value: Graph): Attribute {
+  return { type: "graph", value };
+}
+
+/** The attribute that a literal stands for. */
+export function attributeFrom(literal: AttributeLiteral): Attribute {
+  if (typeof literal === "bigint") return { type: "int", value: literal };
+  if (typeof literal === "boolean") return { type: "int", value: literal ? 1n : 0n };
+  if (typeof literal === "number")
+    return Number.isInteger(literal) ? { type: "int", value: BigInt(literal) } : float(literal);
+  if (typeof literal === "string") return { type: "string", value: new TextEncoder().encode(literal) };
+  if (isList(literal)) return listAttribute(literal);
+  return "dtype" in literal ? { type: "tensor", value: literal } : literal;
+}
+
+function isList(literal: AttributeLiteral): literal is readonly number[] | readonly string[] {
+  return Array.isArray(literal);
+}
+
+function listAttribute(list: readonly number[] | readonly string[]): Attribute {
+  const encoder = new TextEncoder();
+  if (list.some((item) => typeof item === "string")) {
+    return { type: "strings", value: list.map((item) => encoder.encode(String(item))) };
+  }
+  const numbers = list as readonly number[];
+  return numbers.every(Number.isInteger) ? { type: "ints", value: numbers.map(BigInt) } : floats(numbers);
+}
+
+/** An `int` attribute as a number; values beyond 2^53 are rounded, as in "until the end". */
+export function intOf(node: HasAttributes, name: string): number | undefined;
+export function intOf(node: HasAttributes, name: string, fallback: number): number;
+export function intOf(node: HasAttributes, name: string, fallback?: number): number | undefined {
+  const value = read(node, name, "int");
+  return value === undefined ? fallback : Number(value);
+}
+
+export function intsOf(node: HasAttributes, name: string): readonly number[] | undefined {
+  return read(node, name, "ints")?.map(Number);
+}
+
+export function floatOf(node: HasAttributes, name: string): number | undefined;
+export function floatOf(node: HasAttributes, name: string, fallback: number): number;
+export function floatOf(node: HasAttributes, name: string, fallback?: number): number | undefined {
+  return read(node, name, "float") ?? fallback;
+}
+
+export function floatsAttribute(node: HasAttributes, name: string): readonly number[] | undefined {
+  return read(node, name, "floats");
+}
+
+export function stringOf(node: HasAttributes, name: string): string | undefined;
+export function stringOf(node: HasAttributes, name: string, fallback: string): string;
+export function stringOf(node: HasAttributes, name: string, fallback?: string): string | undefined {
+  const bytes = read(node, name, "string");
+  return bytes === undefined ? fallback : new TextDecoder().decode(bytes);
+}
+
+export function stringsAttribute(node: HasAttributes, name: string): readonly string[] | undefined {
+  return read(node, name, "strings")?.map((bytes) => new TextDecoder().decode(bytes));
+}
+
+export function tensorAttribute(node: HasAttributes, name: string): Tensor | undefined {
+  return read(node, name, "tensor");
+}
+
+export function graphOf(node: HasAttributes, name: string): Graph | undefined {
+  return read(node, name, "graph");
+}
+
+type ValueOf = {
+  [A in Attribute as A["type"]]: A extends { readonly value: infer V } ? V : never;
+};
+
+function read<T extends Exclude<Attribute["type"], "reference">>(
+  node: HasAttributes,
+  name: string,
+  type: T,
+): ValueOf[T] | undefined {
+  const attribute = node.attributes.get(name);
+  if (!attribute) return undefined;
+  if (attribute.type === type && "value" in attribute) return attribute.value as ValueOf[T];
+  throw new InvalidModelError(`attribute "${name}" has the wrong type`, {
+    expected: type,
+    got: attribute.type,
+    where: `node "${node.name}" (${node.opType})`,
+  });
+}

@@ -1,0 +1,10 @@
+export * from "./attribute.ts";
+export * from "./builder.ts";
+export * from "./edit.ts";
+export { type FloatFormat, floatFormats } from "./float-formats.ts";
+export * from "./graph.ts";
+export * from "./names.ts";
+export * from "./tensor.ts";
+export * from "./traverse.ts";
+export * from "./types.ts";
+export * from "./verify.ts";

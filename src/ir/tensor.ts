@@ -1,0 +1,210 @@
+/** @file Tensors: a dtype, dims and little-endian bytes that are never copied without need. */
+import { InvalidModelError, ShapeError, UnsupportedError } from "../errors.ts";
+import { type FloatFormat, floatFormats } from "./float-formats.ts";
+import { byteLength, type DataType, dataTypes } from "./types.ts";
+
+/** Where the bytes of a tensor lie when they are outside the model file. */
+export interface ExternalReference {
+  readonly location: string;
+  readonly offset: number;
+  /** Absent: to the end of the file. */
+  readonly length?: number;
+  readonly checksum?: string;
+}
+
+/** What only the codec can read: fields that the IR has no noun for, kept for the way back. */
+export type Preserved = object;
+
+export interface Tensor {
+  readonly dtype: DataType;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array | readonly Uint8Array[] | ExternalReference;
+  readonly docString?: string;
+  readonly metadata?: ReadonlyMap<string, string>;
+  readonly preserved?: Preserved;
+}
+
+/** Coordinates of the nonzero elements: `indices` is [nnz] (flat) or [nnz, rank]. */
+export interface SparseTensor {
+  readonly dims: readonly number[];
+  readonly values: Tensor;
+  readonly indices: Tensor;
+  readonly preserved?: Preserved;
+}
+
+export type Initializer = Tensor | SparseTensor;
+
+export function isSparse(value: Initializer): value is SparseTensor {
+  return "indices" in value;
+}
+
+export type NumericArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+type ArrayConstructor = {
+  new (buffer: ArrayBufferLike, offset: number, length: number): NumericArray;
+  readonly BYTES_PER_ELEMENT: number;
+};
+
+const arrays: Partial<Record<DataType, ArrayConstructor>> = {
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  bool: Uint8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  uint64: BigUint64Array,
+  int64: BigInt64Array,
+};
+
+/** A tensor over `values`' own memory. The length must be the product of `dims`. */
+export function tensor(dtype: DataType, dims: readonly number[], values: NumericArray | readonly number[]): Tensor {
+  const data = ArrayBuffer.isView(values) ? bytesOf(values) : bytesOf(fromNumbers(dtype, values));
+  const expected = byteLength(dtype, sizeOf(dims));
+  if (data.byteLength !== expected) {
+    throw new ShapeError("a tensor's data does not fill its dims", {
+      expected: `${expected} bytes for ${dtype}[${dims.join(", ")}]`,
+      got: `${data.byteLength} bytes`,
+    });
+  }
+  return { dtype, dims, data };
+}
+
+export function scalar(dtype: DataType, value: number): Tensor {
+  return tensor(dtype, [], [value]);
+}
+
+/** A one-dimensional int64 tensor, the form of shapes, axes and pads. */
+export function int64s(values: readonly number[]): Tensor {
+  return tensor("int64", [values.length], values);
+}
+
+export function strings(dims: readonly number[], values: readonly string[]): Tensor {
+  const encoder = new TextEncoder();
+  return { dtype: "string", dims, data: values.map((value) => encoder.encode(value)) };
+}
+
+export function sizeOf(dims: readonly number[]): number {
+  return dims.reduce((product, dim) => product * dim, 1);
+}
+
+/** The raw little-endian bytes. External data must have been loaded before. */
+export function bytesOfTensor(t: Tensor): Uint8Array {
+  if (t.data instanceof Uint8Array) return t.data;
+  if (Array.isArray(t.data)) throw new UnsupportedError("string tensors have no raw bytes");
+  throw new InvalidModelError("a tensor's external data was not loaded", {
+    got: `a reference to ${JSON.stringify((t.data as ExternalReference).location)}`,
+    hint: "Load the model with loadModel(path), which resolves external data.",
+  });
+}
+
+/** A typed view without a copy where alignment allows; 16-bit floats as their bit patterns. */
+export function typedArray(t: Tensor): NumericArray {
+  const bytes = bytesOfTensor(t);
+  const arrayType = arrays[t.dtype];
+  if (!arrayType) throw new UnsupportedError(`${t.dtype} has no typed array; use numbersOf`);
+  const aligned = bytes.byteOffset % arrayType.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  return new arrayType(aligned.buffer, aligned.byteOffset, sizeOf(t.dims));
+}
+
+/** The elements as a float64 array; 64-bit integers beyond 2^53 are rounded. */
+export function numbersOf(t: Tensor): Float64Array {
+  if (t.dtype === "string") throw new UnsupportedError("string tensors have no numbers");
+  const format: FloatFormat | undefined = floatFormats[t.dtype];
+  if (format) return Float64Array.from({ length: sizeOf(t.dims) }, (_, i) => format.decode(bitsAt(t, i)));
+  if (dataTypes[t.dtype].bits < 8)
+    return Float64Array.from({ length: sizeOf(t.dims) }, (_, i) => signed(t, bitsAt(t, i)));
+  return Float64Array.from(typedArray(t) as ArrayLike<number | bigint>, Number);
+}
+
+/** The elements as float32; a view when the tensor is float32 already. */
+export function floatsOf(t: Tensor): Float32Array {
+  const view = t.dtype === "float32" ? typedArray(t) : numbersOf(t);
+  return view instanceof Float32Array ? view : Float32Array.from(view as Float64Array);
+}
+
+export function stringsOf(t: Tensor): string[] {
+  if (!Array.isArray(t.data)) throw new UnsupportedError(`a ${t.dtype} tensor has no strings`);
+  const decoder = new TextDecoder();
+  return (t.data as readonly Uint8Array[]).map((bytes) => decoder.decode(bytes));
+}
+
+/** Converts numbers to the bytes of `dtype`, rounding to nearest even and saturating integers. */
+export function tensorFromNumbers(dtype: DataType, dims: readonly number[], values: ArrayLike<number>): Tensor {
+  return tensor(dtype, dims, fromNumbers(dtype, values));
+}
+
+function fromNumbers(dtype: DataType, values: ArrayLike<number>): NumericArray {
+  const format: FloatFormat | undefined = floatFormats[dtype];
+  const { bits, kind } = dataTypes[dtype];
+  if (format) return packBits(bits, values, (value) => format.encode(value));
+  if (bits < 8) return packBits(bits, values, (value) => saturate(value, bits, kind === "int") & ((1 << bits) - 1));
+  if (dtype === "float32") return Float32Array.from(values);
+  if (dtype === "float64") return Float64Array.from(values);
+  if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1));
+  if (dtype === "int64") return BigInt64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value))));
+  if (dtype === "uint64") return BigUint64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value))));
+  const arrayType = arrays[dtype];
+  if (!arrayType) throw new UnsupportedError(`numbers cannot be stored as ${dtype}`);
+  const result = new arrayType(new ArrayBuffer(values.length * arrayType.BYTES_PER_ELEMENT), 0, values.length);
+  for (let i = 0; i < values.length; i++) result[i] = saturate(values[i]!, bits, kind === "int");
+  return result;
+}
+
+function saturate(value: number, bits: number, isSigned: boolean): number {
+  const low = isSigned ? -(2 ** (bits - 1)) : 0;
+  const high = isSigned ? 2 ** (bits - 1) - 1 : 2 ** bits - 1;
+  const rounded = roundHalfEven(value);
+  return Math.min(high, Math.max(low, rounded));
+}
+
+/** Rounds to the nearest integer, ties to even, as ONNX and NumPy do. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+function packBits(bits: number, values: ArrayLike<number>, encode: (value: number) => number): NumericArray {
+  if (bits === 16) return Uint16Array.from(values, encode);
+  if (bits === 8) return Uint8Array.from(values, encode);
+  const perByte = 8 / bits;
+  const packed = new Uint8Array(Math.ceil(values.length / perByte));
+  for (let i = 0; i < values.length; i++) {
+    packed[Math.floor(i / perByte)]! |= encode(values[i]!) << ((i % perByte) * bits);
+  }
+  return packed;
+}
+
+function bitsAt(t: Tensor, index: number): number {
+  const bytes = bytesOfTensor(t);
+  const { bits } = dataTypes[t.dtype];
+  if (bits === 16) return bytes[2 * index]! | (bytes[2 * index + 1]! << 8);
+  if (bits === 8) return bytes[index]!;
+  const perByte = 8 / bits;
+  return (bytes[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & ((1 << bits) - 1);
+}
+
+function signed(t: Tensor, pattern: number): number {
+  const { bits, kind } = dataTypes[t.dtype];
+  return kind === "int" && pattern >= 2 ** (bits - 1) ? pattern - 2 ** bits : pattern;
+}
+
+function bytesOf(view: NumericArray): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}

@@ -1,0 +1,71 @@
+/** @file Passes: functions from model to model, with a name, composed into pipelines. */
+import type { Model, Tensor } from "../ir/index.ts";
+
+/** What a pass promises numerically. */
+export type PassExactness = "exact" | "rounding" | "approximate";
+
+export interface PassResult {
+  /** The same object when nothing changed. */
+  readonly model: Model;
+  /** What was done and what did not apply, with reasons. */
+  readonly notes?: readonly Note[];
+}
+
+/** One thing that a pass did, or chose not to do. */
+export interface Note {
+  readonly pass: string;
+  readonly kind: "applied" | "declined";
+  readonly reason: string;
+  /** Names of the nodes concerned. */
+  readonly nodes: readonly string[];
+}
+
+export interface Pass {
+  readonly name: string;
+  readonly exactness: PassExactness;
+  run(model: Model): PassResult | Promise<PassResult>;
+}
+
+/** Computes a model's outputs for given inputs; how passes reach a runtime without importing one. */
+export type Evaluate = (model: Model, feeds: ReadonlyMap<string, Tensor>) => Promise<ReadonlyMap<string, Tensor>>;
+
+/** Runs passes one after another. */
+export function sequential(name: string, passes: readonly Pass[]): Pass {
+  return {
+    name,
+    exactness: weakest(passes),
+    async run(model) {
+      const notes: Note[] = [];
+      let current = model;
+      for (const pass of passes) {
+        const result = await pass.run(current);
+        current = result.model;
+        notes.push(...(result.notes ?? []));
+      }
+      return { model: current, notes };
+    },
+  };
+}
+
+/** Repeats a pass until it changes nothing, at most `limit` times. */
+export function untilStable(pass: Pass, limit = 20): Pass {
+  return {
+    ...pass,
+    async run(model) {
+      const notes: Note[] = [];
+      let current = model;
+      for (let round = 0; round < limit; round++) {
+        const result = await pass.run(current);
+        notes.push(...(result.notes ?? []));
+        if (result.model === current) break;
+        current = result.model;
+      }
+      return { model: current, notes };
+    },
+  };
+}
+
+function weakest(passes: readonly Pass[]): PassExactness {
+  if (passes.some((pass) => pass.exactness === "approximate")) return "approximate";
+  return passes.some((pass) => pass.exactness === "rounding") ? "rounding" : "exact";
+}
