@@ -4,6 +4,9 @@ import type { DataType, Dim, Model, Tensor } from "../ir/index.ts";
 export const executionProviders = ["cpu", "webgpu", "wasm"] as const;
 export type ExecutionProvider = (typeof executionProviders)[number];
 
+/** What a session runs on: a provider of ONNX Runtime, or lithe's own slow evaluator. */
+export type SessionProvider = ExecutionProvider | "reference";
+
 /** A model's input or output as the runtime sees it. */
 export interface Port {
   readonly name: string;
@@ -49,7 +52,7 @@ export interface Timing {
 }
 
 export interface Session extends AsyncDisposable {
-  readonly ep: ExecutionProvider;
+  readonly ep: SessionProvider;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   /** Milliseconds that loading took. */
