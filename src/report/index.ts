@@ -1,1 +1,3 @@
 export type * from "./facts.ts";
+export * from "./format.ts";
+export { lossOf, reportPage } from "./page.ts";

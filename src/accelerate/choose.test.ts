@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decide, type Figures, goals, paretoFront, ranked } from "./choose.ts";
+
+const figures = (form: string, latencyRatio: number, sizeRatio: number, drop: number): Figures => ({
+  form,
+  latencyRatio,
+  sizeRatio,
+  drop,
+  latencySpread: [latencyRatio * 0.97, latencyRatio * 1.03],
+});
+
+const arbitrary = fc
+  .record({
+    latencyRatio: fc.double({ min: 0.2, max: 5, noNaN: true }),
+    sizeRatio: fc.double({ min: 0.5, max: 8, noNaN: true }),
+    drop: fc.double({ min: -0.1, max: 0.5, noNaN: true }),
+  })
+  .map(({ latencyRatio, sizeRatio, drop }) => figures("any", latencyRatio, sizeRatio, drop));
+
+describe("choosing a candidate", () => {
+  it("refuses what breaks the bound, however fast", () => {
+    expect(decide(figures("static", 3, 4, 0.02), 0.01, "latency")).toMatchObject({
+      accepted: false,
+      reason: expect.stringContaining("bound"),
+    });
+  });
+
+  it("refuses a drop that is not a number", () => {
+    expect(decide(figures("static", 3, 4, Number.NaN), 0.01, "latency").accepted).toBe(false);
+  });
+
+  it("never hands out what is slower", () => {
+    for (const goal of goals) expect(decide(figures("static", 0.7, 4, 0), 0.01, goal).accepted).toBe(false);
+  });
+
+  it("lets a size form be as fast as the original within noise", () => {
+    expect(decide(figures("weight-only", 0.995, 4, 0), 0.01, "size").accepted).toBe(true);
+    expect(decide(figures("weight-only", 0.995, 4, 0), 0.01, "latency").accepted).toBe(false);
+  });
+
+  it("ranks by the goal", () => {
+    const fast = figures("fast", 2, 1.5, 0);
+    const small = figures("small", 1.2, 4, 0);
+    expect(ranked([small, fast], 0.01, "latency")[0]).toBe(fast);
+    expect(ranked([fast, small], 0.01, "size")[0]).toBe(small);
+    expect(ranked([fast, small], 0.01, "balanced")[0]).toBe(small);
+  });
+
+  it("keeps on the front exactly what nothing dominates", () => {
+    fc.assert(
+      fc.property(fc.array(arbitrary, { maxLength: 12 }), (candidates) => {
+        const front = paretoFront(candidates);
+        for (const a of candidates) {
+          const beaten = candidates.some(
+            (b) =>
+              b.latencyRatio >= a.latencyRatio &&
+              b.sizeRatio >= a.sizeRatio &&
+              b.drop <= a.drop &&
+              (b.latencyRatio > a.latencyRatio || b.sizeRatio > a.sizeRatio || b.drop < a.drop),
+          );
+          expect(front.includes(a)).toBe(!beaten);
+        }
+      }),
+    );
+  });
+});

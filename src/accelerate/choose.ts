@@ -1,0 +1,73 @@
+/** @file Which candidate wins: the bound, the Pareto front, the goal. Figures in, decision out. */
+
+export const goals = ["latency", "size", "balanced"] as const;
+export type Goal = (typeof goals)[number];
+
+/** A candidate's figures against the original. */
+export interface Figures {
+  readonly form: string;
+  /** Bytes of the original over bytes of the candidate. */
+  readonly sizeRatio: number;
+  /** Latency of the original over latency of the candidate, and its 95 % interval. */
+  readonly latencyRatio: number;
+  readonly latencySpread: readonly [number, number];
+  /** What is lost, in the measure of the bound; 0 is nothing, negative is a gain. */
+  readonly drop: number;
+}
+
+export interface Decision {
+  readonly accepted: boolean;
+  readonly reason: string;
+}
+
+/** How much of a latency ratio's shortfall from 1 counts as noise when the goal is size. */
+const NOISE = 0.02;
+
+/** Whether a candidate may be handed out: within the bound, and not slower than the original. */
+export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision {
+  const { drop, latencyRatio, latencySpread, sizeRatio } = figures;
+  const interval = `95 % interval ${latencySpread.map((bound) => bound.toFixed(2)).join(" to ")}`;
+  if (!(drop <= maxDrop)) return refuse(`loses ${percent(drop)}, more than the bound of ${percent(maxDrop)}`);
+  if (goal === "size") {
+    if (latencySpread[1] < 1 - NOISE)
+      return refuse(`slower than the original: ${latencyRatio.toFixed(2)}× (${interval})`);
+    if (sizeRatio <= 1) return refuse(`not smaller than the original: ${sizeRatio.toFixed(2)}×`);
+  } else if (latencySpread[0] <= 1) {
+    return refuse(`not certainly faster than the original: ${latencyRatio.toFixed(2)}× (${interval})`);
+  }
+  return {
+    accepted: true,
+    reason: `${latencyRatio.toFixed(2)}× faster, ${sizeRatio.toFixed(2)}× smaller, loses ${percent(drop)}`,
+  };
+}
+
+/** Candidates that no other beats in size, latency and drop at once. */
+export function paretoFront<F extends Figures>(candidates: readonly F[]): F[] {
+  return candidates.filter((a) => !candidates.some((b) => b !== a && dominates(b, a)));
+}
+
+function dominates(a: Figures, b: Figures): boolean {
+  const atLeast = a.sizeRatio >= b.sizeRatio && a.latencyRatio >= b.latencyRatio && a.drop <= b.drop;
+  return atLeast && (a.sizeRatio > b.sizeRatio || a.latencyRatio > b.latencyRatio || a.drop < b.drop);
+}
+
+/** Accepted candidates, best first under the goal; ties go to the smaller drop. */
+export function ranked<F extends Figures>(candidates: readonly F[], maxDrop: number, goal: Goal): F[] {
+  const accepted = candidates.filter((figures) => decide(figures, maxDrop, goal).accepted);
+  return accepted.sort((a, b) => score(b, goal) - score(a, goal) || a.drop - b.drop);
+}
+
+/** Logarithmic, so that "balanced" weighs a doubling of speed like a doubling of smallness. */
+function score({ latencyRatio, sizeRatio }: Figures, goal: Goal): number {
+  const speed = Math.log(latencyRatio);
+  const size = Math.log(sizeRatio);
+  return { latency: speed, size, balanced: speed + size }[goal];
+}
+
+function refuse(reason: string): Decision {
+  return { accepted: false, reason };
+}
+
+export function percent(part: number): string {
+  return `${(100 * part).toFixed(2)} %`;
+}

@@ -1,0 +1,143 @@
+/** @file The report as one self-contained HTML page: no script, nothing loaded, every name escaped. */
+import { sensitivityBars } from "./bars.ts";
+import type { CandidateFacts, ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
+import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
+import { html, type Markup } from "./markup.ts";
+import { scatter } from "./scatter.ts";
+import { style } from "./style.ts";
+import { treemap } from "./treemap.ts";
+
+const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/** The whole page as text. */
+export function reportPage(report: JobReport): string {
+  const { title, model, data, bound, verdict, environment } = report;
+  const page = html`<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer"><title>${title}</title><style>${{ markup: style }}</style></head><body>
+<h1>${title}</h1>
+<p class="soft">${model.name} · ${formatCount(model.parameters)} parameters${model.macs !== undefined && ` · ${formatCount(model.macs)} multiply-accumulates`} ·
+  ${data.source} · ${environment.cpu} · ${report.created}</p>
+<div class="verdict ${verdict.faster ? "faster" : "same"}">${verdict.sentence}</div>
+${cards(report)}
+<h2>What was tried</h2>
+<p>Loss is measured as ${bound.measure}; the bound is ${formatPercent(bound.maxDrop)}. The goal is ${bound.goal}. Circles grow with the file; the shaded corner is faster and within the bound.</p>
+${scatter(report.candidates, report.chosen.form, bound.maxDrop, lossOf)}
+${candidateTable(report)}
+<h2>Where the bytes are</h2>${sizes(report)}
+${sensitivity(report)}
+<h2>The same answers elsewhere</h2>${providers(report.providers)}
+<h2>How it was measured</h2>${protocol(report)}
+<h2>Make it again</h2><pre>${report.command}</pre>${stages(report.stages)}
+</body></html>`;
+  return `<!doctype html>\n${page.markup}\n`;
+}
+
+/** Accuracy lost where labels are known, else the share of changed answers, else 1 − cosine. */
+export function lossOf({ accuracy, agreement }: Partial<ComparisonBlock>): number | undefined {
+  if (accuracy) return accuracy.a - accuracy.b;
+  if (!agreement) return undefined;
+  return agreement.top1 === undefined ? 1 - agreement.cosine : 1 - agreement.top1;
+}
+
+function cards({ chosen }: JobReport): Markup {
+  const { size, latency, accuracy, agreement } = chosen;
+  const spread = `${formatRatio(latency.spread[0])} to ${formatRatio(latency.spread[1])}`;
+  return html`<div class="cards">
+    ${card("Speed", formatRatio(latency.ratio), latency.ratio > 1, `${formatMilliseconds(latency.a.p50)} → ${formatMilliseconds(latency.b.p50)}`, `95 % interval ${spread}; ${latency.ep}, ${latency.threads} thread${latency.threads === 1 ? "" : "s"}, batch ${latency.batch}`)}
+    ${card("Size", formatRatio(size.ratio), size.ratio > 1, `${formatBytes(size.a)} → ${formatBytes(size.b)}`, "bytes of the file")}
+    ${accuracy && card("Accuracy", formatPercent(accuracy.b), accuracy.b >= accuracy.a, `${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`, accuracyNote(accuracy))}
+    ${card("Agreement", agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1), true, agreement.top1 === undefined ? "cosine of the outputs" : "same top answer as the original", `relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}, n = ${agreement.n}`)}
+  </div>`;
+}
+
+function card(label: string, value: string, better: boolean, change: string, note: string): Markup {
+  return html`<div class="card"><span class="label">${label}</span><b class="${better ? "better" : "worse"}">${value}</b>${change}<br><span class="note">${note}</span></div>`;
+}
+
+function accuracyNote({ n, interval }: NonNullable<ComparisonBlock["accuracy"]>): string {
+  const change = interval
+    ? `change between ${formatPercent(interval[0])} and ${formatPercent(interval[1])} (95 %), `
+    : "";
+  return `${change}n = ${n}`;
+}
+
+function candidateTable({ candidates, chosen }: JobReport): Markup {
+  return html`<div class="scroll"><table><thead><tr><th>form</th><th class="number">speed</th><th class="number">size</th><th class="number">loss</th><th class="number">agreement</th><th>outcome</th></tr></thead>
+    <tbody>${candidates.map((candidate) => candidateRow(candidate, chosen.form))}</tbody></table></div>`;
+}
+
+function candidateRow(candidate: CandidateFacts, chosen: string): Markup {
+  const { form, accepted, reason, latency, size, agreement } = candidate;
+  const loss = lossOf(candidate);
+  const kind = form === chosen ? "chosen" : accepted ? "accepted" : "refused";
+  const same =
+    agreement && (agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1));
+  return html`<tr class="${kind}"><td>${form}</td><td class="number">${latency ? formatRatio(latency.ratio) : "–"}</td>
+    <td class="number">${size ? formatRatio(size.ratio) : "–"}</td><td class="number">${loss === undefined ? "–" : formatPercent(loss)}</td>
+    <td class="number">${same ?? "–"}</td><td>${form === chosen ? "chosen: " : accepted ? "accepted: " : "rejected: "}${reason}</td></tr>`;
+}
+
+function sizes({ sizes: { before, after }, chosen }: JobReport): Markup {
+  const scale = Math.min(1, Math.sqrt(total(after) / Math.max(1, total(before))));
+  const area = { width: 480, height: 300 };
+  const small = { width: Math.max(40, area.width * scale), height: Math.max(25, area.height * scale) };
+  return html`<p class="key"><span><i style="background:var(--wide)"></i>32 bits</span><span><i style="background:var(--half)"></i>16 bits, or 32-bit integers</span><span><i style="background:var(--narrow)"></i>8 bits and fewer</span></p>
+    <div class="pair"><div><p class="soft">original, ${formatBytes(chosen.size.a)}</p>${treemap(before, area, "Tensors of the original")}</div>
+    <div><p class="soft">${chosen.form}, ${formatBytes(chosen.size.b)} (areas at the same scale)</p><div style="width:${(100 * small.width) / area.width}%">${treemap(after, small, "Tensors of the result")}</div></div></div>
+    <details><summary>The largest tensors</summary><table><thead><tr><th>tensor</th><th>read by</th><th>type</th><th class="number">bytes</th></tr></thead>
+    <tbody>${[...after]
+      .sort((a, b) => b.bytes - a.bytes)
+      .slice(0, 20)
+      .map(
+        ({ name, opType, dtype, bytes }) =>
+          html`<tr><td>${name}</td><td>${opType}</td><td>${dtype}</td><td class="number">${formatBytes(bytes)}</td></tr>`,
+      )}</tbody></table></details>`;
+}
+
+function total(entries: readonly SizeEntry[]): number {
+  return entries.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function sensitivity({ sensitivity: entries }: JobReport): Markup | undefined {
+  const chart = sensitivityBars(entries);
+  if (!chart) return undefined;
+  return html`<h2>Which layers suffer</h2><p>Change of the output when one layer alone is quantized (Kullback-Leibler divergence in nats for scores). Mixed precision keeps the most sensitive ones in float.</p>${chart}`;
+}
+
+function providers(entries: readonly ProviderFacts[]): Markup {
+  if (entries.length === 0) return html`<p class="soft">No other execution provider was asked for.</p>`;
+  return html`<table><thead><tr><th>provider</th><th>outcome</th><th class="number">cosine</th><th class="number">largest difference</th><th>reason</th></tr></thead><tbody>
+    ${entries.map(({ ep, status, reason, agreement }) => html`<tr><td>${ep}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table>`;
+}
+
+function protocol({ data, environment, seed, model, chosen, warnings }: JobReport): Markup {
+  const facts: readonly (readonly [string, string])[] = [
+    [
+      "samples",
+      `${data.calibration} to calibrate, ${data.selection} to choose, ${data.verification} to verify; no sample serves twice${data.labels ? "" : "; no labels"}`,
+    ],
+    [
+      "latency",
+      "original and candidate take turns within one run; the ratio is the median over rounds, its interval by bootstrap",
+    ],
+    [
+      "machine",
+      `${environment.cpu}, ${environment.cores} cores, ${environment.memoryGiB.toFixed(0)} GiB, ${environment.os}; ${environment.cpuFlags.join(", ")}`,
+    ],
+    ["versions", `lithe ${environment.lithe}, ONNX Runtime ${environment.onnxruntime}, Node ${environment.node}`],
+    ["seed", String(seed)],
+    ["original", `sha256 ${model.sha256}, opset ${model.opset}, ${model.nodes} nodes`],
+    [
+      "result",
+      `sha256 ${chosen.model.sha256}, opset ${chosen.model.opset}, ${chosen.model.nodes} nodes, ${chosen.file}`,
+    ],
+  ];
+  return html`<table><tbody>${facts.map(([name, text]) => html`<tr><th>${name}</th><td>${text}</td></tr>`)}
+    ${warnings.map(({ code, message }) => html`<tr><th>${code}</th><td>${message}</td></tr>`)}</tbody></table>`;
+}
+
+function stages(entries: readonly StageFacts[]): Markup {
+  return html`<details><summary>Stages</summary><table><thead><tr><th>stage</th><th class="number">time</th><th>notes</th></tr></thead><tbody>
+    ${entries.map(({ name, milliseconds, notes }) => html`<tr><td>${name}</td><td class="number">${formatMilliseconds(milliseconds)}</td><td>${notes.map((note) => html`${note}<br>`)}</td></tr>`)}</tbody></table></details>`;
+}
