@@ -1,0 +1,122 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { JobReport } from "./facts.ts";
+import { html } from "./markup.ts";
+import { reportPage } from "./page.ts";
+import { niceTicks } from "./scale.ts";
+import { squarify } from "./treemap.ts";
+
+const blocks = {
+  size: { a: 4000, b: 1000, ratio: 4 },
+  latency: {
+    ep: "cpu",
+    threads: 1,
+    batch: 1,
+    a: { p50: 2, p95: 2.2, min: 1.9 },
+    b: { p50: 1, p95: 1.2, min: 0.9 },
+    ratio: 2,
+    spread: [1.9, 2.1] as const,
+  },
+  agreement: { n: 100, maxAbs: 0.1, relative: 0.02, cosine: 0.999, top1: 0.98 },
+};
+
+function report(name: string): JobReport {
+  const model = {
+    name,
+    sha256: "ab",
+    bytes: 4000,
+    nodes: 3,
+    parameters: 900,
+    macs: 1e6,
+    opset: 21,
+    inputs: [name],
+    outputs: [name],
+  };
+  const entry = { name, opType: name, dtype: name, bytes: 4000 };
+  return {
+    schema: 1,
+    title: name,
+    command: name,
+    created: "2026-01-01",
+    seed: 1,
+    environment: {
+      lithe: "0",
+      node: "20",
+      onnxruntime: "1",
+      os: name,
+      cpu: name,
+      cpuFlags: [name],
+      cores: 2,
+      memoryGiB: 8,
+    },
+    model,
+    data: { source: name, calibration: 1, selection: 2, verification: 3, labels: false },
+    bound: { maxDrop: 0.01, measure: name, goal: name, budgetSeconds: 60 },
+    verdict: { faster: true, sentence: name },
+    chosen: { ...blocks, form: name, file: name, model },
+    candidates: [{ ...blocks, form: name, accepted: true, reason: name, onFront: true }],
+    sizes: { before: [entry], after: [entry] },
+    sensitivity: [{ node: name, opType: name, divergence: 0.1, keptFloat: true }],
+    providers: [{ ep: name, status: "agrees", reason: name, agreement: blocks.agreement }],
+    stages: [{ name, milliseconds: 10, notes: [name] }],
+    warnings: [{ code: name, message: name }],
+  };
+}
+
+const tags = (page: string): number => page.split("<").length;
+
+describe("the report page", () => {
+  it("shows figures and asks for nothing", () => {
+    const page = reportPage(report("model.onnx"));
+    expect(page).toContain("2.00×");
+    expect(page).toContain("default-src &#39;none&#39;");
+    expect(page).not.toMatch(/<script|https?:|url\(|@import/);
+  });
+
+  it("escapes names wherever they stand", () => {
+    const page = reportPage(report(`"><img src=x onerror=alert(1)></style></script>'\u001b[2J`));
+    expect(page).not.toContain("<img");
+    expect(page).not.toContain("\u001b");
+    expect(page.match(/<\/style>/g)).toHaveLength(1);
+  });
+
+  it("has the same elements whatever the names are", () => {
+    const plain = tags(reportPage(report("abcdefgh")));
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", minLength: 8, maxLength: 8 }), (name) => {
+        expect(tags(reportPage(report(name)))).toBe(plain);
+      }),
+    );
+  });
+});
+
+describe("markup", () => {
+  it("nests without escaping twice and leaves out what is absent", () => {
+    expect(html`<b>${html`<i>${"a&b"}</i>`}${undefined}${false}${[1, html`<u></u>`]}</b>`.markup).toBe(
+      "<b><i>a&#38;b</i>1<u></u></b>",
+    );
+  });
+});
+
+describe("charts", () => {
+  it("fills the area of a treemap exactly, in proportion", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 1, maxLength: 40 }), (sizes) => {
+        const sorted = sizes.sort((a, b) => b - a);
+        const total = sorted.reduce((sum, size) => sum + size, 0);
+        const places = squarify(sorted, { x: 0, y: 0, width: 480, height: 300 });
+        expect(places).toHaveLength(sorted.length);
+        places.forEach(({ x, y, width, height }, i) => {
+          expect(width * height).toBeCloseTo((sorted[i]! / total) * 480 * 300, 4);
+          expect(x + width).toBeLessThanOrEqual(480 + 1e-6);
+          expect(y + height).toBeLessThanOrEqual(300 + 1e-6);
+        });
+      }),
+    );
+  });
+
+  it("puts round ticks inside the domain", () => {
+    expect(niceTicks([0, 2.3], 5)).toEqual([0, 0.5, 1, 1.5, 2]);
+    expect(niceTicks([1, 1], 5)).toEqual([1]);
+  });
+});
