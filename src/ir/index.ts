@@ -1,5 +1,6 @@
 export * from "./attribute.ts";
 export * from "./builder.ts";
+export * from "./compare.ts";
 export * from "./edit.ts";
 export { type FloatFormat, floatFormats } from "./float-formats.ts";
 export * from "./graph.ts";
