@@ -28,12 +28,33 @@ export interface SessionOptions {
   readonly profile?: boolean;
   /** Further configuration entries of ONNX Runtime, dotted: `"session.x64quantprecision": "1"`. */
   readonly config?: ReadonlyMap<string, string>;
+  /**
+   * Leaves the runtime's own numeric defaults in place, as an application that deploys the file without lithe has them.
+   * For evidence; without it a session prefers right results (see `rules`).
+   */
+  readonly stock?: boolean;
+  /** Where the session lives: a thread (default), or a process of its own, which may die without taking this one along. */
+  readonly isolate?: "thread" | "process";
+  /** Bounds of an isolated process. Breaking one ends it and fails the call. */
+  readonly limits?: SessionLimits;
+  /** URL of the folder with the runtime's wasm files, in the browser; default: beside the runtime's module. */
+  readonly assets?: string;
+}
+
+export interface SessionLimits {
+  /** Resident memory in bytes. */
+  readonly memory?: number;
+  /** Milliseconds for any one call, loading included. */
+  readonly time?: number;
 }
 
 export interface RunOptions {
   /** The outputs to return; all when absent. */
   readonly fetches?: readonly string[];
+  /** Checked before the run starts. Aborting a run that has started abandons it, which releases the session. */
   readonly signal?: AbortSignal;
+  /** Hands the feeds' memory over instead of copying it: the caller's arrays are empty afterwards. */
+  readonly transfer?: boolean;
 }
 
 /** Time spent in one node, in microseconds over all runs so far. */
@@ -51,6 +72,19 @@ export interface Timing {
   readonly firstRun: number;
 }
 
+/** Feeds that were sent once and stay next to the runtime. */
+export interface HeldFeeds {
+  run(options?: RunOptions): Promise<Map<string, Tensor>>;
+  time(rounds: number): Promise<Timing>;
+  drop(): Promise<void>;
+}
+
+/** Bytes of resident memory of the process that the session lives in; `peak` over its lifetime. */
+export interface MemoryUse {
+  readonly resident: number;
+  readonly peak: number;
+}
+
 export interface Session extends AsyncDisposable {
   readonly ep: SessionProvider;
   readonly inputs: readonly Port[];
@@ -61,6 +95,10 @@ export interface Session extends AsyncDisposable {
   run(feeds: Feeds, options?: RunOptions): Promise<Map<string, Tensor>>;
   /** Runs `rounds` times on the same feeds and returns the times only. */
   time(feeds: Feeds, rounds: number): Promise<Timing>;
+  /** Sends feeds once for many runs. Absent where feeds need no sending. */
+  hold?(feeds: Feeds): Promise<HeldFeeds>;
+  /** Absent where the platform does not tell. */
+  memory?(): Promise<MemoryUse>;
   /** Ends profiling and returns the times by node. */
   profile(): Promise<readonly NodeProfile[]>;
   /** Frees the native memory and ends the worker. Calling it twice is harmless. */

@@ -1,0 +1,194 @@
+/** @file The side of a session on which ONNX Runtime runs: one session, one call at a time. */
+import type {
+  InferenceSession,
+  InferenceSessionFactory,
+  Tensor as OrtTensor,
+  TensorConstructor,
+} from "onnxruntime-common";
+import { MissingPackageError, UnsupportedError } from "../errors.ts";
+import type { DataType } from "../ir/index.ts";
+import {
+  buffersOf,
+  type CallName,
+  type Calls,
+  type Failure,
+  type LoadSpec,
+  type Reply,
+  type Request,
+  type WireFeeds,
+  type WirePort,
+  type WireTensor,
+} from "./protocol.ts";
+import type { MemoryUse, NodeProfile } from "./session.ts";
+
+/** What a platform supplies: the runtime itself, and what only the platform can do. */
+export interface Backend {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+  /** The session options of this platform. */
+  options(spec: LoadSpec): InferenceSession.SessionOptions;
+  /** Reads the profile that the runtime has just finished writing. */
+  readProfile?(): Promise<readonly NodeProfile[]>;
+  memory?(): MemoryUse;
+}
+
+export type LoadBackend = (spec: LoadSpec) => Promise<Backend>;
+
+interface State {
+  readonly backend: Backend;
+  readonly session: InferenceSession;
+  readonly held: Map<number, Record<string, OrtTensor>>;
+  firstRun: number | undefined;
+  holds: number;
+}
+
+type Answer<C extends CallName> = Calls[C]["result"] | Promise<Calls[C]["result"]>;
+type Methods = { readonly [C in CallName]: (args: Calls[C]["args"]) => Answer<C> };
+
+/** Answers requests through `post`. The client sends one at a time. */
+export function serve(
+  load: LoadBackend,
+  post: (reply: Reply, transfer: ArrayBuffer[]) => void,
+): (request: Request) => Promise<void> {
+  const methods = methodsOver(load);
+  return async ({ id, call, args }) => {
+    try {
+      const method = methods[call] as (args: unknown) => unknown;
+      const value = await method(args);
+      post({ id, value }, call === "run" ? buffersOf(value as readonly WireTensor[]) : []);
+    } catch (error) {
+      post({ id, error: failureOf(error) }, []);
+    }
+  };
+}
+
+function methodsOver(load: LoadBackend): Methods {
+  let state: State | undefined;
+  const opened = (): State => {
+    if (!state) throw new Error("the session is not open");
+    return state;
+  };
+  return {
+    async open(spec) {
+      const backend = await load(spec);
+      const start = performance.now();
+      const session = await backend.InferenceSession.create(spec.model, backend.options(spec));
+      const loadTime = performance.now() - start;
+      state = { backend, session, held: new Map(), firstRun: undefined, holds: 0 };
+      return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), loadTime };
+    },
+    hold(feeds) {
+      const current = opened();
+      const id = current.holds++;
+      current.held.set(id, ortFeeds(current, feeds));
+      return id;
+    },
+    drop(id) {
+      opened().held.delete(id);
+      return undefined;
+    },
+    run: ({ feeds, fetches }) => run(opened(), feeds, fetches),
+    time: (args) => time(opened(), args),
+    profile: () => profile(opened()),
+    memory() {
+      const { memory } = opened().backend;
+      if (!memory) throw new UnsupportedError("this platform does not tell the memory in use");
+      return memory();
+    },
+    async release() {
+      await state?.session.release();
+      state = undefined;
+      return undefined;
+    },
+  };
+}
+
+async function run(state: State, feeds: WireFeeds, fetches: readonly string[]): Promise<WireTensor[]> {
+  const inputs = ortFeeds(state, feeds);
+  const start = performance.now();
+  const results = await state.session.run(inputs, fetches);
+  state.firstRun ??= performance.now() - start;
+  return fetches.map((name) => wireTensor(name, results[name]!));
+}
+
+async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["args"]): Promise<Calls["time"]["result"]> {
+  const inputs = ortFeeds(state, feeds);
+  const times: number[] = [];
+  for (let round = state.firstRun === undefined ? -1 : 0; round < rounds; round++) {
+    const start = performance.now();
+    await state.session.run(inputs, fetches);
+    const elapsed = performance.now() - start;
+    if (round < 0) state.firstRun = elapsed;
+    else times.push(elapsed);
+  }
+  return { times, firstRun: state.firstRun ?? 0 };
+}
+
+async function profile({ session, backend }: State): Promise<readonly NodeProfile[]> {
+  if (!backend.readProfile) throw new UnsupportedError("this build of the runtime writes no profile");
+  session.endProfiling();
+  return backend.readProfile();
+}
+
+function ortFeeds(state: State, feeds: WireFeeds): Record<string, OrtTensor> {
+  if (typeof feeds !== "number") {
+    const { Tensor } = state.backend;
+    return Object.fromEntries(feeds.map((feed) => [feed.name, ortTensor(Tensor, feed)]));
+  }
+  const held = state.held.get(feeds);
+  if (!held) throw new Error("the held feeds were dropped");
+  return held;
+}
+
+type View = new (buffer: ArrayBuffer) => ArrayBufferView;
+
+const views: ReadonlyMap<DataType, View> = new Map<DataType, View>([
+  ["float32", Float32Array],
+  ["float64", Float64Array],
+  ["int8", Int8Array],
+  ["uint8", Uint8Array],
+  ["bool", Uint8Array],
+  ["int16", Int16Array],
+  ["uint16", Uint16Array],
+  ["int32", Int32Array],
+  ["uint32", Uint32Array],
+  ["int64", BigInt64Array],
+  ["uint64", BigUint64Array],
+  ["float16", (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array],
+]);
+
+/** Names that are safe as keys come from here alone: `Object.fromEntries` defines own properties, even `__proto__`. */
+function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
+  const create = Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
+  if (!(data instanceof Uint8Array)) return new create(dtype, [...data], dims);
+  const ViewOf = views.get(dtype);
+  if (!ViewOf) throw new UnsupportedError(`${dtype} tensors cannot be fed`);
+  return new create(dtype, new ViewOf(ownBytes(data).buffer), dims);
+}
+
+function wireTensor(name: string, { type, dims, data }: OrtTensor): WireTensor {
+  const dtype = type as DataType;
+  if (Array.isArray(data)) return { name, dtype, dims, data };
+  return { name, dtype, dims, data: ownBytes(data as ArrayBufferView) };
+}
+
+/** Bytes that fill their buffer; what a pipe delivers are pieces of a larger one. */
+function ownBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  const whole = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength;
+  return whole ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
+}
+
+function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): WirePort[] {
+  return metadata.map((port) =>
+    port.isTensor
+      ? { name: port.name, dtype: port.type as DataType, dims: port.shape }
+      : { name: port.name, dtype: undefined, dims: [] },
+  );
+}
+
+function failureOf(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof MissingPackageError) return { message, missing: error.got ?? "" };
+  return error instanceof UnsupportedError ? { message, unsupported: true } : { message };
+}

@@ -1,0 +1,10 @@
+/** @file The error for an optional package that is not installed. */
+import { MissingPackageError } from "../errors.ts";
+
+export function missingPackage(name: string, cause?: unknown): MissingPackageError {
+  return new MissingPackageError("an optional package is missing", {
+    got: name,
+    hint: `npm install ${name}@^1.30.0`,
+    cause,
+  });
+}

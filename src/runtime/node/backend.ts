@@ -1,0 +1,60 @@
+/** @file ONNX Runtime in Node: the native build, or the wasm build. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UnsupportedError } from "../../errors.ts";
+import type { Backend } from "../host.ts";
+import { missingPackage } from "../missing.ts";
+import { sessionOptions } from "../ort-options.ts";
+import { nodeTimes } from "../profile.ts";
+import type { LoadSpec } from "../protocol.ts";
+
+export function loadBackend(spec: LoadSpec): Promise<Backend> {
+  return spec.ep === "wasm" ? wasmBackend(spec) : nativeBackend();
+}
+
+async function nativeBackend(): Promise<Backend> {
+  const { InferenceSession, Tensor } = await installed("onnxruntime-node", () => import("onnxruntime-node"));
+  let folder: string | undefined;
+  return {
+    InferenceSession,
+    Tensor,
+    options(spec) {
+      if (spec.profile) folder = mkdtempSync(join(tmpdir(), "litheml-profile-"));
+      return {
+        ...sessionOptions(spec),
+        ...(folder ? { enableProfiling: true, profileFilePrefix: join(folder, "profile") } : {}),
+        externalData: [...spec.external],
+      };
+    },
+    async readProfile() {
+      if (!folder) throw new UnsupportedError("profiling was off");
+      const [file] = readdirSync(folder);
+      const text = readFileSync(join(folder, file ?? ""), "utf8");
+      rmSync(folder, { recursive: true });
+      folder = undefined;
+      return nodeTimes(text);
+    },
+    memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
+  };
+}
+
+async function wasmBackend({ threads }: LoadSpec): Promise<Backend> {
+  const { InferenceSession, Tensor, env } = await installed("onnxruntime-web", () => import("onnxruntime-web"));
+  env.wasm.numThreads = threads;
+  return {
+    InferenceSession,
+    Tensor,
+    options: (spec) => ({ ...sessionOptions(spec), externalData: [...spec.external] }),
+    memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
+  };
+}
+
+async function installed<T>(name: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (cause) {
+    if ((cause as { code?: string }).code === "ERR_MODULE_NOT_FOUND") throw missingPackage(name, cause);
+    throw cause;
+  }
+}

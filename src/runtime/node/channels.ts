@@ -1,0 +1,99 @@
+/** @file The lines to a worker thread and to a child process. */
+import { type ChildProcess, fork } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { RuntimeError } from "../../errors.ts";
+import type { Channel, Reply } from "../protocol.ts";
+
+/** A thread of this process. */
+export function threadChannel(): Channel {
+  const worker = new Worker(builtFile("thread.js"), { execArgv: [], stdout: false, stderr: false });
+  let closed = false;
+  return {
+    post: (request, transfer) => worker.postMessage(request, transfer),
+    listen(onReply, onEnd) {
+      worker.on("message", onReply);
+      worker.on("messageerror", (error) => onEnd(error.message));
+      worker.on("error", (error) => onEnd(error.message));
+      worker.on("exit", (code) => {
+        if (!closed) onEnd(`its thread exited with code ${code}`);
+      });
+    },
+    busy: (busy) => (busy ? worker.ref() : worker.unref()),
+    async close() {
+      closed = true;
+      await worker.terminate();
+    },
+  };
+}
+
+/** Variables that native libraries need; the rest of the environment stays out of a process that may be taken over. */
+const passedOn =
+  /^(PATH|HOME|TMPDIR|TEMP|TMP|SystemRoot|LANG|LC_.*|LD_LIBRARY_PATH|DYLD_.*|XDG_RUNTIME_DIR|VK_.*|OMP_.*)$/;
+
+/** A process of its own, ended when its resident memory passes `memoryLimit` bytes. */
+export function processChannel(memoryLimit: number | undefined): Channel {
+  const child = fork(builtFile("process.js"), memoryLimit === undefined ? [] : [String(memoryLimit)], {
+    execArgv: [],
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => passedOn.test(name))),
+  });
+  const words = lastWords(child);
+  const ended = new Promise<string>((resolve) => {
+    child.on("error", (error) => resolve(error.message));
+    child.on("close", (code, signal) => resolve(endOf(code, signal, words())));
+  });
+  let closed = false;
+  child.unref();
+  return {
+    post(request) {
+      child.send(request, (error) => error && child.kill("SIGKILL"));
+    },
+    listen(onReply, onEnd) {
+      child.on("message", (message) => onReply(message as Reply));
+      void ended.then((reason) => closed || onEnd(reason));
+    },
+    busy(busy) {
+      if (busy) child.channel?.ref();
+      else child.channel?.unref();
+    },
+    async close() {
+      closed = true;
+      child.ref();
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+const KEPT = 2000;
+
+/** The end of what a process wrote to stderr. */
+function lastWords(child: ChildProcess): () => string {
+  let text = "";
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+    text = (text + chunk).slice(-KEPT);
+  });
+  (child.stderr as unknown as { unref?(): void } | null)?.unref?.();
+  return () => text.trim();
+}
+
+function endOf(code: number | null, signal: NodeJS.Signals | null, words: string): string {
+  const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
+  return `its process ${how}${words ? `: ${words}` : ""}`;
+}
+
+/** The built file beside this one; from the sources (tests), the one under `dist/`. */
+function builtFile(name: string): string {
+  const here = import.meta.url.endsWith(".ts")
+    ? import.meta.url.replace("/src/runtime/", "/dist/runtime/")
+    : import.meta.url;
+  const path = fileURLToPath(new URL(name, here));
+  if (existsSync(path)) return path;
+  throw new RuntimeError("a file of the package is missing", {
+    expected: `dist/runtime/node/${name}`,
+    hint: "npm run build",
+  });
+}

@@ -1,0 +1,47 @@
+/** @file The options of ONNX Runtime that a session sets. */
+import type { InferenceSession } from "onnxruntime-common";
+import type { LoadSpec } from "./protocol.ts";
+
+/** Fatal messages alone: everything else reaches the caller as an error. */
+const LOG_SEVERITY = 4;
+
+export function sessionOptions(spec: LoadSpec): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [providerOptions(spec)],
+    intraOpNumThreads: spec.threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: spec.optimization,
+    logSeverityLevel: LOG_SEVERITY,
+    extra: nested(spec.config),
+  };
+}
+
+/** The default layout of the WebGPU provider computes some convolutions wrong, hence NCHW. */
+function providerOptions({ ep, cpuNodes }: LoadSpec): InferenceSession.ExecutionProviderConfig {
+  if (ep !== "webgpu") return { name: ep };
+  return cpuNodes.length === 0
+    ? { name: ep, preferredLayout: "NCHW" }
+    : { name: ep, preferredLayout: "NCHW", forceCpuNodeNames: [...cpuNodes] };
+}
+
+interface Nested {
+  [part: string]: Nested | string;
+}
+
+/** `a.b.c` → `{ a: { b: { c } } }`, the form in which the runtime takes dotted keys. The keys come from a fixed list. */
+function nested(entries: LoadSpec["config"]): Nested {
+  const root: Nested = {};
+  for (const [key, value] of entries) {
+    const parts = key.split(".");
+    const last = parts.pop()!;
+    let place = root;
+    for (const part of parts) {
+      const inner = (place[part] as Nested | undefined) ?? {};
+      place[part] = inner;
+      place = inner;
+    }
+    place[last] = value;
+  }
+  return root;
+}

@@ -1,0 +1,101 @@
+/** @file The messages between a session and the thread, process or web worker in which the runtime runs. */
+import type { DataType, Dim } from "../ir/index.ts";
+import type { ExecutionProvider, MemoryUse, NodeProfile, Timing } from "./session.ts";
+
+/** A tensor on its way; `data` owns its whole buffer, so that it can be transferred. */
+export interface WireTensor {
+  readonly name: string;
+  readonly dtype: DataType;
+  readonly dims: readonly number[];
+  readonly data: Uint8Array<ArrayBuffer> | readonly string[];
+}
+
+/** What the runtime says about an input or output; an unknown rank and a scalar both read `[]`. */
+export interface WirePort {
+  readonly name: string;
+  readonly dtype: DataType | undefined;
+  readonly dims: readonly Dim[];
+}
+
+export interface ExternalBytes {
+  readonly path: string;
+  readonly data: Uint8Array;
+}
+
+/** Everything that opening a session takes; the options were checked already. */
+export interface LoadSpec {
+  readonly model: Uint8Array;
+  readonly external: readonly ExternalBytes[];
+  readonly ep: ExecutionProvider;
+  readonly threads: number;
+  readonly optimization: "disabled" | "basic" | "extended" | "all";
+  readonly profile: boolean;
+  readonly config: readonly (readonly [string, string])[];
+  /** Names of nodes that a GPU provider must leave to the CPU. */
+  readonly cpuNodes: readonly string[];
+  /** Where the browser finds the runtime's files. */
+  readonly assets?: string;
+}
+
+export interface Opened {
+  readonly inputs: readonly WirePort[];
+  readonly outputs: readonly WirePort[];
+  readonly loadTime: number;
+}
+
+/** Feeds, or the number of feeds that were held before. */
+export type WireFeeds = readonly WireTensor[] | number;
+
+/** Every call with its arguments and its answer. */
+export interface Calls {
+  open: { readonly args: LoadSpec; readonly result: Opened };
+  hold: { readonly args: readonly WireTensor[]; readonly result: number };
+  drop: { readonly args: number; readonly result: undefined };
+  run: {
+    readonly args: { readonly feeds: WireFeeds; readonly fetches: readonly string[] };
+    readonly result: readonly WireTensor[];
+  };
+  time: {
+    readonly args: { readonly feeds: WireFeeds; readonly fetches: readonly string[]; readonly rounds: number };
+    readonly result: Timing;
+  };
+  profile: { readonly args: undefined; readonly result: readonly NodeProfile[] };
+  memory: { readonly args: undefined; readonly result: MemoryUse };
+  release: { readonly args: undefined; readonly result: undefined };
+}
+
+export type CallName = keyof Calls;
+
+export interface Request<C extends CallName = CallName> {
+  readonly id: number;
+  readonly call: C;
+  readonly args: Calls[C]["args"];
+}
+
+export interface Failure {
+  readonly message: string;
+  /** The package that is not installed. */
+  readonly missing?: string;
+  /** The session cannot do this at all. */
+  readonly unsupported?: boolean;
+}
+
+export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Failure };
+
+/** The client's end of a line to a host. */
+export interface Channel {
+  post(request: Request, transfer: readonly ArrayBuffer[]): void;
+  /** `onReply` for every answer; `onEnd` once, when the other side has ended by itself. */
+  listen(onReply: (reply: Reply) => void, onEnd: (reason: string) => void): void;
+  /** Whether an answer is awaited: an idle line does not keep the program alive. */
+  busy(busy: boolean): void;
+  /** Ends the other side, whatever it is doing. */
+  close(): Promise<void>;
+}
+
+/** The buffers under tensors, to be moved instead of copied. */
+export function buffersOf(tensors: readonly WireTensor[]): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { data } of tensors) if (data instanceof Uint8Array) buffers.add(data.buffer);
+  return [...buffers];
+}

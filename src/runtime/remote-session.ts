@@ -1,0 +1,276 @@
+/** @file A session whose runtime is at the other end of a channel. */
+import {
+  CancelledError,
+  DataError,
+  LimitError,
+  type LitheError,
+  RuntimeError,
+  UnsupportedError,
+  UsageError,
+} from "../errors.ts";
+import type { Tensor } from "../ir/index.ts";
+import { checkFeeds, formatPort, tensorFromWire, wireFeeds } from "./feeds.ts";
+import { missingPackage } from "./missing.ts";
+import { portsFrom, type TypesByName } from "./ports.ts";
+import {
+  buffersOf,
+  type CallName,
+  type Calls,
+  type Channel,
+  type Failure,
+  type LoadSpec,
+  type Reply,
+  type WireFeeds,
+} from "./protocol.ts";
+import { isFetchable } from "./rules.ts";
+import { checkCancelled } from "./run.ts";
+import type {
+  ExecutionProvider,
+  Feeds,
+  HeldFeeds,
+  MemoryUse,
+  NodeProfile,
+  Port,
+  RunOptions,
+  Session,
+  Timing,
+} from "./session.ts";
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: LitheError) => void;
+  readonly timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+export interface RemoteOptions {
+  readonly spec: LoadSpec;
+  readonly types: TypesByName;
+  /** Milliseconds for one call. */
+  readonly timeLimit?: number | undefined;
+  /** Hands the model's bytes over instead of copying them. */
+  readonly transfer?: readonly ArrayBuffer[];
+}
+
+/** Loads a model at the other end of `channel`; a failure closes the channel. */
+export async function openRemote(channel: Channel, options: RemoteOptions): Promise<Session> {
+  const session = new RemoteSession(channel, options.spec, options.timeLimit);
+  try {
+    await session.open(options);
+    return session;
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+const leaked = new FinalizationRegistry<string>((where) => {
+  console.warn(`litheml: ${where} was not released; call release() or use "await using"`);
+});
+
+class RemoteSession implements Session {
+  readonly ep: ExecutionProvider;
+  readonly profiling: boolean;
+  inputs: readonly Port[] = [];
+  outputs: readonly Port[] = [];
+  loadTime = 0;
+  readonly #channel: Channel;
+  readonly #timeLimit: number | undefined;
+  readonly #pending = new Map<number, Pending>();
+  #next = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+  #ended: LitheError | undefined;
+  #released: Promise<void> | undefined;
+
+  constructor(channel: Channel, { ep, profile }: LoadSpec, timeLimit: number | undefined) {
+    this.#channel = channel;
+    this.#timeLimit = timeLimit;
+    this.ep = ep;
+    this.profiling = profile;
+    channel.listen(
+      (reply) => this.#settle(reply),
+      (reason) => this.#end(new RuntimeError("the runtime ended", { got: reason })),
+    );
+  }
+
+  async open({ spec, types, transfer = [] }: RemoteOptions): Promise<void> {
+    const { inputs, outputs, loadTime } = await this.#call("open", spec, transfer);
+    this.inputs = portsFrom(inputs, types);
+    this.outputs = portsFrom(outputs, types);
+    this.loadTime = loadTime;
+    leaked.register(this, `a session on ${this.ep}`, this);
+  }
+
+  async run(feeds: Feeds, options: RunOptions = {}): Promise<Map<string, Tensor>> {
+    checkFeeds(feeds, this.inputs);
+    return this.#run(() => wireFeeds(feeds, options.transfer ?? false), options);
+  }
+
+  async time(feeds: Feeds, rounds: number): Promise<Timing> {
+    checkRounds(rounds);
+    checkFeeds(feeds, this.inputs);
+    return this.#queued(() => {
+      const wire = wireFeeds(feeds, false);
+      return this.#time(wire, rounds, buffersOf(wire));
+    });
+  }
+
+  #time(feeds: WireFeeds, rounds: number, transfer: readonly ArrayBuffer[]): Promise<Timing> {
+    return this.#call("time", { feeds, fetches: checkFetches(undefined, this.outputs), rounds }, transfer);
+  }
+
+  async hold(feeds: Feeds): Promise<HeldFeeds> {
+    checkFeeds(feeds, this.inputs);
+    const held = await this.#queued(() => {
+      const wire = wireFeeds(feeds, false);
+      return this.#call("hold", wire, buffersOf(wire));
+    });
+    return {
+      run: (options = {}) => this.#run(() => held, options),
+      time: async (rounds) => {
+        checkRounds(rounds);
+        return this.#queued(() => this.#time(held, rounds, []));
+      },
+      drop: () => this.#queued(() => this.#call("drop", held)),
+    };
+  }
+
+  memory(): Promise<MemoryUse> {
+    return this.#queued(() => this.#call("memory", undefined));
+  }
+
+  async profile(): Promise<readonly NodeProfile[]> {
+    if (!this.profiling)
+      throw new UsageError("this session does not profile", { hint: "Open it with { profile: true }." });
+    return this.#queued(() => this.#call("profile", undefined));
+  }
+
+  release(): Promise<void> {
+    this.#released ??= this.#release();
+    return this.#released;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  async #release(): Promise<void> {
+    leaked.unregister(this);
+    if (!this.#ended) await this.#queued(() => this.#call("release", undefined)).catch(() => undefined);
+    this.#end(new RuntimeError("the session was released"));
+    await this.#channel.close();
+  }
+
+  async #run(feeds: () => WireFeeds, { fetches, signal }: RunOptions): Promise<Map<string, Tensor>> {
+    const names = checkFetches(fetches, this.outputs);
+    checkCancelled(signal);
+    const results = await this.#queued(async () => {
+      checkCancelled(signal);
+      const wire = feeds();
+      const call = this.#call("run", { feeds: wire, fetches: names }, typeof wire === "number" ? [] : buffersOf(wire));
+      return signal ? this.#abandonable(call, signal) : call;
+    });
+    return new Map(results.map((result) => [result.name, tensorFromWire(result)]));
+  }
+
+  /** The runtime cannot be interrupted, so an aborted run takes its thread and with it the session. */
+  async #abandonable<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
+    const abandon = (): void => {
+      this.#end(new CancelledError("the run was abandoned and its session released", { cause: signal.reason }));
+      void this.release();
+    };
+    signal.addEventListener("abort", abandon, { once: true });
+    try {
+      return await call;
+    } finally {
+      signal.removeEventListener("abort", abandon);
+    }
+  }
+
+  /** One call at a time, in order: a queued run can still be cancelled, and web builds refuse overlapping runs. */
+  #queued<T>(start: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(start);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  #call<C extends CallName>(
+    call: C,
+    args: Calls[C]["args"],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Calls[C]["result"]> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject, timer: this.#watch(call) });
+      this.#channel.busy(true);
+      try {
+        this.#channel.post({ id, call, args }, transfer);
+      } catch (cause) {
+        this.#take(id);
+        reject(new DataError("a message to the runtime could not be sent", { cause }));
+      }
+    });
+  }
+
+  #watch(call: CallName): Pending["timer"] {
+    const limit = this.#timeLimit;
+    if (limit === undefined) return undefined;
+    return setTimeout(() => {
+      this.#end(
+        new LimitError(`"${call}" took too long and its session was released`, { expected: `at most ${limit} ms` }),
+      );
+      void this.release();
+    }, limit);
+  }
+
+  #settle(reply: Reply): void {
+    const pending = this.#take(reply.id);
+    if (!pending) return;
+    if ("error" in reply) pending.reject(errorFrom(reply.error));
+    else pending.resolve(reply.value);
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    clearTimeout(pending?.timer);
+    this.#pending.delete(id);
+    this.#channel.busy(this.#pending.size > 0);
+    return pending;
+  }
+
+  #end(error: LitheError): void {
+    this.#ended ??= error;
+    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(this.#ended);
+  }
+}
+
+function checkRounds(rounds: number): void {
+  if (Number.isSafeInteger(rounds) && rounds >= 0) return;
+  throw new UsageError("rounds must be a whole number", { got: String(rounds) });
+}
+
+/** The outputs to fetch: by default all that can be. */
+function checkFetches(fetches: readonly string[] | undefined, outputs: readonly Port[]): readonly string[] {
+  const names = fetches ?? outputs.filter(canFetch).map(({ name }) => name);
+  const ports = new Map(outputs.map((port) => [port.name, port]));
+  for (const name of names) {
+    const port = ports.get(name);
+    const where = `output ${JSON.stringify(name)}`;
+    if (!port) {
+      const expected = outputs.map((output) => JSON.stringify(output.name)).join(", ");
+      throw new UsageError("there is no such output", { expected, got: JSON.stringify(name) });
+    }
+    if (!canFetch(port)) throw new UnsupportedError("this output cannot be fetched", { got: formatPort(port), where });
+  }
+  if (names.length > 0) return names;
+  throw new UnsupportedError("a run needs an output to fetch", { expected: "a tensor among the outputs" });
+}
+
+function canFetch({ dtype }: Port): boolean {
+  return dtype !== undefined && isFetchable(dtype);
+}
+
+function errorFrom({ message, missing, unsupported }: Failure): LitheError {
+  if (missing !== undefined) return missingPackage(missing);
+  return unsupported ? new UnsupportedError(message) : new RuntimeError("the runtime failed", { got: message });
+}

@@ -1,0 +1,210 @@
+/**
+ * @file The rules without which ONNX Runtime is silently wrong, ends the process, or fails only when it runs.
+ * Each says what goes wrong and how a session prevents it; a law test shows both.
+ */
+import { UnsupportedError } from "../errors.ts";
+import {
+  allGraphs,
+  allNodes,
+  type DataType,
+  describeNode,
+  type Model,
+  type Node,
+  opsetOf,
+  type Value,
+} from "../ir/index.ts";
+import { withNodeNames } from "./node-names.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { hasUniqueIndices } from "./unique-indices.ts";
+import { failsOnGpu } from "./webgpu-nodes.ts";
+
+export interface Rule {
+  readonly goesWrong: string;
+  /** Throws where a model must not reach the runtime. */
+  readonly check?: (model: Model, options: ResolvedOptions) => void;
+  /** A model that computes the same without the danger. */
+  readonly rewrite?: (model: Model, options: ResolvedOptions) => Model;
+  /** A configuration entry that prevents it, unless the caller sets it or asks for the stock behaviour. */
+  readonly config?: (model: Model) => readonly [key: string, value: string] | undefined;
+  /** Whether a GPU provider must leave this node to the CPU. */
+  readonly cpuNode?: (node: Node, model: Model) => boolean;
+  /** The file whose construction prevents it, for what neither models nor options show. */
+  readonly builtInto?: string;
+}
+
+/** The highest opset whose models the runtime loads. */
+export const MAX_OPSET = 26;
+
+const unfetchable: ReadonlySet<DataType> = new Set(["int4", "uint4", "int2", "uint2", "float4e2m1"]);
+const unloadable: ReadonlySet<DataType> = new Set<DataType>([
+  "bfloat16",
+  "float8e4m3fn",
+  "float8e4m3fnuz",
+  "float8e5m2",
+  "float8e5m2fnuz",
+  "float8e8m0",
+  "complex64",
+  "complex128",
+]);
+
+/** Whether a session may hand out a tensor of this type. */
+export function isFetchable(dtype: DataType): boolean {
+  return !unfetchable.has(dtype);
+}
+
+export const rules = {
+  "scatter-race": {
+    goesWrong: "ScatterND with a reduction loses updates when indices repeat and there are several threads",
+    check(model, { ep, threads }) {
+      if (threads === 1 || ep === "webgpu") return;
+      for (const graph of allGraphs(model.graph)) {
+        const racy = graph.nodes.find((node) => node.opType === "ScatterND" && !hasUniqueIndices(graph, node));
+        if (racy) {
+          throw new UnsupportedError("ScatterND with a reduction races on several threads", {
+            where: describeNode(racy),
+            hint: "Use ScatterElements, or one thread.",
+          });
+        }
+      }
+    },
+  },
+  "no-alias": {
+    goesWrong: "a buffer that is fed and fetched at once is overwritten while other nodes still read it",
+    builtInto: "remote-session.ts",
+  },
+  "webgpu-layout": {
+    goesWrong: "the WebGPU provider's default layout computes convolutions with 6, 9 or 18 input channels wrong",
+    builtInto: "ort-options.ts",
+  },
+  "training-dropout": {
+    goesWrong: "the optimiser deletes Dropout in training mode unless its mask is used",
+    config: (model) =>
+      hasNode(model, isTrainingDropout) ? ["optimization.disable_specified_optimizers", "EliminateDropout"] : undefined,
+  },
+  "weight-only-accuracy": {
+    goesWrong: "weight-only DequantizeLinear → MatMul is fused into a kernel that rounds the activations to int8",
+    config: () => ["session.qdq_matmulnbits_accuracy_level", "0"],
+  },
+  "u8s8-saturation": {
+    goesWrong: "uint8 × int8 products saturate in int16 on x64 without VNNI when weights use more than 7 bits",
+    config: () => ["session.x64quantprecision", "1"],
+  },
+  "ignored-options": {
+    goesWrong: "unknown options and configuration entries are ignored in silence",
+    builtInto: "options.ts",
+  },
+  "ignored-feeds": {
+    goesWrong: "feeds of unknown names, and feeds that would override initializers, are ignored in silence",
+    builtInto: "feeds.ts",
+  },
+  "unknown-rank": {
+    goesWrong: "an unknown rank is reported as [], exactly like a scalar",
+    builtInto: "ports.ts",
+  },
+  "packed-outputs": {
+    goesWrong: "fetching a tensor of 4-bit elements ends the process",
+    check: (model) => refuseTypes(model.graph.outputs, unfetchable, "output", "cast it to int8 or uint8 first"),
+  },
+  "packed-inputs": {
+    goesWrong: "a tensor of 4-bit elements cannot be fed",
+    check: (model) =>
+      refuseTypes(model.graph.inputs, unfetchable, "input", "feed int8 or uint8 and cast it in the model"),
+  },
+  "low-precision-ports": {
+    goesWrong: "bfloat16, float8 and complex inputs or outputs fail while the session is created, without a name",
+    check: (model) =>
+      refuseTypes(
+        [...model.graph.inputs, ...model.graph.outputs],
+        unloadable,
+        "port",
+        "cast it to float32 in the model",
+      ),
+  },
+  "gpu-download": {
+    goesWrong: "downloading a tensor from the GPU in Node ends the process",
+    builtInto: "ort-options.ts",
+  },
+  "shared-memory": {
+    goesWrong: "arrays over shared memory are refused as invalid arguments",
+    builtInto: "feeds.ts",
+  },
+  "webgpu-run-time": {
+    goesWrong: "some nodes are placed on the GPU and then fail when they run",
+    rewrite: (model, { ep }) =>
+      ep === "webgpu" && hasNode(model, failsOnGpu) ? withNodeNames(model, failsOnGpu) : model,
+    cpuNode: failsOnGpu,
+  },
+  "blocked-thread": {
+    goesWrong: "a run blocks the thread that calls it, timers included",
+    builtInto: "node/channels.ts",
+  },
+  "native-leak": {
+    goesWrong: "garbage collection does not free a session's native memory",
+    builtInto: "remote-session.ts",
+  },
+  "opset-limit": {
+    goesWrong: "opsets above 26 are refused only after the model was handed over",
+    check(model) {
+      const opset = opsetOf(model);
+      if (opset <= MAX_OPSET) return;
+      throw new UnsupportedError("the runtime does not know this opset", {
+        expected: `at most ${MAX_OPSET}`,
+        got: String(opset),
+        hint: "Convert the model to opset 21 first.",
+      });
+    },
+  },
+  "profile-prefix": {
+    goesWrong: "profiling without a file prefix fails",
+    builtInto: "node/backend.ts",
+  },
+} as const satisfies Record<string, Rule>;
+
+export type RuleName = keyof typeof rules;
+
+export interface Prepared {
+  readonly model: Model;
+  readonly config: ReadonlyMap<string, string>;
+  readonly cpuNodes: readonly string[];
+}
+
+/** Applies every rule to a model that is about to be loaded. */
+export function applyRules(model: Model, options: ResolvedOptions): Prepared {
+  const table: readonly Rule[] = Object.values(rules);
+  for (const { check } of table) check?.(model, options);
+  const safe = table.reduce((current, { rewrite }) => rewrite?.(current, options) ?? current, model);
+  const config = new Map<string, string>();
+  for (const rule of options.stock ? [] : table) {
+    const entry = rule.config?.(safe);
+    if (entry) config.set(entry[0], entry[1]);
+  }
+  for (const [key, value] of options.config) config.set(key, value);
+  return { model: safe, config, cpuNodes: cpuNodes(safe, options, table) };
+}
+
+function cpuNodes(model: Model, { ep }: ResolvedOptions, table: readonly Rule[]): string[] {
+  if (ep !== "webgpu") return [];
+  return [...allNodes(model)]
+    .filter((node) => table.some(({ cpuNode }) => cpuNode?.(node, model)))
+    .map(({ name }) => name);
+}
+
+function hasNode(model: Model, matches: (node: Node, model: Model) => boolean): boolean {
+  for (const node of allNodes(model)) if (matches(node, model)) return true;
+  return false;
+}
+
+/** A third input may turn training on, and an unused mask lets the optimiser delete the node. */
+function isTrainingDropout(node: Node): boolean {
+  return node.opType === "Dropout" && node.inputs[2] !== undefined;
+}
+
+function refuseTypes(values: readonly Value[], types: ReadonlySet<DataType>, what: string, hint: string): void {
+  for (const { name, type } of values) {
+    if (type?.kind !== "tensor" || !types.has(type.dtype)) continue;
+    throw new UnsupportedError(`the runtime cannot pass ${type.dtype} through a model's ports`, {
+      where: `${what} ${JSON.stringify(name)}`,
+      hint: `Keep it inside the model: ${hint}.`,
+    });
+  }
+}

@@ -1,0 +1,36 @@
+/** @file ONNX Runtime in a browser: wasm, or WebGPU. */
+import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
+import type { Backend } from "../host.ts";
+import { missingPackage } from "../missing.ts";
+import { sessionOptions } from "../ort-options.ts";
+import type { LoadSpec } from "../protocol.ts";
+
+interface Runtime {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+  readonly env: Env;
+}
+
+const modules = { webgpu: "ort.webgpu.min.mjs", wasm: "ort.wasm.min.mjs" } as const;
+
+export async function loadBackend({ ep, threads, assets }: LoadSpec): Promise<Backend> {
+  const build = ep === "webgpu" ? "webgpu" : "wasm";
+  const { InferenceSession, Tensor, env } = await runtime(build, assets);
+  if (assets !== undefined) env.wasm.wasmPaths = assets;
+  env.wasm.numThreads = globalThis.crossOriginIsolated ? threads : 1;
+  return {
+    InferenceSession,
+    Tensor,
+    options: (spec) => ({ ...sessionOptions(spec), externalData: [...spec.external] }),
+  };
+}
+
+/** With `assets`, the module of that folder; otherwise the one that the bundler or an import map resolves. */
+async function runtime(build: keyof typeof modules, assets: string | undefined): Promise<Runtime> {
+  if (assets !== undefined) return import(new URL(modules[build], assets).href);
+  try {
+    return build === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
+  } catch (cause) {
+    throw missingPackage("onnxruntime-web", cause);
+  }
+}

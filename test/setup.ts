@@ -1,0 +1,15 @@
+/** @file Builds before the tests: sessions run in workers, whose files are those under `dist/`. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const workers = ["node/thread.js", "node/process.js", "web/worker.js"].map((name) => `${root}dist/runtime/${name}`);
+
+/** Type errors are reported by `npm run types`; here a missing worker alone is fatal. */
+export function setup(): void {
+  const tsc = `${root}node_modules/typescript/bin/tsc`;
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`], { encoding: "utf8" });
+  const missing = workers.filter((path) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`the build made no ${missing.join(", ")}\n${stdout}`);
+}
