@@ -1,0 +1,129 @@
+/** @file Samples stacked into the feeds of a model. */
+import { DataError, ensure, UsageError } from "../errors.ts";
+import { bytesOfTensor, formatType, type Tensor, tensorType } from "../ir/index.ts";
+import type { Dataset, InputPort, Sample } from "./dataset.ts";
+import { concat } from "./inflate.ts";
+
+export interface Batch {
+  /** By input name, with the batch axis in front. */
+  readonly feeds: ReadonlyMap<string, Tensor>;
+  /** One per real sample; absent unless every sample has one. */
+  readonly labels?: readonly number[];
+  /** Where the real samples came from. */
+  readonly sources: readonly string[];
+  /** The number of real samples. Beyond them a model of fixed batch size gets its last sample again. */
+  readonly count: number;
+}
+
+export interface BatchOptions {
+  /** Samples per batch; default is the model's fixed batch size, or 1. */
+  readonly batch?: number;
+  /** At most this many samples. */
+  readonly limit?: number;
+  /** The model's inputs: checked against the samples, and the source of a fixed batch size. */
+  readonly port?: InputPort | readonly InputPort[];
+}
+
+/**
+ * Groups a dataset's samples in order. Every sample appears exactly once; the last batch may be smaller. Samples that
+ * differ in dims or dtype from the first of their batch, or from the model, are a `DataError`.
+ */
+export async function* batches(dataset: Dataset, options: BatchOptions = {}): AsyncGenerator<Batch> {
+  const ports = options.port === undefined ? undefined : [options.port].flat();
+  const { size, fixed } = batchSize(options.batch, ports);
+  const limit = Math.min(dataset.size, options.limit ?? Number.POSITIVE_INFINITY);
+  const whole = limit === dataset.size;
+  const samples = whole ? dataset : dataset.pick(Array.from({ length: limit }, (_, i) => i));
+  let group: Sample[] = [];
+  for await (const sample of samples) {
+    group.push(sample);
+    if (group.length < size) continue;
+    yield stack(group, ports, size);
+    group = [];
+  }
+  if (group.length > 0) yield stack(group, ports, fixed ? size : group.length);
+}
+
+function batchSize(
+  wanted: number | undefined,
+  ports: readonly InputPort[] | undefined,
+): { size: number; fixed: boolean } {
+  ensure(
+    wanted === undefined || (Number.isInteger(wanted) && wanted > 0),
+    () => new UsageError("a batch is a whole number of samples", { expected: "1 or more", got: `${wanted}` }),
+  );
+  const fixed = ports?.map(({ dims }) => dims?.[0]).find((dim): dim is number => typeof dim === "number" && dim > 0);
+  if (fixed === undefined || ports?.every(({ dims }) => dims === undefined)) return { size: wanted ?? 1, fixed: false };
+  if (wanted === undefined || wanted === fixed) return { size: fixed, fixed: true };
+  throw new DataError("the model has a fixed batch size", {
+    expected: `${fixed}`,
+    got: `${wanted}`,
+    hint: "Leave the batch out, or give the model a dynamic batch dimension.",
+  });
+}
+
+/** One batch of `size` rows from at most `size` samples, the last repeated as often as needed. */
+function stack(samples: readonly Sample[], ports: readonly InputPort[] | undefined, size: number): Batch {
+  const first = samples[0]!;
+  const names = ports?.map(({ name }) => name) ?? [...first.inputs.keys()];
+  const feeds = new Map<string, Tensor>();
+  for (const name of names) {
+    const rows = samples.map((sample) => inputOf(sample, name));
+    const stacked = stackTensors(rows, samples, size);
+    const port = ports?.find((candidate) => candidate.name === name);
+    if (port) checkFeed(stacked, port, first.source);
+    feeds.set(name, stacked);
+  }
+  const labels = samples.map(({ label }) => label).filter((label): label is number => label !== undefined);
+  return {
+    feeds,
+    ...(labels.length === samples.length && { labels }),
+    sources: samples.map(({ source }) => source),
+    count: samples.length,
+  };
+}
+
+function inputOf(sample: Sample, name: string): Tensor {
+  const value = sample.inputs.get(name);
+  if (value) return value;
+  throw new DataError("a sample lacks one of the inputs", {
+    expected: JSON.stringify(name),
+    got: [...sample.inputs.keys()].map((key) => JSON.stringify(key)).join(", "),
+    where: sample.source,
+  });
+}
+
+function stackTensors(rows: readonly Tensor[], samples: readonly Sample[], size: number): Tensor {
+  const first = rows[0]!;
+  for (const [i, row] of rows.entries()) {
+    if (row.dtype === first.dtype && sameDims(row.dims, first.dims)) continue;
+    throw new DataError("the samples of a batch differ in shape", {
+      expected: formatType(tensorType(first.dtype, first.dims)),
+      got: formatType(tensorType(row.dtype, row.dims)),
+      where: samples[i]!.source,
+      hint: "Give a preprocessing with a fixed size, or a batch of 1.",
+    });
+  }
+  const parts = Array.from({ length: size }, (_, i) => bytesOfTensor(rows[Math.min(i, rows.length - 1)]!));
+  const data = concat(parts, size * parts[0]!.byteLength);
+  return { dtype: first.dtype, dims: [size, ...first.dims], data };
+}
+
+function checkFeed({ dtype, dims }: Tensor, port: InputPort, where: string): void {
+  const fits =
+    (port.dtype === undefined || port.dtype === dtype) &&
+    (port.dims === undefined ||
+      (port.dims.length === dims.length &&
+        port.dims.every((dim, i) => typeof dim === "string" || dim < 0 || dim === dims[i])));
+  if (fits) return;
+  throw new DataError("the data does not fit the model's input", {
+    expected: `${port.dtype ? formatType(tensorType(port.dtype, port.dims)) : `[${port.dims}]`} for "${port.name}"`,
+    got: formatType(tensorType(dtype, dims)),
+    where,
+    hint: "Images need a preprocessing that gives this size and layout.",
+  });
+}
+
+function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}

@@ -1,0 +1,15 @@
+/** @file The entry to data on disk; everything that needs Node is loaded when it is called. */
+import type { Dataset } from "./dataset.ts";
+import type { OpenOptions } from "./node/format.ts";
+
+export type { OpenOptions };
+
+/**
+ * Opens a folder of pictures, IDX, CIFAR, CSV, npy, npz, safetensors or JSONL; the format follows from the name.
+ * Samples are read when they are asked for. What was decided without being told is in `assumptions`. Fails with a
+ * `DataError` (missing, unknown or unfitting data), `FormatError`, `LimitError`, `PathError` or `UsageError`.
+ */
+export async function openData(path: string, options: OpenOptions = {}): Promise<Dataset> {
+  const { openPath } = await import("./node/open.ts");
+  return openPath(path, options);
+}

@@ -1,0 +1,120 @@
+/**
+ * @file Random numbers as a function of (seed, stream, index): Philox4x32-10 of Salmon, Moraes, Dror and Shaw,
+ * "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The state is a counter, so any draw can be had without the
+ * ones before it, streams never overlap, and a resumed run continues bit for bit on every platform.
+ */
+import { ensure, UsageError } from "../errors.ts";
+
+const rounds = 10;
+const multiplier0 = 0xd2511f53;
+const multiplier1 = 0xcd9e8d57;
+const weyl0 = 0x9e3779b9;
+const weyl1 = 0xbb67ae85;
+
+export type Words4 = readonly [number, number, number, number];
+
+/** Philox4x32-10: four random 32-bit words from a 128-bit counter and a 64-bit key. */
+export function philox(counter: Words4, key: readonly [number, number]): Words4 {
+  let [c0, c1, c2, c3] = counter;
+  let [k0, k1] = key;
+  for (let round = 0; round < rounds; round++) {
+    const high0 = multiplyHigh(multiplier0, c0);
+    const low0 = Math.imul(multiplier0, c0) >>> 0;
+    const high1 = multiplyHigh(multiplier1, c2);
+    const low1 = Math.imul(multiplier1, c2) >>> 0;
+    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
+    k0 = (k0 + weyl0) >>> 0;
+    k1 = (k1 + weyl1) >>> 0;
+  }
+  return [c0, c1, c2, c3];
+}
+
+/** The upper 32 bits of a 32 × 32 bit product, by 16-bit halves. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const cross = aLow * bHigh + (middle & 0xffff);
+  return (aHigh * bHigh + Math.floor(middle / 65536) + (cross >>> 16)) >>> 0;
+}
+
+/** A sequence of random numbers. Each method takes the next draws of the sequence. */
+export interface Random {
+  /** An integer in [0, 2³²). */
+  word(): number;
+  /** Uniform in [0, 1), 53 random bits. */
+  uniform(): number;
+  /** Uniform in [low, high). */
+  between(low: number, high: number): number;
+  /** A uniform integer in [0, bound), without bias. */
+  below(bound: number): number;
+  /** Standard normal, by the Box-Muller transform. */
+  normal(): number;
+}
+
+/**
+ * The sequence named by `seed` and `stream`. Seeds are integers in [0, 2⁵³); streams are lists of integers in
+ * [0, 2³²), at most two, and give independent sequences: a sample's index, a layer, a rank.
+ */
+export function random(seed: number, ...stream: readonly [] | readonly [number] | readonly [number, number]): Random {
+  const key = seedKey(seed);
+  const [stream0 = 0, stream1 = 0] = stream;
+  let block = 0;
+  let words: Words4 = [0, 0, 0, 0];
+  let used = 4;
+
+  function word(): number {
+    if (used === 4) {
+      words = philox([block >>> 0, Math.floor(block / 2 ** 32), stream0 >>> 0, stream1 >>> 0], key);
+      block++;
+      used = 0;
+    }
+    return words[used++]!;
+  }
+  const uniform = () => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53;
+
+  return {
+    word,
+    uniform,
+    between: (low, high) => low + (high - low) * uniform(),
+    below(bound) {
+      const limit = 2 ** 32 - (2 ** 32 % bound);
+      for (;;) {
+        const value = word();
+        if (value < limit) return value % bound;
+      }
+    },
+    normal() {
+      const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
+      return radius * Math.cos(2 * Math.PI * uniform());
+    },
+  };
+}
+
+/** The integers 0 … size−1 in random order (Fisher-Yates). */
+export function permutation(size: number, source: Random): number[] {
+  return shuffle(
+    Array.from({ length: size }, (_, i) => i),
+    source,
+  );
+}
+
+/** A copy of `items` in random order (Fisher-Yates). */
+export function shuffle<T>(items: readonly T[], source: Random): T[] {
+  const result = [...items];
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = source.below(i + 1);
+    [result[i], result[j]] = [result[j]!, result[i]!];
+  }
+  return result;
+}
+
+function seedKey(seed: number): [number, number] {
+  ensure(
+    Number.isSafeInteger(seed) && seed >= 0,
+    () => new UsageError("a seed is a whole number", { expected: "an integer from 0 to 2^53 - 1", got: `${seed}` }),
+  );
+  return [seed >>> 0, Math.floor(seed / 2 ** 32)];
+}
