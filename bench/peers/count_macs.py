@@ -28,14 +28,20 @@ INPUTS = {
 FLOATS = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16}
 
 CONVENTION = (
-    "onnx-tool counts arithmetic steps, not only multiply-accumulates. Conv, Gemm and MatMul: one per product, plus one "
-    "per output element when there is a bias. BatchNormalization: 31 per element (sqrt 24, division 4, three others). "
-    "Relu, Add, Mul: 1 per element; Clip 2; Sigmoid 32; MaxPool: kernel volume per output element; GlobalAveragePool: 1 "
-    "per input element plus 4 per output. Data movement: 0. Parameters: elements of every initializer that a node "
-    "reads, BatchNormalization running mean and variance and integer tensors included; scalars (rank 0) count as 0."
+    "onnx-tool counts arithmetic steps, not only multiply-accumulates. Conv, Gemm and MatMul: one per product, plus "
+    "one per output element when there is a bias. BatchNormalization: 31 per element (sqrt 24, division 4, three "
+    "others). Relu, Add, Mul: 1 per element; Clip 2; Sigmoid 32; MaxPool: kernel volume per output element; "
+    "GlobalAveragePool: 1 per input element plus 4 per output. Data movement: 0. Parameters: elements of every "
+    "initializer that a node reads, BatchNormalization running mean and variance and integer tensors included; "
+    "scalars (rank 0) count as 0."
 )
 
-# As printed by their sources. `macs` are multiply-accumulates; sources that print FLOPs are halved where they say so.
+RESNET_SOURCE = (
+    "macs: chenyaofo/pytorch-cifar-models, which adds two 1x1 shortcut convolutions that this model lacks; "
+    "params: He et al. 2015, table 6, and akamaster/pytorch_resnet_cifar10"
+)
+
+# As their sources print them, in multiply-accumulates.
 PUBLISHED = {
     "squeezenet1.1": {
         "macs": 0.35e9,
@@ -45,14 +51,12 @@ PUBLISHED = {
     "cifar10-resnet20": {
         "macs": 40.81e6,
         "params": 0.27e6,
-        "source": "macs: chenyaofo/pytorch-cifar-models, which adds two 1x1 shortcut convolutions that this model lacks; "
-        "params: He et al. 2015, table 6, and akamaster/pytorch_resnet_cifar10",
+        "source": RESNET_SOURCE,
     },
     "cifar10-resnet56": {
         "macs": 125.75e6,
         "params": 0.85e6,
-        "source": "macs: chenyaofo/pytorch-cifar-models, which adds two 1x1 shortcut convolutions that this model lacks; "
-        "params: He et al. 2015, table 6, and akamaster/pytorch_resnet_cifar10",
+        "source": RESNET_SOURCE,
     },
     "mcunet-320kb": {"macs": 81.8e6, "params": 0.74e6, "source": "mit-han-lab/mcunet README"},
     "yolox-nano": {
@@ -138,8 +142,9 @@ def check_against_tool(layers: list[dict], graph) -> None:
     for layer in layers:
         node = by_output[layer["output"]]
         bias = prod(node.outshape) if len(node.input) == 3 else 0
-        if layer["macs"] != node.macs[0] - bias:
-            raise ValueError(f"{layer['output']}: shape inference gives {layer['macs']}, onnx-tool {node.macs[0] - bias}")
+        counted = node.macs[0] - bias
+        if layer["macs"] != counted:
+            raise ValueError(f"{layer['output']}: shape inference gives {layer['macs']}, onnx-tool {counted}")
 
 
 def main() -> None:
