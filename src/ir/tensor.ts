@@ -117,7 +117,7 @@ export function typedArray(t: Tensor): NumericArray {
   const bytes = bytesOfTensor(t);
   const arrayType = arrays[t.dtype];
   if (!arrayType) throw new UnsupportedError(`${t.dtype} has no typed array; use numbersOf`);
-  const aligned = bytes.byteOffset % arrayType.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % arrayType.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new arrayType(aligned.buffer, aligned.byteOffset, sizeOf(t.dims));
 }
 
