@@ -7,8 +7,14 @@ import { type Names, names } from "./names.ts";
 import { type Initializer, isSparse } from "./tensor.ts";
 import { type DataType, type Dims, tensorType, type ValueType } from "./types.ts";
 
+/** The nodes and initializers that a builder holds so far. */
+export interface Built {
+  readonly nodes: readonly Node[];
+  readonly initializers: ReadonlyMap<Value, Initializer>;
+}
+
 /** What the outputs of a node are, given its inputs' types; supplied by `ops/`, which stands above this folder. */
-export type InferTypes = (node: Node) => readonly (ValueType | undefined)[];
+export type InferTypes = (node: Node, built: Built) => readonly (ValueType | undefined)[];
 
 export interface BuilderOptions {
   readonly names?: Names;
@@ -83,7 +89,7 @@ function builderOver(state: State, prefix: string): GraphBuilder {
   ): Value[] {
     const parts = { domain, attributes };
     const blank = Array.from({ length: count }, (_, i) => ({ name: `${i}` }));
-    const types = state.infer?.(makeNode(opType, inputs, blank, parts)) ?? [];
+    const types = state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
     const outputs = blank.map((_, i) => fresh(i === 0 ? name : `${name}:${i}`, types[i]));
     state.nodes.push(makeNode(opType, inputs, outputs, { ...parts, name: outputs[0]?.name ?? prefix + name }));
     return outputs;
