@@ -1,1 +1,6 @@
+export * from "./checked.ts";
+export * from "./determinism.ts";
+export * from "./driver.ts";
 export * from "./pass.ts";
+export * from "./rule.ts";
+export * from "./trace.ts";

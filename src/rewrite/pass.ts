@@ -14,6 +14,8 @@ export interface PassResult {
 /** One thing that a pass did, or chose not to do. */
 export interface Note {
   readonly pass: string;
+  /** The rule of the pass that did it, where the pass has rules. */
+  readonly rule?: string;
   readonly kind: "applied" | "declined";
   readonly reason: string;
   /** Names of the nodes concerned. */

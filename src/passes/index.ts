@@ -1,0 +1,53 @@
+/** @file General passes over any model. One pass is one file and one line in `passes`; the laws iterate over it. */
+import type { Evaluate, Pass } from "../rewrite/index.ts";
+import { cleanup } from "./cleanup.ts";
+import { eliminateCommonSubexpressions } from "./eliminate-common-subexpressions.ts";
+import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
+import { eliminateDropout } from "./eliminate-dropout.ts";
+import { eliminateIdentity } from "./eliminate-identity.ts";
+import { eliminateNoop } from "./eliminate-noop.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { freezeInitializers } from "./freeze-initializers.ts";
+import { fuseBatchNorm } from "./fuse-batchnorm.ts";
+import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
+import { fusePad } from "./fuse-pad.ts";
+import { inferTypes } from "./infer-shapes.ts";
+import { upgradeOpset } from "./upgrade-opset.ts";
+
+/** What a pass of the index may need from outside. */
+export interface PassContext {
+  readonly evaluate: Evaluate;
+}
+
+/** Every pass that keeps a model's signature and needs no further choice, under its printed name. */
+export const passes = {
+  "upgrade-opset": () => upgradeOpset(),
+  "freeze-initializers": () => freezeInitializers(),
+  "infer-shapes": () => inferTypes(),
+  "fold-constants": ({ evaluate }) => foldConstants({ evaluate }),
+  "eliminate-identity": () => eliminateIdentity(),
+  "eliminate-dropout": () => eliminateDropout(),
+  "eliminate-noop": () => eliminateNoop(),
+  "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
+  "eliminate-dead-nodes": () => eliminateDeadNodes(),
+  "fuse-batchnorm": () => fuseBatchNorm(),
+  "fuse-pad": () => fusePad(),
+  "fuse-matmul-add": () => fuseMatmulAdd(),
+  cleanup: (context) => cleanup(context),
+} satisfies Record<string, (context: PassContext) => Pass>;
+
+export type PassName = keyof typeof passes;
+
+export { cleanup } from "./cleanup.ts";
+export { constantsOnly, eliminateCommonSubexpressions, type Mergeable } from "./eliminate-common-subexpressions.ts";
+export { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
+export { eliminateDropout } from "./eliminate-dropout.ts";
+export { eliminateIdentity } from "./eliminate-identity.ts";
+export { eliminateNoop } from "./eliminate-noop.ts";
+export { type FoldOptions, foldConstants } from "./fold-constants.ts";
+export { freezeInitializers } from "./freeze-initializers.ts";
+export { fuseBatchNorm } from "./fuse-batchnorm.ts";
+export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
+export { fusePad } from "./fuse-pad.ts";
+export { inferTypes } from "./infer-shapes.ts";
+export { upgradeOpset } from "./upgrade-opset.ts";

@@ -1,0 +1,170 @@
+/** @file Brings a model to opset 21, from below by rewriting what changed, from above where the definitions are equal. */
+import {
+  allGraphs,
+  type Draft,
+  editAllGraphs,
+  type Graph,
+  indexOf,
+  int64s,
+  type Model,
+  mapSubgraphs,
+  type Node,
+  opsetOf,
+  TARGET_IR_VERSION,
+  TARGET_OPSET,
+  type Value,
+  type ValueType,
+  withGraph,
+} from "../ir/index.ts";
+import { constantInGraph, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
+import { typesIn } from "./types.ts";
+import type { Stage, UpgradeContext } from "./upgrade/change.ts";
+import { opset2, opset4, opset5, opset6, opset7, opset9 } from "./upgrade/early.ts";
+import { opset13, opset14, opset16, opset18, opset20, opset21 } from "./upgrade/late.ts";
+import { opset10, opset11, opset12 } from "./upgrade/middle.ts";
+import { laterThan21, withoutLaterAttributes } from "./upgrade/newer.ts";
+import { operatorsOf21 } from "./upgrade/operators.ts";
+
+const name = "upgrade-opset";
+
+/** The versions at which something changed that a model can notice. After each stage the graph is one of that version. */
+const stages: readonly (readonly [version: number, stage: Stage])[] = [
+  [2, opset2],
+  [4, opset4],
+  [5, opset5],
+  [6, opset6],
+  [7, opset7],
+  [9, opset9],
+  [10, opset10],
+  [11, opset11],
+  [12, opset12],
+  [13, opset13],
+  [14, opset14],
+  [16, opset16],
+  [18, opset18],
+  [20, opset20],
+  [21, opset21],
+];
+
+/**
+ * Exact: the same computation in the words of opset 21 (IR version 10). All or nothing: when one node cannot be upgraded, the
+ * model keeps its opset and the notes say which and why. Before IR version 4 every initializer had to be listed as an
+ * input; those inputs go, since nothing could feed them. Other domains are left alone.
+ */
+export function upgradeOpset(): Pass {
+  return { name, exactness: "exact", run: upgrade };
+}
+
+function upgrade(model: Model): PassResult {
+  const version = opsetOf(model);
+  if (!model.opsets.has("") && !model.opsets.has("ai.onnx")) return { model, notes: [] };
+  if (version === TARGET_OPSET) return { model: labelled(model), notes: [] };
+  if (model.functions.length > 0) {
+    const reason = `it defines functions of its own, which stay at opset ${version}`;
+    return { model, notes: [{ pass: name, kind: "declined", reason, nodes: model.functions.map((f) => f.name) }] };
+  }
+  const { model: changed, notes } = version > TARGET_OPSET ? downgraded(model) : staged(model, version);
+  const declines = notes.filter(({ kind }) => kind === "declined");
+  if (declines.length > 0) return { model, notes: declines };
+  const reason = `from opset ${version} to ${TARGET_OPSET}`;
+  return { model: labelled(changed), notes: [...notes, { pass: name, kind: "applied", reason, nodes: [] }] };
+}
+
+function labelled(model: Model): Model {
+  const current = model.opsets.get("") === TARGET_OPSET && model.irVersion === TARGET_IR_VERSION;
+  if (current || (model.opsets.get("") === TARGET_OPSET && model.irVersion > TARGET_IR_VERSION)) return model;
+  const opsets = new Map([...model.opsets].filter(([domain]) => domain !== "ai.onnx"));
+  opsets.set("", TARGET_OPSET);
+  const next: Model = { ...model, opsets, irVersion: TARGET_IR_VERSION };
+  return model.irVersion < 4 ? withGraph(next, withoutDefaults(next.graph)) : next;
+}
+
+function withoutDefaults(graph: Graph): Graph {
+  return { ...graph, inputs: graph.inputs.filter((input) => !graph.initializers.has(input)) };
+}
+
+function staged(model: Model, version: number): { model: Model; notes: readonly Note[] } {
+  const notes: Note[] = [];
+  const type = typesIn(model);
+  let current = model;
+  for (const [target, stage] of stages) {
+    if (target <= version) continue;
+    const byOperator = new Map(Object.entries(stage));
+    const edit = (draft: Draft): void => applyStage(current, draft, byOperator, target, type, notes);
+    current = editAllGraphs(current, edit);
+  }
+  for (const node of standardNodes(current)) {
+    if (!operatorsOf21.has(node.opType)) notes.push(note("declined", "it is not an operator of opset 21", node));
+  }
+  return { model: current, notes };
+}
+
+function applyStage(
+  model: Model,
+  draft: Draft,
+  stage: ReadonlyMap<string, Stage[string]>,
+  target: number,
+  type: (value: Value) => ValueType | undefined,
+  notes: Note[],
+): void {
+  const context = contextFor(model, draft, type);
+  for (const node of draft.graph.nodes) {
+    const change = isStandard(node) ? stage.get(node.opType) : undefined;
+    const outcome = change?.(node, context);
+    if (!outcome) continue;
+    if ("declined" in outcome) {
+      notes.push(note("declined", `opset ${target}: ${outcome.declined}`, node));
+      continue;
+    }
+    draft.replaceNode(node, ...outcome);
+    notes.push(note("applied", `as in opset ${target}`, node));
+  }
+}
+
+function contextFor(model: Model, draft: Draft, type: (value: Value) => ValueType | undefined): UpgradeContext {
+  const { graph } = draft;
+  const typeOf = (value: Value | undefined): ValueType | undefined => value && (type(value) ?? value.type);
+  return {
+    value: (wanted) => draft.value(wanted),
+    ints: (wanted, values) => draft.constant(wanted, int64s(values)),
+    constant: (wanted, tensor) => draft.constant(wanted, tensor),
+    known: (value) => value && constantInGraph(model, graph, value),
+    dims(value) {
+      const known = typeOf(value);
+      return known && "dims" in known ? known.dims : undefined;
+    },
+    dtype(value) {
+      const known = typeOf(value);
+      return known?.kind === "tensor" ? known.dtype : undefined;
+    },
+    isUsed: (value) => value !== undefined && (indexOf(graph).uses.get(value)?.length ?? 0) > 0,
+  };
+}
+
+/** Later versions mostly widened dtypes; a node without what came after 21 reads the same there. */
+function downgraded(model: Model): { model: Model; notes: readonly Note[] } {
+  const notes: Note[] = [];
+  for (const node of standardNodes(model)) {
+    const reason = laterThan21(node);
+    if (reason) notes.push(note("declined", reason, node));
+  }
+  const strip = (graph: Graph): Graph => {
+    const inner = mapSubgraphs(graph, strip);
+    const nodes = inner.nodes.map((node) => (isStandard(node) ? withoutLaterAttributes(node) : node));
+    return nodes.some((node, i) => node !== inner.nodes[i]) ? { ...inner, nodes } : inner;
+  };
+  return { model: notes.length > 0 ? model : withGraph(model, strip(model.graph)), notes };
+}
+
+function* standardNodes(model: Model): Generator<Node> {
+  for (const graph of allGraphs(model.graph)) for (const node of graph.nodes) if (isStandard(node)) yield node;
+}
+
+function isStandard(node: Node): boolean {
+  return node.domain === "" || node.domain === "ai.onnx";
+}
+
+function note(kind: Note["kind"], reason: string, node: Node): Note {
+  const label = node.name || node.outputs.find((value) => value)?.name || "";
+  return { pass: name, rule: node.opType, kind, reason, nodes: [label] };
+}

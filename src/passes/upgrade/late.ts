@@ -1,0 +1,97 @@
+/** @file Upgrades to opsets 13 to 21: axes become inputs, Softmax runs along one axis, splits name their number. */
+import { intOf, type Node, numbersOf, stringOf, tensorFromNumbers, type Value } from "../../ir/index.ts";
+import { declined } from "../../rewrite/index.ts";
+import { changed, extra, intsToInput, nameOf, type Stage, type Upgrade } from "./change.ts";
+
+/**
+ * Up to opset 12 the input was seen as a matrix: the axes before `axis` are rows, all others together are normalised. That is one
+ * axis when it is the last, or when all axes behind it have length 1.
+ */
+const alongOneAxis: Upgrade = (node, context) => {
+  const [x] = node.inputs;
+  const [y] = node.outputs;
+  if (!x || !y) return undefined;
+  const given = intOf(node, "axis", 1);
+  const dims = context.dims(x);
+  const axis = given < 0 && dims ? given + dims.length : given;
+  if (dims?.slice(axis + 1).every((dim) => dim === 1)) return [changed(node, { attributes: { axis } })];
+  if (given === -1) return [changed(node, { attributes: { axis: -1 } })];
+  const [shape, matrix, result] = ["shape", "matrix", "rows"].map((part) => context.value(nameOf(node, part)));
+  return [
+    extra("Shape", [x], shape!),
+    extra("Flatten", [x], matrix!, { axis: given }),
+    changed(node, { inputs: [matrix], outputs: [result], attributes: { axis: -1 } }),
+    extra("Reshape", [result, shape], y),
+  ];
+};
+
+export const opset13: Stage = {
+  Hardmax: alongOneAxis,
+  LogSoftmax: alongOneAxis,
+  ReduceSum: intsToInput("axes", 1),
+  Resize: (node) =>
+    stringOf(node, "coordinate_transformation_mode") === "tf_half_pixel_for_nn"
+      ? declined("its coordinate mode tf_half_pixel_for_nn was taken away")
+      : undefined,
+  Softmax: alongOneAxis,
+  Split: intsToInput("split", 1),
+  Squeeze: intsToInput("axes", 1),
+  Unsqueeze: intsToInput("axes", 1),
+};
+
+export const opset14: Stage = {
+  BatchNormalization: (node, context) =>
+    node.outputs.slice(1).some((value) => context.isUsed(value))
+      ? declined("it returns the statistics of training")
+      : [changed(node, { outputs: node.outputs.slice(0, 1) })],
+};
+
+export const opset16: Stage = {
+  RoiAlign: (node) => [changed(node, { attributes: { coordinate_transformation_mode: "output_half_pixel" } })],
+};
+
+const axesToInput = intsToInput("axes", 1);
+const reductions = [
+  ...["ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax"],
+  ...["ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"],
+];
+
+export const opset18: Stage = {
+  ...Object.fromEntries(reductions.map((opType) => [opType, axesToInput])),
+  Split: (node) => (node.inputs[1] ? undefined : [changed(node, { attributes: { num_outputs: node.outputs.length } })]),
+};
+
+const sampleModes = new Map([
+  ["bilinear", "linear"],
+  ["bicubic", "cubic"],
+]);
+
+export const opset20: Stage = {
+  DFT(node, context) {
+    const axis = intOf(node, "axis", 1);
+    const inputs: (Value | undefined)[] = [node.inputs[0], node.inputs[1]];
+    const scalarAxis = context.constant(nameOf(node, "axis"), tensorFromNumbers("int64", [], [axis]));
+    return [changed(node, { inputs: [...inputs, scalarAxis], attributes: { axis: undefined } })];
+  },
+  GridSample: (node) => {
+    const mode = stringOf(node, "mode", "bilinear");
+    return [changed(node, { attributes: { mode: sampleModes.get(mode) ?? mode } })];
+  },
+};
+
+export const opset21: Stage = {
+  /** Scale and bias were one number per group; now one per channel. */
+  GroupNormalization(node, context) {
+    const channels = context.dims(node.inputs[0])?.[1];
+    const groups = intOf(node, "num_groups");
+    if (typeof channels !== "number" || groups === undefined) return declined("its number of channels is not known");
+    const inputs = node.inputs.map((value, i) => (i === 0 ? value : spread(node, i, channels / groups)));
+    function spread(owner: Node, i: number, times: number): Value | undefined {
+      const known = context.known(owner.inputs[i]);
+      if (known?.dims.length !== 1) return undefined;
+      const values = [...numbersOf(known)].flatMap((value) => Array.from({ length: times }, () => value));
+      return context.constant(nameOf(owner, `input${i}`), tensorFromNumbers(known.dtype, [values.length], values));
+    }
+    return inputs.includes(undefined) ? declined("its scale or bias is not constant") : [changed(node, { inputs })];
+  },
+};
