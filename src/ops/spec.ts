@@ -1,39 +1,61 @@
 /** @file What an operator's entry in the table says: output types, axis map, cost, exactness. */
-import type { Node, Tensor, Value, ValueType } from "../ir/index.ts";
+import type { Dim, Node, Tensor, ValueType } from "../ir/index.ts";
 
-/** What the rules may ask about a node's surroundings. */
-export interface InferContext {
+/** What is known about a node before it runs. */
+export interface NodeFacts {
   readonly node: Node;
   /** Opset version of the node's domain. */
   readonly version: number;
   /** Type of the i-th input, if known. */
-  type(input: number): ValueType | undefined;
+  input(i: number): ValueType | undefined;
   /** Value of the i-th input when it is known before the run: a constant, or integers computed from shapes. */
-  constant(input: number): Tensor | undefined;
-  /** Symbolic integers of the i-th input (a shape or part of one), when they are known; `""` where one is not. */
-  symbols(input: number): readonly (number | string)[] | undefined;
+  constant(i: number): Tensor | undefined;
+  /**
+   * Elements of the i-th input when it is a scalar or a vector of at most `SYMBOL_LIMIT` numbers and something is known
+   * of them: a number, the name of a symbolic dim, or `""` for an element of which nothing is known.
+   */
+  symbols(i: number): readonly Dim[] | undefined;
+}
+
+/** What the shape rules may ask about a node's surroundings. */
+export interface InferContext extends NodeFacts {
   /** Infers a subgraph with given types for its inputs, returns the types of its outputs. */
   subgraph(attribute: string, inputTypes: readonly (ValueType | undefined)[]): readonly (ValueType | undefined)[];
 }
 
-/** One axis of one input or output of a node. Inputs and outputs are counted from 0. */
+/** A node with the types of its outputs, after inference. */
+export interface TypedNode extends NodeFacts {
+  output(i: number): ValueType | undefined;
+}
+
+/** Longest vector whose elements are followed through the graph. */
+export const SYMBOL_LIMIT = 1024;
+
+/**
+ * One axis of one input or output of a node; ports are counted from 0, axes are never negative.
+ * `outer`, `inner`: the linked axis is one factor of this one, `outer × linked × inner` (both 1 when absent).
+ * `offset`: the linked axis is the part of this one that starts there (Concat, Split).
+ */
 export interface AxisEnd {
   readonly port: number;
   readonly axis: number;
+  readonly outer?: number;
+  readonly inner?: number;
+  readonly offset?: number;
 }
 
 /**
- * Axes that are one and the same axis: shrinking one means shrinking all.
- * `factor`: when the axis is one factor of a merged axis (Reshape, Flatten, grouped Conv), its place: the merged axis is
- * `outer × this × inner`.
+ * Axes that are one and the same axis: shrinking one means shrinking all at the same places.
+ * - `same`: the operator treats every position alike, so that cutting before is cutting after.
+ * - `reduced`: contracted away; on inputs only. Cutting gives a partial result.
+ * - `mixed`: the axis goes through, yet a result depends on all of its positions (Softmax, LayerNormalization).
+ *
+ * An axis in no link cannot be cut by itself: its length follows from others in a way that is not a cut.
  */
 export interface AxisLink {
   readonly inputs: readonly AxisEnd[];
   readonly outputs: readonly AxisEnd[];
-  /** `reduced`: summed over (the contracted axis of MatMul), so it is on inputs only. */
-  readonly kind: "same" | "reduced" | "blocked";
-  readonly outer?: number;
-  readonly inner?: number;
+  readonly kind: "same" | "reduced" | "mixed";
 }
 
 export interface Cost {
@@ -43,22 +65,28 @@ export interface Cost {
   readonly elementwise: number;
 }
 
-/** `exact`: moves or selects; `rounding`: arithmetic in floats; `random`: draws numbers. */
+/** `exact`: moves, selects or compares; `rounding`: arithmetic in floats; `random`: draws numbers. */
 export type Exactness = "exact" | "rounding" | "random";
 
 /** Output types of a node; `undefined` where nothing is known. Throws `ShapeError` when the inputs do not fit. */
 export type InferRule = (context: InferContext) => readonly (ValueType | undefined)[];
-/** Links between axes; empty for "every axis is its own", `undefined` for "opaque: nothing is known". */
-export type AxisRule = (node: Node, version: number, types: TypesOf) => readonly AxisLink[] | undefined;
-export type CostRule = (node: Node, types: TypesOf) => Cost | undefined;
-/** Integers of an output computed from those of the inputs (`Shape`, `Gather`, `Concat`, … on shapes). */
-export type SymbolRule = (context: InferContext) => readonly (number | string)[] | undefined;
+/** Links between axes; `undefined` for "nothing is known", because ranks are unknown or the operator is opaque. */
+export type AxisRule = (node: TypedNode) => readonly AxisLink[] | undefined;
+/** Work of one run; `undefined` when a dim that it depends on is not a number. */
+export type CostRule = (node: TypedNode) => Cost | undefined;
+/** Elements of the given output computed from those of the inputs (`Shape`, `Gather`, `Concat`, … on shapes). */
+export type SymbolRule = (node: NodeFacts, output: number) => readonly Dim[] | undefined;
 
-/** Types of a node's values after inference. */
-export interface TypesOf {
-  input(i: number): ValueType | undefined;
-  output(i: number): ValueType | undefined;
-  constant(i: number): Tensor | undefined;
+/** What the constants at a node's inputs are, for counting parameters. Floats are weights unless listed here. */
+export interface Weights {
+  /** Inputs that hold quantized weights, which count although they are integers. */
+  readonly quantized?: readonly number[];
+  /** Inputs whose constants are none: scales, zero points, bounds, sizes. */
+  readonly settings?: readonly number[];
+  /** Inputs that hold running statistics. */
+  readonly statistics?: readonly number[];
+  /** Number of weights at an input that packs several into one element; `undefined` when it does not. */
+  readonly packed?: (node: Node, input: number) => number | undefined;
 }
 
 export interface OpSpec {
@@ -69,7 +97,5 @@ export interface OpSpec {
   readonly cost: CostRule;
   readonly exactness: Exactness;
   readonly symbols?: SymbolRule;
+  readonly weights?: Weights;
 }
-
-/** Types by value, for passes that need them all at once. */
-export type TypeMap = ReadonlyMap<Value, ValueType>;
