@@ -48,20 +48,24 @@ export const MAX_FILE_BYTES = 2 ** 31 - 1;
  */
 export function encodeModel(model: Model): Uint8Array {
   const chunks = encodeModelChunks(model);
-  const length = totalLength(chunks);
-  if (length > MAX_FILE_BYTES) {
-    throw new LimitError("an ONNX file must be smaller than 2 GiB", {
-      got: `${length} bytes`,
-      hint: "saveModel(path, model) writes large tensors to a data file beside it.",
-    });
-  }
-  const bytes = new Uint8Array(length);
+  checkFileSize(chunks);
+  const bytes = new Uint8Array(totalLength(chunks));
   let offset = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, offset);
     offset += chunk.length;
   }
   return bytes;
+}
+
+/** Throws `LimitError` when the pieces together reach 2 GiB. */
+export function checkFileSize(chunks: readonly Uint8Array[]): void {
+  const length = totalLength(chunks);
+  if (length <= MAX_FILE_BYTES) return;
+  throw new LimitError("an ONNX file must be smaller than 2 GiB", {
+    got: `${length} bytes`,
+    hint: "saveModel(path, model) writes large initializers to a data file beside it.",
+  });
 }
 
 /** The file in pieces, in order; the tensors' bytes are the model's own memory. */
@@ -76,7 +80,7 @@ export function encodeModelChunks(model: Model): Uint8Array[] {
   }
 }
 
-function totalLength(chunks: readonly Uint8Array[]): number {
+export function totalLength(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, { length }) => sum + length, 0);
 }
 
