@@ -1,0 +1,79 @@
+/** @file The numbers of a convolution, with automatic padding made explicit. */
+import { UnsupportedError } from "../../errors.ts";
+import { type Dim, describeNode, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+
+/** Windows that slide over the spatial axes. */
+export interface Windows {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Padding before and after each spatial axis. */
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+}
+
+export interface ConvGeometry extends Windows {
+  readonly batch: Dim;
+  readonly group: number;
+  /** Channels of one group, in and out. */
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Spatial lengths of x and y. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+/** Of y = Conv(x, w); spatial and channel dims must be known, the batch may be symbolic. */
+export function convGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, y: Value): ConvGeometry {
+  const [batch, , ...from] = g.dims(x);
+  const [outputs, inputs, ...kernel] = numbers(node, w, g.dims(w));
+  const group = intOf(node, "group", 1);
+  const lengths = numbers(node, x, from);
+  const windows = windowsOf(node, kernel, lengths);
+  const to = numbers(node, y, g.dims(y).slice(2));
+  return { ...windows, batch: batch!, group, inputs: inputs!, outputs: outputs! / group, from: lengths, to };
+}
+
+/** Strides, dilations and explicit padding of a Conv or pool node. */
+export function windowsOf(node: Node, kernel: readonly number[], from: readonly number[]): Windows {
+  const ones = kernel.map(() => 1);
+  const strides = intsOf(node, "strides") ?? ones;
+  const dilations = intsOf(node, "dilations") ?? ones;
+  const automatic = stringOf(node, "auto_pad", "NOTSET");
+  const pads = intsOf(node, "pads") ?? kernel.flatMap(() => [0, 0]);
+  if (automatic === "NOTSET")
+    return { kernel, strides, dilations, begin: pads.slice(0, kernel.length), end: pads.slice(kernel.length) };
+  if (automatic === "VALID")
+    return { kernel, strides, dilations, begin: kernel.map(() => 0), end: kernel.map(() => 0) };
+  const total = kernel.map((k, i) => {
+    const length = Math.ceil(from[i]! / strides[i]!);
+    return Math.max(0, (length - 1) * strides[i]! + (k - 1) * dilations[i]! + 1 - from[i]!);
+  });
+  const less = total.map((amount) => Math.floor(amount / 2));
+  const more = total.map((amount, i) => amount - less[i]!);
+  const isUpper = automatic === "SAME_UPPER";
+  return { kernel, strides, dilations, begin: isUpper ? less : more, end: isUpper ? more : less };
+}
+
+export function numbers(node: Node, value: Value, dims: readonly Dim[]): number[] {
+  if (dims.every((dim) => typeof dim === "number")) return dims as number[];
+  throw new UnsupportedError(`the gradient of ${node.opType} needs known dims beside the batch`, {
+    got: `[${dims.map((dim) => dim || "?").join(", ")}] of "${value.name}"`,
+    where: describeNode(node),
+    hint: "Fix the dims of the model's inputs.",
+  });
+}
+
+/** Length of a window along each axis, dilation included. */
+export function reach({ kernel, dilations }: Windows): number[] {
+  return kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
+}
+
+export function isPointwise({ kernel, strides, begin, end }: Windows): boolean {
+  return [...kernel, ...strides].every((n) => n === 1) && [...begin, ...end].every((n) => n === 0);
+}
+
+export function product(factors: readonly number[]): number {
+  return factors.reduce((result, factor) => result * factor, 1);
+}

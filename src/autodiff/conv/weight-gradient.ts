@@ -1,0 +1,91 @@
+/** @file Forms of dw of y = Conv(x, w); equal in value, different in speed. */
+import type { Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import { type ConvGeometry, isPointwise, product } from "./geometry.ts";
+import type { ConvForm } from "./input-gradient.ts";
+
+/** The convolution of x with dy, batch and channels exchanged, strides and dilations too. Always applies. */
+const convolution: ConvForm = {
+  applies: () => true,
+  build(g, { x, w, dy }, geometry) {
+    const { strides, dilations, begin, end, group, kernel } = geometry;
+    const spatial = kernel.map((_, i) => i + 2);
+    const swap = [1, 0, ...spatial];
+    const attributes = { strides: dilations, dilations: strides, pads: [...begin, ...end], group };
+    const images = group === 1 ? g.transpose(x, swap) : groupedImages(g, x, geometry);
+    const long = g.op("Conv", [images, g.transpose(dy, swap)], attributes);
+    const cut = g.op("Slice", [long, g.ints(kernel.map(() => 0)), g.ints(kernel), g.ints(spatial)]);
+    return g.reshapeLike(g.transpose(cut, swap), w);
+  },
+};
+
+/** [N, g·C, …] → [C, g·N, …]: each group's batch becomes its channels. */
+function groupedImages(g: GradientBuilder, x: Value, { batch, group, inputs, from }: ConvGeometry): Value {
+  const axes = from.map((_, i) => i + 3);
+  const open = g.op("Reshape", [x, g.shapeFrom([batch, group, inputs, ...from], x)]);
+  const swapped = g.transpose(open, [2, 1, 0, ...axes]);
+  return g.op("Reshape", [swapped, g.ints([inputs, -1, ...from])]);
+}
+
+/** For each kernel offset the pixels that it meets: padded x, cut with the strides, as [N, C, positions]. */
+function offsets(g: GradientBuilder, x: Value, geometry: ConvGeometry): Value[] {
+  const { kernel, strides, dilations, begin, end, to, batch, inputs } = geometry;
+  const isPadded = [...begin, ...end].some((amount) => amount > 0);
+  const padded = isPadded ? g.op("Pad", [x, g.ints([0, 0, ...begin, 0, 0, ...end])]) : x;
+  const axes = g.ints(kernel.map((_, i) => i + 2));
+  return places(kernel).map((place) => {
+    const starts = place.map((k, i) => k * dilations[i]!);
+    const ends = starts.map((start, i) => start + (to[i]! - 1) * strides[i]! + 1);
+    const cut = g.op("Slice", [padded, g.ints(starts), g.ints(ends), axes, g.ints(strides)]);
+    return g.reshape(cut, [batch, inputs, product(to)]);
+  });
+}
+
+/** All positions of a kernel, last axis fastest. */
+function places(kernel: readonly number[]): number[][] {
+  return kernel.reduce<number[][]>(
+    (list, k) => list.flatMap((place) => [...Array(k).keys()].map((i) => [...place, i])),
+    [[]],
+  );
+}
+
+/** One product per offset and image, summed over the batch: [O, positions]·[positions, C]. */
+const slices: ConvForm = {
+  applies: ({ group }) => group === 1,
+  build(g, { x, w, dy }, geometry) {
+    const { batch, outputs, to } = geometry;
+    const right = g.reshape(dy, [batch, outputs, product(to)]);
+    const parts = offsets(g, x, geometry).map((part) => {
+      const perImage = g.op("MatMul", [right, g.transpose(part, [0, 2, 1])]);
+      return g.op("Unsqueeze", [g.reduceSum(perImage, [0]), g.ints([2])]);
+    });
+    const stacked = parts.length === 1 ? parts[0]! : g.op("Concat", parts, { axis: 2 });
+    return g.reshapeLike(stacked, w);
+  },
+};
+
+/** All offsets in one matrix of columns, one product per image. */
+const columns: ConvForm = {
+  applies: ({ group }) => group === 1,
+  build(g, { x, w, dy }, geometry) {
+    const { batch, outputs, inputs, to, kernel } = geometry;
+    const right = g.reshape(dy, [batch, outputs, product(to)]);
+    const cols = offsets(g, x, geometry);
+    const all = cols.length === 1 ? cols[0]! : g.op("Concat", cols, { axis: 1 });
+    const perImage = g.op("MatMul", [right, g.transpose(all, [0, 2, 1])]);
+    const sum = g.reshape(g.reduceSum(perImage, [0]), [outputs, product(kernel), inputs]);
+    return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
+  },
+};
+
+/** A 1×1 kernel: one product per image. */
+const matmul: ConvForm = {
+  applies: (geometry) => geometry.group === 1 && isPointwise(geometry),
+  build(g, { x, w, dy }, { batch, inputs, outputs, to }) {
+    const left = g.reshape(dy, [batch, outputs, product(to)]);
+    const right = g.transpose(g.reshape(x, [batch, inputs, product(to)]), [0, 2, 1]);
+    return g.reshapeLike(g.reduceSum(g.op("MatMul", [left, right]), [0]), w);
+  },
+};
+
+export const weightForms = { convolution, slices, columns, matmul } satisfies Record<string, ConvForm>;

@@ -1,0 +1,313 @@
+/** @file Gradients of elementwise operators: dx = dy · f′(x), summed where broadcasting repeated an input. */
+import { floatOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
+
+/** What a derivative may be made of: the input, the output and the node's attributes. */
+interface Point {
+  readonly g: GradientBuilder;
+  readonly x: Value;
+  readonly y: Value;
+  readonly node: Node;
+  /** A number of x's dtype. */
+  n(value: number): Value;
+}
+
+/** dx = dy · derivative. */
+function unary(derivative: (point: Point) => Value): GradientRule {
+  return (g, node, [dy]) => {
+    const [x] = node.inputs;
+    const [y] = node.outputs;
+    if (!x || !y || !dy) return [];
+    return [g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(x, value) }))];
+  };
+}
+
+/** dx = dy · mask, where `condition` says where the function passes its input on. */
+function masked(condition: (point: Point) => Value): GradientRule {
+  return unary((point) => point.g.mask(condition(point), point.x));
+}
+
+/** Each input's cotangent is summed to the dims of that input. */
+function binary(
+  partials: (parts: {
+    g: GradientBuilder;
+    a: Value;
+    b: Value;
+    y: Value;
+    dy: Value;
+  }) => readonly [() => Value, () => Value],
+): GradientRule {
+  return (g, { inputs: [a, b], outputs: [y] }, [dy], needs) => {
+    if (!a || !b || !y || !dy) return [];
+    const [da, db] = partials({ g, a, b, y, dy });
+    return [needs[0] ? g.sumTo(da(), a) : undefined, needs[1] ? g.sumTo(db(), b) : undefined];
+  };
+}
+
+function square({ g }: Point, x: Value): Value {
+  return g.mul(x, x);
+}
+
+/** 1 / (1 + e⁻ˣ). */
+function sigmoid(g: GradientBuilder, x: Value): Value {
+  return g.op("Sigmoid", [x]);
+}
+
+/** Standard normal density φ(x) = e^(−x²/2) / √(2π). */
+function normalDensity(point: Point): Value {
+  const { g, x } = point;
+  return g.scale(g.op("Exp", [g.scale(square(point, x), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
+}
+
+/** Standard normal distribution Φ(x). */
+function normalDistribution({ g, x, n }: Point): Value {
+  return g.scale(g.add(n(1), g.op("Erf", [g.scale(x, Math.SQRT1_2)])), 0.5);
+}
+
+/** Derivative of the tanh form of Gelu, 0.5·x·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³). */
+function tanhGelu(point: Point): Value {
+  const { g, x, n } = point;
+  const k = Math.sqrt(2 / Math.PI);
+  const x2 = square(point, x);
+  const u = g.mul(x, g.add(n(k), g.scale(x2, k * 0.044715)));
+  const t = g.op("Tanh", [u]);
+  const du = g.add(n(k), g.scale(x2, 3 * k * 0.044715));
+  const slope = g.mul(g.mul(x, g.sub(n(1), g.mul(t, t))), du);
+  return g.scale(g.add(g.add(n(1), t), slope), 0.5);
+}
+
+function gelu(point: Point): Value {
+  if (stringOf(point.node, "approximate", "none") === "tanh") return tanhGelu(point);
+  return point.g.add(normalDistribution(point), point.g.mul(point.x, normalDensity(point)));
+}
+
+/** Derivative of x·σ(a·x): σ + a·x·σ·(1 − σ). */
+function swish(alpha: number) {
+  return ({ g, x, n }: Point): Value => {
+    const s = sigmoid(g, g.scale(x, alpha));
+    return g.mul(s, g.add(n(1), g.mul(g.scale(x, alpha), g.sub(n(1), s))));
+  };
+}
+
+/** Derivative of x·tanh(softplus(x)). */
+function mish({ g, x, n }: Point): Value {
+  const soft = g.add(g.op("Max", [x, n(0)]), g.op("Log", [g.add(n(1), g.op("Exp", [g.neg(g.op("Abs", [x]))]))]));
+  const t = g.op("Tanh", [soft]);
+  return g.add(t, g.mul(g.mul(x, sigmoid(g, x)), g.sub(n(1), g.mul(t, t))));
+}
+
+/** Elu-like: y + offset where x ≤ 0 and `slope` where x > 0; `below` is the derivative below zero. */
+function piecewise(slope: (node: Node) => number, below: (point: Point) => Value): GradientRule {
+  return unary((point) => {
+    const { g, x, n, node } = point;
+    return g.op("Where", [g.op("Greater", [x, n(0)]), n(slope(node)), below(point)]);
+  });
+}
+
+const clip: GradientRule = (g, node, [dy], needs) => {
+  const [x, low, high] = node.inputs;
+  if (!x || !dy) return [];
+  const above = high && g.mask(g.op("Greater", [x, high]), x);
+  const below = low && g.mask(g.op("Less", [x, low]), x);
+  const outside = above && below ? g.add(above, below) : (above ?? below);
+  return [
+    outside ? g.mul(dy, g.sub(g.number(x, 1), outside)) : dy,
+    low && below && needs[1] ? g.sumTo(g.mul(dy, below), low) : undefined,
+    high && above && needs[2] ? g.sumTo(g.mul(dy, above), high) : undefined,
+  ];
+};
+
+/** Ties share the gradient equally, so that it stays a mean of the one-sided ones. */
+const extreme: GradientRule = (g, { inputs, outputs: [y] }, [dy], needs) => {
+  if (!y || !dy) return [];
+  const hits = inputs.map((x) => x && g.mask(g.op("Equal", [x, y]), y));
+  const count = hits.reduce((sum, hit) => (sum && hit ? g.add(sum, hit) : (sum ?? hit)));
+  const share = count && g.div(dy, count);
+  return inputs.map((x, i) => (x && share && needs[i] ? g.sumTo(g.mul(share, hits[i]!), x) : undefined));
+};
+
+const sum: GradientRule = (g, { inputs }, [dy], needs) =>
+  inputs.map((x, i) => (x && dy && needs[i] ? g.sumTo(dy, x) : undefined));
+
+const mean: GradientRule = (g, { inputs }, [dy], needs) =>
+  inputs.map((x, i) => (x && dy && needs[i] ? g.sumTo(g.scale(dy, 1 / inputs.length), x) : undefined));
+
+/** a^b: da = dy·b·a^(b−1); db = dy·y·ln a, taken as 0 where a ≤ 0. */
+const pow: GradientRule = (g, { inputs: [a, b], outputs: [y] }, [dy], needs) => {
+  if (!a || !b || !y || !dy) return [];
+  const exponent = g.cast(b, g.dtype(a));
+  return [
+    needs[0] ? g.sumTo(g.mul(dy, g.mul(exponent, powerBelow(g, a, b, exponent))), a) : undefined,
+    needs[1] ? g.cast(g.sumTo(g.mul(dy, g.mul(y, safeLog(g, a))), b), g.dtype(b)) : undefined,
+  ];
+};
+
+function powerBelow(g: GradientBuilder, a: Value, b: Value, exponent: Value): Value {
+  const constant = g.constant(b);
+  if (constant && constant.dims.length === 0) {
+    const [value] = numbersOf(constant);
+    if (value === 2) return a;
+    if (value === 1) return g.number(a, 1);
+    if (value === 0.5) return g.op("Reciprocal", [g.op("Sqrt", [a])]);
+  }
+  return g.op("Pow", [a, g.sub(exponent, g.number(a, 1))]);
+}
+
+function safeLog(g: GradientBuilder, a: Value): Value {
+  const positive = g.op("Greater", [a, g.number(a, 0)]);
+  return g.op("Where", [positive, g.op("Log", [g.op("Where", [positive, a, g.number(a, 1)])]), g.number(a, 0)]);
+}
+
+/** The slope is per channel and broadcasts to x. */
+const prelu: GradientRule = (g, { inputs: [x, slope] }, [dy], needs) => {
+  if (!x || !slope || !dy) return [];
+  const below = g.mask(g.op("Less", [x, g.number(x, 0)]), x);
+  const factor = g.add(g.sub(g.number(x, 1), below), g.mul(below, slope));
+  return [needs[0] ? g.mul(dy, factor) : undefined, needs[1] ? g.sumTo(g.mul(dy, g.mul(below, x)), slope) : undefined];
+};
+
+const where: GradientRule = (g, { inputs: [condition, a, b] }, [dy], needs) => {
+  if (!condition || !a || !b || !dy) return [];
+  const zero = g.number(dy, 0);
+  return [
+    undefined,
+    needs[1] ? g.sumTo(g.op("Where", [condition, dy, zero]), a) : undefined,
+    needs[2] ? g.sumTo(g.op("Where", [condition, zero, dy]), b) : undefined,
+  ];
+};
+
+/** x − b·trunc(x / b) or x − b·floor(x / b): da = dy, db = −dy·quotient. */
+const mod: GradientRule = (g, node, [dy], needs) => {
+  const [a, b] = node.inputs;
+  const [y] = node.outputs;
+  if (!a || !b || !y || !dy) return [];
+  const quotient = (): Value => g.op("Round", [g.div(g.sub(a, y), b)]);
+  return [needs[0] ? g.sumTo(dy, a) : undefined, needs[1] ? g.sumTo(g.neg(g.mul(dy, quotient())), b) : undefined];
+};
+
+/** Gelu of x + bias, in the tanh form; the bias input may be absent. */
+const fastGelu: GradientRule = (g, node, [dy], needs) => biased(g, node, dy, needs, tanhGelu);
+
+/** Gelu of x + bias, in the erf form. */
+const biasGelu: GradientRule = (g, node, [dy], needs) =>
+  biased(g, node, dy, needs, (point) => g.add(normalDistribution(point), g.mul(point.x, normalDensity(point))));
+
+function biased(
+  g: GradientBuilder,
+  node: Node,
+  dy: Value | undefined,
+  needs: readonly boolean[],
+  derivative: (point: Point) => Value,
+): readonly (Value | undefined)[] {
+  const [input, bias] = node.inputs;
+  const [y] = node.outputs;
+  if (!input || !y || !dy) return [];
+  const x = bias ? g.add(input, bias) : input;
+  const dx = g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(x, value) }));
+  return [dx, bias && needs[1] ? g.sumTo(dx, bias) : undefined];
+}
+
+const cast: GradientRule = (g, { inputs: [x] }, [dy]) => (x && dy ? [g.cast(dy, g.dtype(x))] : []);
+
+const identity: GradientRule = (_, __, [dy]) => [dy];
+
+export const elementwise = {
+  Abs: unary(({ g, x, n }) => g.sub(g.mask(g.op("Greater", [x, n(0)]), x), g.mask(g.op("Less", [x, n(0)]), x))),
+  Neg: (g, _, [dy]) => (dy ? [g.neg(dy)] : []),
+  Exp: unary(({ y }) => y),
+  Log: unary(({ g, x }) => g.op("Reciprocal", [x])),
+  Sqrt: unary(({ g, y, n }) => g.div(n(0.5), y)),
+  Reciprocal: unary(({ g, y }) => g.neg(g.mul(y, y))),
+  Erf: unary((p) => p.g.scale(p.g.op("Exp", [p.g.neg(square(p, p.x))]), 2 / Math.sqrt(Math.PI))),
+  Sin: unary(({ g, x }) => g.op("Cos", [x])),
+  Cos: unary(({ g, x }) => g.neg(g.op("Sin", [x]))),
+  Tan: unary(({ g, y, n }) => g.add(n(1), g.mul(y, y))),
+  Asin: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(p.n(1), square(p, p.x))])])),
+  Acos: unary((p) => p.g.neg(p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(p.n(1), square(p, p.x))])]))),
+  Atan: unary((p) => p.g.op("Reciprocal", [p.g.add(p.n(1), square(p, p.x))])),
+  Sinh: unary(({ g, x }) => g.scale(g.add(g.op("Exp", [x]), g.op("Exp", [g.neg(x)])), 0.5)),
+  Cosh: unary(({ g, x }) => g.scale(g.sub(g.op("Exp", [x]), g.op("Exp", [g.neg(x)])), 0.5)),
+  Tanh: unary(({ g, y, n }) => g.sub(n(1), g.mul(y, y))),
+  Asinh: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.add(square(p, p.x), p.n(1))])])),
+  Acosh: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(square(p, p.x), p.n(1))])])),
+  Atanh: unary((p) => p.g.op("Reciprocal", [p.g.sub(p.n(1), square(p, p.x))])),
+  Sigmoid: unary(({ g, y, n }) => g.mul(y, g.sub(n(1), y))),
+  Softplus: unary(({ g, x }) => sigmoid(g, x)),
+  Softsign: unary((p) => {
+    const denominator = p.g.add(p.n(1), p.g.op("Abs", [p.x]));
+    return p.g.op("Reciprocal", [p.g.mul(denominator, denominator)]);
+  }),
+  Relu: masked(({ g, x, n }) => g.op("Greater", [x, n(0)])),
+  ThresholdedRelu: masked(({ g, x, n, node }) => g.op("Greater", [x, n(floatOf(node, "alpha", 1))])),
+  Shrink: masked(({ g, x, n, node }) => g.op("Greater", [g.op("Abs", [x]), n(floatOf(node, "lambd", 0.5))])),
+  LeakyRelu: piecewise(
+    () => 1,
+    ({ n, node }) => n(floatOf(node, "alpha", 0.01)),
+  ),
+  Elu: piecewise(
+    () => 1,
+    ({ g, y, n, node }) => g.add(y, n(floatOf(node, "alpha", 1))),
+  ),
+  Celu: piecewise(
+    () => 1,
+    ({ g, x, node }) => g.op("Exp", [g.scale(x, 1 / floatOf(node, "alpha", 1))]),
+  ),
+  Selu: piecewise(
+    (node) => floatOf(node, "gamma", 1.0507010221481323),
+    ({ g, y, n, node }) =>
+      g.add(y, n(floatOf(node, "gamma", 1.0507010221481323) * floatOf(node, "alpha", 1.6732631921768188))),
+  ),
+  HardSigmoid: unary(({ g, x, y, n, node }) => {
+    const inside = g.op("And", [g.op("Greater", [y, n(0)]), g.op("Less", [y, n(1)])]);
+    return g.scale(g.mask(inside, x), floatOf(node, "alpha", 0.2));
+  }),
+  HardSwish: unary(({ g, x, n }) => {
+    const gate = g.op("Clip", [g.add(g.scale(x, 1 / 6), n(0.5)), n(0), n(1)]);
+    const inside = g.op("And", [g.op("Greater", [x, n(-3)]), g.op("Less", [x, n(3)])]);
+    return g.add(gate, g.mul(g.mask(inside, x), g.scale(x, 1 / 6)));
+  }),
+  Mish: unary(mish),
+  Swish: unary((point) => swish(floatOf(point.node, "alpha", 1))(point)),
+  Gelu: unary(gelu),
+  "com.microsoft::Gelu": unary(gelu),
+  "com.microsoft::FastGelu": fastGelu,
+  "com.microsoft::QuickGelu": unary((point) => swish(floatOf(point.node, "alpha", 1.702))(point)),
+  "com.microsoft::BiasGelu": biasGelu,
+  Add: binary(({ dy }) => [() => dy, () => dy]),
+  Sub: binary(({ g, dy }) => [() => dy, () => g.neg(dy)]),
+  Mul: binary(({ g, a, b, dy }) => [() => g.mul(dy, b), () => g.mul(dy, a)]),
+  Div: binary(({ g, b, y, dy }) => [() => g.div(dy, b), () => g.neg(g.div(g.mul(dy, y), b))]),
+  Pow: pow,
+  Mod: mod,
+  Max: extreme,
+  Min: extreme,
+  Sum: sum,
+  Mean: mean,
+  PRelu: prelu,
+  Where: where,
+  Clip: clip,
+  Cast: cast,
+  CastLike: cast,
+  Identity: identity,
+  Floor: stop,
+  Ceil: stop,
+  Round: stop,
+  Sign: stop,
+  Equal: stop,
+  Greater: stop,
+  GreaterOrEqual: stop,
+  Less: stop,
+  LessOrEqual: stop,
+  Not: stop,
+  And: stop,
+  Or: stop,
+  Xor: stop,
+  IsNaN: stop,
+  IsInf: stop,
+  BitShift: stop,
+  BitwiseAnd: stop,
+  BitwiseNot: stop,
+  BitwiseOr: stop,
+  BitwiseXor: stop,
+} satisfies Record<string, GradientEntry>;

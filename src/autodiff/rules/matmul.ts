@@ -1,0 +1,105 @@
+/** @file Gradients of products: MatMul, Gemm, Einsum. */
+import { UnsupportedError } from "../../errors.ts";
+import { describeNode, floatOf, intOf, stringOf, type Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import type { GradientEntry, GradientRule } from "../rule.ts";
+
+/**
+ * y = a·b ⇒ da = dy·bᵀ, db = aᵀ·dy, each summed over broadcast batch axes. A vector is a matrix of one row or column.
+ * A weight of rank 2 under a batched input sums over the batch inside one product.
+ */
+const matmul: GradientRule = (g, { inputs: [a, b] }, [dy], needs) => {
+  if (!a || !b || !dy) return [];
+  const left = g.rank(a) === 1 ? g.reshape(a, [1, ...g.dims(a)]) : a;
+  const right = g.rank(b) === 1 ? g.reshape(b, [...g.dims(b), 1]) : b;
+  const dims = g.dims(dy);
+  const rows = g.rank(a) === 1 ? [1] : [];
+  const columns = g.rank(b) === 1 ? [1] : [];
+  const inner = g.rank(a) === 1 && columns.length === 0 ? dims.slice(0, -1) : dims;
+  const full = rows.length
+    ? [...inner, ...rows, ...(columns.length ? [] : dims.slice(-1)), ...columns]
+    : [...dims, ...columns];
+  const product = g.reshape(dy, full);
+  return [
+    needs[0] ? g.reshapeLike(g.sumTo(g.op("MatMul", [product, g.transposeLast(right)]), left), a) : undefined,
+    needs[1] ? g.reshapeLike(weightGradient(g, left, right, product), b) : undefined,
+  ];
+};
+
+function weightGradient(g: GradientBuilder, a: Value, b: Value, dy: Value): Value {
+  if (g.rank(b) > 2 || g.rank(a) === 2) return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+  const flat = (x: Value): Value => g.op("Reshape", [x, g.ints([-1, Number(g.dims(x).at(-1))])]);
+  const isKnown = typeof g.dims(a).at(-1) === "number" && typeof g.dims(dy).at(-1) === "number";
+  if (!isKnown) return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+  return g.op("MatMul", [g.transpose(flat(a), [1, 0]), flat(dy)]);
+}
+
+/** y = α·A′·B′ + β·C, where ′ is an optional transpose. */
+const gemm: GradientRule = (g, node, [dy], needs) => {
+  const [a, b, c] = node.inputs;
+  if (!a || !b || !dy) return [];
+  const alpha = floatOf(node, "alpha", 1);
+  const transA = intOf(node, "transA", 0);
+  const transB = intOf(node, "transB", 0);
+  const product = (x: Value, y: Value, left: number, right: number): Value =>
+    g.op("Gemm", [x, y], { alpha: { type: "float", value: alpha }, transA: left, transB: right });
+  return [
+    needs[0] ? (transA ? product(b, dy, transB, 1) : product(dy, b, 0, transB ? 0 : 1)) : undefined,
+    needs[1] ? (transB ? product(dy, a, 1, transA) : product(a, dy, transA ? 0 : 1, 0)) : undefined,
+    c && needs[2] ? g.scale(g.sumTo(dy, c), floatOf(node, "beta", 1)) : undefined,
+  ];
+};
+
+/**
+ * The cotangent of one operand is the product of dy with the other operands, with that operand's labels as the result.
+ * Labels that only this operand has were summed, so they are broadcast back.
+ */
+const einsum: GradientRule = (g, node, [dy], needs) => {
+  if (!dy) return [];
+  const equation = stringOf(node, "equation", "").replaceAll(" ", "");
+  const operands = node.inputs.filter((x): x is Value => x !== undefined);
+  const { terms, result } = parseEquation(equation);
+  const refuse = (reason: string): never => {
+    throw new UnsupportedError(`Einsum has no gradient here: ${reason}`, {
+      got: JSON.stringify(equation),
+      where: describeNode(node),
+    });
+  };
+  if (equation.includes("...")) refuse("the equation has an ellipsis");
+  for (const term of terms) if (new Set(term).size !== term.length) refuse("an operand repeats a label");
+  return operands.map((x, i) => (needs[i] ? operandGradient(g, { operands, terms, result, dy }, x, i) : undefined));
+};
+
+interface Contraction {
+  readonly operands: readonly Value[];
+  readonly terms: readonly string[];
+  readonly result: string;
+  readonly dy: Value;
+}
+
+function operandGradient(g: GradientBuilder, { operands, terms, result, dy }: Contraction, x: Value, i: number): Value {
+  const own = terms[i]!;
+  const others = operands.map((value, k) => ({ value, term: terms[k]! })).filter((_, k) => k !== i);
+  const reachable = new Set([...result, ...others.flatMap(({ term }) => [...term])]);
+  const kept = [...own].filter((label) => reachable.has(label)).join("");
+  const inputs = [dy, ...others.map(({ value }) => value)];
+  const equation = `${[result, ...others.map(({ term }) => term)].join(",")}->${kept}`;
+  const product = g.op("Einsum", inputs, { equation });
+  if (kept === own) return product;
+  const missing = [...own].flatMap((label, axis) => (reachable.has(label) ? [] : [axis]));
+  return g.expandLike(g.op("Unsqueeze", [product, g.ints(missing)]), x);
+}
+
+function parseEquation(equation: string): { terms: string[]; result: string } {
+  const [left = "", right] = equation.split("->");
+  const terms = left.split(",");
+  if (right !== undefined) return { terms, result: right };
+  const labels = [...terms.join("")].sort();
+  return { terms, result: labels.filter((label) => labels.indexOf(label) === labels.lastIndexOf(label)).join("") };
+}
+
+export const products = {
+  MatMul: matmul,
+  Gemm: gemm,
+  Einsum: einsum,
+} satisfies Record<string, GradientEntry>;

@@ -1,0 +1,202 @@
+/** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
+import { UnsupportedError } from "../../errors.ts";
+import { type Dims, describeNode, floatOf, intOf, intsOf, type Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import type { GradientEntry, GradientRule } from "../rule.ts";
+
+interface Normalised {
+  /** x̂. */
+  readonly unit: Value;
+  /** s = 1 / √(variance + ε). */
+  readonly inverse: Value;
+}
+
+function normalise(g: GradientBuilder, x: Value, axes: readonly number[], epsilon: number, centred = true): Normalised {
+  const moved = centred ? g.sub(x, g.reduceMean(x, axes, true)) : x;
+  const variance = g.reduceMean(g.mul(moved, moved), axes, true);
+  const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.add(variance, g.number(x, epsilon))])]);
+  return { unit: g.mul(moved, inverse), inverse };
+}
+
+/** The cotangent of x from that of x̂. */
+function through(
+  g: GradientBuilder,
+  { unit, inverse }: Normalised,
+  d: Value,
+  axes: readonly number[],
+  centred = true,
+): Value {
+  const along = g.mul(unit, g.reduceMean(g.mul(d, unit), axes, true));
+  const rest = centred ? g.sub(d, g.reduceMean(d, axes, true)) : d;
+  return g.mul(inverse, g.sub(rest, along));
+}
+
+function from(axis: number, rank: number): number[] {
+  return Array.from({ length: rank - axis }, (_, i) => axis + i);
+}
+
+/** Normalisation over the last axes, with scale and bias of their dims. */
+function overLast(centred: boolean): GradientRule {
+  return (g, node, [dy], needs) => {
+    const [x, scale, bias] = node.inputs;
+    if (!x || !dy) return [];
+    const rank = g.rank(x);
+    const axis = intOf(node, "axis", -1);
+    const axes = from(axis < 0 ? axis + rank : axis, rank);
+    const parts = normalise(g, x, axes, floatOf(node, "epsilon", 1e-5), centred);
+    const d = scale ? g.mul(dy, scale) : dy;
+    return [
+      needs[0] ? through(g, parts, d, axes, centred) : undefined,
+      scale && needs[1] ? g.sumTo(g.mul(dy, parts.unit), scale) : undefined,
+      bias && needs[2] ? g.sumTo(dy, bias) : undefined,
+    ];
+  };
+}
+
+/** A per-channel vector in the dims of an image: [C] → [C, 1, 1]. */
+function perChannel(g: GradientBuilder, vector: Value, rank: number): Value {
+  return g.reshape(vector, [...g.dims(vector), ...new Array<number>(rank - 2).fill(1)]);
+}
+
+const instance: GradientRule = (g, node, [dy], needs) => {
+  const [x, scale] = node.inputs;
+  if (!x || !scale || !dy) return [];
+  const rank = g.rank(x);
+  const spatial = from(2, rank);
+  const parts = normalise(g, x, spatial, floatOf(node, "epsilon", 1e-5));
+  const overBatch = [0, ...spatial];
+  return [
+    needs[0] ? through(g, parts, g.mul(dy, perChannel(g, scale, rank)), spatial) : undefined,
+    needs[1] ? g.reduceSum(g.mul(dy, parts.unit), overBatch) : undefined,
+    needs[2] ? g.reduceSum(dy, overBatch) : undefined,
+  ];
+};
+
+/** Groups of channels are one axis each: [N, C, …] → [N, groups, C/groups · …]. */
+const group: GradientRule = (g, node, [dy], needs) => {
+  const [x, scale] = node.inputs;
+  if (!x || !scale || !dy) return [];
+  const groups = intOf(node, "num_groups", 1);
+  const [batch, ...rest] = g.dims(x);
+  const length = rest.every((dim) => typeof dim === "number")
+    ? rest.reduce<number>((n, dim) => n * Number(dim), 1) / groups
+    : -1;
+  const folded: Dims = [batch!, groups, length];
+  const fold = (value: Value): Value => g.op("Reshape", [value, g.shapeFrom(folded, x)]);
+  const parts = normalise(g, fold(x), [2], floatOf(node, "epsilon", 1e-5));
+  const rank = g.rank(x);
+  const unit = g.reshapeLike(parts.unit, x);
+  const overBatch = [0, ...from(2, rank)];
+  const d = g.mul(dy, perChannel(g, scale, rank));
+  return [
+    needs[0] ? g.reshapeLike(through(g, parts, fold(d), [2]), x) : undefined,
+    needs[1] ? g.reduceSum(g.mul(dy, unit), overBatch) : undefined,
+    needs[2] ? g.reduceSum(dy, overBatch) : undefined,
+  ];
+};
+
+/** Frozen statistics: y = (x − μ)·s·scale + bias is affine in x. In training mode μ and s depend on x. */
+const batch: GradientRule = (g, node, [dy], needs) => {
+  const [x, scale, , mean, variance] = node.inputs;
+  if (!x || !scale || !mean || !variance || !dy) return [];
+  const rank = g.rank(x);
+  const epsilon = floatOf(node, "epsilon", 1e-5);
+  const over = [0, ...from(2, rank)];
+  const isTraining = intOf(node, "training_mode", 0) === 1;
+  const parts = isTraining ? normalise(g, x, over, epsilon) : frozen(g, x, mean, variance, epsilon);
+  const d = g.mul(dy, perChannel(g, scale, rank));
+  if (!isTraining && (needs[3] || needs[4])) {
+    throw new UnsupportedError("running statistics of BatchNormalization are not trained by gradients", {
+      where: describeNode(node),
+      hint: "Leave them out of the trainable values.",
+    });
+  }
+  return [
+    needs[0] ? (isTraining ? through(g, parts, d, over) : g.mul(d, parts.inverse)) : undefined,
+    needs[1] ? g.reduceSum(g.mul(dy, parts.unit), over) : undefined,
+    needs[2] ? g.reduceSum(dy, over) : undefined,
+  ];
+};
+
+function frozen(g: GradientBuilder, x: Value, mean: Value, variance: Value, epsilon: number): Normalised {
+  const rank = g.rank(x);
+  const spread = g.op("Sqrt", [g.add(variance, g.number(variance, epsilon))]);
+  const inverse = perChannel(g, g.op("Reciprocal", [spread]), rank);
+  return { inverse, unit: g.mul(g.sub(x, perChannel(g, mean, rank)), inverse) };
+}
+
+/** y = x / ‖x‖ₚ along one axis, p = 1 or 2; zero where the norm is zero. */
+const lp: GradientRule = (g, node, [dy]) => {
+  const [x] = node.inputs;
+  const [y] = node.outputs;
+  if (!x || !y || !dy) return [];
+  const p = intOf(node, "p", 2);
+  const axis = intOf(node, "axis", -1);
+  const axes = [axis < 0 ? axis + g.rank(x) : axis];
+  const norm = g.op(p === 1 ? "ReduceL1" : "ReduceL2", [x, g.ints(axes)], { keepdims: 1 });
+  const along = g.reduceSum(g.mul(dy, y), axes, true);
+  const direction = p === 1 ? signOf(g, x) : y;
+  const isZero = g.op("Equal", [norm, g.number(x, 0)]);
+  const safe = g.op("Where", [isZero, g.number(x, 1), norm]);
+  return [g.op("Where", [isZero, g.number(x, 0), g.div(g.sub(dy, g.mul(direction, along)), safe)])];
+};
+
+function signOf(g: GradientBuilder, x: Value): Value {
+  const zero = g.number(x, 0);
+  return g.sub(g.mask(g.op("Greater", [x, zero]), x), g.mask(g.op("Less", [x, zero]), x));
+}
+
+const meanVariance: GradientRule = (g, node, [dy]) => {
+  const [x] = node.inputs;
+  if (!x || !dy) return [];
+  const axes = intsOf(node, "axes") ?? [0, 2, 3];
+  return [through(g, normalise(g, x, axes, 1e-9), dy, axes)];
+};
+
+/**
+ * y = x·b^(−β), b = k + α/n·Σ x² over a window of n channels. dx = dy·b^(−β) − 2αβ/n·x·(window sum of dy·y/b),
+ * the window mirrored.
+ */
+const localResponse: GradientRule = (g, node, [dy]) => {
+  const [x] = node.inputs;
+  const [y] = node.outputs;
+  if (!x || !y || !dy) return [];
+  const size = intOf(node, "size", 1);
+  const alpha = floatOf(node, "alpha", 1e-4);
+  const beta = floatOf(node, "beta", 0.75);
+  const before = Math.floor((size - 1) / 2);
+  const after = size - 1 - before;
+  const base = g.add(
+    g.scale(window(g, g.mul(x, x), before, after), alpha / size),
+    g.number(x, floatOf(node, "bias", 1)),
+  );
+  const power = g.op("Pow", [base, g.number(x, -beta)]);
+  const spread = window(g, g.div(g.mul(dy, y), base), after, before);
+  return [g.sub(g.mul(dy, power), g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];
+};
+
+/** Sum over `before` channels in front, the channel, and `after` behind. */
+function window(g: GradientBuilder, x: Value, before: number, after: number): Value {
+  const rank = g.rank(x);
+  const channels = Number(g.dims(x)[1]);
+  const pads = new Array<number>(2 * rank).fill(0);
+  pads[1] = before;
+  pads[rank + 1] = after;
+  const padded = g.op("Pad", [x, g.ints(pads)]);
+  const shifted = Array.from({ length: before + after + 1 }, (_, i) =>
+    g.op("Slice", [padded, g.ints([i]), g.ints([i + channels]), g.ints([1])]),
+  );
+  return shifted.reduce((sum, part) => g.add(sum, part));
+}
+
+export const norms = {
+  LayerNormalization: overLast(true),
+  RMSNormalization: overLast(false),
+  SimplifiedLayerNormalization: overLast(false),
+  InstanceNormalization: instance,
+  GroupNormalization: group,
+  BatchNormalization: batch,
+  LpNormalization: lp,
+  MeanVarianceNormalization: meanVariance,
+  LRN: localResponse,
+} satisfies Record<string, GradientEntry>;

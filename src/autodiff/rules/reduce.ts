@@ -1,0 +1,127 @@
+/** @file Gradients of reductions and of what normalises along an axis. */
+import { intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
+
+/** Axes that a Reduce node sums over, counted from the front. */
+function reducedAxes(g: GradientBuilder, node: Node): readonly number[] {
+  const [x, axes] = node.inputs;
+  const rank = x ? g.rank(x) : 0;
+  const constant = g.constant(axes);
+  const listed = intsOf(node, "axes") ?? (constant ? [...numbersOf(constant)] : []);
+  if (listed.length > 0) return listed.map((axis) => (axis < 0 ? axis + rank : axis));
+  return intOf(node, "noop_with_empty_axes", 0) ? [] : [...Array(rank).keys()];
+}
+
+interface Reduction {
+  readonly g: GradientBuilder;
+  readonly x: Value;
+  /** Output and its cotangent with the reduced axes kept as 1. */
+  readonly y: Value;
+  readonly dy: Value;
+  readonly axes: readonly number[];
+}
+
+function reduction(gradient: (parts: Reduction) => Value): GradientRule {
+  return (g, node, [dy]) => {
+    const [x] = node.inputs;
+    const [y] = node.outputs;
+    if (!x || !y || !dy) return [];
+    const axes = reducedAxes(g, node);
+    const kept = g.dims(x).map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+    return [gradient({ g, x, y: g.reshape(y, kept), dy: g.reshape(dy, kept), axes })];
+  };
+}
+
+/** Number of elements that go into one output, as a scalar of x's dtype. */
+function countOf({ g, x, axes }: Reduction): Value {
+  const dims = axes.map((axis) => g.dims(x)[axis]!);
+  if (dims.every((dim) => typeof dim === "number"))
+    return g.number(
+      x,
+      dims.reduce<number>((n, dim) => n * Number(dim), 1),
+    );
+  const lengths = g.op("Gather", [g.op("Shape", [x]), g.ints(axes)]);
+  return g.cast(g.op("ReduceProd", [lengths], { keepdims: 0 }), g.dtype(x));
+}
+
+/** Every element that attains the extreme gets an equal share. */
+function extreme({ g, x, y, dy, axes }: Reduction): Value {
+  const hits = g.mask(g.op("Equal", [x, y]), x);
+  return g.mul(hits, g.div(dy, g.reduceSum(hits, axes, true)));
+}
+
+function sign(g: GradientBuilder, x: Value): Value {
+  const zero = g.number(x, 0);
+  return g.sub(g.mask(g.op("Greater", [x, zero]), x), g.mask(g.op("Less", [x, zero]), x));
+}
+
+/** Zero where the norm is zero. */
+function byNorm({ g, x, y, dy }: Reduction): Value {
+  const zero = g.number(y, 0);
+  const nonzero = g.op("Greater", [y, zero]);
+  const safe = g.op("Where", [nonzero, y, g.number(y, 1)]);
+  return g.mul(x, g.op("Where", [nonzero, g.div(dy, safe), zero]));
+}
+
+/**
+ * dy · (product of the others). With one zero only that element has a gradient, with more none has; the product of the
+ * others comes from cumulative products, which CumSum of logarithms cannot give, so zeros are counted instead.
+ */
+function byProduct({ g, x, y, dy, axes }: Reduction): Value {
+  const one = g.number(x, 1);
+  const isZero = g.op("Equal", [x, g.number(x, 0)]);
+  const filled = g.op("Where", [isZero, one, x]);
+  const others = g.op("ReduceProd", [filled, g.ints(axes)], { keepdims: 1 });
+  const zeros = g.reduceSum(g.mask(isZero, x), axes, true);
+  const single = g.mask(g.op("Equal", [zeros, one]), x);
+  const atZero = g.mul(g.mask(isZero, x), g.mul(single, others));
+  return g.mul(dy, g.add(g.div(g.op("Where", [isZero, g.number(x, 0), g.expandLike(y, x)]), filled), atZero));
+}
+
+function axisOf(g: GradientBuilder, node: Node, x: Value): number {
+  const axis = intOf(node, "axis", -1);
+  return axis < 0 ? axis + g.rank(x) : axis;
+}
+
+/** dx = (dy − Σ dy·y)·y. */
+const softmax: GradientRule = (g, node, [dy]) => {
+  const [y] = node.outputs;
+  if (!y || !dy) return [];
+  const weighted = g.reduceSum(g.mul(dy, y), [axisOf(g, node, y)], true);
+  return [g.mul(g.sub(dy, weighted), y)];
+};
+
+/** dx = dy − e^y·Σ dy. */
+const logSoftmax: GradientRule = (g, node, [dy]) => {
+  const [y] = node.outputs;
+  if (!y || !dy) return [];
+  return [g.sub(dy, g.mul(g.op("Exp", [y]), g.reduceSum(dy, [axisOf(g, node, y)], true)))];
+};
+
+/** The sum in the other direction. */
+const cumSum: GradientRule = (g, node, [dy]) => {
+  const axis = node.inputs[1];
+  if (!axis || !dy) return [];
+  const reverse = intOf(node, "reverse", 0) ? 0 : 1;
+  return [g.op("CumSum", [dy, axis], { reverse, exclusive: intOf(node, "exclusive", 0) })];
+};
+
+export const reductions = {
+  ReduceSum: reduction(({ g, x, dy }) => g.expandLike(dy, x)),
+  ReduceMean: reduction((parts) => parts.g.expandLike(parts.g.div(parts.dy, countOf(parts)), parts.x)),
+  ReduceMax: reduction(extreme),
+  ReduceMin: reduction(extreme),
+  ReduceL1: reduction(({ g, x, dy }) => g.mul(sign(g, x), dy)),
+  ReduceL2: reduction(byNorm),
+  ReduceSumSquare: reduction(({ g, x, dy }) => g.scale(g.mul(x, dy), 2)),
+  ReduceLogSum: reduction(({ g, x, y, dy }) => g.expandLike(g.div(dy, g.op("Exp", [y])), x)),
+  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(g.op("Exp", [g.sub(x, y)]), dy)),
+  ReduceProd: reduction(byProduct),
+  Softmax: softmax,
+  LogSoftmax: logSoftmax,
+  CumSum: cumSum,
+  ArgMax: stop,
+  ArgMin: stop,
+  Hardmax: stop,
+} satisfies Record<string, GradientEntry>;

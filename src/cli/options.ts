@@ -1,0 +1,71 @@
+/** @file Options that several commands share, and how their values are read. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { presets } from "../data/index.ts";
+import { executionProviders } from "../runtime/index.ts";
+
+/** What was parsed; each command reads it through its own narrow interface. */
+export type Options = Readonly<Record<string, unknown>>;
+
+export interface RuntimeOptions {
+  readonly ep: (typeof executionProviders)[number];
+  readonly threads: number;
+  readonly batch?: number;
+  readonly seed: number;
+}
+
+export interface DataOptions {
+  readonly data?: string;
+  readonly preset?: string;
+  readonly preprocess?: string;
+  readonly labels?: string;
+  readonly calibrationSamples: number;
+  readonly evalSamples: number;
+}
+
+/** A whole number not below `least`. */
+export function whole(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && Number.isSafeInteger(value) && value >= least) return value;
+    throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`);
+  };
+}
+
+/** A number within bounds, ends included. */
+export function between(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== "" && value >= low && value <= high) return value;
+    throw new InvalidArgumentError(`It must be a number from ${low} to ${high}.`);
+  };
+}
+
+/** `90`, `90s`, `5m`, `1h` in seconds. */
+export function seconds(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(s|m|h)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError("It must be a time such as 90s, 5m or 1h.");
+  return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? "s") as "s" | "m" | "h"];
+}
+
+export function choice(flags: string, description: string, values: readonly string[], fallback?: string): Option {
+  const option = new Option(flags, description).choices([...values]);
+  return fallback === undefined ? option : option.default(fallback);
+}
+
+export function declareRuntime(command: Command): Command {
+  return command
+    .addOption(choice("--ep <provider>", "execution provider", executionProviders, "cpu"))
+    .option("--threads <n>", "threads within an operator", whole(1), 1)
+    .option("--batch <n>", "samples per run (default: the model's own, or 1)", whole(1))
+    .option("--seed <n>", "seed of everything random", whole(0), 1);
+}
+
+export function declareData(command: Command): Command {
+  return command
+    .option("--data <path>", "folder or file with samples, or `random` for random inputs")
+    .addOption(choice("--preset <name>", "how pictures become tensors", Object.keys(presets)))
+    .option("--preprocess <file>", "the same as a JSON file")
+    .option("--labels <file>", "labels: a file, or the name of a column or array")
+    .option("--calibration-samples <n>", "samples for calibration", whole(1), 128)
+    .option("--eval-samples <n>", "samples for evaluation, at most", whole(1), 1000);
+}
