@@ -62,7 +62,7 @@ export function subgraphsOf(node: Node): Graph[] {
   const graphs: Graph[] = [];
   for (const attribute of node.attributes.values()) {
     if (attribute.type === "graph") graphs.push(attribute.value);
-    if (attribute.type === "graphs") graphs.push(...attribute.value);
+    if (attribute.type === "graphs") for (const graph of attribute.value) graphs.push(graph);
   }
   return graphs;
 }
@@ -87,7 +87,7 @@ export function* allNodes(model: Model): Generator<Node> {
 /** Values that the node reads: its inputs, then what its subgraphs capture from around them. */
 export function readsOf(node: Node): Value[] {
   const reads = node.inputs.filter((value): value is Value => value !== undefined);
-  for (const inner of subgraphsOf(node)) reads.push(...capturesOf(inner));
+  for (const inner of subgraphsOf(node)) for (const value of capturesOf(inner)) reads.push(value);
   return reads;
 }
 

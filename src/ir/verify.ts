@@ -39,60 +39,95 @@ export function assertValid(model: Model): void {
   throw new InvalidModelError(`${first.message}${more}`, { expected: first.rule, where: first.where });
 }
 
-function* definitions(model: Model): Generator<Omit<Diagnostic, "rule">> {
-  yield* graphDefinitions(model.graph, new Set());
+/** What one graph defines, inside what the graphs around it define. */
+interface Scope {
+  readonly own: Set<Value>;
+  readonly names: Map<string, Value>;
+  readonly outer: Scope | undefined;
+}
+
+function scopeIn(outer: Scope | undefined): Scope {
+  return { own: new Set(), names: new Map(), outer };
+}
+
+function isKnown(scope: Scope, value: Value): boolean {
+  for (let current: Scope | undefined = scope; current; current = current.outer) {
+    if (current.own.has(value)) return true;
+  }
+  return false;
+}
+
+function holderOf(scope: Scope, name: string): Value | undefined {
+  for (let current: Scope | undefined = scope; current; current = current.outer) {
+    const value = current.names.get(name);
+    if (value) return value;
+  }
+  return undefined;
+}
+
+/** The main graph and, as graphs, the bodies of functions. */
+function* rootGraphs(model: Model): Generator<Graph> {
+  yield model.graph;
   for (const { name, inputs, outputs, nodes } of model.functions) {
-    const body: Graph = { name, inputs, outputs, nodes, initializers: new Map() };
-    yield* graphDefinitions(body, new Set());
+    yield { name, inputs, outputs, nodes, initializers: new Map() };
   }
 }
 
-function* graphDefinitions(graph: Graph, outer: ReadonlySet<Value>): Generator<Omit<Diagnostic, "rule">> {
-  const own = new Set<Value>([...graph.inputs, ...graph.initializers.keys()]);
-  const known = (value: Value): boolean => own.has(value) || outer.has(value);
-  let scope: Set<Value> | undefined;
+function* definitions(model: Model): Generator<Omit<Diagnostic, "rule">> {
+  for (const graph of rootGraphs(model)) yield* graphDefinitions(graph, undefined);
+}
+
+function* graphDefinitions(graph: Graph, outer: Scope | undefined): Generator<Omit<Diagnostic, "rule">> {
+  const scope = scopeIn(outer);
+  const { own } = scope;
+  const here = (node: Node): string => `graph "${graph.name}", ${describeNode(node)}`;
+  for (const input of graph.inputs) {
+    if (own.has(input)) yield { where: `graph "${graph.name}"`, message: `input "${input.name}" is listed twice` };
+    own.add(input);
+  }
+  for (const value of graph.initializers.keys()) own.add(value);
   for (const node of graph.nodes) {
-    const where = `graph "${graph.name}", ${describeNode(node)}`;
     for (const input of node.inputs) {
-      if (input && !known(input)) yield { where, message: `input "${input.name}" is used before it is defined` };
+      if (input && !isKnown(scope, input)) {
+        yield { where: here(node), message: `input "${input.name}" is used before it is defined` };
+      }
     }
-    for (const inner of subgraphsOf(node)) {
-      scope = new Set([...outer, ...own]);
-      yield* graphDefinitions(inner, scope);
-    }
+    for (const inner of subgraphsOf(node)) yield* graphDefinitions(inner, scope);
     for (const output of node.outputs) {
       if (!output) continue;
-      if (own.has(output)) yield { where, message: `output "${output.name}" is defined twice` };
+      if (own.has(output)) yield { where: here(node), message: `output "${output.name}" is defined twice` };
       own.add(output);
     }
   }
   for (const output of graph.outputs) {
-    if (!known(output))
+    if (!isKnown(scope, output))
       yield { where: `graph "${graph.name}"`, message: `graph output "${output.name}" is never defined` };
   }
 }
 
 function* uniqueNames(model: Model): Generator<Omit<Diagnostic, "rule">> {
-  yield* scopeNames(model.graph, new Map());
+  for (const graph of rootGraphs(model)) yield* scopeNames(graph, undefined);
 }
 
-function* scopeNames(graph: Graph, outer: ReadonlyMap<string, Value>): Generator<Omit<Diagnostic, "rule">> {
-  const own = new Map<string, Value>();
-  const where = `graph "${graph.name}"`;
-  const claim = (value: Value): boolean => {
-    const holder = own.get(value.name) ?? outer.get(value.name);
-    if (holder === undefined) own.set(value.name, value);
-    return value.name !== "" && (holder === undefined || holder === value);
+function* scopeNames(graph: Graph, outer: Scope | undefined): Generator<Omit<Diagnostic, "rule">> {
+  const scope = scopeIn(outer);
+  const isTaken = (value: Value): boolean => {
+    const holder = holderOf(scope, value.name);
+    if (holder === undefined) scope.names.set(value.name, value);
+    return value.name === "" || (holder !== undefined && holder !== value);
   };
-  const defined = [...graph.inputs, ...graph.initializers.keys(), ...graph.nodes.flatMap((node) => node.outputs)];
-  for (const value of defined) {
-    if (value && !claim(value))
-      yield { where, message: `the name ${JSON.stringify(value.name)} is empty or stands for two values` };
+  for (const value of definedIn(graph)) {
+    if (!isTaken(value)) continue;
+    const message = `the name ${JSON.stringify(value.name)} is empty or stands for two values`;
+    yield { where: `graph "${graph.name}"`, message };
   }
-  const inners = graph.nodes.flatMap(subgraphsOf);
-  if (inners.length === 0) return;
-  const scope = new Map([...outer, ...own]);
-  for (const inner of inners) yield* scopeNames(inner, scope);
+  for (const node of graph.nodes) for (const inner of subgraphsOf(node)) yield* scopeNames(inner, scope);
+}
+
+function* definedIn({ inputs, initializers, nodes }: Graph): Generator<Value> {
+  yield* inputs;
+  yield* initializers.keys();
+  for (const { outputs } of nodes) for (const output of outputs) if (output) yield output;
 }
 
 function* initializerSizes(model: Model): Generator<Omit<Diagnostic, "rule">> {
@@ -129,7 +164,8 @@ function* importedDomains(model: Model): Generator<Omit<Diagnostic, "rule">> {
   const missing = new Map<string, Node>();
   for (const node of allNodes(model)) {
     const domain = node.domain === "ai.onnx" ? "" : node.domain;
-    if (!imported.has(domain) && !functionImports(model, domain)) missing.set(domain, node);
+    if (imported.has(domain) || missing.has(domain) || functionImports(model, domain)) continue;
+    missing.set(domain, node);
   }
   for (const [domain, node] of missing) {
     yield { where: describeNode(node), message: `domain "${domain}" has no opset import` };
