@@ -1,5 +1,21 @@
+export {
+  type Agreement,
+  type AgreementOptions,
+  type Batch,
+  measureAgreement,
+  type OutputAgreement,
+  type PairedAccuracy,
+} from "./agreement.ts";
+export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "./benchmark.ts";
+export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
+export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
+export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
 export { checkFeeds } from "./feeds.ts";
-export { openSession } from "./open.ts";
-export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules } from "./rules.ts";
+export { describeHardware, type Hardware, type ProviderState, probeProviders } from "./hardware.ts";
+export { inspectTypes } from "./inspect-types.ts";
+export { compareLatency, type LatencyComparison, type LatencyOptions, type LatencyStats } from "./latency.ts";
+export { cpuSaturates, openSession } from "./open.ts";
+export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, type Target } from "./rules.ts";
 export * from "./run.ts";
 export * from "./session.ts";
+export { type BootstrapOptions, bootstrapInterval, type Interval, mean, median, quantile } from "./statistics.ts";

@@ -1,5 +1,6 @@
 /** @file Opens a session on whatever platform this is. */
 import type { Model } from "../ir/index.ts";
+import { isNode } from "./platform.ts";
 import type { Session, SessionOptions } from "./session.ts";
 
 /**
@@ -11,7 +12,14 @@ import type { Session, SessionOptions } from "./session.ts";
  * MissingPackageError without the runtime, RuntimeError when the runtime refuses the model.
  */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
-  const isNode = typeof process !== "undefined" && process.versions?.node !== undefined;
   const { openSession: open } = isNode ? await import("./node/open.ts") : await import("./web/open.ts");
   return open(model, options);
+}
+
+/**
+ * Whether this machine's CPU gets uint8 × int8 products wrong unless weights keep to 7 bits, as x64 without VNNI does.
+ * Tried once per process on planted extremes; never so in the web builds.
+ */
+export async function cpuSaturates(): Promise<boolean> {
+  return isNode ? (await import("./node/open.ts")).cpuSaturates() : false;
 }

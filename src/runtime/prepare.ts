@@ -1,10 +1,10 @@
 /** @file From a model, or the bytes of one, to everything that loading it takes. */
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
-import type { ResolvedOptions } from "./options.ts";
+import { splitLargeModel } from "./external-data.ts";
 import { type TypesByName, typesOf } from "./ports.ts";
 import type { LoadSpec } from "./protocol.ts";
-import { applyRules } from "./rules.ts";
+import { applyRules, type Target } from "./rules.ts";
 
 export interface Load {
   readonly spec: LoadSpec;
@@ -14,14 +14,26 @@ export interface Load {
 }
 
 /** Bytes are always decoded and written anew, so that nothing reaches the runtime that lithe did not read. */
-export function loadSpec(source: Model | Uint8Array, options: ResolvedOptions): Load {
-  const { model, config, cpuNodes } = applyRules(source instanceof Uint8Array ? decodeModel(source) : source, options);
-  const bytes = encodeModel(model);
-  const { ep, threads, optimization, profile, assets } = options;
-  const common = { model: bytes, external: [], ep, threads, optimization, profile, config: [...config], cpuNodes };
+export function readSource(source: Model | Uint8Array): Model {
+  return source instanceof Uint8Array ? decodeModel(source) : source;
+}
+
+export function loadSpec(source: Model, target: Target): Load {
+  const { model, config, cpuNodes } = applyRules(source, target);
+  const split = splitLargeModel(model);
+  const bytes = ownBytes(encodeModel(split.model));
+  const external = split.external.map(({ path, data }) => ({ path, data: new Uint8Array(data) }));
+  const { ep, threads, optimization, profile, assets } = target;
+  const spec = { model: bytes, external, ep, threads, optimization, profile, config: [...config], cpuNodes };
   return {
-    spec: assets === undefined ? common : { ...common, assets },
+    spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),
-    transfer: bytes.buffer instanceof ArrayBuffer && bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : [],
+    transfer: [bytes.buffer, ...external.map(({ data }) => data.buffer)],
   };
+}
+
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  const own = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+  return own ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }

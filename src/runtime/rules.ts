@@ -13,19 +13,29 @@ import {
   opsetOf,
   type Value,
 } from "../ir/index.ts";
+import { externalValue } from "./external-data.ts";
+import { hasFullRangeWeights } from "./full-range-weights.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
 
+/** What a model is about to be loaded with, and on. */
+export interface Target extends ResolvedOptions {
+  /** Whether uint8 × int8 products saturate on this machine's CPU. */
+  readonly saturates: boolean;
+}
+
 export interface Rule {
   readonly goesWrong: string;
   /** Throws where a model must not reach the runtime. */
-  readonly check?: (model: Model, options: ResolvedOptions) => void;
+  readonly check?: (model: Model, target: Target) => void;
   /** A model that computes the same without the danger. */
-  readonly rewrite?: (model: Model, options: ResolvedOptions) => Model;
+  readonly rewrite?: (model: Model, target: Target) => Model;
   /** A configuration entry that prevents it, unless the caller sets it or asks for the stock behaviour. */
-  readonly config?: (model: Model) => readonly [key: string, value: string] | undefined;
+  readonly config?: (model: Model, target: Target) => readonly [key: string, value: string] | undefined;
+  /** The entry changes no number, so that it holds for the stock behaviour too. */
+  readonly always?: true;
   /** Whether a GPU provider must leave this node to the CPU. */
   readonly cpuNode?: (node: Node, model: Model) => boolean;
   /** The file whose construction prevents it, for what neither models nor options show. */
@@ -53,6 +63,18 @@ export function isFetchable(dtype: DataType): boolean {
 }
 
 export const rules = {
+  "external-data": {
+    goesWrong: "a reference to external data makes the runtime open a file that the model names",
+    check(model) {
+      const value = externalValue(model);
+      if (value === undefined) return;
+      throw new UnsupportedError("a model's tensors must be loaded before a session opens it", {
+        got: "a reference to external data",
+        where: value,
+        hint: "Load the model with loadModel(path), which resolves external data inside its folder.",
+      });
+    },
+  },
   "scatter-race": {
     goesWrong: "ScatterND with a reduction loses updates when indices repeat and there are several threads",
     check(model, { ep, threads }) {
@@ -87,7 +109,8 @@ export const rules = {
   },
   "u8s8-saturation": {
     goesWrong: "uint8 × int8 products saturate in int16 on x64 without VNNI when weights use more than 7 bits",
-    config: () => ["session.x64quantprecision", "1"],
+    config: (model, { ep, saturates }) =>
+      ep === "cpu" && saturates && hasFullRangeWeights(model) ? ["session.x64quantprecision", "1"] : undefined,
   },
   "ignored-options": {
     goesWrong: "unknown options and configuration entries are ignored in silence",
@@ -138,6 +161,11 @@ export const rules = {
     goesWrong: "a run blocks the thread that calls it, timers included",
     builtInto: "node/channels.ts",
   },
+  "idle-spinning": {
+    goesWrong: "the threads of an idle session keep spinning and slow every other session down",
+    config: (_, { threads }) => (threads > 1 ? ["session.force_spinning_stop", "1"] : undefined),
+    always: true,
+  },
   "native-leak": {
     goesWrong: "garbage collection does not free a session's native memory",
     builtInto: "remote-session.ts",
@@ -169,20 +197,20 @@ export interface Prepared {
 }
 
 /** Applies every rule to a model that is about to be loaded. */
-export function applyRules(model: Model, options: ResolvedOptions): Prepared {
+export function applyRules(model: Model, target: Target): Prepared {
   const table: readonly Rule[] = Object.values(rules);
-  for (const { check } of table) check?.(model, options);
-  const safe = table.reduce((current, { rewrite }) => rewrite?.(current, options) ?? current, model);
+  for (const { check } of table) check?.(model, target);
+  const safe = table.reduce((current, { rewrite }) => rewrite?.(current, target) ?? current, model);
   const config = new Map<string, string>();
-  for (const rule of options.stock ? [] : table) {
-    const entry = rule.config?.(safe);
+  for (const rule of table) {
+    const entry = target.stock && !rule.always ? undefined : rule.config?.(safe, target);
     if (entry) config.set(entry[0], entry[1]);
   }
-  for (const [key, value] of options.config) config.set(key, value);
-  return { model: safe, config, cpuNodes: cpuNodes(safe, options, table) };
+  for (const [key, value] of target.config) config.set(key, value);
+  return { model: safe, config, cpuNodes: cpuNodes(safe, target, table) };
 }
 
-function cpuNodes(model: Model, { ep }: ResolvedOptions, table: readonly Rule[]): string[] {
+function cpuNodes(model: Model, { ep }: Target, table: readonly Rule[]): string[] {
   if (ep !== "webgpu") return [];
   return [...allNodes(model)]
     .filter((node) => table.some(({ cpuNode }) => cpuNode?.(node, model)))

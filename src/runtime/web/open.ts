@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { resolveOptions } from "../options.ts";
-import { loadSpec } from "../prepare.ts";
+import { loadSpec, readSource } from "../prepare.ts";
 import type { Channel, Reply } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
@@ -11,7 +11,7 @@ import type { Session, SessionOptions } from "../session.ts";
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options, "wasm");
   checkPlatform(resolved);
-  const { spec, types, transfer } = loadSpec(model, resolved);
+  const { spec, types, transfer } = loadSpec(readSource(model), { ...resolved, saturates: false });
   return openRemote(workerChannel(), { spec, types, transfer });
 }
 

@@ -1,0 +1,84 @@
+/** @file Times of one session. */
+import type { Model } from "../ir/index.ts";
+import { withHeldFeeds } from "./held-feeds.ts";
+import { checkCancelled } from "./run.ts";
+import type { Feeds, HeldFeeds, NodeProfile, OpenSession, Session, SessionOptions } from "./session.ts";
+import { mean, quantile } from "./statistics.ts";
+
+export interface BenchmarkOptions {
+  /** Runs before the first that counts; default 5. */
+  readonly warmup?: number;
+  /** Runs that count; default 100. */
+  readonly rounds?: number;
+  /** Ends earlier, after this many seconds of counted runs. */
+  readonly seconds?: number;
+  /** Samples in one run, for `throughput`; default 1. */
+  readonly batch?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Times in milliseconds. */
+export interface Benchmark {
+  readonly p50: number;
+  readonly p95: number;
+  readonly min: number;
+  readonly mean: number;
+  /** Samples per second. */
+  readonly throughput: number;
+  /** The first run of the session, warm-up included. */
+  readonly firstRun: number;
+  readonly loadTime: number;
+  /** Highest resident bytes of the process that holds the session; a process of its own gives the model's share alone. */
+  readonly peakMemory: number | undefined;
+  readonly rounds: number;
+}
+
+const CHUNK_MS = 100;
+
+/** Runs `session` repeatedly on the same feeds, timed next to the runtime. */
+export async function benchmark(session: Session, feeds: Feeds, options: BenchmarkOptions = {}): Promise<Benchmark> {
+  const { warmup = 5, rounds = 100, seconds = Number.POSITIVE_INFINITY, batch = 1, signal } = options;
+  const { times, firstRun } = await withHeldFeeds(session, feeds, async (held) => {
+    const first = await held.time(warmup);
+    return { times: await timesOf(held, rounds, seconds * 1000, signal), firstRun: first.firstRun };
+  });
+  const memory = await session.memory?.();
+  return {
+    p50: quantile(times, 0.5),
+    p95: quantile(times, 0.95),
+    min: quantile(times, 0),
+    mean: mean(times),
+    throughput: (1000 * batch) / mean(times),
+    firstRun,
+    loadTime: session.loadTime,
+    peakMemory: memory?.peak,
+    rounds: times.length,
+  };
+}
+
+/** Asks for runs in chunks, between which the work can be cancelled. */
+async function timesOf(held: HeldFeeds, rounds: number, budget: number, signal?: AbortSignal): Promise<number[]> {
+  const times: number[] = [];
+  let spent = 0;
+  let chunk = 1;
+  while (times.length < rounds && (spent < budget || times.length === 0)) {
+    checkCancelled(signal);
+    const timing = await held.time(Math.min(chunk, rounds - times.length));
+    times.push(...timing.times);
+    spent = times.reduce((sum, time) => sum + time, 0);
+    chunk = Math.max(1, Math.floor(Math.min(CHUNK_MS, budget - spent) / (spent / times.length)));
+  }
+  return times;
+}
+
+/** Microseconds by node, slowest first, from a session of its own that profiles `rounds` runs. */
+export async function profileNodes(
+  open: OpenSession,
+  model: Model,
+  feeds: Feeds,
+  { rounds = 20, ...options }: SessionOptions & { readonly rounds?: number } = {},
+): Promise<readonly NodeProfile[]> {
+  await using session = await open(model, { ...options, profile: true });
+  await session.time(feeds, rounds);
+  return session.profile();
+}

@@ -1,0 +1,35 @@
+/** @file The machine and the versions on it, for reports. */
+import { UnsupportedError } from "../errors.ts";
+import { isNode } from "./platform.ts";
+import type { ExecutionProvider } from "./session.ts";
+
+export interface Hardware {
+  readonly platform: string;
+  readonly arch: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Instruction sets that decide the speed and the correctness of integer kernels; empty where the system hides them. */
+  readonly flags: readonly string[];
+  /** Bytes. */
+  readonly memory: number;
+  readonly node: string;
+  /** Installed versions by package; absent packages are left out. */
+  readonly runtimes: ReadonlyMap<string, string>;
+}
+
+export type ProviderState = { readonly works: true } | { readonly works: false; readonly reason: string };
+
+/** What this machine is and which runtimes are installed on it. */
+export async function describeHardware(): Promise<Hardware> {
+  return (await nodeSide()).describeHardware();
+}
+
+/** Tries every provider on a model of one node, each in a process of its own, since a broken driver can end it. */
+export async function probeProviders(): Promise<Map<ExecutionProvider, ProviderState>> {
+  return (await nodeSide()).probeProviders();
+}
+
+function nodeSide(): Promise<typeof import("./node/hardware.ts")> {
+  if (!isNode) throw new UnsupportedError("a browser does not tell what machine it runs on");
+  return import("./node/hardware.ts");
+}

@@ -1,0 +1,3 @@
+/** @file Which platform this is. */
+
+export const isNode = typeof process !== "undefined" && process.versions?.node !== undefined;

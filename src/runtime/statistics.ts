@@ -1,0 +1,55 @@
+/** @file Order statistics, and bootstrap intervals from a seeded generator. */
+
+/** The `p` quantile by linear interpolation between the sorted values; NaN of nothing. */
+export function quantile(values: ArrayLike<number>, p: number): number {
+  const sorted = Float64Array.from(values).sort();
+  const position = p * (sorted.length - 1);
+  const low = sorted[Math.floor(position)] ?? Number.NaN;
+  const high = sorted[Math.ceil(position)] ?? Number.NaN;
+  return low + (high - low) * (position - Math.floor(position));
+}
+
+export function median(values: ArrayLike<number>): number {
+  return quantile(values, 0.5);
+}
+
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+}
+
+export interface BootstrapOptions {
+  readonly seed?: number;
+  readonly resamples?: number;
+}
+
+export type Interval = readonly [low: number, high: number];
+
+/** The 95 % percentile bootstrap interval of `statistic` (Efron 1979): resampled with replacement, the same for a seed. */
+export function bootstrapInterval(
+  values: ArrayLike<number>,
+  statistic: (sample: Float64Array) => number,
+  { seed = 0, resamples = 1000 }: BootstrapOptions = {},
+): Interval {
+  const random = splitMix(seed);
+  const sample = new Float64Array(values.length);
+  const found = new Float64Array(resamples);
+  for (let round = 0; round < resamples; round++) {
+    for (let i = 0; i < sample.length; i++) sample[i] = values[random() % values.length]!;
+    found[round] = statistic(sample);
+  }
+  return [quantile(found, 0.025), quantile(found, 0.975)];
+}
+
+/** 32-bit integers by SplitMix (Steele, Lea, Flood 2014) with MurmurHash3's finaliser. */
+function splitMix(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return (z ^ (z >>> 16)) >>> 0;
+  };
+}
