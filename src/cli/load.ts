@@ -138,6 +138,16 @@ function randomData(ports: readonly InputPort[], options: DataOptions & RuntimeO
   };
 }
 
+/** The inputs of one run, for timing. */
+export async function firstFeeds(
+  model: Model,
+  options: DataOptions & RuntimeOptions,
+): Promise<{ feeds: Feeds; source: string }> {
+  const data = await loadData(model, options);
+  for await (const { feeds } of data.evaluation()) return { feeds, source: data.source };
+  throw new DataError("the data has no sample");
+}
+
 /** Random inputs of one run. */
 export function randomFeeds(
   ports: readonly InputPort[],

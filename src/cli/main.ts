@@ -8,21 +8,33 @@ import { printable, terminal } from "./terminal.ts";
 const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: {
     summary: "What a model is made of: nodes, parameters, multiply-accumulates, shapes",
-    load: () => import("./inspect.ts"),
+    load: async () => (await import("./inspect.ts")).command,
   },
-  doctor: { summary: "What this machine can run, and which forms pay on it", load: () => import("./doctor.ts") },
-  bench: { summary: "Latency, throughput, memory and time per node of a model", load: () => import("./bench.ts") },
+  doctor: {
+    summary: "What this machine can run, and which forms pay on it",
+    load: async () => (await import("./doctor.ts")).command,
+  },
+  bench: {
+    summary: "Latency, throughput, memory and time per node of a model",
+    load: async () => (await import("./bench.ts")).command,
+  },
   compare: {
     summary: "Two models on the same inputs: size, latency ratio, agreement, accuracy",
-    load: () => import("./compare.ts"),
+    load: async () => (await import("./compare.ts")).command,
   },
-  quantize: { summary: "Fewer bits: static, dynamic, weight-only or float16", load: () => import("./quantize.ts") },
+  quantize: {
+    summary: "Fewer bits: static, dynamic, weight-only or float16",
+    load: async () => (await import("./quantize.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
-    load: () => import("./accelerate.ts"),
+    load: async () => (await import("./accelerate.ts")).command,
   },
-  report: { summary: "The HTML page of a finished run", load: () => import("./report.ts") },
-  demo: { summary: "The whole job on an embedded model and data set", load: () => import("./demo.ts") },
+  report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
+  demo: {
+    summary: "The whole job on an embedded model and data set",
+    load: async () => (await import("./demo.ts")).command,
+  },
 };
 
 const version = "0.1.0";

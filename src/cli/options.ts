@@ -47,6 +47,14 @@ export function seconds(text: string): number {
   return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? "s") as "s" | "m" | "h"];
 }
 
+/** `batch=1,length=128` as a map. */
+export function parseDims(text: string): ReadonlyMap<string, number> {
+  const pairs = text.split(",").map((part) => /^(.+)=(\d+)$/.exec(part.trim()));
+  if (pairs.some((pair) => pair === null))
+    throw new InvalidArgumentError("It must be a list such as batch=1,length=128.");
+  return new Map(pairs.map((pair) => [pair![1]!, Number(pair![2])]));
+}
+
 export function choice(flags: string, description: string, values: readonly string[], fallback?: string): Option {
   const option = new Option(flags, description).choices([...values]);
   return fallback === undefined ? option : option.default(fallback);
