@@ -1,6 +1,6 @@
 /** @file Builds before the tests: sessions run in workers, whose files are those under `dist/`. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -8,8 +8,17 @@ const workers = ["node/thread.js", "node/process.js", "web/worker.js"].map((name
 
 /** Type errors are reported by `npm run types`; here a missing worker alone is fatal. */
 export function setup(): void {
+  if (isFresh()) return;
   const tsc = `${root}node_modules/typescript/bin/tsc`;
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`], { encoding: "utf8" });
   const missing = workers.filter((path) => !existsSync(path));
   if (missing.length > 0) throw new Error(`the build made no ${missing.join(", ")}\n${stdout}`);
+}
+
+function isFresh(): boolean {
+  const record = `${root}dist/build.tsbuildinfo`;
+  if (![record, ...workers].every((path) => existsSync(path))) return false;
+  const built = statSync(record).mtimeMs;
+  const sources = readdirSync(`${root}src`, { recursive: true, encoding: "utf8" });
+  return sources.every((path) => statSync(`${root}src/${path}`).mtimeMs <= built);
 }

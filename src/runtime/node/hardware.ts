@@ -32,17 +32,21 @@ function cpuFlags(): string[] {
   return list.split(" ").filter((flag) => telling.test(flag));
 }
 
-/** The version in the nearest package.json above a package's entry; nothing when it is not installed. */
+/** The version in the nearest package.json above a package's entry that has one; nothing when it is not installed. */
 function versionOf(name: string): string[] {
-  const { resolve } = createRequire(import.meta.url);
+  let folder: string;
   try {
-    let folder = dirname(resolve(name));
-    while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-    const { version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { version?: string };
-    return version ? [version] : [];
+    folder = dirname(createRequire(import.meta.url).resolve(name));
   } catch {
     return [];
   }
+  for (; folder !== dirname(folder); folder = dirname(folder)) {
+    const path = join(folder, "package.json");
+    if (!existsSync(path)) continue;
+    const { version } = JSON.parse(readFileSync(path, "utf8")) as { version?: string };
+    if (version) return [version];
+  }
+  return [];
 }
 
 export async function probeProviders(): Promise<Map<ExecutionProvider, ProviderState>> {
