@@ -40,13 +40,13 @@ export interface FoldOptions {
 }
 
 /**
- * Exact with respect to the evaluator. Random operators, subgraphs and quantization nodes are never folded; what the evaluator
+ * Rounding: a constant is what the evaluator makes of it, and the runtime may take another kernel for a constant weight. Random operators, subgraphs and quantization nodes are never folded; what the evaluator
  * refuses stays and is noted. `Constant` nodes become initializers.
  */
 export function foldConstants({ evaluate, maxBytes = 2 ** 20 }: FoldOptions): Pass {
   return {
     name,
-    exactness: "exact",
+    exactness: "rounding",
     async run(model) {
       const run: Run = { model, evaluate, maxBytes, inference: inferenceOf(model), names: namesOf(model), notes: [] };
       const graph = await foldGraph(run, model.graph, []);

@@ -1,6 +1,7 @@
 /** @file General passes over any model. One pass is one file and one line in `passes`; the laws iterate over it. */
 import type { Evaluate, Pass } from "../rewrite/index.ts";
 import { cleanup } from "./cleanup.ts";
+import { convertFloat16 } from "./convert-float16.ts";
 import { eliminateCommonSubexpressions } from "./eliminate-common-subexpressions.ts";
 import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 import { eliminateDropout } from "./eliminate-dropout.ts";
@@ -33,17 +34,22 @@ export const passes = {
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
+  "convert-float16": () => convertFloat16(),
   cleanup: (context) => cleanup(context),
 } satisfies Record<string, (context: PassContext) => Pass>;
 
 export type PassName = keyof typeof passes;
 
 export { cleanup } from "./cleanup.ts";
+export { convertFloat16, type Float16Options } from "./convert-float16.ts";
+export { type DynamicBatchOptions, dynamicBatch } from "./dynamic-batch.ts";
 export { constantsOnly, eliminateCommonSubexpressions, type Mergeable } from "./eliminate-common-subexpressions.ts";
 export { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 export { eliminateDropout } from "./eliminate-dropout.ts";
 export { eliminateIdentity } from "./eliminate-identity.ts";
 export { eliminateNoop } from "./eliminate-noop.ts";
+export { fixDims } from "./fix-dims.ts";
+export { float32Operators } from "./float16/operators.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
 export { fuseBatchNorm } from "./fuse-batchnorm.ts";
