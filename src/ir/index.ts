@@ -6,6 +6,7 @@ export { type FloatFormat, floatFormats } from "./float-formats.ts";
 export * from "./graph.ts";
 export * from "./names.ts";
 export * from "./tensor.ts";
+export * from "./text.ts";
 export * from "./traverse.ts";
 export * from "./types.ts";
 export * from "./verify.ts";
