@@ -1,0 +1,345 @@
+/** @file Every rule of the runtime: what goes wrong without it, and that a session prevents it. */
+import { describe, expect, it } from "vitest";
+import { DataError, UnsupportedError, UsageError } from "../../src/errors.ts";
+import {
+  type DataType,
+  floatsOf,
+  graphBuilder,
+  type Model,
+  model,
+  numbersOf,
+  scalar,
+  type Tensor,
+  tensor,
+  tensorFromNumbers,
+} from "../../src/ir/index.ts";
+import { applyRules, cpuSaturates, type Feeds, openSession, type RuleName, rules } from "../../src/runtime/index.ts";
+import { resolveOptions } from "../../src/runtime/options.ts";
+import { denseFeeds, denseModel, loopFeeds, loopModel, noise } from "../models.ts";
+import { rawFeeds, rawProcess, rawRun, rawSession } from "../raw-runtime.ts";
+import { swiftshader } from "../swiftshader.ts";
+
+function feed(name: string, value: Tensor): Feeds {
+  return new Map([[name, value]]);
+}
+
+async function ours(built: Model, feeds: Feeds, options = {}): Promise<number[]> {
+  await using session = await openSession(built, options);
+  const [first] = (await session.run(feeds)).values();
+  return [...numbersOf(first!)];
+}
+
+/** Sessions in a process of their own find the software adapter through the environment. */
+async function onGpu(built: Model, feeds: Feeds): Promise<number[]> {
+  Object.assign(process.env, swiftshader);
+  return ours(built, feeds, { ep: "webgpu", isolate: "process" });
+}
+
+function rawGpu(built: Model, body: string): { status: number | null; output: string } {
+  return rawProcess(built, body, swiftshader);
+}
+
+function farthest(a: readonly number[], b: readonly number[]): number {
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
+}
+
+/** y = x with `updates` rows added at repeating positions. */
+function scatterModel(opType: "ScatterND" | "ScatterElements"): Model {
+  const [rows, width, updates] = [8, 64, 20_000];
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [rows, width]);
+  const positions = Float64Array.from({ length: opType === "ScatterND" ? updates : updates * width }, (_, i) =>
+    opType === "ScatterND" ? i % rows : Math.floor(i / width) % rows,
+  );
+  const dims = opType === "ScatterND" ? [updates, 1] : [updates, width];
+  const indices = g.constant("indices", tensorFromNumbers("int64", dims, positions));
+  const ones = g.constant("ones", tensor("float32", [updates, width], new Float32Array(updates * width).fill(1)));
+  g.output(g.op(opType, [x, indices, ones], { reduction: "add" }), "y");
+  return model(g.build());
+}
+
+const scatterFeeds = feed("x", tensor("float32", [8, 64], new Float32Array(512)));
+
+/** The updated weight feeds a second consumer, which must still see the old one. */
+function updateModel(): Model {
+  const g = graphBuilder();
+  const w = g.input("w", "float32", [1000]);
+  const updated = g.op("Add", [w, g.constant("step", scalar("float32", 1))], {}, { name: "w_new" });
+  g.output(updated);
+  g.output(g.op("ReduceSum", [g.op("Mul", [w, updated])], { keepdims: 0 }), "sum");
+  return model(g.build());
+}
+
+function dropoutModel(): Model {
+  const g = graphBuilder();
+  const inputs = [
+    g.op("Neg", [g.input("x", "float32", [1000])]),
+    g.constant("ratio", scalar("float32", 0.5)),
+    g.constant("training", scalar("bool", 1)),
+  ];
+  g.output(g.op("Neg", [g.op("Dropout", inputs, { seed: 7 })]), "y");
+  return model(g.build());
+}
+
+/** x · dequantize(int8 weights). */
+function weightOnlyModel(size = 256): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [4, size]);
+  const q = g.constant(
+    "q",
+    tensorFromNumbers(
+      "int8",
+      [size, size],
+      noise(size * size).map((value) => value * 127),
+    ),
+  );
+  const w = g.op("DequantizeLinear", [q, g.constant("scale", scalar("float32", 0.01))]);
+  g.output(g.op("MatMul", [x, w]), "y");
+  return model(g.build());
+}
+
+/** The exact product in float64. */
+function weightOnlyResult(x: Float32Array, size = 256): number[] {
+  const q = numbersOf(
+    tensorFromNumbers(
+      "int8",
+      [size, size],
+      noise(size * size).map((value) => value * 127),
+    ),
+  );
+  const y = new Array<number>(4 * size).fill(0);
+  for (let i = 0; i < 4; i++) {
+    for (let j = 0; j < size; j++) {
+      for (let k = 0; k < size; k++) y[i * size + j]! += x[i * size + k]! * q[k * size + j]! * Math.fround(0.01);
+    }
+  }
+  return y;
+}
+
+function plantedModel(): Model {
+  const g = graphBuilder();
+  const a = g.input("a", "uint8", [8, 64]);
+  const w = g.constant("w", tensorFromNumbers("int8", [64, 64], new Float32Array(64 * 64).fill(127)));
+  g.output(g.op("MatMulInteger", [a, w]), "y");
+  return model(g.build());
+}
+
+function castModel(dtype: DataType, side: "input" | "output"): Model {
+  const g = graphBuilder();
+  const from = g.input("x", side === "input" ? dtype : "float32", [4]);
+  const code = { int4: 22, bfloat16: 16, float32: 1 }[dtype as "int4"];
+  const to = side === "input" ? 1 : code;
+  const value = g.op("Cast", [from], { to });
+  g.output({ ...value, type: { kind: "tensor", dtype: side === "input" ? "float32" : dtype, dims: [4] } }, undefined);
+  const graph = g.build();
+  const [node] = graph.nodes;
+  return model({ ...graph, nodes: [{ ...node!, outputs: [graph.outputs[0]] }] });
+}
+
+/** A convolution with 6 input channels, which the default WebGPU layout computes wrong. */
+function convModel(): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [1, 6, 8, 8]);
+  const w = g.constant("w", tensor("float32", [4, 6, 3, 3], noise(4 * 6 * 9)));
+  g.output(g.op("Conv", [x, w], { pads: [1, 1, 1, 1] }), "y");
+  return model(g.build());
+}
+
+const convFeeds = feed("x", tensor("float32", [1, 6, 8, 8], noise(6 * 64, 3)));
+
+function poolModel(): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [1, 2, 4, 4]);
+  const [y, indices] = g.ops("MaxPool", [x], 2, { kernel_shape: [2, 2], strides: [2, 2] });
+  g.output(y!, "y");
+  g.output(indices!, "indices");
+  return model(g.build());
+}
+
+const poolFeeds = feed("x", tensor("float32", [1, 2, 4, 4], noise(32, 4)));
+
+const gpuRun = (options: string, fill: string) => `
+  const s = await ort.InferenceSession.create(bytes, { executionProviders: [{ name: "webgpu" ${options} }], logSeverityLevel: 4 });
+  const r = await s.run({ x: new ort.Tensor("float32", Float32Array.from(${fill}), s.inputMetadata[0].shape) });`;
+
+function countTicks(): { stop(): number } {
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  return {
+    stop() {
+      clearInterval(timer);
+      return ticks;
+    },
+  };
+}
+
+const cases = {
+  "external-data": async () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", [1]);
+    const data = { location: "package.json", offset: 0, length: 4 };
+    g.output(g.op("Add", [x, g.constant("secret", { dtype: "float32", dims: [1], data })]), "y");
+    const built = model(g.build());
+    const [leak] = await rawRun(built, feed("x", tensor("float32", [1], [0])), { graphOptimizationLevel: "disabled" });
+    expect(new Uint8Array(Float32Array.of(leak!).buffer)[0]).toBe("{".charCodeAt(0));
+    await expect(openSession(built)).rejects.toThrow(UnsupportedError);
+  },
+  "scatter-race": async () => {
+    const racy = scatterModel("ScatterND");
+    await expect(openSession(racy, { threads: 2 })).rejects.toThrow(/races/);
+    const right = await ours(racy, scatterFeeds);
+    expect(new Set(right)).toEqual(new Set([20_000 / 8]));
+    expect(await ours(scatterModel("ScatterElements"), scatterFeeds, { threads: 2 })).toEqual(right);
+  },
+  "no-alias": async () => {
+    const w = new Float32Array(1000).fill(1);
+    const session = await rawSession(updateModel());
+    const { w: shared } = rawFeeds(feed("w", tensor("float32", [1000], w)));
+    const aliased = await session.run({ w: shared! }, { w_new: shared!, sum: null });
+    await session.release();
+    expect(aliased.sum!.data[0]).not.toBe(2000);
+    await using safe = await openSession(updateModel());
+    const feeds = feed("w", tensor("float32", [1000], new Float32Array(1000).fill(1)));
+    const results = await safe.run(feeds);
+    expect(floatsOf(results.get("sum")!)[0]).toBe(2000);
+    expect(floatsOf(feeds.get("w")!)[0]).toBe(1);
+  },
+  "webgpu-layout": async () => {
+    const right = await ours(convModel(), convFeeds);
+    const list = JSON.stringify([...floatsOf(convFeeds.get("x")!)]);
+    const { output } = rawGpu(convModel(), `${gpuRun("", list)} console.log(JSON.stringify([...r.y.data]));`);
+    expect(farthest(JSON.parse(output) as number[], right)).toBeGreaterThan(0.1);
+    expect(farthest(await onGpu(convModel(), convFeeds), right)).toBeLessThan(1e-4);
+  },
+  "training-dropout": async () => {
+    const feeds = feed("x", tensor("float32", [1000], new Float32Array(1000).fill(1)));
+    expect(new Set(await rawRun(dropoutModel(), feeds))).toEqual(new Set([1]));
+    expect(new Set(await ours(dropoutModel(), feeds))).toEqual(new Set([0, 2]));
+  },
+  "weight-only-accuracy": async () => {
+    const x = noise(4 * 256, 9);
+    const feeds = feed("x", tensor("float32", [4, 256], x));
+    const exact = weightOnlyResult(x);
+    expect(farthest(await rawRun(weightOnlyModel(), feeds), exact)).toBeGreaterThan(1e-2);
+    expect(farthest(await ours(weightOnlyModel(), feeds), exact)).toBeLessThan(1e-4);
+    expect(farthest(await ours(weightOnlyModel(), feeds, { stock: true }), exact)).toBeGreaterThan(1e-2);
+  },
+  "u8s8-saturation": async () => {
+    const feeds = feed("a", { dtype: "uint8", dims: [8, 64], data: new Uint8Array(512).fill(255) });
+    const stock = await rawRun(plantedModel(), feeds);
+    expect(await cpuSaturates()).toBe(stock.some((value) => value !== 255 * 127 * 64));
+    expect(new Set(await ours(plantedModel(), feeds))).toEqual(new Set([255 * 127 * 64]));
+    const target = { ...resolveOptions({}), saturates: true };
+    expect(applyRules(plantedModel(), target).config.get("session.x64quantprecision")).toBe("1");
+  },
+  "ignored-options": async () => {
+    const nonsense = { threds: 2, extra: { session: { no_such_entry: "1" } } };
+    expect((await rawRun(denseModel(), denseFeeds(), nonsense)).length).toBe(6);
+    await expect(openSession(denseModel(), { threds: 2 } as object)).rejects.toThrow(UsageError);
+    const config = new Map([["session.no_such_entry", "1"]]);
+    await expect(openSession(denseModel(), { config })).rejects.toThrow(UsageError);
+  },
+  "ignored-feeds": async () => {
+    const feeds = new Map([...denseFeeds(), ["w", tensor("float32", [4, 3], new Float32Array(12))]]);
+    expect(await rawRun(denseModel(), feeds)).toEqual(await rawRun(denseModel(), denseFeeds()));
+    await expect(ours(denseModel(), feeds)).rejects.toThrow(DataError);
+  },
+  "unknown-rank": async () => {
+    const g = graphBuilder();
+    const shape = g.input("shape", "int64", ["rank"]);
+    const x = g.input("x", "float32", ["n"]);
+    g.output(g.op("Reshape", [x, shape]), "any");
+    const scalarOut = g.op("ReduceSum", [x], { keepdims: 0 });
+    g.output({ ...scalarOut, type: { kind: "tensor", dtype: "float32", dims: [] } });
+    const built = model(g.build());
+    const raw = await rawSession(built);
+    expect(raw.outputMetadata.map((port) => port.isTensor && port.shape)).toEqual([[], []]);
+    await raw.release();
+    await using session = await openSession(built);
+    expect(session.outputs.map(({ dims }) => dims)).toEqual([undefined, []]);
+  },
+  "packed-outputs": async () => {
+    const body = `const s = await ort.InferenceSession.create(bytes);
+      await s.run({ x: new ort.Tensor("float32", Float32Array.of(1, 2, 3, 4), [4]) });`;
+    expect(rawProcess(castModel("int4", "output"), body).status).not.toBe(0);
+    await expect(openSession(castModel("int4", "output"))).rejects.toThrow(UnsupportedError);
+  },
+  "packed-inputs": async () => {
+    await expect(openSession(castModel("int4", "input"))).rejects.toThrow(UnsupportedError);
+  },
+  "low-precision-ports": async () => {
+    for (const side of ["input", "output"] as const) {
+      await expect(rawSession(castModel("bfloat16", side))).rejects.toThrow("Unsupported data type: 16");
+      await expect(openSession(castModel("bfloat16", side))).rejects.toThrow(/bfloat16.*(input|output|port)/);
+    }
+  },
+  "gpu-download": async () => {
+    const body = `const s = await ort.InferenceSession.create(bytes, { executionProviders: ["webgpu"], preferredOutputLocation: "gpu-buffer" });
+      const r = await s.run({ x: new ort.Tensor("float32", new Float32Array(384), [1, 6, 8, 8]) });
+      await r.y.getData(); console.log("downloaded");`;
+    expect(rawGpu(convModel(), body).output).not.toContain("downloaded");
+    expect(await onGpu(convModel(), convFeeds)).toHaveLength(4 * 64);
+  },
+  "shared-memory": async () => {
+    const data = new Uint8Array(new SharedArrayBuffer(32));
+    const feeds = feed("x", { dtype: "float32", dims: [2, 4], data });
+    await expect(rawRun(denseModel(), feeds)).rejects.toThrow();
+    expect(await ours(denseModel(), feeds)).toEqual([1, 1, 1, 1, 1, 1]);
+    await using session = await openSession(denseModel());
+    expect((await session.run(feeds, { transfer: true })).size).toBe(1);
+  },
+  "webgpu-run-time": async () => {
+    const list = JSON.stringify([...floatsOf(poolFeeds.get("x")!)]);
+    expect(
+      rawGpu(poolModel(), `${gpuRun(', preferredLayout: "NCHW"', list)} console.log("ran");`).output,
+    ).not.toContain("ran");
+    expect(await onGpu(poolModel(), poolFeeds)).toEqual(await ours(poolModel(), poolFeeds));
+  },
+  "blocked-thread": async () => {
+    const raw = await rawSession(loopModel());
+    const blocked = countTicks();
+    await raw.run(rawFeeds(loopFeeds(500)));
+    expect(blocked.stop()).toBeLessThanOrEqual(1);
+    await raw.release();
+    await using session = await openSession(loopModel());
+    const free = countTicks();
+    await session.run(loopFeeds(500));
+    expect(free.stop()).toBeGreaterThan(5);
+  },
+  "idle-spinning": async () => {
+    const several = { ...resolveOptions({ threads: 2, stock: true }), saturates: false };
+    expect(applyRules(denseModel(), several).config.get("session.force_spinning_stop")).toBe("1");
+    expect(await ours(denseModel(), denseFeeds(), { threads: 2 })).toEqual(await ours(denseModel(), denseFeeds()));
+  },
+  "native-leak": async () => {
+    const size = 2048;
+    const g = graphBuilder();
+    const w = g.constant("w", tensor("float32", [size, size], noise(size * size)));
+    g.output(g.op("MatMul", [g.input("x", "float32", [1, size]), w]), "y");
+    const built = model(g.build());
+    const before = process.memoryUsage.rss();
+    for (let i = 0; i < 12; i++) await (await openSession(built)).release();
+    expect(process.memoryUsage.rss() - before).toBeLessThan((12 * size * size * 4) / 2);
+  },
+  "opset-limit": async () => {
+    const late = { ...denseModel(), opsets: new Map([["", 28]]) };
+    await expect(rawSession(late)).rejects.toThrow();
+    await expect(openSession(late)).rejects.toThrow(UnsupportedError);
+  },
+  "profile-prefix": async () => {
+    await expect(rawSession(denseModel(), { enableProfiling: true })).rejects.toThrow();
+    await using session = await openSession(denseModel(), { profile: true });
+    await session.run(denseFeeds());
+    expect((await session.profile()).length).toBeGreaterThan(0);
+  },
+} satisfies Record<RuleName, () => Promise<void>>;
+
+const needGpu: ReadonlySet<RuleName> = new Set(["webgpu-layout", "gpu-download", "webgpu-run-time"]);
+
+describe("rules of the runtime", () => {
+  for (const name of Object.keys(rules) as RuleName[]) {
+    const title = `${name}: ${rules[name].goesWrong}`;
+    if (needGpu.has(name) && !swiftshader) it.skip(`${title} [needs SwiftShader]`);
+    else it(title, cases[name]);
+  }
+});
