@@ -15,18 +15,30 @@ export type Words4 = readonly [number, number, number, number];
 
 /** Philox4x32-10: four random 32-bit words from a 128-bit counter and a 64-bit key. */
 export function philox(counter: Words4, key: readonly [number, number]): Words4 {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
+  const words = new Uint32Array(counter);
+  philoxInPlace(words, key[0], key[1]);
+  return [words[0]!, words[1]!, words[2]!, words[3]!];
+}
+
+/** Replaces the four words of a counter by the random ones. */
+function philoxInPlace(words: Uint32Array, key0: number, key1: number): void {
+  let [c0, c1, c2, c3] = [words[0]!, words[1]!, words[2]!, words[3]!];
+  let k0 = key0;
+  let k1 = key1;
   for (let round = 0; round < rounds; round++) {
-    const high0 = multiplyHigh(multiplier0, c0);
-    const low0 = Math.imul(multiplier0, c0) >>> 0;
-    const high1 = multiplyHigh(multiplier1, c2);
-    const low1 = Math.imul(multiplier1, c2) >>> 0;
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    k0 = (k0 + weyl0) >>> 0;
-    k1 = (k1 + weyl1) >>> 0;
+    const x0 = multiplyHigh(multiplier1, c2) ^ c1 ^ k0;
+    const x2 = multiplyHigh(multiplier0, c0) ^ c3 ^ k1;
+    c1 = Math.imul(multiplier1, c2);
+    c3 = Math.imul(multiplier0, c0);
+    c0 = x0;
+    c2 = x2;
+    k0 = (k0 + weyl0) | 0;
+    k1 = (k1 + weyl1) | 0;
   }
-  return [c0, c1, c2, c3];
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
 }
 
 /** The upper 32 bits of a 32 × 32 bit product, by 16-bit halves. */
@@ -37,7 +49,7 @@ function multiplyHigh(a: number, b: number): number {
   const bHigh = b >>> 16;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
   const cross = aLow * bHigh + (middle & 0xffff);
-  return (aHigh * bHigh + Math.floor(middle / 65536) + (cross >>> 16)) >>> 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) | 0;
 }
 
 /** A sequence of random numbers. Each method takes the next draws of the sequence. */
@@ -62,12 +74,17 @@ export function random(seed: number, ...stream: readonly [] | readonly [number] 
   const key = seedKey(seed);
   const [stream0 = 0, stream1 = 0] = stream;
   let block = 0;
-  let words: Words4 = [0, 0, 0, 0];
+  const words = new Uint32Array(4);
   let used = 4;
+  let spare: number | undefined;
 
   function word(): number {
     if (used === 4) {
-      words = philox([block >>> 0, Math.floor(block / 2 ** 32), stream0 >>> 0, stream1 >>> 0], key);
+      words[0] = block;
+      words[1] = block / 2 ** 32;
+      words[2] = stream0;
+      words[3] = stream1;
+      philoxInPlace(words, key[0], key[1]);
       block++;
       used = 0;
     }
@@ -87,8 +104,15 @@ export function random(seed: number, ...stream: readonly [] | readonly [number] 
       }
     },
     normal() {
+      if (spare !== undefined) {
+        const value = spare;
+        spare = undefined;
+        return value;
+      }
       const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
-      return radius * Math.cos(2 * Math.PI * uniform());
+      const angle = 2 * Math.PI * uniform();
+      spare = radius * Math.sin(angle);
+      return radius * Math.cos(angle);
     },
   };
 }

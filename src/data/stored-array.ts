@@ -1,6 +1,6 @@
 /** @file Arrays that lie in a byte source with the samples along their first axis, and datasets made of them. */
 import { DataError, ensure, FormatError, LimitError } from "../errors.ts";
-import { byteLength, type DataType, type Tensor, typedArray } from "../ir/index.ts";
+import { byteLength, type DataType, numbersOf, type Tensor } from "../ir/index.ts";
 import { adaptTensor } from "./adapt.ts";
 import { type ByteSource, swapBytes } from "./bytes.ts";
 import { type Dataset, datasetOf, type InputPort, type Reader, type Sample, type Source } from "./dataset.ts";
@@ -76,25 +76,29 @@ export async function readArray(array: StoredArray): Promise<Tensor> {
   }
 }
 
-/** The values of a one-dimensional array of `size` labels. */
-export async function readLabels(array: StoredArray, size: number): Promise<Float64Array> {
-  const { dims } = array;
-  ensure(
-    dims[0] === size && product(dims) === size,
-    () =>
-      new DataError("the labels do not fit the samples", {
-        expected: `${size} labels`,
-        got: `an array [${dims.join(", ")}]`,
-        where: array.name,
-      }),
-  );
-  return Float64Array.from(typedArray(await readArray(array)) as ArrayLike<number | bigint>, Number);
+/** Gives the labels of `size` samples, or fails with a `DataError` when there are not as many. */
+export type LabelSource = (size: number) => Promise<Float64Array>;
+
+/** Labels that are the values of an array [N] or [N, 1]. */
+export function labelsOf(array: StoredArray): LabelSource {
+  return async (size) => {
+    ensure(
+      array.dims[0] === size && product(array.dims) === size,
+      () =>
+        new DataError("the labels do not fit the samples", {
+          expected: `${size} labels`,
+          got: `an array [${array.dims.join(", ")}]`,
+          where: array.name,
+        }),
+    );
+    return numbersOf(await readArray(array));
+  };
 }
 
 export interface NamedArrays {
   readonly name: string;
   readonly arrays: ReadonlyMap<string, StoredArray>;
-  readonly labels?: StoredArray;
+  readonly labels?: LabelSource;
   readonly ports?: readonly InputPort[];
 }
 
@@ -102,7 +106,7 @@ export interface NamedArrays {
 export function arrayDataset({ name, arrays, labels, ports }: NamedArrays): Dataset {
   const size = commonSize(name, arrays);
   const inputs = namedForPorts(name, arrays, ports);
-  const readAllLabels = labels && once(() => readLabels(labels, size));
+  const readAllLabels = labels && once(() => labels(size));
   return datasetOf({
     size,
     ...(readAllLabels && { labels: readAllLabels }),
@@ -180,11 +184,11 @@ function namedForPorts(
 }
 
 /** 8-bit arrays [N, H, W], [N, H, W, C] and [N, C, H, W] as images; `undefined` for any other array. */
-export function arrayImages(array: StoredArray, labels?: StoredArray): Source<ImageSample> | undefined {
+export function arrayImages(array: StoredArray, labels?: LabelSource): Source<ImageSample> | undefined {
   const layout = imageLayout(array);
   const size = array.dims[0];
   if (!layout || size === undefined) return undefined;
-  const readAllLabels = labels && once(() => readLabels(labels, size));
+  const readAllLabels = labels && once(() => labels(size));
   return {
     size,
     ...(readAllLabels && { labels: readAllLabels }),

@@ -1,8 +1,8 @@
 /** @file CIFAR's binary layout: per record one label byte, then 3,072 bytes of R, G and B planes of 32×32, row by row. */
-import { ensure, FormatError } from "../../errors.ts";
+import { ensure, FormatError, ShapeError } from "../../errors.ts";
 import type { ByteSource } from "../bytes.ts";
 import type { Source } from "../dataset.ts";
-import { interleave } from "../image.ts";
+import { type Image, interleave } from "../image.ts";
 import type { ImageSample } from "../image-dataset.ts";
 
 const side = 32;
@@ -27,6 +27,20 @@ export function cifarImages(
     },
     labels: () => readLabels(open, size, classCount),
   };
+}
+
+/** One record: the label and the planes of a 32×32 colour image. */
+export function cifarRecord(label: number, { width, height, channels, pixels }: Image): Uint8Array {
+  if (width !== side || height !== side || channels !== 3 || !Number.isInteger(label) || label < 0 || label > 255) {
+    throw new ShapeError("a CIFAR record holds a label and a 32×32 colour image", {
+      expected: `a label from 0 to 255 and ${side}×${side}×3`,
+      got: `label ${label} and ${width}×${height}×${channels}`,
+    });
+  }
+  const record = new Uint8Array(cifarRecordBytes);
+  record[0] = label;
+  for (let i = 0; i < pixelBytes; i++) record[1 + (i % 3) * side * side + Math.floor(i / 3)] = pixels[i]!;
+  return record;
 }
 
 function recordCount(name: string, fileSize: number): number {

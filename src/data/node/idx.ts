@@ -1,9 +1,9 @@
 /** @file Node only: an IDX file with the labels file that belongs to it. */
 import { basename, dirname, join } from "node:path";
 import { idxArray, idxLabelNames } from "../formats/idx.ts";
-import { imageDataset } from "../image-dataset.ts";
-import { arrayImages } from "../stored-array.ts";
-import { arraysAsData } from "./arrays.ts";
+import { defaultInputName, imageDataset } from "../image-dataset.ts";
+import { arrayImages, type LabelSource, labelsOf } from "../stored-array.ts";
+import { inputsAsData, labelsAt } from "./arrays.ts";
 import { isRegularFile, openContained, openFile } from "./files.ts";
 import type { DataFormat } from "./format.ts";
 import { classesBeside, imageOptions } from "./image-options.ts";
@@ -15,20 +15,26 @@ export const idx: DataFormat = {
   recognises: ({ kind, name }) => kind === "file" && /(-ubyte|\.idx|[.-]idx\d[^/]*)(\.gz)?$/.test(name),
   async open({ path }, options) {
     const array = await idxArray(() => openFile(path));
-    const labelsPath = options.labels ?? (await labelsBeside(path));
-    const labels = labelsPath === undefined ? undefined : await idxArray(() => openContained(labelsPath));
+    const beside = options.labels === undefined ? await labelsBeside(path) : undefined;
+    const labels = options.labels === undefined ? beside?.labels : await labelsAt(options.labels);
+    const assumptions = beside ? [`the labels come from ${beside.name}`] : [];
     const images = arrayImages(array, labels);
-    if (!images) return arraysAsData(array.name, new Map([["input", array]]), labels, options);
+    if (!images) return inputsAsData(array.name, new Map([[defaultInputName, array]]), labels, options);
     const classes = await classesBeside(path);
-    const assumptions = options.labels === undefined && labels ? [`the labels come from ${labels.name}`] : [];
     return imageDataset({ ...images, assumptions, ...(classes && { classes }) }, imageOptions(options), "unit");
   },
 };
 
-async function labelsBeside(path: string): Promise<string | undefined> {
+interface LabelsBeside {
+  readonly name: string;
+  readonly labels: LabelSource;
+}
+
+async function labelsBeside(path: string): Promise<LabelsBeside | undefined> {
   for (const name of idxLabelNames(basename(path))) {
     const candidate = join(dirname(path), name);
-    if (await isRegularFile(candidate)) return candidate;
+    if (!(await isRegularFile(candidate))) continue;
+    return { name, labels: labelsOf(await idxArray(() => openContained(candidate))) };
   }
   return undefined;
 }
