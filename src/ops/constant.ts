@@ -95,7 +95,9 @@ const inferShape: InferRule = (context) => {
 const castSymbols: SymbolRule = (facts) => {
   const dtype = dtypeAttribute(facts.node, "to") ?? dtypeOf(facts, 1);
   const whole = dtype && ["int", "uint", "float"].includes(dataTypes[dtype].kind) && dataTypes[dtype].bits >= 32;
-  return facts.symbols(0)?.map((item) => (typeof item === "number" ? settle(item, dtype) : whole ? item : UNKNOWN_DIM));
+  return facts
+    .elements(0)
+    ?.map((item) => (typeof item === "number" ? settle(item, dtype) : whole ? item : UNKNOWN_DIM));
 };
 
 /** Casts may round; to integers they truncate. */

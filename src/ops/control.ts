@@ -16,12 +16,13 @@ import type { InferContext, InferRule, OpSpec } from "./spec.ts";
 
 type Types = readonly (ValueType | undefined)[];
 
+/** Both branches, unless it is known which one is taken. */
 const inferIf: InferRule = (context) => {
-  const whenTrue = context.subgraph("then_branch", []);
-  const whenFalse = context.subgraph("else_branch", []);
   const condition = context.symbols(0)?.[0];
-  if (condition === 1) return whenTrue;
-  return condition === 0 ? whenFalse : whenTrue.map((type, i) => joinTypes(type, whenFalse[i]));
+  if (condition === 1) return context.subgraph("then_branch", []);
+  if (condition === 0) return context.subgraph("else_branch", []);
+  const whenFalse = context.subgraph("else_branch", []);
+  return context.subgraph("then_branch", []).map((type, i) => joinTypes(type, whenFalse[i]));
 };
 
 /** How often a body is inferred before the dims of its state are given up. */

@@ -1,4 +1,5 @@
 /** @file The cost of a whole model: multiply-accumulates, parameters and bytes, in all and by node. */
+import { ShapeError } from "../errors.ts";
 import {
   allGraphs,
   byteLength,
@@ -19,6 +20,7 @@ import {
 import { asTensor } from "./dims.ts";
 import type { Inference } from "./infer.ts";
 import { inferModel } from "./model.ts";
+import type { Cost } from "./spec.ts";
 import { specOf } from "./table.ts";
 
 export interface CostOptions {
@@ -63,7 +65,8 @@ export interface ModelCost {
 }
 
 /**
- * Cost of one run. Bodies of loops count once, of the branches of a conditional each counts. Multiply-accumulates are
+ * Cost of one run. Bodies of loops count once, of the branches of a conditional each counts
+ * that can be taken. Multiply-accumulates are
  * those of convolutions, matrix products, attention and recurrent layers, without biases.
  */
 export function costOf(model: Model, { dims = new Map(), feeds = new Map() }: CostOptions = {}): ModelCost {
@@ -170,7 +173,7 @@ function costOfNode(
   constants: ReadonlyMap<Value, Initializer>,
   owners: ReadonlyMap<Node, Owned>,
 ): CostByNode {
-  const cost = specOf(node)?.cost(inference.facts(node));
+  const cost = inference.reached(node) ? costIn(node, inference) : { macs: 0, elementwise: 0 };
   const owned = owners.get(node);
   return {
     node,
@@ -181,6 +184,15 @@ function costOfNode(
     statistics: owned?.statistics ?? 0,
     bytes: { weights: owned?.bytes ?? 0, activations: activationBytes(node, inference, constants) },
   };
+}
+
+function costIn(node: Node, inference: Inference): Cost | undefined {
+  try {
+    return specOf(node)?.cost(inference.facts(node));
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
+  }
 }
 
 /** Bytes of the tensors that a node reads and writes, its constants aside. */

@@ -20,7 +20,7 @@ import {
 import { asTensor } from "./dims.ts";
 import { callableOf, type FunctionTable, functionTable } from "./functions.ts";
 import { type Bindings, bindingsOf, settleType } from "./settle.ts";
-import { type InferContext, type OpSpec, SYMBOL_LIMIT, type TypedNode } from "./spec.ts";
+import { type InferContext, type NodeFacts, type OpSpec, SYMBOL_LIMIT, type TypedNode } from "./spec.ts";
 import { numbersIn } from "./tensors.ts";
 
 export interface InferOptions {
@@ -47,6 +47,8 @@ export interface Inference {
   readonly problems: readonly InferenceProblem[];
   /** Nodes that no entry describes and no function of the model defines. */
   readonly opaque: readonly Node[];
+  /** Whether a node of the main graph or of a subgraph can run; not in a branch whose condition is known to be false. */
+  reached(node: Node): boolean;
   /** What is known about a node of the main graph or of a subgraph. */
   facts(node: Node): TypedNode;
 }
@@ -68,6 +70,7 @@ interface Run {
   readonly options: InferOptions;
   readonly problems: InferenceProblem[];
   readonly opaque: Set<Node>;
+  readonly reached: Set<Node>;
   /** Node visits left; loops and functions repeat nodes, a hostile model could repeat them without end. */
   budget: number;
 }
@@ -76,8 +79,8 @@ interface Run {
 export function inferWith(find: FindSpec, model: Model, options: InferOptions = {}): Inference {
   const bindings = bindingsOf(model, options);
   const functions = functionTable(model);
-  const run: Run = { find, functions, bindings, options, problems: [], opaque: new Set(), budget: 100_000 };
-  run.budget += 20 * model.graph.nodes.length;
+  const run = newRun({ find, functions, bindings, options });
+  run.budget = 100_000 + 20 * model.graph.nodes.length;
   const scope = newScope(model.opsets);
   for (const input of model.graph.inputs) setType(scope, input, bindings.inputType(input));
   inferNodes(run, scope, model.graph);
@@ -87,8 +90,13 @@ export function inferWith(find: FindSpec, model: Model, options: InferOptions = 
     symbols: bindings.symbols,
     problems: unique(problems),
     opaque: [...opaque],
+    reached: (node) => run.reached.has(node),
     facts: (node) => typedNode(scope, node),
   };
+}
+
+function newRun(parts: Pick<Run, "find" | "functions" | "bindings" | "options">): Run {
+  return { ...parts, problems: [], opaque: new Set(), reached: new Set(), budget: Number.POSITIVE_INFINITY };
 }
 
 /** Inference node by node, for graphs that are still being built. */
@@ -105,7 +113,7 @@ export function nodeInference(find: FindSpec, opsets: ReadonlyMap<string, number
   const scope = newScope(opsets);
   const bindings: Bindings = { symbols: new Map(), inputType: ({ type }) => type, declared: ({ type }) => type };
   const functions: FunctionTable = { find: () => undefined };
-  const run: Run = { find, functions, bindings, options: {}, problems: [], opaque: new Set(), budget: Infinity };
+  const run = newRun({ find, functions, bindings, options: {} });
   return {
     know(value, type, constant) {
       if (!scope.types.has(value)) setType(scope, value, type);
@@ -113,11 +121,11 @@ export function nodeInference(find: FindSpec, opsets: ReadonlyMap<string, number
     },
     follow(node) {
       const facts = typedNode(scope, node);
-      const symbols = find(node)?.symbols;
+      const spec = find(node);
       node.outputs.forEach((value, i) => {
         if (!value) return;
         setType(scope, value, value.type);
-        setSymbols(scope, value, symbols?.(facts, i));
+        setSymbols(scope, value, symbolsOf(spec, facts, i));
       });
     },
     types: (node) => outputTypes(run, scope, node),
@@ -147,6 +155,7 @@ function setInitializer(scope: Scope, value: Value, data: Initializer): void {
 
 function inferNode(run: Run, scope: Scope, node: Node): void {
   if (run.budget-- <= 0) throw new LimitError("type inference repeats too many nodes", { where: describeNode(node) });
+  run.reached.add(node);
   const inferred = attempt(run, node, () => outputTypes(run, scope, node)) ?? [];
   const spec = run.functions.find(node) ? undefined : run.find(node);
   const facts = contextOf(run, scope, node);
@@ -155,7 +164,7 @@ function inferNode(run: Run, scope: Scope, node: Node): void {
     const { type, contradiction } = settleType(inferred[i], run.bindings.declared(value));
     if (contradiction) run.problems.push(problem(node, `output "${value.name}": ${contradiction}`));
     setType(scope, value, type);
-    setSymbols(scope, value, spec?.symbols?.(facts, i));
+    setSymbols(scope, value, symbolsOf(spec, facts, i));
   });
 }
 
@@ -193,6 +202,16 @@ function attempt<T>(run: Run, node: Node, work: () => T): T | undefined {
   }
 }
 
+/** Elements of an output; a node that does not fit its inputs has none, and its problem is known already. */
+function symbolsOf(spec: OpSpec | undefined, facts: NodeFacts, output: number): readonly Dim[] | undefined {
+  try {
+    return spec?.symbols?.(facts, output);
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
+  }
+}
+
 function problem(node: Node, message: string): InferenceProblem {
   return { node, where: describeNode(node), message };
 }
@@ -209,7 +228,7 @@ function setType(scope: Scope, value: Value, type: ValueType | undefined): void 
 
 function setSymbols(scope: Scope, value: Value, symbols: readonly Dim[] | undefined): void {
   const dims = asTensor(scope.types.get(value))?.dims;
-  const fits = symbols && symbols.length <= SYMBOL_LIMIT && dims && dims.length <= 1;
+  const fits = symbols && symbols.length <= SYMBOL_LIMIT && dims && dims.length <= 2;
   if (fits && symbols.some((item) => item !== "")) scope.symbols.set(value, symbols);
   else scope.symbols.delete(value);
   scope.constants.delete(value);
@@ -238,7 +257,8 @@ function typedNode(scope: Scope, node: Node): TypedNode {
     input: (i) => typeOf(scope, node.inputs[i]),
     output: (i) => typeOf(scope, node.outputs[i]),
     constant: (i) => constantIn(scope, node.inputs[i]),
-    symbols: (i) => symbolsIn(scope, node.inputs[i]),
+    symbols: (i) => (rankOf(scope, node.inputs[i]) > 1 ? undefined : symbolsIn(scope, node.inputs[i])),
+    elements: (i) => symbolsIn(scope, node.inputs[i]),
   };
 }
 
@@ -258,7 +278,12 @@ function constantIn(scope: Scope, value: Value | undefined): Tensor | undefined 
   const symbols = scope.symbols.get(value);
   if (!type || !symbols?.every((item) => typeof item === "number")) return undefined;
   if (symbols.some((item) => Math.abs(Number(item)) >= 2 ** 53)) return undefined;
-  return tensorFromNumbers(type.dtype, type.dims?.length === 0 ? [] : [symbols.length], symbols as readonly number[]);
+  const dims = type.dims?.every((dim) => typeof dim === "number") ? (type.dims as readonly number[]) : [symbols.length];
+  return tensorFromNumbers(type.dtype, dims, symbols as readonly number[]);
+}
+
+function rankOf(scope: Scope, value: Value | undefined): number {
+  return asTensor(typeOf(scope, value))?.dims?.length ?? 0;
 }
 
 function symbolsIn(scope: Scope, value: Value | undefined): readonly Dim[] | undefined {

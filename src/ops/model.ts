@@ -1,4 +1,5 @@
 /** @file Inference over whole models and over graphs that are being built, with the table put in. */
+import { ShapeError } from "../errors.ts";
 import {
   type Graph,
   type InferTypes,
@@ -12,6 +13,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { type Inference, type InferOptions, inferWith, type NodeInference, nodeInference } from "./infer.ts";
+import type { AxisLink } from "./spec.ts";
 import { specOf } from "./table.ts";
 
 /**
@@ -20,6 +22,16 @@ import { specOf } from "./table.ts";
  */
 export function inferModel(model: Model, options: InferOptions = {}): Inference {
   return inferWith(specOf, model, options);
+}
+
+/** How the axes of a node hang together; `undefined` when it is not known. */
+export function axesOf(inference: Inference, node: Node): readonly AxisLink[] | undefined {
+  try {
+    return specOf(node)?.axes(inference.facts(node));
+  } catch (error) {
+    if (error instanceof ShapeError) return undefined;
+    throw error;
+  }
 }
 
 /** The model with the inferred type on every value. Values are new objects, names stay. */

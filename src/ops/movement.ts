@@ -178,6 +178,16 @@ const transposeAxes: AxisRule = (node) => {
   return dims && permutation(node, dims.length).map((from, to) => same(end(0, from), end(0, to)));
 };
 
+/** A vector as it is, a matrix column by column. */
+function transposedSymbols(facts: NodeFacts): readonly Dim[] | undefined {
+  const items = facts.elements(0);
+  const dims = dimsOf(facts, 0);
+  if (!items || !dims || dims.length < 2 || permutation(facts, dims.length)[0] === 0) return items;
+  const [rows, columns] = dims;
+  if (typeof rows !== "number" || typeof columns !== "number") return undefined;
+  return items.map((_, i) => items[(i % rows) * columns + Math.floor(i / rows)]!);
+}
+
 const inferExpand: InferRule = (context) => {
   const target = dimsFrom(context, 1);
   return [typed(dtypeOf(context, 0), broadcastDims([dimsOf(context, 0), target]))];
@@ -298,7 +308,7 @@ export const movementOps = {
     since: [1, 13, 21, 23, 24, 25],
     infer: inferTranspose,
     axes: transposeAxes,
-    symbols: sameSymbols,
+    symbols: transposedSymbols,
     ...moves,
   },
   Expand: { since: [8, 13], infer: inferExpand, axes: expandAxes, symbols: expandSymbols, ...moves },

@@ -197,15 +197,24 @@ const inferSlice: InferRule = (context) => {
   return [typed(dtypeOf(context, 0), result)];
 };
 
+/** A vector, or whole rows of a matrix. */
 const sliceSymbols: SymbolRule = (facts) => {
-  const items = facts.symbols(0);
-  const cut = items && ranges(facts, 1)?.[0];
-  if (!cut || typeof cut.start !== "number" || typeof cut.end !== "number" || typeof cut.step !== "number")
-    return undefined;
-  const [from] = bounds(items.length, cut.start, cut.end, cut.step);
-  const length = Number(sliceLength(items.length, cut.start, cut.end, cut.step));
-  return Array.from({ length }, (_, i) => items[from + i * Number(cut.step)]!);
+  const items = facts.elements(0);
+  const dims = dimsOf(facts, 0);
+  const cuts = items && dims && ranges(facts, dims.length);
+  const [cut] = cuts ?? [];
+  const [rows, width = 1] = dims ?? [];
+  if (!items || !cut || cuts?.length !== 1 || cut.axis !== 0) return undefined;
+  if (typeof rows !== "number" || typeof width !== "number") return undefined;
+  const picked = pickedPlaces(rows, cut);
+  return picked?.flatMap((row) => items.slice(row * width, (row + 1) * width));
 };
+
+function pickedPlaces(length: number, { start, end: stop, step }: Range): number[] | undefined {
+  if (typeof start !== "number" || typeof stop !== "number" || typeof step !== "number") return undefined;
+  const [from] = bounds(length, start, stop, step);
+  return Array.from({ length: Number(sliceLength(length, start, stop, step)) }, (_, i) => from + i * step);
+}
 
 /** Axes that are not cut go through; a cut with step 1 is a part of the input's axis. */
 const sliceAxes: AxisRule = (node) => {

@@ -15,6 +15,8 @@ export interface NodeFacts {
    * of them: a number, the name of a symbolic dim, or `""` for an element of which nothing is known.
    */
   symbols(i: number): readonly Dim[] | undefined;
+  /** Like `symbols`, for matrices too, row by row. */
+  elements(i: number): readonly Dim[] | undefined;
 }
 
 /** What the shape rules may ask about a node's surroundings. */
@@ -28,7 +30,7 @@ export interface TypedNode extends NodeFacts {
   output(i: number): ValueType | undefined;
 }
 
-/** Longest vector whose elements are followed through the graph. */
+/** Most elements of a tensor whose elements are followed through the graph. */
 export const SYMBOL_LIMIT = 1024;
 
 /**
@@ -74,7 +76,7 @@ export type InferRule = (context: InferContext) => readonly (ValueType | undefin
 export type AxisRule = (node: TypedNode) => readonly AxisLink[] | undefined;
 /** Work of one run; `undefined` when a dim that it depends on is not a number. */
 export type CostRule = (node: TypedNode) => Cost | undefined;
-/** Elements of the given output computed from those of the inputs (`Shape`, `Gather`, `Concat`, … on shapes). */
+/** Elements of the given output, row by row, computed from those of the inputs (`Shape`, `Gather`, `Concat`, … on shapes). */
 export type SymbolRule = (node: NodeFacts, output: number) => readonly Dim[] | undefined;
 
 /** What the constants at a node's inputs are, for counting parameters. Floats are weights unless listed here. */

@@ -4,7 +4,7 @@ import { dtypeOf } from "./dims.ts";
 import type { NodeFacts, SymbolRule } from "./spec.ts";
 
 /** The first input's elements as they are. */
-export const sameSymbols: SymbolRule = (facts, output) => (output === 0 ? facts.symbols(0) : undefined);
+export const sameSymbols: SymbolRule = (facts, output) => (output === 0 ? facts.elements(0) : undefined);
 
 /** A number as an element of `dtype`: integers truncated, float32 rounded; unknown for narrower floats. */
 export function settle(value: number, dtype: DataType | undefined): Dim {
