@@ -83,6 +83,9 @@ function ruleTable(rules: readonly Rule[]): (node: Node) => readonly Rule[] {
   return (node) => byRoot.get(qualifiedName(node)) ?? anywhere;
 }
 
+/** The last refusal of each rule at each place; those of nodes that go later are forgotten. */
+type Declines = Map<Slot, Map<Rule, Note>>;
+
 /** Every rewrite must bring the graph nearer to its end; a table that circles is a mistake in the table. */
 const REWRITES_PER_NODE = 50;
 
@@ -90,7 +93,7 @@ function rewriteGraph(run: Run, graph: Graph, outer: Scope | undefined): Graph {
   const workspace = new Workspace(graph);
   const queue = [...workspace.slots()];
   const waiting = new Set(queue);
-  const declines = new Map<string, Note>();
+  const declines: Declines = new Map();
   const limit = REWRITES_PER_NODE * (graph.nodes.length + 10);
   let rewrites = 0;
   for (let next = 0; next < queue.length; next++) {
@@ -105,7 +108,7 @@ function rewriteGraph(run: Run, graph: Graph, outer: Scope | undefined): Graph {
       queue.push(again);
     }
   }
-  run.notes.push(...declines.values());
+  for (const [slot, byRule] of declines) if (slot.alive) run.notes.push(...byRule.values());
   return workspace.finish();
 }
 
@@ -122,20 +125,19 @@ function rewriteNode(
   workspace: Workspace,
   slot: Slot,
   outer: Scope | undefined,
-  declines: Map<string, Note>,
+  declines: Declines,
 ): readonly Slot[] | undefined {
   const { node } = slot;
   for (const rule of run.rules(node)) {
     const g = graphBuilder({ names: run.names });
     const outcome = rule.apply(node, contextFor(run, workspace, outer, g));
     if (!outcome) continue;
-    const key = `${rule.name}\n${node.outputs.find((value) => value)?.name}`;
     const refusal = "declined" in outcome ? outcome : obstacle(workspace, slot, outcome);
     if (refusal) {
-      declines.set(key, noteOf(run, rule, node, "declined", refusal.declined));
+      const note = noteOf(run, rule, node, "declined", refusal.declined);
+      declines.set(slot, (declines.get(slot) ?? new Map()).set(rule, note));
       continue;
     }
-    declines.delete(key);
     run.notes.push(noteOf(run, rule, node, "applied", (outcome as Replacement).reason));
     return commit(workspace, slot, outcome as Replacement, g, rule);
   }
