@@ -4,6 +4,7 @@ import { Command, CommanderError } from "commander";
 import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { printable, terminal } from "./terminal.ts";
+import { version } from "./version.ts";
 
 const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: {
@@ -36,8 +37,6 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./demo.ts")).command,
   },
 };
-
-const version = "0.1.0";
 
 function helpText(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length));
@@ -126,7 +125,9 @@ function parse(
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return undefined;
     if (!(error instanceof CommanderError)) throw error;
-    throw new UsageError(error.message.replace(/^error: /, ""), { hint: `See lithe ${name} --help.` });
+    throw new UsageError(error.message.replace(/^error: /, "").replace(/\.$/, ""), {
+      hint: `See lithe ${name} --help.`,
+    });
   }
   return { args: command.args, options: command.opts() };
 }

@@ -47,6 +47,17 @@ export function seconds(text: string): number {
   return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? "s") as "s" | "m" | "h"];
 }
 
+/** A comma-separated list of known values; `none` is the empty list. */
+export function list<T extends string>(values: readonly T[]): (text: string) => readonly T[] {
+  return (text) => {
+    if (text === "none") return [];
+    const parts = text.split(",").map((part) => part.trim());
+    const unknown = parts.find((part) => !values.includes(part as T));
+    if (unknown === undefined) return parts as T[];
+    throw new InvalidArgumentError(`"${unknown}" is not one of ${values.join(", ")}, none.`);
+  };
+}
+
 /** `batch=1,length=128` as a map. */
 export function parseDims(text: string): ReadonlyMap<string, number> {
   const pairs = text.split(",").map((part) => /^(.+)=(\d+)$/.exec(part.trim()));

@@ -1,0 +1,14 @@
+/** @file What an acceleration says while it works. */
+import type { CandidateResult } from "./result.ts";
+
+export type AccelerateEvent =
+  | { readonly type: "stage"; readonly name: string; readonly detail: string }
+  | {
+      readonly type: "progress";
+      readonly stage: string;
+      readonly done: number;
+      readonly total: number;
+      readonly detail: string;
+    }
+  | { readonly type: "candidate"; readonly candidate: CandidateResult }
+  | { readonly type: "warning"; readonly code: string; readonly message: string };

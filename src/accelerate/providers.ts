@@ -1,0 +1,66 @@
+/** @file Whether one file gives the same answers on other execution providers. */
+import { LitheError, MissingPackageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { type Batch, type ExecutionProvider, measureAgreement, type OpenSession } from "../runtime/index.ts";
+import type { ProviderResult } from "./result.ts";
+import type { Batches, Samples } from "./samples.ts";
+
+/** What two providers may differ by on one file: kernels round requantized integers differently in rare ties. */
+export const providerTolerance = { relative: 0.02, top1: 0.98 } as const;
+
+/** Batches that are enough to see a wrong kernel. */
+const BATCHES = 24;
+
+export interface ProviderOptions {
+  readonly ep: ExecutionProvider;
+  readonly threads: number;
+  readonly otherProviders: readonly ExecutionProvider[];
+}
+
+/** The answers of `model` on each other provider against those on the chosen one. */
+export async function agreementElsewhere(
+  open: OpenSession,
+  model: Model,
+  samples: Samples,
+  { ep, threads, otherProviders }: ProviderOptions,
+): Promise<ProviderResult[]> {
+  const others = otherProviders.filter((other) => other !== ep);
+  if (others.length === 0) return [];
+  await using home = await open(model, { ep, threads, stock: true });
+  const results: ProviderResult[] = [];
+  for (const other of others) {
+    try {
+      await using away = await open(model, { ep: other, threads: 1, stock: true });
+      const agreement = await measureAgreement(home, away, withoutLabels(samples.verification));
+      results.push(judged(other, agreement));
+    } catch (error) {
+      if (!(error instanceof LitheError)) throw error;
+      const status = error instanceof MissingPackageError ? "not available" : "failed";
+      results.push({ ep: other, status, reason: error.message });
+    }
+  }
+  return results;
+}
+
+/** A provider that is not installed says nothing against a model. */
+export function agreesElsewhere({ status }: ProviderResult): boolean {
+  return status === "agrees" || status === "not available";
+}
+
+function judged(
+  ep: string,
+  { n, maxAbs, relative, cosine, top1 }: Awaited<ReturnType<typeof measureAgreement>>,
+): ProviderResult {
+  const agreement = { n, maxAbs, relative, cosine, ...(top1 !== undefined && { top1 }) };
+  const isClose = relative <= providerTolerance.relative && (top1 === undefined || top1 >= providerTolerance.top1);
+  const bound = `relative error ${relative.toExponential(1)}, bound ${providerTolerance.relative}`;
+  return { ep, status: isClose ? "agrees" : "differs", reason: bound, agreement };
+}
+
+async function* withoutLabels(batches: Batches): AsyncGenerator<Batch> {
+  let left = BATCHES;
+  for await (const { feeds } of batches()) {
+    if (left-- === 0) return;
+    yield { feeds };
+  }
+}

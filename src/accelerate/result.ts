@@ -1,0 +1,55 @@
+/** @file What an acceleration came to. */
+import type { Model } from "../ir/index.ts";
+import type { Agreement, Comparison } from "../runtime/index.ts";
+
+/** A form that was tried; without `comparison` it failed or was passed over before measuring. */
+export interface CandidateResult {
+  readonly form: string;
+  readonly accepted: boolean;
+  readonly reason: string;
+  readonly onFront: boolean;
+  readonly comparison?: MeasuredComparison;
+}
+
+/** A comparison with the number of samples behind its agreement. */
+export interface MeasuredComparison extends Comparison {
+  readonly n: number;
+}
+
+export interface LayerSensitivity {
+  readonly node: string;
+  readonly opType: string;
+  readonly divergence: number;
+  readonly keptFloat: boolean;
+}
+
+export interface ProviderResult {
+  readonly ep: string;
+  readonly status: "agrees" | "differs" | "failed" | "not available";
+  readonly reason: string;
+  readonly agreement?: Pick<Agreement, "n" | "maxAbs" | "relative" | "cosine" | "top1">;
+}
+
+export interface StageResult {
+  readonly name: string;
+  readonly milliseconds: number;
+  readonly notes: readonly string[];
+}
+
+export interface Accelerated {
+  readonly model: Model;
+  readonly bytes: Uint8Array;
+  readonly form: string;
+  /** Whether `form` beats the original within the bound; if not, the model is the cleaned original. */
+  readonly faster: boolean;
+  /** Against the original, on samples that played no part in choosing. */
+  readonly comparison: MeasuredComparison;
+  readonly candidates: readonly CandidateResult[];
+  /** In words: what a drop is measured by. */
+  readonly measure: string;
+  readonly sensitivity: readonly LayerSensitivity[];
+  readonly providers: readonly ProviderResult[];
+  readonly stages: readonly StageResult[];
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  readonly samples: { readonly selection: number; readonly verification: number };
+}

@@ -1,0 +1,35 @@
+/** @file `lithe accelerate MODEL --data DATA`: the main job. */
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import { goals } from "../accelerate/index.ts";
+import { executionProviders } from "../runtime/index.ts";
+import type { CommandModule, Console, Outcome } from "./command.ts";
+import { type JobOptions, runJob } from "./job.ts";
+import { between, choice, declareData, declareRuntime, list, seconds } from "./options.ts";
+
+function declare(command: Command): void {
+  declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
+    .option("--max-drop <share>", "accuracy that may be lost; without labels, agreement", between(0, 1), 0.01)
+    .addOption(choice("--goal <goal>", "what to make best", goals, "latency"))
+    .option("--budget <time>", "time for the whole job", seconds, 300)
+    .option("--check-ep <list>", "providers that must give the same answers", list(executionProviders), ["wasm"])
+    .option("-o, --out <path>", "folder for model and report, or an .onnx file")
+    .option("--resume", "go on with an interrupted run")
+    .option("--dry-run", "check everything, list the forms, change nothing");
+}
+
+async function run(
+  [path]: readonly string[],
+  given: Readonly<Record<string, unknown>>,
+  console: Console,
+): Promise<Outcome> {
+  const name = basename(path!).replace(/\.onnx$/, "");
+  const options = given as unknown as JobOptions;
+  return runJob(
+    { path: path!, title: `lithe: ${name}`, out: options.out ?? join("lithe-out", name) },
+    options,
+    console,
+  );
+}
+
+export const command: CommandModule = { declare, run };

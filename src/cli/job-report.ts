@@ -1,0 +1,136 @@
+/** @file The facts of a finished acceleration, put together for the report. */
+import type { Accelerated } from "../accelerate/index.ts";
+import { constantOf, dataTypes, indexOf, isSparse, type Model, opsetOf } from "../ir/index.ts";
+import { costOf } from "../ops/index.ts";
+import type {
+  CandidateFacts,
+  ComparisonBlock,
+  Environment,
+  JobReport,
+  ModelFacts,
+  SizeEntry,
+} from "../report/index.ts";
+import { formatPercent, formatRatio } from "../report/index.ts";
+import { describeHardware } from "../runtime/index.ts";
+import type { LoadedData } from "./load.ts";
+import { version } from "./version.ts";
+
+export interface JobFacts {
+  readonly title: string;
+  readonly command: string;
+  readonly seed: number;
+  readonly name: string;
+  readonly original: Model;
+  readonly originalFile: { readonly sha256: string; readonly bytes: number };
+  readonly chosenFile: { readonly name: string; readonly sha256: string; readonly bytes: number };
+  readonly data: LoadedData;
+  readonly bound: { readonly maxDrop: number; readonly goal: string; readonly budgetSeconds: number };
+  readonly result: Accelerated;
+}
+
+export async function jobReport(facts: JobFacts): Promise<JobReport> {
+  const { title, command, seed, name, original, originalFile, chosenFile, data, bound, result } = facts;
+  const assumptions = data.assumptions.map((message) => ({ code: "assumed", message }));
+  return {
+    schema: 1,
+    title,
+    command,
+    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    seed,
+    environment: await environment(),
+    model: modelFacts(name, original, originalFile),
+    data: { source: data.source, calibration: data.calibrationSize, ...result.samples, labels: data.hasLabels },
+    bound: { ...bound, measure: result.measure },
+    verdict: { faster: result.faster, sentence: verdict(result) },
+    chosen: {
+      ...blocks(result.comparison),
+      form: result.form,
+      file: chosenFile.name,
+      model: modelFacts(chosenFile.name, result.model, chosenFile),
+    },
+    candidates: result.candidates.map(candidateFacts),
+    sizes: { before: sizes(original), after: sizes(result.model) },
+    sensitivity: result.sensitivity,
+    providers: result.providers,
+    stages: result.stages,
+    warnings: [...result.warnings, ...assumptions],
+  };
+}
+
+async function environment(): Promise<Environment> {
+  const { platform, arch, cpu, cores, flags, memory, node, runtimes } = await describeHardware();
+  const deciding = new Set(["avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"]);
+  return {
+    lithe: version,
+    node,
+    onnxruntime: [...runtimes].map(([name, found]) => `${name.replace("onnxruntime-", "")} ${found}`).join(", "),
+    os: `${platform} ${arch}`,
+    cpu,
+    cpuFlags: flags.filter((flag) => deciding.has(flag)),
+    cores,
+    memoryGiB: memory / 2 ** 30,
+  };
+}
+
+function verdict({ faster, form, comparison, measure }: Accelerated): string {
+  const { latency, size, accuracy, agreement } = comparison;
+  if (!faster)
+    return "No form beats the original within the bound, so the result is the original, cleaned. The table says what each form came to.";
+  const quality = accuracy
+    ? `accuracy ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`
+    : agreement.top1 === undefined
+      ? `cosine ${agreement.cosine.toFixed(5)}`
+      : `${formatPercent(agreement.top1)} of the answers stay the same`;
+  return `${form}: ${formatRatio(latency.ratio)} faster, ${formatRatio(size.ratio)} smaller; ${quality}. Measured as ${measure} on ${comparison.n} samples that played no part in the choice.`;
+}
+
+function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparison"]): ComparisonBlock {
+  const drop = accuracy && {
+    a: accuracy.a,
+    b: accuracy.b,
+    n: accuracy.n,
+    interval: [-accuracy.interval[1], -accuracy.interval[0]] as const,
+  };
+  return { size, latency, agreement: { n, ...agreement }, ...(drop && { accuracy: drop }) };
+}
+
+function candidateFacts({ comparison, ...candidate }: Accelerated["candidates"][number]): CandidateFacts {
+  return comparison ? { ...candidate, ...blocks(comparison) } : candidate;
+}
+
+function modelFacts(name: string, model: Model, { sha256, bytes }: { sha256: string; bytes: number }): ModelFacts {
+  const cost = costOf(model);
+  return {
+    name,
+    sha256,
+    bytes,
+    nodes: model.graph.nodes.length,
+    parameters: cost.params,
+    ...(cost.macs > 0 && { macs: cost.macs }),
+    opset: opsetOf(model),
+    inputs: model.graph.inputs.map((value) => value.name),
+    outputs: model.graph.outputs.map((value) => value.name),
+  };
+}
+
+/** Bytes of every stored tensor of the main graph, with the operator that reads it. */
+function sizes(model: Model): SizeEntry[] {
+  const { uses } = indexOf(model.graph);
+  const stored = [...model.graph.initializers].map(([value, data]) => ({
+    value,
+    data: isSparse(data) ? data.values : data,
+  }));
+  for (const node of model.graph.nodes) {
+    const data = constantOf(model.graph, node.outputs[0]);
+    if (data && node.outputs[0]) stored.push({ value: node.outputs[0], data });
+  }
+  return stored.map(({ value, data }) => ({
+    name: value.name,
+    opType: uses.get(value)?.find(({ node }) => node)?.node?.opType ?? "",
+    dtype: data.dtype,
+    bytes:
+      data.data instanceof Uint8Array
+        ? data.data.byteLength
+        : (data.dims.reduce((n, d) => n * d, 1) * dataTypes[data.dtype].bits) / 8,
+  }));
+}

@@ -1,0 +1,97 @@
+/** @file Reads a `report.json` that may come from anywhere. */
+import { z } from "zod";
+import { FormatError } from "../errors.ts";
+import type { JobReport } from "./facts.ts";
+
+const number = z.number();
+const text = z.string();
+const latency = z.object({ p50: number, p95: number, min: number });
+const size = z.object({ a: number, b: number, ratio: number });
+const timing = z.object({
+  ep: text,
+  threads: number,
+  batch: number,
+  a: latency,
+  b: latency,
+  ratio: number,
+  spread: z.tuple([number, number]),
+});
+const agreement = z.object({ n: number, maxAbs: number, relative: number, cosine: number, top1: number.optional() });
+const accuracy = z.object({ a: number, b: number, n: number, interval: z.tuple([number, number]).optional() });
+const comparison = { size, latency: timing, agreement, accuracy: accuracy.optional() };
+const model = z.object({
+  name: text,
+  sha256: text,
+  bytes: number,
+  nodes: number,
+  parameters: number,
+  macs: number.optional(),
+  opset: number,
+  inputs: z.array(text),
+  outputs: z.array(text),
+});
+const sizes = z.array(z.object({ name: text, opType: text, dtype: text, bytes: number }));
+
+const schema = z.object({
+  schema: z.literal(1),
+  title: text,
+  command: text,
+  created: text,
+  seed: number,
+  environment: z.object({
+    lithe: text,
+    node: text,
+    onnxruntime: text,
+    os: text,
+    cpu: text,
+    cpuFlags: z.array(text),
+    cores: number,
+    memoryGiB: number,
+  }),
+  model,
+  data: z.object({ source: text, calibration: number, selection: number, verification: number, labels: z.boolean() }),
+  bound: z.object({ maxDrop: number, measure: text, goal: text, budgetSeconds: number }),
+  verdict: z.object({ faster: z.boolean(), sentence: text }),
+  chosen: z.object({ ...comparison, form: text, file: text, model }),
+  candidates: z.array(
+    z.object({
+      form: text,
+      accepted: z.boolean(),
+      reason: text,
+      onFront: z.boolean(),
+      size: size.optional(),
+      latency: timing.optional(),
+      agreement: agreement.optional(),
+      accuracy: accuracy.optional(),
+    }),
+  ),
+  sizes: z.object({ before: sizes, after: sizes }),
+  sensitivity: z.array(z.object({ node: text, opType: text, divergence: number, keptFloat: z.boolean() })),
+  providers: z.array(
+    z.object({
+      ep: text,
+      status: z.enum(["agrees", "differs", "failed", "not available"]),
+      reason: text,
+      agreement: agreement.optional(),
+    }),
+  ),
+  stages: z.array(z.object({ name: text, milliseconds: number, notes: z.array(text) })),
+  warnings: z.array(z.object({ code: text, message: text })),
+});
+
+/** The report in `json`; a `FormatError` says what is missing or wrong. */
+export function parseReport(json: string, where: string): JobReport {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new FormatError("a report is not JSON", { where, cause });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data as JobReport;
+  const [issue] = parsed.error.issues;
+  throw new FormatError("a report does not have the fields that it should", {
+    got: issue?.message ?? "another object",
+    where: `${where}, ${issue?.path.join(".") || "top level"}`,
+  });
+}

@@ -1,0 +1,105 @@
+/** @file What scripts rely on: exit codes, one JSON object on stdout, errors that list what is valid. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
+import { encodeModel } from "../../src/onnx/index.ts";
+import { root } from "../meta/sources.ts";
+import { lithe, litheJson } from "./run.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "lithe-cli-"));
+const path = join(folder, "small.onnx");
+
+/** y = x·w, with a name that would clear the screen. */
+function smallModel(scale: number): Uint8Array {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", ["batch", 8]);
+  const values = Array.from({ length: 32 }, (_, i) => Math.sin(i) * scale);
+  const w = g.constant("w\u001b[2J", tensorFromNumbers("float32", [8, 4], values));
+  g.output(g.op("MatMul", [x, w]), "scores");
+  return encodeModel(model(g.build()));
+}
+
+beforeAll(() => writeFileSync(path, smallModel(1)));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("the command line", () => {
+  it("has the version of the package", async () => {
+    const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { version: string };
+    expect((await lithe(["--version"])).stdout).toBe(`${version}\n`);
+  });
+
+  it("lists its commands, and the options of each", async () => {
+    const help = await lithe(["--help"]);
+    expect(help.code).toBe(0);
+    const names = [...help.stdout.matchAll(/^ {2}(\w+) {2}/gm)].map(([, name]) => name as string);
+    expect(names).toContain("accelerate");
+    for (const name of names) {
+      const own = await lithe([name, "--help"]);
+      expect([name, own.code, own.stdout.includes("--json")]).toEqual([name, 0, true]);
+    }
+  });
+
+  it.each([
+    [["nothing"], "accelerate"],
+    [["bench", "small.onnx", "--ep", "banana"], "cpu, webgpu, wasm"],
+    [["bench", "small.onnx", "--threads", "0"], "1 or more"],
+    [["bench", "small.onnx", "--speed"], "--speed"],
+    [["bench"], "model"],
+    [["compare", "small.onnx", "small.onnx", "--preset", "nice", "--data", "random"], "imagenet"],
+  ])("answers wrong usage %j with exit code 2 and what is valid", async (args, valid) => {
+    const { code, json } = await litheJson(args, { cwd: folder });
+    expect(code).toBe(2);
+    expect(json.error).toMatchObject({ name: "UsageError", message: expect.stringContaining(valid) });
+  });
+
+  it("answers work that failed with exit code 1, and leaves nothing behind", async () => {
+    writeFileSync(join(folder, "broken.onnx"), "not a model");
+    for (const args of [
+      ["inspect", "absent.onnx"],
+      ["inspect", "broken.onnx"],
+      ["bench", "broken.onnx"],
+    ]) {
+      const { code, json } = await litheJson(args, { cwd: folder });
+      expect([args, code]).toEqual([args, 1]);
+      expect(json.error).toMatchObject({ name: expect.stringMatching(/^(Path|Format)Error$/) });
+    }
+    expect(readdirSync(folder).sort()).toEqual(["broken.onnx", "small.onnx"]);
+  });
+
+  it("inspects", async () => {
+    const { code, json } = await litheJson(["inspect", path]);
+    expect(code).toBe(0);
+    expect(json).toMatchObject({
+      nodes: 2,
+      parameters: 32,
+      macs: 32,
+      inputs: [{ name: "x", type: "float32[batch, 8]" }],
+    });
+    const text = await lithe(["inspect", path, "--layers"]);
+    expect(text.stdout).not.toContain("\u001b");
+  });
+
+  it("benchmarks, and tells time per node", async () => {
+    const { code, json } = await litheJson(["bench", path, "--rounds", "5", "--warmup", "1", "--profile"]);
+    expect(code).toBe(0);
+    expect(json).toMatchObject({ ep: "cpu", threads: 1, rounds: 5, nodes: [{ opType: "MatMul" }] });
+  });
+
+  it("compares, and fails when a stated bound is broken", async () => {
+    const other = join(folder, "other.onnx");
+    writeFileSync(other, smallModel(-1));
+    const same = await litheJson(["compare", path, path, "--rounds", "3", "--min-agreement", "1"]);
+    expect(same.code).toBe(0);
+    expect(same.json).toMatchObject({
+      size: { ratio: 1 },
+      latency: { ep: "cpu", threads: 1, batch: 1, spread: expect.any(Array) },
+      agreement: { maxAbs: 0, relative: 0, top1: 1 },
+    });
+    const opposite = await litheJson(["compare", path, other, "--rounds", "3", "--min-agreement", "0.9"]);
+    expect(opposite.code).toBe(1);
+    expect(opposite.json).toMatchObject({ broken: [expect.stringContaining("agreement")] });
+    rmSync(other);
+  });
+});

@@ -1,0 +1,25 @@
+/** @file The command line as a user runs it: a process of its own, from the built files. */
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function lithe(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Finished> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], { ...options, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : error ? -1 : 0, stdout, stderr });
+    });
+  });
+}
+
+/** The one JSON object on stdout. */
+export async function litheJson(args: readonly string[], options: { readonly cwd?: string } = {}) {
+  const finished = await lithe([...args, "--json"], options);
+  return { ...finished, json: JSON.parse(finished.stdout) as Record<string, never> };
+}
