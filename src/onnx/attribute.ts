@@ -16,29 +16,23 @@ type Payload<T extends Type> = Extract<Plain, { type: T }>["value"];
 
 interface Kind<T extends Type> {
   readonly code: number;
-  /** Whether the message holds a payload of this type. */
-  has(proto: AttributeProto): boolean;
-  /** `undefined` when a payload that cannot be empty is missing. */
+  /** The field that holds the payload. */
+  readonly key: PayloadKey;
   decode(proto: AttributeProto, where: string, graph: DecodeGraph): Payload<T> | typeof MISSING;
   encode(proto: AttributeProto, value: Payload<T>, graph: EncodeGraph): void;
 }
 
+type PayloadKey = Exclude<
+  keyof AttributeProto,
+  "name" | "docString" | "type" | "refAttrName" | "$typeName" | "$unknown"
+>;
+
 const MISSING = Symbol("missing");
-
-function own(key: keyof AttributeProto): (proto: AttributeProto) => boolean {
-  return (proto) => Object.hasOwn(proto, key) && proto[key] !== undefined;
-}
-
-function filled(
-  key: "floats" | "ints" | "strings" | "tensors" | "graphs" | "typeProtos" | "sparseTensors",
-): (proto: AttributeProto) => boolean {
-  return (proto) => proto[key].length > 0;
-}
 
 const kinds: { readonly [T in Type]: Kind<T> } = {
   float: {
     code: 1,
-    has: own("f"),
+    key: "f",
     decode: (proto) => proto.f,
     encode: (proto, value) => {
       proto.f = value;
@@ -46,7 +40,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   int: {
     code: 2,
-    has: own("i"),
+    key: "i",
     decode: (proto) => proto.i,
     encode: (proto, value) => {
       proto.i = value;
@@ -54,7 +48,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   string: {
     code: 3,
-    has: own("s"),
+    key: "s",
     decode: (proto) => proto.s,
     encode: (proto, value) => {
       proto.s = value;
@@ -62,7 +56,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   tensor: {
     code: 4,
-    has: own("t"),
+    key: "t",
     decode: (proto, where) => (proto.t ? decodeTensor(proto.t, where) : MISSING),
     encode: (proto, value) => {
       proto.t = encodeTensor(value);
@@ -70,7 +64,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   graph: {
     code: 5,
-    has: own("g"),
+    key: "g",
     decode: (proto, _where, graph) => (proto.g ? graph(proto.g) : MISSING),
     encode: (proto, value, graph) => {
       proto.g = graph(value);
@@ -78,7 +72,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   floats: {
     code: 6,
-    has: filled("floats"),
+    key: "floats",
     decode: (proto) => proto.floats,
     encode: (proto, value) => {
       proto.floats = [...value];
@@ -86,7 +80,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   ints: {
     code: 7,
-    has: filled("ints"),
+    key: "ints",
     decode: (proto) => proto.ints,
     encode: (proto, value) => {
       proto.ints = [...value];
@@ -94,7 +88,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   strings: {
     code: 8,
-    has: filled("strings"),
+    key: "strings",
     decode: (proto) => proto.strings,
     encode: (proto, value) => {
       proto.strings = [...value];
@@ -102,7 +96,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   tensors: {
     code: 9,
-    has: filled("tensors"),
+    key: "tensors",
     decode: (proto, where) => proto.tensors.map((tensor) => decodeTensor(tensor, where)),
     encode: (proto, value) => {
       proto.tensors = value.map((tensor) => encodeTensor(tensor));
@@ -110,7 +104,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   graphs: {
     code: 10,
-    has: filled("graphs"),
+    key: "graphs",
     decode: (proto, _where, graph) => proto.graphs.map(graph),
     encode: (proto, value, graph) => {
       proto.graphs = value.map(graph);
@@ -118,7 +112,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   "sparse-tensor": {
     code: 11,
-    has: own("sparseTensor"),
+    key: "sparseTensor",
     decode: (proto, where) => (proto.sparseTensor ? decodeSparse(proto.sparseTensor, where) : MISSING),
     encode: (proto, value) => {
       proto.sparseTensor = encodeSparse(value);
@@ -126,7 +120,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   "sparse-tensors": {
     code: 12,
-    has: filled("sparseTensors"),
+    key: "sparseTensors",
     decode: (proto, where) => proto.sparseTensors.map((sparse) => decodeSparse(sparse, where)),
     encode: (proto, value) => {
       proto.sparseTensors = value.map((sparse) => encodeSparse(sparse));
@@ -134,7 +128,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   type: {
     code: 13,
-    has: own("tp"),
+    key: "tp",
     decode: (proto) => decodeType(proto.tp).type,
     encode: (proto, value) => {
       const type = encodeType(value, proto.tp);
@@ -144,7 +138,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
   types: {
     code: 14,
-    has: filled("typeProtos"),
+    key: "typeProtos",
     decode: (proto) => proto.typeProtos.map((type) => decodeType(type).type),
     encode: (proto, value) => {
       const kept = proto.typeProtos;
@@ -153,6 +147,7 @@ const kinds: { readonly [T in Type]: Kind<T> } = {
   },
 };
 
+const allTypes = Object.keys(kinds) as Type[];
 const typeByCode = new Map(Object.entries(kinds).map(([type, { code }]) => [code, type as Type]));
 
 /** The attribute, and the message that must be kept because the IR does not say all of it. */
@@ -163,18 +158,18 @@ export function decodeAttribute(
 ): { readonly attribute: Attribute; readonly kept?: AttributeProto } {
   const type = typeOf(proto, where);
   if (Object.hasOwn(proto, "refAttrName") && proto.refAttrName !== "") {
-    return { attribute: { type: "reference", to: proto.refAttrName, of: type }, ...keptOf(proto, undefined) };
+    return { attribute: { type: "reference", to: proto.refAttrName, of: type }, ...keptOf(proto, type, true) };
   }
   const value = kinds[type].decode(proto, where, graph);
   if (value === MISSING) throw new FormatError("an attribute has no value", { expected: type, where });
-  return { attribute: { type, value } as Attribute, ...keptOf(proto, type) };
+  return { attribute: { type, value } as Attribute, ...keptOf(proto, type, false) };
 }
 
 /** Files of IR version 1 state no type; then the payload tells. */
 function typeOf(proto: AttributeProto, where: string): Type {
   const stated = typeByCode.get(proto.type);
   if (stated) return stated;
-  const found = (Object.keys(kinds) as Type[]).find((type) => kinds[type].has(proto));
+  const found = allTypes.find((type) => holds(proto, kinds[type].key));
   if (found && proto.type === 0) return found;
   throw new FormatError("an attribute has no type that is known", {
     expected: "a code from 1 to 14",
@@ -183,12 +178,27 @@ function typeOf(proto: AttributeProto, where: string): Type {
   });
 }
 
-function keptOf(proto: AttributeProto, type: Type | undefined): { kept?: AttributeProto } {
-  const stray = (Object.keys(kinds) as Type[]).some((other) => other !== type && kinds[other].has(proto));
-  const inexact =
-    (type === "type" || type === "types") && ![proto.tp, ...proto.typeProtos].every((t) => decodeType(t).exact);
+/** A copy without the payload of `type`, when anything but that payload is left to keep. */
+function keptOf(proto: AttributeProto, type: Type, isReference: boolean): { kept?: AttributeProto } {
+  const stray = allTypes.some((other) => (isReference || other !== type) && holds(proto, kinds[other].key));
+  const isType = !isReference && (type === "type" || type === "types");
+  const inexact = isType && ![proto.tp, ...proto.typeProtos].every((item) => decodeType(item).exact);
   if (!stray && !inexact && !Object.hasOwn(proto, "docString") && !proto.$unknown) return {};
-  return { kept: proto };
+  const kept = Object.assign(create(AttributeProtoSchema), proto);
+  kept.name = proto.name;
+  kept.type = kinds[type].code;
+  if (!isReference && !isType) clear(kept, kinds[type].key);
+  return { kept };
+}
+
+function holds(proto: AttributeProto, key: PayloadKey): boolean {
+  const payload = proto[key];
+  return Array.isArray(payload) ? payload.length > 0 : Object.hasOwn(proto, key) && payload !== undefined;
+}
+
+function clear(proto: AttributeProto, key: PayloadKey): void {
+  if (Array.isArray(proto[key])) Object.assign(proto, { [key]: [] });
+  else delete (proto as Partial<AttributeProto>)[key];
 }
 
 /** Over a copy of `kept`, so that what the IR does not say stays. */
