@@ -1,0 +1,33 @@
+/** @file Calibration: the ranges of values over representative inputs. */
+import { floatsOf, type Model, type Value } from "../ir/index.ts";
+import { type CaptureOptions, capture } from "./capture.ts";
+import type { Observer } from "./observers/index.ts";
+import type { Range } from "./scheme.ts";
+
+export type Ranges = ReadonlyMap<Value, Range>;
+
+export interface Calibration {
+  readonly ranges: Ranges;
+  /** Number of batches. */
+  readonly batches: number;
+}
+
+export interface CalibrateOptions extends CaptureOptions {
+  readonly observer: (value: Value) => Observer;
+  readonly onBatch?: ((done: number) => void) | undefined;
+}
+
+/** Runs `model` over the batches and observes the values. Memory holds one batch's values at most. */
+export async function calibrate(
+  model: Model,
+  values: readonly Value[],
+  options: CalibrateOptions,
+): Promise<Calibration> {
+  const observers = new Map(values.map((value) => [value, options.observer(value)]));
+  let done = 0;
+  const batches = await capture(model, values, options, (tensors, batch) => {
+    for (const [value, tensor] of tensors) observers.get(value)?.observe(floatsOf(tensor));
+    if (batch === done) options.onBatch?.(++done);
+  });
+  return { ranges: new Map([...observers].map(([value, observer]) => [value, observer.range()])), batches };
+}

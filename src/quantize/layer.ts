@@ -1,0 +1,102 @@
+/** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
+import { constantOf, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../ir/index.ts";
+
+export interface Layer {
+  readonly node: Node;
+  readonly input: Value;
+  readonly weight: Value;
+  readonly weightTensor: Tensor;
+  readonly bias: Value | undefined;
+  readonly biasTensor: Tensor | undefined;
+  /** Output channels, over all groups. */
+  readonly rows: number;
+  /** Inputs of one output. */
+  readonly columns: number;
+  readonly groups: number;
+  /** The axis of the weight tensor that is the output channel. */
+  readonly channelAxis: number;
+  /** Flat position in the weight tensor. */
+  position(row: number, column: number): number;
+}
+
+/** Why a node is not a layer that can be quantized. */
+export interface NotALayer {
+  readonly reason: string;
+}
+
+type LayerRule = (graph: Graph, node: Node, weight: Tensor) => Omit<Layer, CommonFields> | NotALayer;
+type CommonFields = "node" | "input" | "weight" | "weightTensor" | "bias" | "biasTensor";
+
+const rules = new Map<string, LayerRule>([
+  ["Conv", conv],
+  ["Gemm", gemm],
+  ["MatMul", matMul],
+]);
+
+/** Operators that have a weight matrix and an integer kernel. */
+export const weightedOperators: ReadonlySet<string> = new Set(rules.keys());
+
+/** The node as a matrix, or the reason why it has none. */
+export function layerOf(graph: Graph, node: Node): Layer | NotALayer {
+  const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.opType) : undefined;
+  if (!rule) return { reason: "has no weights" };
+  const [input, weight, bias] = node.inputs;
+  const weightTensor = constantOf(graph, weight);
+  if (!input || !weight || !weightTensor) return { reason: "its weight is not a constant" };
+  if (weightTensor.dtype !== "float32") return { reason: `its weight is ${weightTensor.dtype}, not float32` };
+  const biasTensor = constantOf(graph, bias);
+  if (bias && biasTensor?.dtype !== "float32") return { reason: "its bias is not a float32 constant" };
+  const matrix = rule(graph, node, weightTensor);
+  if ("reason" in matrix) return matrix;
+  if (bias && biasTensor?.dims.reduce((a, b) => a * b, 1) !== matrix.rows) {
+    return { reason: "its bias is not one number for each output channel" };
+  }
+  return { node, input, weight, weightTensor, bias, biasTensor, ...matrix };
+}
+
+export function isLayer(candidate: Layer | NotALayer): candidate is Layer {
+  return !("reason" in candidate);
+}
+
+/** Weights, bias and positions are the same for all groups; a depthwise convolution has one row in each group. */
+export function isDepthwise({ groups, rows }: Layer): boolean {
+  return groups > 1 && rows === groups;
+}
+
+function conv(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+  if (dims.length < 3) return { reason: "its weight has fewer than three axes" };
+  const rows = dims[0]!;
+  const columns = dims.slice(1).reduce((a, b) => a * b, 1);
+  return {
+    rows,
+    columns,
+    groups: intOf(node, "group", 1),
+    channelAxis: 0,
+    position: (row, column) => row * columns + column,
+  };
+}
+
+function gemm(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+  if (floatOf(node, "alpha", 1) !== 1 || floatOf(node, "beta", 1) !== 1) return { reason: "alpha or beta is not 1" };
+  if (intOf(node, "transA", 0) !== 0) return { reason: "its input is transposed" };
+  return matrix(dims, intOf(node, "transB", 0) === 0);
+}
+
+function matMul(_graph: Graph, _node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+  if (dims.length !== 2) return { reason: "its weight is not a matrix" };
+  return matrix(dims, true);
+}
+
+function matrix(dims: readonly number[], columnsFirst: boolean): Omit<Layer, CommonFields> {
+  const [first = 0, second = 0] = dims;
+  if (!columnsFirst) {
+    return {
+      rows: first,
+      columns: second,
+      groups: 1,
+      channelAxis: 0,
+      position: (row, column) => row * second + column,
+    };
+  }
+  return { rows: second, columns: first, groups: 1, channelAxis: 1, position: (row, column) => column * second + row };
+}
