@@ -1,0 +1,77 @@
+/** @file A static server for browser tests, as strict as a careful site: isolated, nothing inline, nothing from elsewhere. */
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+const folders: ReadonlyMap<string, string> = new Map([
+  ["dist", `${root}dist/`],
+  ["ort", `${root}node_modules/onnxruntime-web/dist/`],
+  ["protobuf", `${root}node_modules/@bufbuild/protobuf/dist/esm/`],
+]);
+
+const types: ReadonlyMap<string, string> = new Map([
+  [".js", "text/javascript"],
+  [".mjs", "text/javascript"],
+  [".wasm", "application/wasm"],
+]);
+
+const imports = JSON.stringify({
+  imports: {
+    "@bufbuild/protobuf": "/protobuf/index.js",
+    "@bufbuild/protobuf/codegenv2": "/protobuf/codegenv2/index.js",
+    "@bufbuild/protobuf/wire": "/protobuf/wire/index.js",
+  },
+});
+const entry = 'import * as lithe from "/dist/runtime/web/index.js"; globalThis.lithe = lithe;';
+const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${imports}</script><script type="module" src="/entry.js"></script>`;
+
+/** Pages that have no file. */
+const made: ReadonlyMap<string, readonly [type: string, text: string]> = new Map([
+  ["/", ["text/html", page]],
+  ["/entry.js", ["text/javascript", entry]],
+]);
+const hash = createHash("sha256").update(imports).digest("base64");
+
+const headers = {
+  "Content-Security-Policy": `default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'sha256-${hash}'; worker-src 'self'; base-uri 'none'`,
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "X-Content-Type-Options": "nosniff",
+};
+
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+}
+
+export async function startServer(): Promise<TestServer> {
+  const server = createServer(({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const text = made.get(pathname);
+    if (text) return response.writeHead(200, { ...headers, "Content-Type": text[0] }).end(text[1]);
+    const path = fileOf(pathname);
+    if (path === undefined) return response.writeHead(404, headers).end();
+    response.writeHead(200, { ...headers, "Content-Type": types.get(extname(path)) ?? "application/octet-stream" });
+    return createReadStream(path).pipe(response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function fileOf(pathname: string): string | undefined {
+  const [, top = "", ...rest] = normalize(pathname).split("/");
+  const folder = folders.get(top);
+  const path = folder && folder + rest.join("/");
+  return path && existsSync(path) && statSync(path).isFile() ? path : undefined;
+}
