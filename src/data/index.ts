@@ -3,6 +3,7 @@ export type { ByteSource } from "./bytes.ts";
 export { memorySource } from "./bytes.ts";
 export { collect } from "./collect.ts";
 export * from "./dataset.ts";
+export { demoModelPath, demoModelUrl } from "./demo.ts";
 export { type FittedSpec, fitToModel } from "./fit.ts";
 export { cifarImages, cifarRecord } from "./formats/cifar.ts";
 export { type CsvOptions, csvDataset } from "./formats/csv.ts";
