@@ -1,6 +1,6 @@
 /** @file Attention: Q `[B, heads, S, D]`, K `[B, kvHeads, L, D]`, V `[B, kvHeads, L, E]`, or with the heads packed into the last axis. */
 import { type Dim, type Dims, intOf, intsOf, UNKNOWN_DIM, type ValueType } from "../ir/index.ts";
-import { end, same, throughAxes } from "./axes.ts";
+import { end, mixed, same } from "./axes.ts";
 import { addCosts, costPerInput, macCost } from "./cost.ts";
 import { asTensor, dimsOf, dtypeOf, equalDim, mapDim, productDims, sumDims, typed } from "./dims.ts";
 import { sameType } from "./elementwise.ts";
@@ -76,16 +76,41 @@ function attentionCost({ batch, heads, queries, keys, size, valueSize }: Shape):
   return addCosts(macCost(batch, heads, queries, keys, size), macCost(batch, heads, queries, keys, valueSize));
 }
 
-/** The batch; heads mix with nothing but are shared between Q and K in groups, so they stay unlinked. */
+/** The batch. Heads are shared between queries and keys in groups, so they stay unlinked. */
 const batchAxes: AxisRule = (node) => {
-  const inputs = [0, 1, 2].filter((port) => dimsOf(node, port));
+  const inputs = [...node.node.inputs.keys()].filter((port) => carriesBatch(node, port));
   return [
     same(
       inputs.map((port) => end(port, 0)),
-      node.node.outputs.flatMap((value, port) => (value ? [end(port, 0)] : [])),
+      node.node.outputs.map((_, port) => end(port, 0)),
     ),
   ];
 };
+
+/** Q, K, V and whatever else starts with the batch; masks that are spread over it do not. */
+function carriesBatch(facts: NodeFacts, port: number): boolean {
+  const dims = dimsOf(facts, port);
+  const batch = dimsOf(facts, 0)?.[0];
+  if (port < 3 || !dims || batch === undefined) return port < 3;
+  const whole = port === 3 ? 4 : 1;
+  return dims.length >= whole && dims[0] !== 1 && (dims.length > 3 || dims[0] === batch);
+}
+
+/** Batch and positions of X go with the ids' or, without ids, with the tables'; the last axis turns in pairs. */
+function rotaryAxes(ids: number, tables: readonly number[]): AxisRule {
+  return (node) => {
+    const dims = dimsOf(node, 0);
+    if (!dims) return undefined;
+    const follow = [ids, ...tables].filter((port) => dimsOf(node, port)?.length === (port === ids ? 2 : 3));
+    const along = (axis: number) => follow.map((port) => end(port, axis));
+    const time = dims.length === 4 ? 2 : 1;
+    return dims.map((_, axis) => {
+      if (axis === dims.length - 1) return mixed(end(0, axis), end(0, axis));
+      const others = axis === 0 ? along(0) : axis === time ? along(1) : [];
+      return same([end(0, axis), ...others], end(0, axis));
+    });
+  };
+}
 
 /** Q, K, V `[B, T, heads × size]` and a state `[B, kvHeads, D, E]`. */
 const inferLinear: InferRule = (context) => {
@@ -210,14 +235,14 @@ export const attentionOps = {
   RotaryEmbedding: {
     since: [23],
     infer: sameType,
-    axes: throughAxes((_, rank) => [rank - 1]),
+    axes: rotaryAxes(3, [1, 2]),
     cost: costPerInput,
     ...rounding,
   },
   "com.microsoft::RotaryEmbedding": {
     since: [1],
     infer: sameType,
-    axes: throughAxes((_, rank) => [rank - 1]),
+    axes: rotaryAxes(1, []),
     cost: costPerInput,
     ...rounding,
   },

@@ -76,14 +76,19 @@ function regionScale(facts: NodeFacts, count: number, i: number, scale: Dim | un
   return (to - from) * scale;
 }
 
-/** An axis that keeps its length is not touched. */
+/** Axes with scale 1, or with a given size that is the length already. */
 const resizeAxes: AxisRule = (node) => {
   const from = dimsOf(node, 0);
   const to = outputDims(node);
   if (!from || !to) return undefined;
+  const cropped = stringOf(node.node, "coordinate_transformation_mode") === "tf_crop_and_resize";
+  const stretched = stringOf(node.node, "keep_aspect_ratio_policy", "stretch") === "stretch";
+  const axes = resizedAxes(node, from.length);
   const scales = node.symbols(node.version >= 11 ? 2 : 1) ?? floatsAttribute(node.node, "scales");
   return from.flatMap((dim, axis) => {
-    const still = scales?.[axis] === 1 || (typeof dim === "number" && dim === to[axis]);
+    const place = axes.indexOf(axis);
+    const sized = hasInput(node, 3) && stretched && typeof dim === "number" && dim === to[axis];
+    const still = place === -1 || (!cropped && (scales?.[place] === 1 || sized));
     return still ? [same(end(0, axis), end(0, axis))] : [];
   });
 };

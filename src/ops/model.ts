@@ -13,7 +13,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { type Inference, type InferOptions, inferWith, type NodeInference, nodeInference } from "./infer.ts";
-import type { AxisLink } from "./spec.ts";
+import type { AxisEnd, AxisLink } from "./spec.ts";
 import { specOf } from "./table.ts";
 
 /**
@@ -27,11 +27,22 @@ export function inferModel(model: Model, options: InferOptions = {}): Inference 
 /** How the axes of a node hang together; `undefined` when it is not known. */
 export function axesOf(inference: Inference, node: Node): readonly AxisLink[] | undefined {
   try {
-    return specOf(node)?.axes(inference.facts(node));
+    return specOf(node)
+      ?.axes(inference.facts(node))
+      ?.map((link) => ({
+        ...link,
+        inputs: given(link.inputs, node.inputs),
+        outputs: given(link.outputs, node.outputs),
+      }));
   } catch (error) {
     if (error instanceof ShapeError) return undefined;
     throw error;
   }
+}
+
+/** Ends at values that the node really has. */
+function given(ends: readonly AxisEnd[], values: readonly (Value | undefined)[]): readonly AxisEnd[] {
+  return ends.filter(({ port }) => values[port] !== undefined);
 }
 
 /** The model with the inferred type on every value. Values are new objects, names stay. */

@@ -11,10 +11,15 @@ function poolAxes(channelsLast = false): AxisRule {
   return (node) => {
     const rank = dimsOf(node, 0)?.length;
     if (rank === undefined) return undefined;
-    const outputs = (axis: number) => node.node.outputs.flatMap((value, i) => (value ? [end(i, axis)] : []));
-    return [0, channelsLast ? rank - 1 : 1].map((axis) => same(end(0, axis), outputs(axis)));
+    return [0, channelsLast ? rank - 1 : 1].flatMap((axis) => {
+      const pooled = same(end(0, axis), end(0, axis));
+      // Indices count through the whole tensor, so that they change when something before them goes.
+      return node.node.outputs[1] ? [pooled, mixed(end(0, axis), end(1, axis))] : [pooled];
+    });
   };
 }
+
+const unpoolAxes: AxisRule = () => [0, 1].map((axis) => mixed([end(0, axis), end(1, axis)], end(0, axis)));
 
 function pooledDims(context: InferContext, channelsLast: boolean): Dims | undefined {
   const kernel = intsOf(context.node, "kernel_shape");
@@ -122,7 +127,7 @@ export const poolOps = {
   MaxUnpool: {
     since: [9, 11, 22],
     infer: inferUnpool,
-    axes: poolAxes(),
+    axes: unpoolAxes,
     cost: costPerInput,
     exactness: "exact",
   },

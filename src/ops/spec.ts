@@ -52,7 +52,8 @@ export interface AxisEnd {
  * - `reduced`: contracted away; on inputs only. Cutting gives a partial result.
  * - `mixed`: the axis goes through, yet a result depends on all of its positions (Softmax, LayerNormalization).
  *
- * An axis in no link cannot be cut by itself: its length follows from others in a way that is not a cut.
+ * Attributes and inputs that state a length (the target of a Reshape, the sizes of a Split, `group` of a Conv) have to
+ * follow a cut. An axis in no link cannot be cut by itself: its length follows from others in a way that is not a cut.
  */
 export interface AxisLink {
   readonly inputs: readonly AxisEnd[];
