@@ -14,6 +14,7 @@ import {
   TARGET_OPSET,
   type Value,
   type ValueType,
+  valuesOf,
   withGraph,
 } from "../ir/index.ts";
 import { constantInGraph, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
@@ -22,7 +23,7 @@ import type { Stage, UpgradeContext } from "./upgrade/change.ts";
 import { opset2, opset4, opset5, opset6, opset7, opset9 } from "./upgrade/early.ts";
 import { opset13, opset14, opset16, opset18, opset20, opset21 } from "./upgrade/late.ts";
 import { opset10, opset11, opset12 } from "./upgrade/middle.ts";
-import { laterThan21, withoutLaterAttributes } from "./upgrade/newer.ts";
+import { laterThan21, laterTypeOf, withoutLaterAttributes } from "./upgrade/newer.ts";
 import { operatorsOf21 } from "./upgrade/operators.ts";
 
 const name = "upgrade-opset";
@@ -147,6 +148,13 @@ function downgraded(model: Model): { model: Model; notes: readonly Note[] } {
   for (const node of standardNodes(model)) {
     const reason = laterThan21(node);
     if (reason) notes.push(note("declined", reason, node));
+  }
+  for (const graph of allGraphs(model.graph)) {
+    for (const value of valuesOf(graph)) {
+      const dtype = laterTypeOf(value, graph.initializers.get(value));
+      const reason = `${dtype} came after opset 21`;
+      if (dtype) notes.push({ pass: name, kind: "declined", reason, nodes: [value.name] });
+    }
   }
   const strip = (graph: Graph): Graph => {
     const inner = mapSubgraphs(graph, strip);
