@@ -154,16 +154,20 @@ const views: ReadonlyMap<DataType, View> = new Map<DataType, View>([
   ["uint32", Uint32Array],
   ["int64", BigInt64Array],
   ["uint64", BigUint64Array],
-  ["float16", (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array],
 ]);
 
 /** Names that are safe as keys come from here alone: `Object.fromEntries` defines own properties, even `__proto__`. */
 function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
   const create = Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
   if (!(data instanceof Uint8Array)) return new create(dtype, [...data], dims);
-  const ViewOf = views.get(dtype);
+  const ViewOf = dtype === "float16" ? halfView() : views.get(dtype);
   if (!ViewOf) throw new UnsupportedError(`${dtype} tensors cannot be fed`);
   return new create(dtype, new ViewOf(ownBytes(data).buffer), dims);
+}
+
+/** Asked when it is needed, since a platform may take the type away first. */
+function halfView(): View {
+  return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
 function wireTensor(name: string, { type, dims, data }: OrtTensor): WireTensor {

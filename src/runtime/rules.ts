@@ -143,6 +143,10 @@ export const rules = {
         "cast it to float32 in the model",
       ),
   },
+  "half-precision-feeds": {
+    goesWrong: "float16 feeds arrive empty where the platform has Float16Array",
+    builtInto: "node/backend.ts",
+  },
   "gpu-download": {
     goesWrong: "downloading a tensor from the GPU in Node ends the process",
     builtInto: "ort-options.ts",

@@ -13,7 +13,12 @@ export function loadBackend(spec: LoadSpec): Promise<Backend> {
   return spec.ep === "wasm" ? wasmBackend(spec) : nativeBackend();
 }
 
+/**
+ * The native build takes float16 tensors over Uint16Array alone, but sees a Float16Array wherever that type exists (Node
+ * 23 and later). This thread is the session's own, so the type is taken away before the runtime looks for it.
+ */
 async function nativeBackend(): Promise<Backend> {
+  Reflect.deleteProperty(globalThis, "Float16Array");
   const { InferenceSession, Tensor } = await installed("onnxruntime-node", () => import("onnxruntime-node"));
   let folder: string | undefined;
   return {
