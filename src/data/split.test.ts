@@ -200,7 +200,10 @@ describe("syntheticFeeds", () => {
     expect(floatsOf(feeds.get("ids")!).every((id) => id >= 0 && id < 9)).toBe(true);
     expect(floatsOf(feeds.get("attention_mask")!).every((value) => value === 1)).toBe(true);
     expect(assumptions.join()).toContain('"h"');
-    expect(syntheticFeeds(ports, { seed: 1, batch: 2 }).feeds.get("image")).toEqual(feeds.get("image"));
+    expect(syntheticFeeds(ports, { seed: 1, batch: 2 }).feeds.get("ids")!.dims).toEqual([2, 16]);
+    const small = () => syntheticFeeds(ports, { seed: 3, unknown: 5 }).feeds;
+    expect(small()).toEqual(small());
+    expect(small().get("image")!.dims).toEqual([1, 3, 5, 5]);
   });
 
   it("needs a rank", () => {
