@@ -115,7 +115,7 @@ function openedSignature(model: Model, batched: ReadonlySet<string>, symbol: str
     draft.graph.outputs.forEach((output, i) => {
       const before = model.graph.outputs[i]!;
       const dims = outputDims(dimsOf(before), dimsOf({ ...output, ...typeOf(types.get(output)) }), symbol);
-      const type = before.type;
+      const type = before.type ?? types.get(output);
       if (dims && type?.kind === "tensor") draft.substitute(output, { ...output, type: { ...type, dims } });
       else if (type) draft.substitute(output, { ...output, type });
     });

@@ -1,0 +1,107 @@
+import { describe, expect, it } from "vitest";
+import {
+  formatType,
+  type GraphBuilder,
+  graphAttribute,
+  graphBuilder,
+  type Model,
+  model,
+  numbersOf,
+  scalar,
+  tensor,
+  verify,
+} from "../ir/index.ts";
+import { inferModel } from "../ops/index.ts";
+import { convertFloat16, type Float16Options } from "./index.ts";
+
+function build(make: (g: GraphBuilder) => void): Model {
+  const g = graphBuilder();
+  make(g);
+  return model(g.build());
+}
+
+async function convert(before: Model, options: Float16Options = {}): Promise<Model> {
+  const { model: after } = await convertFloat16(options).run(before);
+  expect(verify(after)).toEqual([]);
+  expect(inferModel(after).problems).toEqual([]);
+  return after;
+}
+
+function opTypes({ graph }: Model): string[] {
+  return graph.nodes.map(({ opType }) => opType);
+}
+
+const network = build((g) => {
+  const x = g.input("x", "float32", [2, 2]);
+  const w = g.constant("w", tensor("float32", [2, 2], [1e-9, -1e9, 0, Number.POSITIVE_INFINITY]));
+  const product = g.op("MatMul", [x, w]);
+  const top = g.op("CumSum", [product, g.constant("axis", scalar("int64", 0))]);
+  g.output(g.op("Neg", [top]), "y");
+});
+
+describe("convert-float16", () => {
+  it("keeps inputs, outputs and blocked operators in float32 behind casts", async () => {
+    const after = await convert(network);
+    expect(opTypes(after)).toEqual(["Cast", "MatMul", "Cast", "CumSum", "Cast", "Neg", "Identity", "Cast"]);
+    expect([...after.graph.inputs, ...after.graph.outputs].map(({ type }) => formatType(type))).toEqual([
+      "float32[2, 2]",
+      "?",
+    ]);
+    const sum = after.graph.nodes.find(({ opType }) => opType === "CumSum");
+    expect(inferModel(after).facts(sum!).input(0)).toMatchObject({ dtype: "float32" });
+  });
+
+  it("clips constants to the range of float16, under their own names", async () => {
+    const after = await convert(network);
+    const [w, data] = [...after.graph.initializers].find(([value]) => value.name === "w")!;
+    expect(formatType(w.type)).toBe("float16[2, 2]");
+    const values = "indices" in data ? [] : [...numbersOf(data)];
+    expect(values[0]).toBeCloseTo(5.96e-8, 10);
+    expect(values.slice(1)).toEqual([-65504, 0, Number.POSITIVE_INFINITY]);
+  });
+
+  it("converts inputs and outputs when asked", async () => {
+    const typed = build((g) => {
+      const x = g.input("x", "float32", [2]);
+      const y = g.op("Neg", [g.op("Abs", [x])]);
+      g.output(y);
+    });
+    const after = await convert(typed, { io: "float16" });
+    expect(opTypes(after)).toEqual(["Abs", "Neg"]);
+    expect([...after.graph.inputs, ...after.graph.outputs].map(({ type }) => formatType(type))).toEqual([
+      "float16[2]",
+      "float16[2]",
+    ]);
+  });
+
+  it("leaves what is beside a quantization, and nodes that the caller keeps", async () => {
+    const before = build((g) => {
+      const scale = g.constant("scale", scalar("float32", 0.1));
+      const w = g.op("DequantizeLinear", [g.constant("w", tensor("int8", [2, 2], [1, 2, 3, 4])), scale]);
+      g.output(g.op("MatMul", [g.input("x", "float32", [2, 2]), w]), "y");
+    });
+    expect(opTypes(await convert(before)).slice(0, 2)).toEqual(["DequantizeLinear", "MatMul"]);
+    const kept = await convert(before, { keeps: ({ opType }) => opType === "Identity" });
+    expect(kept).toBe(before);
+  });
+
+  it("converts inside branches, whose outputs stay float32", async () => {
+    const before = build((g) => {
+      const x = g.op("Abs", [g.input("x", "float32", [2])]);
+      const w = g.constant("w", tensor("float32", [2], [1, 2]));
+      const branch = (op: string) => {
+        const inner = g.subgraph();
+        inner.output(inner.op(op, [x, w]));
+        return graphAttribute(inner.build());
+      };
+      const condition = g.input("condition", "bool", []);
+      g.output(g.op("If", [condition], { then_branch: branch("Add"), else_branch: branch("Mul") }), "y");
+    });
+    const after = await convert(before);
+    const held = after.graph.nodes.find(({ opType }) => opType === "If")?.attributes.get("then_branch");
+    if (held?.type !== "graph") throw new Error("the branch is gone");
+    expect(held.value.nodes.map(({ opType }) => opType)).toEqual(["Add", "Cast"]);
+    expect(formatType(inferModel(after).types.get(held.value.nodes[0]!.outputs[0]!))).toBe("float16[2]");
+    expect([...after.graph.initializers.keys()].map(({ name }) => name)).toEqual(["w"]);
+  });
+});
