@@ -32,15 +32,16 @@ export async function openProbe(
 ): Promise<Probe> {
   const inputs = new Set(model.graph.inputs);
   const computed = values.filter((value) => !inputs.has(value));
-  const session = await open(upTo(model, computed), { optimization: "basic", threads });
+  const session =
+    computed.length > 0 ? await open(upTo(model, computed), { optimization: "basic", threads }) : undefined;
   return {
     async read(feeds, wanted) {
       if (signal?.aborted) throw new CancelledError("calibration was cancelled", { cause: signal.reason });
       const fetches = wanted.filter((value) => !inputs.has(value)).map(({ name }) => name);
-      const outputs = fetches.length === 0 ? new Map<string, Tensor>() : await session.run(feeds, { fetches });
+      const outputs = (fetches.length > 0 && (await session?.run(feeds, { fetches }))) || new Map<string, Tensor>();
       return new Map(wanted.map((value) => [value, required(inputs.has(value) ? feeds : outputs, value)]));
     },
-    [Symbol.asyncDispose]: () => session.release(),
+    [Symbol.asyncDispose]: async () => session?.release(),
   };
 }
 
