@@ -1,5 +1,13 @@
 /** @file Conversions between data types. */
-import { bytesOfTensor, type DataType, dataTypes, type FloatFormat, floatFormats, intOf } from "../../ir/index.ts";
+import {
+  bytesOfTensor,
+  type DataType,
+  dataTypes,
+  type FloatFormat,
+  floatFormats,
+  intOf,
+  stringOf,
+} from "../../ir/index.ts";
 import { dtypeOfCode } from "./constant.ts";
 import { bigints, type Dense, dense, fromTensor, isBig, isFloat, numbers, text, texts, toTensor } from "./dense.ts";
 import { type Call, inputOf, type Kernels } from "./kernel.ts";
@@ -41,8 +49,27 @@ function parsed(word: string): number {
   return Number(lower);
 }
 
-export function cast(x: Dense, to: DataType, saturate = true): Dense {
+/** How a power of two is chosen for float8e8m0: the next one up, the next one down, or the nearest (ties up). */
+const powerRounding: Readonly<Record<string, (exponent: number) => number>> = {
+  up: Math.ceil,
+  down: Math.floor,
+  nearest: (exponent) =>
+    2 ** exponent >= 1.5 * 2 ** Math.floor(exponent) ? Math.ceil(exponent) : Math.floor(exponent),
+};
+
+function castToPower(x: Dense, mode: string): Dense {
+  const round = powerRounding[mode] ?? Math.ceil;
+  const power = (value: number): number => 2 ** Math.min(127, Math.max(-127, round(Math.log2(value))));
+  return dense(
+    "float8e8m0",
+    x.dims,
+    numbers(x).map((value) => (Number.isNaN(value) ? Number.NaN : power(Math.abs(value)))),
+  );
+}
+
+export function cast(x: Dense, to: DataType, saturate = true, powerMode = "up"): Dense {
   if (x.dtype === to) return x;
+  if (to === "float8e8m0" && x.dtype !== "string") return castToPower(x, powerMode);
   if (to === "string") {
     const words =
       x.data instanceof Float64Array
@@ -75,7 +102,8 @@ function bitCast(call: Call): Dense {
 export const casts = {
   Cast: (call) => {
     const to = dtypeOfCode(intOf(call.node, "to", 0), call.where);
-    return cast(inputOf(call, 0), to, intOf(call.node, "saturate", 1) === 1);
+    const saturate = intOf(call.node, "saturate", 1) === 1;
+    return cast(inputOf(call, 0), to, saturate, stringOf(call.node, "round_mode", "up"));
   },
   CastLike: (call) => cast(inputOf(call, 0), inputOf(call, 1).dtype, intOf(call.node, "saturate", 1) === 1),
   BitCast: bitCast,

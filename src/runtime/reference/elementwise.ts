@@ -319,6 +319,11 @@ export const elementwise = {
   PRelu: prelu,
   Clip: clip,
   ImageScaler: affineImage,
+  Affine: named("Affine"),
+  SwiGLU: (call) => {
+    const gated = mapped(inputOf(call, 0), swish(floatOf(call.node, "alpha", 1)));
+    return zipped(gated, inputOf(call, 1), (a, b) => a * b);
+  },
 
   Add: binary(add, (a, b) => a + b),
   Sub: binary(

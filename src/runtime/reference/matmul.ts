@@ -79,7 +79,7 @@ export function transposedLast(x: Dense): Dense {
 }
 
 /** α·op(A)·op(B) + β·C. */
-function gemm(call: Call): Dense {
+export function gemm(call: Call): Dense {
   const { node } = call;
   const a = intOf(node, "transA", 0) ? transposedLast(inputOf(call, 0)) : inputOf(call, 0);
   const b = intOf(node, "transB", 0) ? transposedLast(inputOf(call, 1)) : inputOf(call, 1);
