@@ -24,13 +24,14 @@ export function adaptTensor(value: Tensor, port: InputPort | undefined, where: s
   const to = dataTypes[port.dtype].kind;
   if (from === "float" && to === "float") return tensorFromNumbers(port.dtype, value.dims, numbersOf(value));
   if (isInteger(from) && isInteger(to)) return convertIntegers(value, port.dtype, where);
-  if (isInteger(from) && to === "float" && dataTypes[value.dtype].bits <= 16) {
-    return tensorFromNumbers(port.dtype, value.dims, numbersOf(value));
-  }
   throw new DataError("the data's dtype does not fit the model's input", {
     expected: `${port.dtype} for input "${port.name}"`,
     got: value.dtype,
     where,
+    hint:
+      isInteger(from) && to === "float"
+        ? "For pixels give a preprocessing (a preset or a specification)."
+        : "Convert it.",
   });
 }
 

@@ -25,36 +25,59 @@ export interface BatchOptions {
 }
 
 /**
- * Groups a dataset's samples in order. Every sample appears exactly once; the last batch may be smaller. Samples that
+ * Groups a dataset's samples in order. Every sample appears exactly once; the last batch may be smaller. An input whose
+ * rank in the model is that of the sample has no batch axis and is fed as it is, one sample at a time. Samples that
  * differ in dims or dtype from the first of their batch, or from the model, are a `DataError`.
  */
 export async function* batches(dataset: Dataset, options: BatchOptions = {}): AsyncGenerator<Batch> {
+  checkCounts(options);
   const ports = options.port === undefined ? undefined : [options.port].flat();
-  const { size, fixed } = batchSize(options.batch, ports);
   const limit = Math.min(dataset.size, options.limit ?? Number.POSITIVE_INFINITY);
   const whole = limit === dataset.size;
   const samples = whole ? dataset : dataset.pick(Array.from({ length: limit }, (_, i) => i));
+  let layout: Layout | undefined;
   let group: Sample[] = [];
   for await (const sample of samples) {
+    layout ??= layoutFor(sample, ports, options.batch);
     group.push(sample);
-    if (group.length < size) continue;
-    yield stack(group, ports, size);
+    if (group.length < layout.size) continue;
+    yield stack(group, layout, layout.size);
     group = [];
   }
-  if (group.length > 0) yield stack(group, ports, fixed ? size : group.length);
+  if (layout && group.length > 0) yield stack(group, layout, layout.fixed ? layout.size : group.length);
 }
 
-function batchSize(
-  wanted: number | undefined,
-  ports: readonly InputPort[] | undefined,
-): { size: number; fixed: boolean } {
+interface Layout {
+  readonly ports: readonly InputPort[] | undefined;
+  readonly names: readonly string[];
+  /** Samples per batch. */
+  readonly size: number;
+  /** Whether the model accepts no other size. */
+  readonly fixed: boolean;
+  /** The inputs that have no batch axis. */
+  readonly single: ReadonlySet<string>;
+}
+
+function checkCounts({ batch = 1, limit = 0 }: BatchOptions): void {
   ensure(
-    wanted === undefined || (Number.isInteger(wanted) && wanted > 0),
-    () => new UsageError("a batch is a whole number of samples", { expected: "1 or more", got: `${wanted}` }),
+    Number.isInteger(batch) && batch > 0,
+    () => new UsageError("a batch is a whole number of samples", { expected: "1 or more", got: `${batch}` }),
   );
-  const fixed = ports?.map(({ dims }) => dims?.[0]).find((dim): dim is number => typeof dim === "number" && dim > 0);
-  if (fixed === undefined || ports?.every(({ dims }) => dims === undefined)) return { size: wanted ?? 1, fixed: false };
-  if (wanted === undefined || wanted === fixed) return { size: fixed, fixed: true };
+  ensure(
+    Number.isInteger(limit) && limit >= 0,
+    () => new UsageError("a limit is a whole number of samples", { expected: "0 or more", got: `${limit}` }),
+  );
+}
+
+function layoutFor(sample: Sample, ports: readonly InputPort[] | undefined, wanted: number | undefined): Layout {
+  const names = ports?.map(({ name }) => name) ?? [...sample.inputs.keys()];
+  const isSingle = ({ name, dims }: InputPort) => dims?.length === inputOf(sample, name).dims.length;
+  const single = new Set(ports?.filter(isSingle).map(({ name }) => name));
+  const first = ports?.filter(({ name }) => !single.has(name)).map(({ dims }) => dims?.[0]);
+  const stated = first?.find((dim): dim is number => typeof dim === "number" && dim > 0);
+  const fixed = single.size > 0 ? 1 : stated;
+  if (fixed === undefined) return { ports, names, size: wanted ?? 1, fixed: false, single };
+  if (wanted === undefined || wanted === fixed) return { ports, names, size: fixed, fixed: true, single };
   throw new DataError("the model has a fixed batch size", {
     expected: `${fixed}`,
     got: `${wanted}`,
@@ -63,16 +86,14 @@ function batchSize(
 }
 
 /** One batch of `size` rows from at most `size` samples, the last repeated as often as needed. */
-function stack(samples: readonly Sample[], ports: readonly InputPort[] | undefined, size: number): Batch {
-  const first = samples[0]!;
-  const names = ports?.map(({ name }) => name) ?? [...first.inputs.keys()];
+function stack(samples: readonly Sample[], { ports, names, single }: Layout, size: number): Batch {
   const feeds = new Map<string, Tensor>();
   for (const name of names) {
     const rows = samples.map((sample) => inputOf(sample, name));
-    const stacked = stackTensors(rows, samples, size);
+    const feed = single.has(name) ? rows[0]! : stackTensors(rows, samples, size);
     const port = ports?.find((candidate) => candidate.name === name);
-    if (port) checkFeed(stacked, port, first.source);
-    feeds.set(name, stacked);
+    if (port) checkFeed(feed, port, samples[0]!.source);
+    feeds.set(name, feed);
   }
   const labels = samples.map(({ label }) => label).filter((label): label is number => label !== undefined);
   return {

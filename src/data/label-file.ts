@@ -58,7 +58,8 @@ export function numberLabels(
     names.length === 0 || names.length === labels.length,
     () => new FormatError("the labels mix numbers and names", { got: JSON.stringify(names[0]), where }),
   );
-  if (names.length === 0) return { labels: labels as readonly number[], ...(classes && { classes }) };
+  if (names.length === 0)
+    return { labels: withinClasses(labels as readonly number[], classes, where), ...(classes && { classes }) };
   const known = classes ?? [...new Set(names)].sort();
   const index = new Map(known.map((name, i) => [name, i]));
   const numbered = names.map((name) => {
@@ -67,6 +68,19 @@ export function numberLabels(
     return label;
   });
   return { labels: numbered, classes: known };
+}
+
+function withinClasses(
+  labels: readonly number[],
+  classes: readonly string[] | undefined,
+  where: string,
+): readonly number[] {
+  const beyond = classes && labels.find((label) => label >= classes.length);
+  ensure(
+    beyond === undefined,
+    () => new DataError("a label names no class", { expected: `0 to ${classes!.length - 1}`, got: `${beyond}`, where }),
+  );
+  return labels;
 }
 
 function fromJson(value: unknown, where: string): LabelledFile[] {

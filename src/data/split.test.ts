@@ -103,6 +103,16 @@ describe("batches", () => {
     expect(found[1]!.labels).toBeUndefined();
   });
 
+  it("feeds inputs without a batch axis one sample at a time", async () => {
+    const port = { name: "x", dtype: "float32", dims: [2] } as const;
+    const found = await collect(batches(numbered(2), { port }));
+    expect(found.map(({ feeds }) => feeds.get("x"))).toEqual([
+      tensor("float32", [2], [0, -0]),
+      tensor("float32", [2], [1, -1]),
+    ]);
+    await expect(collect(batches(numbered(2), { port, batch: 2 }))).rejects.toThrow(/fixed batch/);
+  });
+
   it("stops at the limit", async () => {
     const found = await collect(batches(numbered(9), { batch: 4, limit: 6 }));
     expect(found.map(({ count }) => count)).toEqual([4, 2]);

@@ -124,7 +124,15 @@ async function tensorReader(
   labels: Float64Array | undefined,
 ): Promise<Reader<Sample>> {
   const opened = new Map<string, ByteSource>();
-  for (const [key, array] of inputs) opened.set(key, await array.open());
+  const close = async () => {
+    for (const bytes of opened.values()) await bytes.close();
+  };
+  try {
+    for (const [key, array] of inputs) opened.set(key, await array.open());
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     async read(position) {
       const values = new Map<string, Tensor>();
@@ -135,9 +143,7 @@ async function tensorReader(
       }
       return { inputs: values, ...(labels && { label: labels[position]! }), source: `${name}#${position}` };
     },
-    async close() {
-      for (const bytes of opened.values()) await bytes.close();
-    },
+    close,
   };
 }
 

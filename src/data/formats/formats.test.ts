@@ -303,6 +303,17 @@ describe("npy and npz", () => {
     ]);
   });
 
+  it("refuse pixels for a float input unless a preprocessing is given", async () => {
+    const path = await put("u.npy", encodeNpy(tensor("uint8", [1, 1, 1, 2], [1, 2])));
+    const port = { name: "image", dtype: "float32", dims: ["n", 1, 1, 2] } as const;
+    await expect(read(path, { port })).rejects.toThrow(/float32.*uint8.*preprocessing/);
+    expect(await read(path, { port, preprocess: "raw" })).toEqual([[[["image", 1, 2]], undefined]]);
+    const small = { name: "image", dtype: "int8" } as const;
+    await expect(read(await put("v.npy", encodeNpy(tensor("uint8", [1, 1], [200]))), { port: small })).rejects.toThrow(
+      /does not fit int8/,
+    );
+  });
+
   it("read 8-bit arrays as images when a preprocessing is given", async () => {
     const path = await put("i.npy", encodeNpy(tensor("uint8", [1, 3, 1, 2], [1, 2, 3, 4, 5, 6])));
     expect(await read(path, { preprocess: { layout: "nhwc" } })).toEqual([[[["input", 1, 3, 5, 2, 4, 6]], undefined]]);

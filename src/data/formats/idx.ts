@@ -1,5 +1,5 @@
 /** @file IDX, the format of MNIST: two zero bytes, a type code, the rank, big-endian uint32 dims, big-endian elements. */
-import { ensure, FormatError } from "../../errors.ts";
+import { ensure, FormatError, LimitError } from "../../errors.ts";
 import { byteLength, type DataType } from "../../ir/index.ts";
 import { type ByteSource, dataView, memorySource } from "../bytes.ts";
 import { inflate } from "../inflate.ts";
@@ -60,7 +60,7 @@ async function plainArray(file: ByteSource, open: () => Promise<ByteSource>): Pr
 }
 
 async function compressedArray(file: ByteSource): Promise<StoredArray> {
-  ensure(file.size <= limits.memory, () => new FormatError("the gzip file is too large", { where: file.name }));
+  ensure(file.size <= limits.memory, () => new LimitError("the gzip file is too large", { where: file.name }));
   const bytes = await file.read(0, file.size);
   const header = parseIdxHeader(await inflate(bytes, "gzip", longestHeader, file.name, true), file.name);
   const length =
@@ -71,7 +71,7 @@ async function compressedArray(file: ByteSource): Promise<StoredArray> {
     );
   ensure(
     length <= limits.memory,
-    () => new FormatError("the array is too large to be decompressed", { where: file.name }),
+    () => new LimitError("the array is too large to be decompressed", { where: file.name }),
   );
   const whole = once(async () => {
     const plain = await inflate(bytes, "gzip", length, file.name);
