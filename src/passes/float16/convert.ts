@@ -131,7 +131,7 @@ function outputOf(conversion: Conversion, scope: Scope, value: Value, ioStays: b
   if (ioStays) return singleForm(conversion, scope, value);
   if (scope.single.has(value)) return scope.half.get(value)!;
   const form: Value = { ...value, type: halfType(conversion, value) };
-  scope.nodes.push(castNode(value, form, "float16"));
+  scope.nodes.push(castNode(conversion, value, form, "float16"));
   scope.renamed.set(value, { ...value, name: conversion.names.fresh(`${value.name}_fp32`) });
   return form;
 }
@@ -153,7 +153,7 @@ function halfForm(conversion: Conversion, scope: Scope, value: Value): Value {
     owner.half.set(value, form);
     return form;
   }
-  scope.nodes.push(castNode(value, form, "float16"));
+  scope.nodes.push(castNode(conversion, value, form, "float16"));
   scope.half.set(value, form);
   return form;
 }
@@ -170,7 +170,7 @@ function singleForm(conversion: Conversion, scope: Scope, value: Value): Value {
     const known = found.single.get(value);
     if (known) return known;
     const form = scope.kept.has(value) ? value : singleValue(conversion, value);
-    scope.nodes.push(castNode(found.half.get(value)!, form, "float32"));
+    scope.nodes.push(castNode(conversion, found.half.get(value)!, form, "float32"));
     scope.single.set(value, form);
     if (found !== scope) scope.half.set(value, found.half.get(value)!);
     return form;
@@ -183,8 +183,11 @@ function singleValue(conversion: Conversion, value: Value): Value {
   return { name: conversion.names.fresh(`${value.name}_fp32`), ...(type ? { type } : {}) };
 }
 
-function castNode(from: Value, to: Value, dtype: "float16" | "float32"): Node {
-  return makeNode("Cast", [from], [to], { name: to.name, attributes: { to: dataTypes[dtype].code } });
+function castNode({ names }: Conversion, from: Value, to: Value, dtype: "float16" | "float32"): Node {
+  return makeNode("Cast", [from], [to], {
+    name: names.fresh(`${to.name}_cast`),
+    attributes: { to: dataTypes[dtype].code },
+  });
 }
 
 /** Initializers that only float16 nodes read lose their float32 form, and the float16 form takes over the name. */

@@ -1,0 +1,43 @@
+/** @file What passes make of small models, as ONNX text: before, a line, after. */
+import { describe, expect, it } from "vitest";
+import { printModel } from "../../src/ir/index.ts";
+import { type PassName, passes } from "../../src/passes/index.ts";
+import { checked, type Evaluate } from "../../src/rewrite/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { graphs } from "../laws/pass-graphs.ts";
+
+const byReference: Evaluate = async (model, feeds) => evaluate(model, feeds, { precision: "declared" });
+
+const cases = {
+  "upgrade-opset": [
+    "opset 6: broadcasting with an axis",
+    "opset 9: attributes that became inputs",
+    "opset 11: softmax over a matrix",
+  ],
+  "freeze-initializers": ["IR version 3: weights among the inputs"],
+  "infer-shapes": ["reshapes in a chain"],
+  "fold-constants": ["constants to fold", "shapes to fold", "quantized weights"],
+  "eliminate-identity": ["identity inside and at the output", "branches that capture"],
+  "eliminate-dropout": ["dropout at inference"],
+  "eliminate-noop": ["transposes in a chain", "neutral constants", "casts there and back"],
+  "eliminate-common-subexpressions": ["the same twice"],
+  "eliminate-dead-nodes": ["nodes and constants that nobody reads"],
+  "fuse-batchnorm": ["convolution and batch normalization", "batch normalization before gemm"],
+  "fuse-pad": ["pads before windows"],
+  "fuse-matmul-add": ["products and sums"],
+  "convert-float16": ["branches that capture", "products and sums"],
+  cleanup: ["opset 9: attributes that became inputs", "branches that capture"],
+} satisfies Record<PassName, readonly (keyof typeof graphs)[]>;
+
+const listed = Object.entries(cases).flatMap(([pass, names]) =>
+  names.map((name) => ({ pass: pass as PassName, name })),
+);
+
+describe("golden texts of passes", () => {
+  it.each(listed)("$pass: $name", async ({ pass, name }) => {
+    const before = graphs[name]();
+    const { model: after } = await checked(passes[pass]({ evaluate: byReference })).run(before);
+    const file = `${pass}-${name.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}.txt`;
+    await expect(`${printModel(before)}\n----\n\n${printModel(after)}`).toMatchFileSnapshot(`passes/${file}`);
+  });
+});
