@@ -19,6 +19,7 @@ import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
+import { withOwnZeroPoints } from "./zero-points.ts";
 
 /** What a model is about to be loaded with, and on. */
 export interface Target extends ResolvedOptions {
@@ -109,8 +110,8 @@ export const rules = {
   },
   "u8s8-saturation": {
     goesWrong: "uint8 × int8 products saturate in int16 on x64 without VNNI when weights use more than 7 bits",
-    config: (model, { ep, saturates }) =>
-      ep === "cpu" && saturates && hasFullRangeWeights(model) ? ["session.x64quantprecision", "1"] : undefined,
+    rewrite: (model, target) => (maySaturate(model, target) ? withOwnZeroPoints(model) : model),
+    config: (model, target) => (maySaturate(model, target) ? ["session.x64quantprecision", "1"] : undefined),
   },
   "ignored-options": {
     goesWrong: "unknown options and configuration entries are ignored in silence",
@@ -224,6 +225,10 @@ function cpuNodes(model: Model, { ep }: Target, table: readonly Rule[]): string[
 function hasNode(model: Model, matches: (node: Node, model: Model) => boolean): boolean {
   for (const node of allNodes(model)) if (matches(node, model)) return true;
   return false;
+}
+
+function maySaturate(model: Model, { ep, saturates, stock }: Target): boolean {
+  return ep === "cpu" && saturates && !stock && hasFullRangeWeights(model);
 }
 
 /** A third input may turn training on, and an unused mask lets the optimiser delete the node. */
