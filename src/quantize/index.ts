@@ -1,10 +1,24 @@
 /** @file Post-training quantization. */
 export { alignChannels } from "./align-channels.ts";
-export { type CalibrateOptions, calibrate, type Ranges } from "./calibrate.ts";
-export type { Batches, CaptureOptions } from "./capture.ts";
+export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibrate.ts";
+export { type Batches, type CaptureOptions, capture } from "./capture.ts";
 export { type EqualizeOptions, equalize } from "./equalize.ts";
-export { type ObserverName, observers } from "./observers/index.ts";
-export { quantizeStatic, type StaticOptions } from "./quantizers/static.ts";
+export * from "./observers/index.ts";
+export { quantize } from "./quantize.ts";
+export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
+export { quantizeFloat16 } from "./quantizers/float16.ts";
+export { type FormOptions, type QuantizeOptions, quantizers } from "./quantizers/index.ts";
+export { quantizeStatic } from "./quantizers/static.ts";
+export type { LayerSettings, StaticOptions } from "./quantizers/static-options.ts";
+export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-only.ts";
 export * from "./report.ts";
 export * from "./rounding/index.ts";
 export * from "./scheme.ts";
+export { divergenceOf, type LayerSensitivity, type SensitivityOptions, sensitivity, type Task } from "./sensitivity.ts";
+export {
+  type BlockedMatrix,
+  type BlockLayout,
+  blockParameters,
+  packForMatMulNBits,
+  type WeightBits,
+} from "./weight-blocks.ts";

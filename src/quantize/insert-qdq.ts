@@ -29,6 +29,7 @@ import {
   roundedTo,
   typeLimits,
 } from "./scheme.ts";
+import { withoutUnread } from "./unread.ts";
 
 /** The constants of one layer: its quantized weight, and its bias in reals (absent: none). */
 export interface LayerConstants {
@@ -58,9 +59,10 @@ export function insertQdq(model: Model, insertion: Insertion): Inserted {
   const writer = writerOver(graph, insertion);
   for (const input of graph.inputs) writer.quantizeFloat(input);
   for (const node of graph.nodes) writer.write(node);
-  const initializers = readInitializers(graph, writer.nodes, writer.initializers);
-  const { layerInputs, layerOutputs } = writer;
-  return { model: withGraph(model, { ...graph, nodes: writer.nodes, initializers }), layerInputs, layerOutputs };
+  const initializers = new Map([...graph.initializers, ...writer.initializers]);
+  const { nodes, layerInputs, layerOutputs } = writer;
+  const written = withGraph(model, { ...graph, nodes, initializers });
+  return { model: withoutUnread(written), layerInputs, layerOutputs };
 }
 
 interface Writer extends Omit<Inserted, "model"> {
@@ -262,27 +264,4 @@ function renamedNode(
   outputs: readonly (Value | undefined)[],
 ): Node {
   return { ...node, name: node.name || (node.outputs[0]?.name ?? ""), inputs, outputs };
-}
-
-function readInitializers(
-  graph: Graph,
-  nodes: readonly Node[],
-  added: ReadonlyMap<Value, Initializer>,
-): Map<Value, Initializer> {
-  const read = new Set<Value>(graph.outputs);
-  const visit = (list: readonly Node[]): void => {
-    for (const node of list) {
-      for (const input of node.inputs) if (input) read.add(input);
-      for (const attribute of node.attributes.values()) {
-        if (attribute.type === "graph") visitGraph(attribute.value);
-        if (attribute.type === "graphs") attribute.value.forEach(visitGraph);
-      }
-    }
-  };
-  const visitGraph = (inner: Graph): void => {
-    visit(inner.nodes);
-    for (const output of inner.outputs) read.add(output);
-  };
-  visit(nodes);
-  return new Map([...graph.initializers, ...added].filter(([value]) => read.has(value)));
 }

@@ -1,0 +1,28 @@
+/** @file One entry for all forms. */
+import { UsageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { type QuantizeOptions, quantizers } from "./quantizers/index.ts";
+import type { Quantized } from "./report.ts";
+
+/**
+ * Quantizes a float model; the result computes approximately the same on the same inputs.
+ *
+ * @throws UsageError for an unknown form, and what the quantizer of the form throws.
+ */
+export async function quantize(model: Model, options: QuantizeOptions): Promise<Quantized<Model>> {
+  switch (options.form) {
+    case "static":
+      return quantizers.static(model, options);
+    case "dynamic":
+      return quantizers.dynamic(model, options);
+    case "weight-only":
+      return quantizers["weight-only"](model, options);
+    case "float16":
+      return quantizers.float16(model, options);
+    default:
+      throw new UsageError("there is no such form", {
+        expected: Object.keys(quantizers).join(", "),
+        got: JSON.stringify((options as { form?: unknown }).form),
+      });
+  }
+}

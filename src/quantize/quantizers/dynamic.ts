@@ -1,0 +1,160 @@
+/** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
+import { UnsupportedError } from "../../errors.ts";
+import {
+  type Draft,
+  editModel,
+  floatsOf,
+  type Model,
+  makeNode,
+  type Node,
+  type NodeParts,
+  opsetOf,
+  scalar,
+  type Tensor,
+  tensorFromNumbers,
+  type Value,
+} from "../../ir/index.ts";
+import { checkNotQuantized } from "../already-quantized.ts";
+import { isLayer, type Layer, layerOf, weightedOperators } from "../layer.ts";
+import type { LayerReport, Quantized } from "../report.ts";
+import { groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
+import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { withoutUnread } from "../unread.ts";
+
+export interface DynamicOptions {
+  /** 7 for processors on which sums of two 8-bit products saturate; convolutions always have 8, as unsigned weights do not. */
+  readonly weightBits?: 8 | 7;
+  readonly exclude?: readonly NodePattern[];
+  readonly include?: readonly NodePattern[];
+}
+
+const SMALLEST_OPSET = 11;
+
+/**
+ * Conv becomes ConvInteger with uint8 weights (int8 ones have no fast kernel), MatMul and Gemm become MatMulInteger with int8 weights, each
+ * behind one DynamicQuantizeLinear for every input; scales are per output channel. Needs no data.
+ *
+ * @throws UnsupportedError below opset 11 and for a model that is quantized already.
+ */
+export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Quantized<Model> {
+  checkNotQuantized(model);
+  if (opsetOf(model) < SMALLEST_OPSET) {
+    throw new UnsupportedError("DynamicQuantizeLinear needs a newer opset", {
+      expected: `opset ${SMALLEST_OPSET} or later`,
+      got: `${opsetOf(model)}`,
+    });
+  }
+  const excluded = matcher(options.exclude ?? []);
+  const included = options.include && matcher(options.include);
+  const layers: LayerReport[] = [];
+  const result = editModel(model, (draft) => {
+    const writer = dynamicWriter(draft, options.weightBits ?? 8);
+    for (const node of model.graph.nodes) {
+      if (!weightedOperators.has(node.opType) || node.domain !== "") continue;
+      const layer = layerOf(model.graph, node);
+      const chosen = !excluded(node) && (included?.(node) ?? true);
+      const reason = chosen ? (isLayer(layer) ? undefined : layer.reason) : "excluded by name";
+      if (reason === undefined && isLayer(layer)) layers.push(writer.replace(layer));
+      else layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: reason ?? "" });
+    }
+  });
+  return { model: withoutUnread(result), report: { form: "dynamic", layers } };
+}
+
+interface QuantizedInput {
+  readonly data: Value;
+  readonly scale: Value;
+  readonly zeroPoint: Value;
+}
+
+function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
+  const inputs = new Map<Value, QuantizedInput>();
+
+  const quantizedInput = (value: Value, before: Node): QuantizedInput => {
+    const known = inputs.get(value);
+    if (known) return known;
+    const made = {
+      data: draft.value(`${value.name}_quantized`),
+      scale: draft.value(`${value.name}_scale`),
+      zeroPoint: draft.value(`${value.name}_zero_point`),
+    };
+    const outputs = [made.data, made.scale, made.zeroPoint];
+    const name = `${value.name}_QuantizeLinear`;
+    draft.insertBefore(before, makeNode("DynamicQuantizeLinear", [value], outputs, { name }));
+    inputs.set(value, made);
+    return made;
+  };
+
+  const replace = (layer: Layer): LayerReport => {
+    const { node, weight } = layer;
+    const input = quantizedInput(layer.input, node);
+    const isConv = node.opType === "Conv";
+    const integers = integerWeights(layer, isConv ? 8 : weightBits);
+    const name = labelOf(node);
+    const constant = (suffix: string, tensor: Tensor): Value => draft.constant(`${weight.name}_${suffix}`, tensor);
+    const rank = layer.weightTensor.dims.length;
+    const channelDims = isConv ? [1, layer.rows, ...Array<number>(rank - 2).fill(1)] : [layer.rows];
+    const scales = constant("scale", tensorFromNumbers("float32", channelDims, integers.scales));
+    const zero = constant("zero_point", scalar(integers.data.dtype, integers.zeroPoint));
+    const nodes: Node[] = [];
+    const step = (
+      opType: string,
+      from: Value[],
+      suffix: string,
+      attributes: NonNullable<NodeParts["attributes"]> = {},
+    ): Value => {
+      const output = draft.value(`${name}_${suffix}`);
+      nodes.push(makeNode(opType, from, [output], { name: `${name}_${suffix}`, attributes }));
+      return output;
+    };
+    const operands = [input.data, constant("quantized", integers.data), input.zeroPoint, zero];
+    const product = isConv
+      ? step("ConvInteger", operands, "quant", node.attributes)
+      : step("MatMulInteger", operands, "quant");
+    const real = step("Cast", [product], "cast", { to: 1 });
+    const scale = step("Mul", [input.scale, scales], "scales_mul");
+    const bias = layer.biasTensor && constant("bias", reshaped(layer.biasTensor, channelDims));
+    const scaled = bias ? step("Mul", [real, scale], "scaled") : undefined;
+    const last = scaled && bias ? (["Add", [scaled, bias]] as const) : (["Mul", [real, scale]] as const);
+    nodes.push(makeNode(last[0], [...last[1]], node.outputs, { name: node.name }));
+    draft.replaceNode(node, ...nodes);
+    const found = { min: Math.min(...integers.scales), max: Math.max(...integers.scales) };
+    const bits = isConv ? 8 : weightBits;
+    return { node: name, opType: node.opType, quantized: true, bits, granularity: "channel", weightScale: found };
+  };
+
+  return { replace };
+}
+
+interface IntegerWeights {
+  readonly data: Tensor;
+  readonly scales: Float64Array;
+  readonly zeroPoint: number;
+}
+
+/** Convolutions: uint8 around 128, in place. Products: int8, as a matrix `inputs × outputs`. */
+function integerWeights(layer: Layer, bits: 8 | 7): IntegerWeights {
+  const { node, rows, columns, weightTensor, channelAxis } = layer;
+  const granularity = { kind: "channel", axis: channelAxis } as const;
+  const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: bits === 7 };
+  const reals = floatsOf(weightTensor);
+  const parameters: readonly Parameters[] = groupParameters(reals, weightTensor.dims, scheme);
+  const limits = limitsOf(scheme);
+  const scales = Float64Array.from(parameters, ({ scale }) => scale);
+  const isConv = node.opType === "Conv";
+  const values = new Float64Array(reals.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const from = layer.position(row, column);
+      const integer = quantizeValue(reals[from]!, parameters[row]!, limits);
+      if (isConv) values[from] = integer + 128;
+      else values[column * rows + row] = integer;
+    }
+  }
+  if (isConv) return { data: tensorFromNumbers("uint8", weightTensor.dims, values), scales, zeroPoint: 128 };
+  return { data: tensorFromNumbers("int8", [columns, rows], values), scales, zeroPoint: 0 };
+}
+
+function reshaped(tensor: Tensor, dims: readonly number[]): Tensor {
+  return { ...tensor, dims };
+}

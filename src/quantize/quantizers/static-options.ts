@@ -1,0 +1,92 @@
+/** @file Options of static quantization, their defaults, and how they apply to one node. */
+import type { Node } from "../../ir/index.ts";
+import type { CaptureOptions } from "../capture.ts";
+import type { ObserverName } from "../observers/index.ts";
+import type { PlacementOptions } from "../placement.ts";
+import type { QuantizeEvent } from "../report.ts";
+import type { RoundingName } from "../rounding/index.ts";
+import { matcher, type NodePattern } from "../selection.ts";
+
+/** Settings that may differ from layer to layer. */
+export interface LayerSettings {
+  /** 7: half the range, for processors on which sums of two 8-bit products saturate. */
+  readonly weightBits: 8 | 7;
+  readonly perChannel: boolean;
+  readonly rounding: RoundingName;
+  /** Of the layer's output. */
+  readonly observer: ObserverName;
+}
+
+export interface StaticOptions extends Partial<LayerSettings> {
+  readonly open: CaptureOptions["open"];
+  readonly calibration: CaptureOptions["batches"];
+  readonly activation?: "uint8" | "int8";
+  /** Nodes that stay in floats. */
+  readonly exclude?: readonly NodePattern[];
+  /** Only these nodes are quantized; all that can be when absent. */
+  readonly include?: readonly NodePattern[];
+  /** The first entry that matches a layer changes its settings. */
+  readonly overrides?: readonly (Partial<LayerSettings> & { readonly nodes: readonly NodePattern[] })[];
+  /** Moves each output's mean to where the float model has it; second-order rounding does so by itself. */
+  readonly biasCorrection?: boolean;
+  /** Scales channels between layers so that their weights have like ranges. */
+  readonly equalization?: boolean;
+  readonly shareConcat?: boolean;
+  readonly floatTail?: boolean;
+  /** Pads channels with zeros where ONNX Runtime's integer kernels have a slow remainder. */
+  readonly alignChannels?: boolean;
+  /**
+   * Second-order rounding and bias correction go from layer to layer, and each makes up for what the layers before it have done; else
+   * all layers look at once, each at its own error only, which is faster.
+   */
+  readonly sequential?: boolean;
+  /** Positions that second-order rounding reads for each input of a layer, over all batches; default 32. */
+  readonly positionsPerInput?: number;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: QuantizeEvent) => void;
+}
+
+export const staticDefaults = {
+  weightBits: 8,
+  perChannel: true,
+  rounding: "nearest",
+  observer: "min-max",
+  activation: "uint8",
+  shareConcat: true,
+  floatTail: true,
+  sequential: true,
+} as const;
+
+/** The settings of one node: staticDefaults, then the options, then the first override that names it. */
+export function settingsOf(options: StaticOptions): (node: Node) => LayerSettings {
+  const overrides = (options.overrides ?? []).map((entry) => ({ entry, matches: matcher(entry.nodes) }));
+  const { weightBits, perChannel, rounding, observer } = { ...staticDefaults, ...definedOf(options) };
+  const general = { weightBits, perChannel, rounding, observer };
+  return (node) => {
+    const found = overrides.find(({ matches }) => matches(node));
+    return found ? { ...general, ...definedOf(found.entry) } : general;
+  };
+}
+
+function definedOf<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+export function placementOptions(options: StaticOptions): PlacementOptions {
+  const excluded = matcher(options.exclude ?? []);
+  const included = options.include && matcher(options.include);
+  return {
+    float(node) {
+      if (excluded(node)) return "excluded by name";
+      return included && !included(node) ? "not among the nodes to quantize" : undefined;
+    },
+    shareConcat: options.shareConcat ?? staticDefaults.shareConcat,
+    floatTail: options.floatTail ?? staticDefaults.floatTail,
+    foldClamps: true,
+  };
+}
+
+export function captureOptions({ open, calibration, signal, threads }: StaticOptions): CaptureOptions {
+  return { open, batches: calibration, signal, threads };
+}

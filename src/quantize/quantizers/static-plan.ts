@@ -1,0 +1,164 @@
+/** @file What static quantization will do: placement, ranges, scales; all but the integers. */
+import { UnsupportedError, UsageError } from "../../errors.ts";
+import { floatsOf, type Model, type Node, opsetOf, type Value } from "../../ir/index.ts";
+import { alignChannels } from "../align-channels.ts";
+import { checkNotQuantized } from "../already-quantized.ts";
+import { calibrate, type Ranges } from "../calibrate.ts";
+import { equalize } from "../equalize.ts";
+import { forgetTypes } from "../forget-types.ts";
+import type { Layer } from "../layer.ts";
+import { type Observer, type ObserverName, observers } from "../observers/index.ts";
+import { type Placement, place } from "../placement.ts";
+import {
+  type Granularity,
+  groupParameters,
+  type Limits,
+  limitsOf,
+  type Parameters,
+  parametersOf,
+  type Range,
+  type Scheme,
+} from "../scheme.ts";
+import {
+  captureOptions,
+  type LayerSettings,
+  placementOptions,
+  type StaticOptions,
+  settingsOf,
+  staticDefaults,
+} from "./static-options.ts";
+
+/** Everything but the integers. */
+export interface StaticPlan {
+  /** The model after equalization and padding; nodes and values of the plan are its own. */
+  readonly source: Model;
+  readonly placement: Placement;
+  readonly ranges: Ranges;
+  /** Of the activations. */
+  readonly parameters: ReadonlyMap<Value, Parameters>;
+  readonly schemes: ReadonlyMap<Node, LayerScheme>;
+  readonly activation: "uint8" | "int8";
+  /** Number of calibration batches. */
+  readonly batches: number;
+}
+
+export interface LayerScheme {
+  readonly scheme: Scheme;
+  readonly parameters: readonly Parameters[];
+  readonly settings: LayerSettings;
+}
+
+/**
+ * Prepares, places and calibrates.
+ *
+ * @throws UnsupportedError below opset 13 and for a model that is quantized already, DataError without batches.
+ */
+export async function staticPlan(model: Model, options: StaticOptions): Promise<StaticPlan> {
+  checkModel(model);
+  const source = prepared(model, options);
+  const placement = place(source.graph, placementOptions(options));
+  const { ranges, batches } = await calibrate(source, placement.values, {
+    ...captureOptions(options),
+    observer: observerOf(placement, options),
+    onBatch: (batch) => options.onEvent?.({ type: "calibrate", batch }),
+  });
+  const parameters = activationParameters(placement, ranges, options);
+  const schemes = layerSchemes(placement, parameters, options);
+  const { activation = staticDefaults.activation } = options;
+  return { source, placement, ranges, parameters, schemes, activation, batches };
+}
+
+const SMALLEST_OPSET = 13;
+
+function checkModel(model: Model): void {
+  checkNotQuantized(model);
+  if (opsetOf(model) < SMALLEST_OPSET) {
+    throw new UnsupportedError("per-channel QuantizeLinear needs a newer opset", {
+      expected: `opset ${SMALLEST_OPSET} or later`,
+      got: `${opsetOf(model)}`,
+      hint: "Upgrade the model first.",
+    });
+  }
+}
+
+function prepared(model: Model, options: StaticOptions): Model {
+  const { equalization, alignChannels: align } = options;
+  const bare = forgetTypes(model);
+  const equal = equalization ? equalize(bare) : bare;
+  if (!align) return equal;
+  const { float } = placementOptions(options);
+  return alignChannels(equal, (node) => float(node) === undefined);
+}
+
+function observerOf(placement: Placement, options: StaticOptions): (value: Value) => Observer {
+  const settings = settingsOf(options);
+  const byOutput = new Map<Value, ObserverName>();
+  const clampOf = new Map([...placement.folded].map(([clamp, source]) => [source, clamp]));
+  for (const node of [...placement.layers.keys(), ...placement.others.keys()]) {
+    const output = (clampOf.get(node) ?? node).outputs[0];
+    if (output) byOutput.set(output, settings(node).observer);
+  }
+  return (value) => {
+    const name = byOutput.get(value) ?? options.observer ?? staticDefaults.observer;
+    const factory = observers[name];
+    if (!factory) {
+      const expected = Object.keys(observers).join(", ");
+      throw new UsageError("there is no such observer", { expected, got: JSON.stringify(name) });
+    }
+    return factory({ levels: 256 });
+  };
+}
+
+/** Values that share get the union of their ranges. */
+function activationParameters(
+  placement: Placement,
+  ranges: Ranges,
+  options: StaticOptions,
+): ReadonlyMap<Value, Parameters> {
+  const shared = new Map<Value, Range>();
+  for (const value of placement.values) {
+    const root = placement.representative(value);
+    const range = ranges.get(value)!;
+    const known = shared.get(root);
+    shared.set(root, known ? { min: Math.min(known.min, range.min), max: Math.max(known.max, range.max) } : range);
+  }
+  const limits = activationLimits(options);
+  return new Map(
+    placement.values.map((value) => [value, parametersOf(shared.get(placement.representative(value))!, limits, false)]),
+  );
+}
+
+function activationLimits({ activation = staticDefaults.activation }: StaticOptions): Limits {
+  return limitsOf({ dtype: activation, symmetric: false });
+}
+
+function layerSchemes(
+  { layers }: Placement,
+  activations: ReadonlyMap<Value, Parameters>,
+  options: StaticOptions,
+): ReadonlyMap<Node, LayerScheme> {
+  const settings = settingsOf(options);
+  return new Map(
+    [...layers].map(([node, layer]) => {
+      const own = settings(node);
+      const granularity: Granularity = own.perChannel
+        ? { kind: "channel", axis: layer.channelAxis }
+        : { kind: "tensor" };
+      const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: own.weightBits === 7 };
+      const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
+      const parameters = roomForBias(layer, found, activations.get(layer.input)!.scale);
+      return [node, { scheme, parameters, settings: own }];
+    }),
+  );
+}
+
+/** Enlarges scales under which the bias would not fit into 32 bits. */
+function roomForBias({ biasTensor }: Layer, parameters: readonly Parameters[], inputScale: number): Parameters[] {
+  const biases = biasTensor ? floatsOf(biasTensor) : new Float32Array(0);
+  const greatest =
+    parameters.length === 1 ? [biases.reduce((a, b) => Math.max(a, Math.abs(b)), 0)] : biases.map(Math.abs);
+  return parameters.map(({ scale, zeroPoint }, i) => {
+    const least = ((greatest[i] ?? 0) * 2 * 1.0001) / (inputScale * (2 ** 32 - 2));
+    return { scale: Math.fround(Math.max(scale, least)), zeroPoint };
+  });
+}

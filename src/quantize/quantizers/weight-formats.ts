@@ -1,0 +1,183 @@
+/** @file The forms in which weights of few bits are stored, by operator: what they need, and how they are written. */
+import {
+  constantOf,
+  type DataType,
+  type Draft,
+  floatsOf,
+  type Graph,
+  intOf,
+  makeNode,
+  type Node,
+  type Tensor,
+  tensorFromNumbers,
+} from "../../ir/index.ts";
+import type { FloatMatrix } from "../block-rounding.ts";
+import { isLayer, type Layer, layerOf } from "../layer.ts";
+import { labelOf } from "../selection.ts";
+import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
+
+export type WeightFormat = "matmul-nbits" | "dequantize";
+
+/** A node whose weights can be stored in few bits. */
+export interface WeightTarget {
+  readonly node: Node;
+  /** Present for operators that multiply, whose rounding can look at inputs. */
+  readonly layer: Layer | undefined;
+  readonly matrix: FloatMatrix;
+  readonly domain: "" | "com.microsoft";
+  /** The layout that the form has room for. */
+  layout(asked: BlockLayout): BlockLayout;
+  write(draft: Draft, matrix: BlockedMatrix): void;
+}
+
+export interface TargetOptions {
+  readonly format: WeightFormat;
+  readonly bits: number;
+  readonly convolutions: boolean;
+  readonly accuracyLevel: number;
+}
+
+/** The target that a node is, or the reason why it is none. */
+export function weightTarget(graph: Graph, node: Node, options: TargetOptions): WeightTarget | { reason: string } {
+  if (node.opType === "Gather") return embedding(graph, node, options);
+  const layer = layerOf(graph, node);
+  if (!isLayer(layer)) return layer;
+  if (node.opType === "Conv" && !options.convolutions) return { reason: "convolutions were not asked for" };
+  const dequantized = node.opType === "Conv" || options.format === "dequantize";
+  if (dequantized && options.bits === 2) return { reason: "DequantizeLinear has no 2-bit type in opset 21" };
+  return dequantized ? dequantizedTarget(layer) : nbitsTarget(layer, options.accuracyLevel);
+}
+
+function matrixOf(layer: Layer): FloatMatrix {
+  const { rows, columns } = layer;
+  const reals = floatsOf(layer.weightTensor);
+  const values = new Float64Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      values[row * columns + column] = reals[layer.position(row, column)]!;
+    }
+  }
+  return { rows, columns, values };
+}
+
+/** MatMul and Gemm: `y = x Bᵀ (+ bias)`. */
+function nbitsTarget(layer: Layer, accuracyLevel: number): WeightTarget {
+  const { node, weight, rows, columns, bias, biasTensor } = layer;
+  return {
+    node,
+    layer,
+    matrix: matrixOf(layer),
+    domain: "com.microsoft",
+    layout: (asked) => asked,
+    write(draft, matrix) {
+      const { bits, size, symmetric } = matrix.layout;
+      const { b, scales, zeroPoints } = packForMatMulNBits(matrix);
+      const inputs = [
+        layer.input,
+        draft.constant(`${weight.name}_Q${bits}`, b),
+        draft.constant(`${weight.name}_scale`, scales),
+      ];
+      if (!symmetric) inputs.push(draft.constant(`${weight.name}_zero_point`, zeroPoints));
+      const attributes = { K: columns, N: rows, bits, block_size: size, accuracy_level: accuracyLevel };
+      const product = bias ? draft.value(`${labelOf(node)}_product`) : node.outputs[0];
+      const name = node.name || labelOf(node);
+      const nodes = [
+        makeNode("MatMulNBits", inputs, [product], { domain: "com.microsoft", name: `${name}_Q${bits}`, attributes }),
+      ];
+      if (bias && biasTensor && product) nodes.push(makeNode("Add", [product, bias], node.outputs, { name }));
+      draft.replaceNode(node, ...nodes);
+    },
+  };
+}
+
+/** DequantizeLinear before the operator: blocks along the inputs of matrices, one scale per channel for convolutions. */
+function dequantizedTarget(layer: Layer): WeightTarget {
+  const { node, weight, rows, weightTensor, columns } = layer;
+  const isConv = node.opType === "Conv";
+  return {
+    node,
+    layer,
+    matrix: matrixOf(layer),
+    domain: "",
+    layout: (asked) => (isConv ? { ...asked, size: columns } : asked),
+    write(draft, matrix) {
+      const blocks = blocksIn(matrix);
+      const dtype: DataType = matrix.layout.bits === 8 ? "uint8" : "uint4";
+      const data = new Float64Array(rows * columns);
+      for (let row = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++) {
+          data[layer.position(row, column)] = matrix.integers[row * columns + column]!;
+        }
+      }
+      const rowsFirst = layer.channelAxis === 0;
+      const blockDims = isConv ? [rows] : rowsFirst ? [rows, blocks] : [blocks, rows];
+      const perBlock = (type: DataType, of: (p: BlockedMatrix["parameters"][number]) => number): Tensor => {
+        const at = (i: number): number => (rowsFirst ? i : (i % rows) * blocks + Math.floor(i / rows));
+        const values = Float64Array.from({ length: rows * blocks }, (_, i) => of(matrix.parameters[at(i)]!));
+        return tensorFromNumbers(type, blockDims, values);
+      };
+      const inputs = [
+        draft.constant(`${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
+        draft.constant(
+          `${weight.name}_scale`,
+          perBlock("float32", ({ scale }) => scale),
+        ),
+        draft.constant(
+          `${weight.name}_zero_point`,
+          perBlock(dtype, ({ zeroPoint }) => zeroPoint),
+        ),
+      ];
+      const output = draft.value(`${weight.name}_DequantizeLinear_Output`);
+      const attributes = isConv ? { axis: 0 } : { axis: 1 - layer.channelAxis, block_size: matrix.layout.size };
+      const dequantize = makeNode("DequantizeLinear", inputs, [output], {
+        name: `${weight.name}_DequantizeLinear`,
+        attributes,
+      });
+      const swapped = { ...node, inputs: node.inputs.map((value, i) => (i === 1 ? output : value)) };
+      draft.replaceNode(node, dequantize, swapped);
+    },
+  };
+}
+
+const EMBEDDING_BITS = new Set([4, 8]);
+
+/** Rows of a table, dequantized as they are looked up. */
+function embedding(graph: Graph, node: Node, { bits, format }: TargetOptions): WeightTarget | { reason: string } {
+  const [table, indices] = node.inputs;
+  const source = constantOf(graph, table);
+  if (!table || !indices || source?.dtype !== "float32") return { reason: "it looks up no float32 constant" };
+  const [rows = 0, columns = 0] = source.dims;
+  if (source.dims.length !== 2 || intOf(node, "axis", 0) !== 0)
+    return { reason: "it does not look up rows of a matrix" };
+  if (format === "dequantize") return { reason: "a DequantizeLinear would dequantize the whole table for each lookup" };
+  if (!EMBEDDING_BITS.has(bits)) return { reason: `GatherBlockQuantized has no ${bits}-bit form` };
+  return {
+    node,
+    layer: undefined,
+    matrix: { rows, columns, values: Float64Array.from(floatsOf(source)) },
+    domain: "com.microsoft",
+    layout: (asked) => asked,
+    write(draft, matrix) {
+      const { size } = matrix.layout;
+      const dtype: DataType = bits === 8 ? "uint8" : "uint4";
+      const blockDims = [rows, blocksIn(matrix)];
+      const part = (suffix: string, tensor: Tensor) => draft.constant(`${table.name}_${suffix}`, tensor);
+      const zeros = matrix.parameters.map(({ zeroPoint }) => zeroPoint);
+      const scales = matrix.parameters.map(({ scale }) => scale);
+      const inputs = [
+        part("quantized", tensorFromNumbers(dtype, [rows, columns], matrix.integers)),
+        indices,
+        part("scale", tensorFromNumbers("float32", blockDims, scales)),
+        part("zero_point", tensorFromNumbers(dtype, blockDims, zeros)),
+      ];
+      const attributes = { gather_axis: 0, quantize_axis: 1, block_size: size, ...(bits === 8 ? { bits } : {}) };
+      const name = node.name || labelOf(node);
+      const lookup = makeNode("GatherBlockQuantized", inputs, node.outputs, {
+        domain: "com.microsoft",
+        name,
+        attributes,
+      });
+      draft.replaceNode(node, lookup);
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
+import { UnsupportedError, UsageError } from "../../errors.ts";
+import { type Draft, editModel, type Model, opsetOf } from "../../ir/index.ts";
+import { checkNotQuantized } from "../already-quantized.ts";
+import { roundGroups } from "../block-rounding.ts";
+import type { CaptureOptions } from "../capture.ts";
+import { weightedOperators } from "../layer.ts";
+import { gatherLayers } from "../layer-moments.ts";
+import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
+import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
+import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { withoutUnread } from "../unread.ts";
+import { type BlockLayout, checkLayout, type WeightBits } from "../weight-blocks.ts";
+import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
+
+export interface WeightOnlyOptions {
+  /** Default 4. */
+  readonly bits?: WeightBits;
+  /** Inputs that share a scale; default 32. */
+  readonly blockSize?: BlockLayout["size"];
+  /** Default false: each block has a zero point of its own. */
+  readonly symmetric?: boolean;
+  /**
+   * `matmul-nbits`: MatMul and Gemm become com.microsoft.MatMulNBits, embeddings GatherBlockQuantized; `dequantize`: a DequantizeLinear
+   * before the operator, in blocks for matrices (opset 21) and per channel for convolutions. Convolutions take the second form in
+   * either case. Default `matmul-nbits`.
+   */
+  readonly format?: WeightFormat;
+  /** Convolutions too: smaller, and slower, as weights are dequantized in every run. Default false. */
+  readonly convolutions?: boolean;
+  /** `second-order` needs `open` and `calibration`. Default `nearest`. */
+  readonly rounding?: RoundingName;
+  /** Of MatMulNBits: 4 computes on activations rounded to int8, 0 in float32. Default 4. */
+  readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
+  readonly open?: CaptureOptions["open"];
+  readonly calibration?: CaptureOptions["batches"];
+  readonly exclude?: readonly NodePattern[];
+  readonly include?: readonly NodePattern[];
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: QuantizeEvent) => void;
+}
+
+/**
+ * Stores the weights of MatMul, Gemm and Gather, and of Conv when asked, in few bits.
+ *
+ * @throws UsageError for a layout that no kernel has and for second-order rounding without data; UnsupportedError below the
+ * opset that the format needs and for a model that is quantized already.
+ */
+export async function quantizeWeights(model: Model, options: WeightOnlyOptions = {}): Promise<Quantized<Model>> {
+  checkNotQuantized(model);
+  const layout: BlockLayout = {
+    bits: options.bits ?? 4,
+    size: options.blockSize ?? 32,
+    symmetric: options.symmetric ?? false,
+  };
+  checkLayout(layout);
+  const format = options.format ?? "matmul-nbits";
+  checkOpset(model, format, options);
+  const { targets, reports } = choose(model, layout, options);
+  const moments = await momentsOf(model, targets, options);
+  const result = editModel(model, (draft) => {
+    for (const target of targets)
+      reports.push(write(draft, target, { layout, options, moments: moments?.get(target.node) }));
+  });
+  const opsets = new Map(result.opsets);
+  if (targets.some(({ domain }) => domain === "com.microsoft")) opsets.set("com.microsoft", 1);
+  return { model: withoutUnread({ ...result, opsets }), report: { form: "weight-only", layers: reports } };
+}
+
+function checkOpset(model: Model, format: WeightFormat, { convolutions, bits = 4 }: WeightOnlyOptions): void {
+  const least = format === "dequantize" || (convolutions && bits < 8) ? 21 : 13;
+  if (opsetOf(model) >= least) return;
+  throw new UnsupportedError("DequantizeLinear in this form needs a newer opset", {
+    expected: `opset ${least} or later`,
+    got: `${opsetOf(model)}`,
+    hint: "Upgrade the model first.",
+  });
+}
+
+interface Chosen {
+  readonly targets: WeightTarget[];
+  readonly reports: LayerReport[];
+}
+
+function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions): Chosen {
+  const { format = "matmul-nbits", convolutions = false, accuracyLevel = 4 } = options;
+  const excluded = matcher(options.exclude ?? []);
+  const included = options.include && matcher(options.include);
+  const targets: WeightTarget[] = [];
+  const reports: LayerReport[] = [];
+  for (const node of model.graph.nodes) {
+    if (!weightedOperators.has(node.opType) && node.opType !== "Gather") continue;
+    const named = excluded(node) || included?.(node) === false;
+    const target = named
+      ? { reason: "excluded by name" }
+      : weightTarget(model.graph, node, { format, convolutions, accuracyLevel, bits });
+    if (!("reason" in target)) targets.push(target);
+    else reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });
+  }
+  return { targets, reports };
+}
+
+/** Moments of the layers' inputs in the float model, when the rounding needs them. */
+async function momentsOf(model: Model, targets: readonly WeightTarget[], options: WeightOnlyOptions) {
+  if ((options.rounding ?? "nearest") === "nearest") return undefined;
+  const { open, calibration, signal, threads } = options;
+  if (!open || !calibration) {
+    throw new UsageError("second-order rounding looks at inputs", {
+      expected: "open and calibration",
+      got: "neither or one",
+    });
+  }
+  const layers = new Map(targets.flatMap(({ node, layer }) => (layer ? [[node, layer] as const] : [])));
+  if (layers.size === 0) return undefined;
+  const layerInputs = new Map([...layers].map(([node, { input }]) => [node, input]));
+  let batchCount = 0;
+  for await (const _ of calibration()) batchCount++;
+  const capture = { open, batches: calibration, signal, threads, batchCount: Math.max(1, batchCount) };
+  return gatherLayers({ model, layerInputs }, layers, undefined, {
+    ...capture,
+    onBatch: (batch) => options.onEvent?.({ type: "moments", batch, layers: layers.size }),
+  });
+}
+
+interface WriteContext {
+  readonly layout: BlockLayout;
+  readonly options: WeightOnlyOptions;
+  readonly moments: readonly Moments[] | undefined;
+}
+
+function write(draft: Draft, target: WeightTarget, { layout, options, moments }: WriteContext): LayerReport {
+  const { node, layer } = target;
+  const own = target.layout(layout);
+  const rounding = roundings[options.rounding ?? "nearest"]();
+  const matrix = roundGroups(target.matrix, layer?.groups ?? 1, own, rounding, moments);
+  target.write(draft, matrix);
+  const scales = matrix.parameters.map(({ scale }) => Math.abs(scale));
+  return {
+    node: labelOf(node),
+    opType: node.opType,
+    quantized: true,
+    bits: own.bits,
+    granularity: own.size === layer?.columns ? "channel" : `blocks of ${own.size}`,
+    rounding: moments ? (options.rounding ?? "nearest") : "nearest",
+    weightScale: { min: scales.reduce((a, b) => Math.min(a, b)), max: scales.reduce((a, b) => Math.max(a, b)) },
+  };
+}
