@@ -29,7 +29,7 @@ export const floatFormats: Partial<Record<DataType, FloatFormat>> = {
   float8e8m0: {
     decode: (bits) => (bits === 255 ? Number.NaN : 2 ** (bits - 127)),
     encode: (value) =>
-      value > 0 ? Math.min(254, Math.max(0, Math.round(Math.log2(value)) + 127)) : value === 0 ? 0 : 255,
+      value > 0 ? Math.min(254, Math.max(0, Math.floor(Math.log2(value / 1.5)) + 128)) : value === 0 ? 0 : 255,
   },
 };
 
