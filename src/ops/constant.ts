@@ -16,7 +16,14 @@ import { noAxes, throughAxes } from "./axes.ts";
 import { costPerOutput, noCost } from "./cost.ts";
 import { asTensor, dimsFrom, dimsOf, dtypeOf, productDims, typed } from "./dims.ts";
 import { pointwise } from "./elementwise.ts";
-import type { InferContext, InferRule, NodeFacts, OpSpec, SymbolRule } from "./spec.ts";
+import {
+  type InferContext,
+  type InferRule,
+  type NodeFacts,
+  type OpSpec,
+  SYMBOL_LIMIT,
+  type SymbolRule,
+} from "./spec.ts";
 import { sameSymbols, settle } from "./symbols.ts";
 import { numbersIn } from "./tensors.ts";
 
@@ -71,13 +78,15 @@ function filling({ node }: NodeFacts): Tensor | undefined {
   return tensorAttribute(node, "value");
 }
 
+/** A scalar, or a vector of a known length, filled with one value. */
 const filledSymbols: SymbolRule = (facts) => {
-  const length = facts.symbols(0)?.[0];
-  const scalar = facts.symbols(0)?.length === 0;
-  if (!scalar && (facts.symbols(0)?.length !== 1 || typeof length !== "number" || length > 1024)) return undefined;
+  const target = facts.symbols(0);
+  const length = target?.length === 0 ? 1 : target?.[0];
+  if (!target || target.length > 1 || typeof length !== "number" || length < 0 || length > SYMBOL_LIMIT)
+    return undefined;
   const value = filling(facts);
-  const [item] = value ? (numbersIn(value) ?? [UNKNOWN_DIM]) : [0];
-  return Array<Dim>(scalar ? 1 : Number(length)).fill(item ?? UNKNOWN_DIM);
+  const [item] = value ? (numbersIn(value) ?? []) : [0];
+  return Array<Dim>(length).fill(item ?? UNKNOWN_DIM);
 };
 
 /** The part of the dims that `start` and `end` leave. */

@@ -1,7 +1,7 @@
 /** @file Operators of `com.microsoft` that ONNX Runtime fuses into or quantizes with. */
 import { type DataType, type Dim, type Dims, elementCount, intOf, type Node, UNKNOWN_DIM } from "../ir/index.ts";
 import { broadcastAxes, end, mixed, same, throughAxes } from "./axes.ts";
-import { costPerInput, costPerOutput, macCost, noCost } from "./cost.ts";
+import { costPerInput, costPerOutput, macCost, noCost, unknownCost } from "./cost.ts";
 import { asTensor, axisIn, broadcastDims, dimsOf, dtypeOf, equalDim, mapDim, sumDims, typed } from "./dims.ts";
 import { pointwise, sameType } from "./elementwise.ts";
 import { matrixProduct } from "./matmul.ts";
@@ -104,7 +104,10 @@ const packedAxes: AxisRule = (node) => {
 /** Y like X; then mean, inverse deviation and the sum before the norm. */
 const inferSkipNorm: InferRule = (context) => {
   const x = asTensor(context.input(0));
-  const statistics = typed("float32", x?.dims?.with(-1, 1));
+  const statistics = typed(
+    "float32",
+    x?.dims?.map((dim, i, dims) => (i === dims.length - 1 ? 1 : dim)),
+  );
   return [x, statistics, statistics, x];
 };
 
@@ -191,7 +194,7 @@ export const contribOps = {
     since: [1],
     infer: sameType,
     axes: rowAxes,
-    cost: () => undefined,
+    cost: unknownCost,
     weights: { quantized: [2, 5, 8], settings: [3, 6, 9] },
     ...rounding,
   },
@@ -254,7 +257,7 @@ function lastOrFirst(first: OpSpec, last: OpSpec): OpSpec {
     since: [1],
     infer: (context) => chosen(context).infer(context),
     axes: (node) => chosen(node).axes(node),
-    cost: (node) => chosen(node).cost(node),
+    cost: first.cost,
     weights: quantizedSettings,
     ...rounding,
   };

@@ -1,5 +1,4 @@
 /** @file The cost of a whole model: multiply-accumulates, parameters and bytes, in all and by node. */
-import { ShapeError } from "../errors.ts";
 import {
   allGraphs,
   byteLength,
@@ -18,7 +17,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { asTensor } from "./dims.ts";
-import type { Inference } from "./infer.ts";
+import { type Inference, isMisfit } from "./infer.ts";
 import { inferModel } from "./model.ts";
 import type { Cost } from "./spec.ts";
 import { specOf } from "./table.ts";
@@ -190,7 +189,7 @@ function costIn(node: Node, inference: Inference): Cost | undefined {
   try {
     return specOf(node)?.cost(inference.facts(node));
   } catch (error) {
-    if (error instanceof ShapeError) return undefined;
+    if (isMisfit(error)) return undefined;
     throw error;
   }
 }

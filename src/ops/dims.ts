@@ -40,8 +40,14 @@ export function typed(dtype: DataType | undefined, dims?: Dims): TensorType | un
   return dtype && tensorType(dtype, dims);
 }
 
+/** More axes than any tensor has. */
+const MOST_AXES = 256;
+
 /** `rank` dims of which nothing is known. */
 export function unknownDims(rank: number): Dims {
+  if (!(rank >= 0 && rank <= MOST_AXES)) {
+    throw new ShapeError("a tensor has an impossible rank", { expected: `0 to ${MOST_AXES}`, got: `${rank}` });
+  }
   return Array<Dim>(rank).fill(UNKNOWN_DIM);
 }
 

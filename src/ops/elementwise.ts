@@ -142,7 +142,7 @@ export const elementwiseOps = {
   Swish: unary([24]),
   Tan: unary([7, 22]),
   Tanh: unary([1, 6, 13]),
-  ThresholdedRelu: unary([1, 10, 22]),
+  ThresholdedRelu: unary([10, 22]),
 
   Add: broadcasting([1, 6, 7, 13, 14], undefined, { symbols: binarySymbols((a, b) => a + b, addNames) }),
   Sub: broadcasting([1, 6, 7, 13, 14], undefined, { symbols: binarySymbols((a, b) => a - b, subtractNames) }),

@@ -5,7 +5,15 @@ import { dtypeAttribute } from "./constant.ts";
 import { costPerInput, costPerOutput, noCost } from "./cost.ts";
 import { asTensor, axisIn, dimsOf, dtypeOf, integers, typed, unknownDims } from "./dims.ts";
 import { sameType } from "./elementwise.ts";
-import type { AxisLink, AxisRule, InferRule, NodeFacts, OpSpec, SymbolRule } from "./spec.ts";
+import {
+  type AxisLink,
+  type AxisRule,
+  type InferRule,
+  type NodeFacts,
+  type OpSpec,
+  SYMBOL_LIMIT,
+  type SymbolRule,
+} from "./spec.ts";
 import { settle } from "./symbols.ts";
 
 const moves = { cost: noCost, exactness: "exact" } as const;
@@ -154,7 +162,7 @@ function rangeLength(facts: NodeFacts): Dim {
 const rangeSymbols: SymbolRule = (facts) => {
   const length = rangeLength(facts);
   const [start, delta] = [facts.symbols(0)?.[0], facts.symbols(2)?.[0]];
-  if (typeof length !== "number" || length > 1024 || typeof start !== "number" || typeof delta !== "number")
+  if (typeof length !== "number" || length > SYMBOL_LIMIT || typeof start !== "number" || typeof delta !== "number")
     return undefined;
   return Array.from({ length }, (_, i) => settle(start + i * delta, dtypeOf(facts, 0)));
 };

@@ -1,5 +1,5 @@
 /** @file The inference driver: walks the nodes once in order and asks each operator's entry. It knows no operator. */
-import { LimitError, ShapeError } from "../errors.ts";
+import { InvalidModelError, LimitError, type LitheError, ShapeError } from "../errors.ts";
 import {
   type Dim,
   type Dims,
@@ -18,7 +18,7 @@ import {
   type ValueType,
 } from "../ir/index.ts";
 import { asTensor } from "./dims.ts";
-import { callableOf, type FunctionTable, functionTable } from "./functions.ts";
+import { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
 import { type Bindings, bindingsOf, settleType } from "./settle.ts";
 import { type InferContext, type NodeFacts, type OpSpec, SYMBOL_LIMIT, type TypedNode } from "./spec.ts";
 import { numbersIn } from "./tensors.ts";
@@ -73,7 +73,12 @@ interface Run {
   readonly reached: Set<Node>;
   /** Node visits left; loops and functions repeat nodes, a hostile model could repeat them without end. */
   budget: number;
+  /** Function calls that are open. */
+  depth: number;
 }
+
+/** How deep functions may call each other. */
+const DEPTH = 64;
 
 /** Types of every value of the model. */
 export function inferWith(find: FindSpec, model: Model, options: InferOptions = {}): Inference {
@@ -96,7 +101,7 @@ export function inferWith(find: FindSpec, model: Model, options: InferOptions = 
 }
 
 function newRun(parts: Pick<Run, "find" | "functions" | "bindings" | "options">): Run {
-  return { ...parts, problems: [], opaque: new Set(), reached: new Set(), budget: Number.POSITIVE_INFINITY };
+  return { ...parts, problems: [], opaque: new Set(), reached: new Set(), budget: Number.POSITIVE_INFINITY, depth: 0 };
 }
 
 /** Inference node by node, for graphs that are still being built. */
@@ -170,18 +175,23 @@ function inferNode(run: Run, scope: Scope, node: Node): void {
 
 function outputTypes(run: Run, scope: Scope, node: Node): readonly (ValueType | undefined)[] {
   const callable = callableOf(run.functions, node);
-  if (callable) {
-    const inner = newScope(callable.opsets);
-    callable.inputs.forEach((input, i) => {
-      bindValue(scope, inner, node.inputs[i], input);
-    });
-    inferNodes(run, inner, { nodes: callable.nodes, outputs: callable.outputs, initializers: new Map() });
-    return callable.outputs.map((output) => inner.types.get(output));
-  }
+  if (callable) return calledTypes(run, scope, node, callable);
   const spec = run.find(node);
   if (spec) return spec.infer(contextOf(run, scope, node));
   run.opaque.add(node);
   return run.options.opaque?.(node) ?? [];
+}
+
+function calledTypes(run: Run, scope: Scope, node: Node, callable: Callable): readonly (ValueType | undefined)[] {
+  if (run.depth >= DEPTH) throw new LimitError("functions call each other too deeply", { where: describeNode(node) });
+  const inner = newScope(callable.opsets);
+  callable.inputs.forEach((input, i) => {
+    bindValue(scope, inner, node.inputs[i], input);
+  });
+  run.depth++;
+  inferNodes(run, inner, { nodes: callable.nodes, outputs: callable.outputs, initializers: new Map() });
+  run.depth--;
+  return callable.outputs.map((output) => inner.types.get(output));
 }
 
 function bindValue(from: Scope, to: Scope, source: Value | undefined, target: Value): void {
@@ -196,7 +206,7 @@ function attempt<T>(run: Run, node: Node, work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof ShapeError)) throw error;
+    if (!isMisfit(error)) throw error;
     run.problems.push(problem(node, error.message));
     return undefined;
   }
@@ -207,9 +217,14 @@ function symbolsOf(spec: OpSpec | undefined, facts: NodeFacts, output: number): 
   try {
     return spec?.symbols?.(facts, output);
   } catch (error) {
-    if (error instanceof ShapeError) return undefined;
+    if (isMisfit(error)) return undefined;
     throw error;
   }
+}
+
+/** Whether an error says that a node's inputs or attributes do not fit. */
+export function isMisfit(error: unknown): error is LitheError {
+  return error instanceof ShapeError || error instanceof InvalidModelError;
 }
 
 function problem(node: Node, message: string): InferenceProblem {

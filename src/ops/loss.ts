@@ -1,7 +1,7 @@
 /** @file Losses, and the optimizer steps of ai.onnx.preview.training. */
 import { stringOf } from "../ir/index.ts";
 import { end, mixed, opaqueAxes, reduced, same } from "./axes.ts";
-import { costPerInput } from "./cost.ts";
+import { costPerInput, unknownCost } from "./cost.ts";
 import { asTensor, dimsOf, dtypeOf, typed } from "./dims.ts";
 import type { AxisRule, InferRule, OpSpec } from "./spec.ts";
 
@@ -48,7 +48,7 @@ function optimizer(groups: number): OpSpec {
       return context.node.outputs.map((_, i) => asTensor(context.input(2 + (i % size))));
     },
     axes: opaqueAxes,
-    cost: () => undefined,
+    cost: unknownCost,
     exactness: "rounding",
   };
 }
@@ -63,7 +63,7 @@ export const lossOps = {
     since: [1],
     infer: (context) => context.node.outputs.map((_, i) => asTensor(context.input(i))),
     axes: opaqueAxes,
-    cost: () => undefined,
+    cost: unknownCost,
     exactness: "rounding",
   },
 } satisfies Record<string, OpSpec>;

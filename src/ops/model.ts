@@ -1,5 +1,4 @@
 /** @file Inference over whole models and over graphs that are being built, with the table put in. */
-import { ShapeError } from "../errors.ts";
 import {
   type Graph,
   type InferTypes,
@@ -12,7 +11,7 @@ import {
   type ValueType,
   withGraph,
 } from "../ir/index.ts";
-import { type Inference, type InferOptions, inferWith, type NodeInference, nodeInference } from "./infer.ts";
+import { type Inference, type InferOptions, inferWith, isMisfit, type NodeInference, nodeInference } from "./infer.ts";
 import type { AxisEnd, AxisLink } from "./spec.ts";
 import { specOf } from "./table.ts";
 
@@ -35,7 +34,7 @@ export function axesOf(inference: Inference, node: Node): readonly AxisLink[] | 
         outputs: given(link.outputs, node.outputs),
       }));
   } catch (error) {
-    if (error instanceof ShapeError) return undefined;
+    if (isMisfit(error)) return undefined;
     throw error;
   }
 }

@@ -23,7 +23,7 @@ import {
 } from "./dims.ts";
 import { sameType } from "./elementwise.ts";
 import { reshapeLinks } from "./reshape-links.ts";
-import type { AxisRule, InferRule, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
+import { type AxisRule, type InferRule, type NodeFacts, type OpSpec, SYMBOL_LIMIT, type TypedNode } from "./spec.ts";
 import { sameSymbols } from "./symbols.ts";
 
 const moves = { cost: noCost, exactness: "exact" } as const;
@@ -324,5 +324,5 @@ function expandSymbols(facts: NodeFacts, output: number): readonly Dim[] | undef
   const target = integers(facts, 1);
   if (output !== 0 || !items || target?.length !== 1) return undefined;
   if (items.length === target[0] || target[0] === 1) return items;
-  return items.length === 1 ? Array<Dim>(Math.min(target[0]!, 1024)).fill(items[0]!) : undefined;
+  return items.length === 1 ? Array<Dim>(Math.min(Math.max(0, target[0]!), SYMBOL_LIMIT)).fill(items[0]!) : undefined;
 }

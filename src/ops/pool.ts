@@ -1,7 +1,7 @@
 /** @file Pools over sliding windows and over whole planes. */
 import { type DataType, type Dim, type Dims, elementCount, intsOf, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, mixed, same } from "./axes.ts";
-import { costPerInput, elementwiseCost, outputCount } from "./cost.ts";
+import { costPerInput, costPerOutput, elementwiseCost, outputCount } from "./cost.ts";
 import { asTensor, checkRank, dimFrom, dimsOf, dtypeOf, typed, unknownDims } from "./dims.ts";
 import type { AxisRule, CostRule, Exactness, InferContext, InferRule, OpSpec } from "./spec.ts";
 import { windowCounts, windowOf } from "./windows.ts";
@@ -39,7 +39,7 @@ function inferPool(channelsLast: boolean, further?: DataType): InferRule {
 }
 
 /** Every element of the window once per output element. */
-const windowCost: CostRule = (node) => {
+export const costPerWindow: CostRule = (node) => {
   const [outputs, window] = [outputCount(node), elementCount(intsOf(node.node, "kernel_shape") ?? [])];
   return elementwiseCost(outputs === undefined || window === undefined ? undefined : outputs * window);
 };
@@ -58,7 +58,7 @@ export function pool(
     since,
     infer: inferPool(channelsLast, further),
     axes: poolAxes(channelsLast),
-    cost: windowCost,
+    cost: costPerWindow,
     exactness,
   };
   return entry;
@@ -135,14 +135,14 @@ export const poolOps = {
     since: [10, 16, 22],
     infer: roiType(({ node }) => [sizeAttribute(node, "output_height"), sizeAttribute(node, "output_width")], 1),
     axes: roiAxes,
-    cost: (node) => elementwiseCost(outputCount(node)),
+    cost: costPerOutput,
     exactness: "rounding",
   },
   MaxRoiPool: {
     since: [1, 22],
     infer: roiType(({ node }) => intsOf(node, "pooled_shape") ?? unknownDims(2), 1),
     axes: roiAxes,
-    cost: (node) => elementwiseCost(outputCount(node)),
+    cost: costPerOutput,
     exactness: "exact",
   },
   LRN: {

@@ -18,7 +18,16 @@ import {
   typed,
   unknownDims,
 } from "./dims.ts";
-import type { AxisEnd, AxisLink, AxisRule, InferRule, NodeFacts, OpSpec, SymbolRule } from "./spec.ts";
+import {
+  type AxisEnd,
+  type AxisLink,
+  type AxisRule,
+  type InferRule,
+  type NodeFacts,
+  type OpSpec,
+  SYMBOL_LIMIT,
+  type SymbolRule,
+} from "./spec.ts";
 
 const moves = { cost: noCost, exactness: "exact" } as const;
 
@@ -46,7 +55,8 @@ const concatSymbols: SymbolRule = (facts) => {
   const parts: Dim[] = [];
   for (const i of facts.node.inputs.keys()) {
     const length = lengthOf(facts, i);
-    const items = facts.symbols(i) ?? (length === undefined ? undefined : Array<Dim>(Math.min(length, 1024)).fill(""));
+    const items =
+      facts.symbols(i) ?? (length === undefined ? undefined : Array<Dim>(Math.min(length, SYMBOL_LIMIT)).fill(""));
     if (!items) return undefined;
     parts.push(...items);
   }

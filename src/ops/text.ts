@@ -22,7 +22,7 @@ const leadingAxis: AxisRule = () => [same(end(0, 0), end(0, 0))];
 const inferNormalizer: InferRule = (context) => {
   const dims = dimsOf(context, 0);
   const stops = (stringsAttribute(context.node, "stopwords") ?? []).length > 0;
-  return [typed("string", stops ? dims?.with(-1, UNKNOWN_DIM) : dims)];
+  return [typed("string", stops ? dims?.map((dim, i) => (i === dims.length - 1 ? UNKNOWN_DIM : dim)) : dims)];
 };
 
 /** One weight per n-gram of the pool. */
@@ -51,9 +51,9 @@ function mappedType(facts: NodeFacts): DataType | undefined {
   return held;
 }
 
-function learner(targets: (node: Node) => Dim, dtype?: DataType): OpSpec {
+function learner(since: readonly number[], targets: (node: Node) => Dim, dtype?: DataType): OpSpec {
   return {
-    since: [1],
+    since,
     infer: (context) => [
       typed(dtype ?? dtypeOf(context, 0), [dimsOf(context, 0)?.[0] ?? UNKNOWN_DIM, targets(context.node)]),
     ],
@@ -121,9 +121,9 @@ export const textOps = {
     (context) => [typed(mappedType(context), dimsOf(context, 0))],
     exact,
   ),
-  "ai.onnx.ml::TreeEnsemble": learner((node) => intOf(node, "n_targets", 1)),
-  "ai.onnx.ml::TreeEnsembleRegressor": learner((node) => intOf(node, "n_targets", 1), "float32"),
-  "ai.onnx.ml::LinearRegressor": learner((node) => intOf(node, "targets", 1), "float32"),
+  "ai.onnx.ml::TreeEnsemble": learner([5], (node) => intOf(node, "n_targets", 1)),
+  "ai.onnx.ml::TreeEnsembleRegressor": learner([1, 3, 5], (node) => intOf(node, "n_targets", 1), "float32"),
+  "ai.onnx.ml::LinearRegressor": learner([1], (node) => intOf(node, "targets", 1), "float32"),
   "ai.onnx.ml::TreeEnsembleClassifier": classifier([1, 3, 5], "classlabels_strings"),
   "ai.onnx.ml::LinearClassifier": classifier([1], "classlabels_strings"),
 } satisfies Record<string, OpSpec>;
