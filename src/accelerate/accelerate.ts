@@ -121,7 +121,7 @@ class Job {
     const context = await this.#candidateContext(cleaned, samples);
     for (const candidate of firstCandidates(context)) await this.#try(candidate, original, samples);
     const sensitivity = await this.#mixed(context, original, samples);
-    return this.#choose(cleaned, original, samples, sensitivity);
+    return await this.#choose(cleaned, original, samples, sensitivity);
   }
 
   /** The cleaned model, or the original where cleaning changes its answers. */
@@ -283,7 +283,7 @@ class Job {
         comparison,
         providers,
         sensitivity,
-        samples: counted(comparison, tried),
+        samples: { selection: tried.comparison.n, verification: comparison.n },
       });
     }
     const bytes = encodeModel(cleaned);
@@ -309,7 +309,7 @@ class Job {
     samples: Samples,
   ): Promise<MeasuredComparison> {
     await using session = await openSession(model, this.#session);
-    return measure(
+    return await measure(
       original,
       { session, bytes: bytes.byteLength },
       samples,

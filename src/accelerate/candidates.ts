@@ -1,6 +1,7 @@
 /** @file The forms that are tried, as a list; each says how it is built. */
+import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { type QuantizeEvent, quantizeStatic, type StaticOptions } from "../quantize/index.ts";
+import { type QuantizeEvent, type QuantizeOptions, quantize, type StaticOptions } from "../quantize/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession } from "../runtime/index.ts";
 import type { LayerSensitivity } from "./result.ts";
 
@@ -19,9 +20,8 @@ export interface CandidateContext {
 }
 
 /** What distinguishes one static form from another. */
-export type StaticRecipe = Pick<
-  StaticOptions,
-  "observer" | "rounding" | "biasCorrection" | "equalization" | "alignChannels" | "exclude"
+export type StaticRecipe = Partial<
+  Pick<StaticOptions, "observer" | "rounding" | "biasCorrection" | "equalization" | "sequential" | "exclude">
 >;
 
 export interface Candidate {
@@ -32,19 +32,36 @@ export interface Candidate {
   build(): Promise<Model>;
 }
 
-const recipes: readonly (readonly [string, StaticRecipe])[] = [
-  ["static int8, min-max", { observer: "min-max", rounding: "nearest", biasCorrection: true }],
-  ["static int8, percentile, second-order", { observer: "percentile", rounding: "second-order" }],
-  ["static int8, mse, second-order", { observer: "mse", rounding: "second-order" }],
+/** Cheap recipes first: they show what a form is worth before time goes into the careful ones. */
+const quick: readonly (readonly [string, StaticRecipe])[] = [
+  ["static int8, min-max", { observer: "min-max" }],
+  ["static int8, percentile, bias-corrected", { observer: "percentile", biasCorrection: true, sequential: false }],
+];
+
+const careful: readonly (readonly [string, StaticRecipe])[] = [
+  ["static int8, mse, second-order", { observer: "mse", rounding: "second-order", sequential: false }],
+  ["static int8, percentile, second-order", { observer: "percentile", rounding: "second-order", sequential: false }],
   ["static int8, equalized, mse, second-order", { observer: "mse", rounding: "second-order", equalization: true }],
   ["static int8, min-max, second-order", { observer: "min-max", rounding: "second-order" }],
   ["static int8, moving average, second-order", { observer: "moving-average", rounding: "second-order" }],
   ["static int8, entropy, second-order", { observer: "entropy", rounding: "second-order" }],
 ];
 
-/** Forms that need no knowledge of the others' results, the most promising first. */
+/** Forms that need no calibration. */
+const others: readonly (readonly [string, QuantizeOptions])[] = [
+  ["dynamic int8", { form: "dynamic" }],
+  ["float16", { form: "float16" }],
+  ["weight-only 8-bit", { form: "weight-only", bits: 8 }],
+  ["weight-only 4-bit", { form: "weight-only", bits: 4 }],
+];
+
+/** Forms that need no knowledge of the others' results: cheap ones, then the most promising of the careful ones. */
 export function firstCandidates(context: CandidateContext): Candidate[] {
-  return recipes.map(([form, recipe]) => staticCandidate(context, form, recipe));
+  const [fast, slow] = [quick, careful].map((recipes) =>
+    recipes.map(([form, recipe]) => staticCandidate(context, form, recipe)),
+  );
+  const free = others.map(([form, options]): Candidate => ({ form, build: () => quantized(context, options) }));
+  return [...fast!, ...free, ...slow!];
 }
 
 /** `best` with the 1, 2, 4, … most sensitive layers kept in float. */
@@ -63,25 +80,21 @@ export function mixedCandidates(
 }
 
 function staticCandidate(context: CandidateContext, form: string, recipe: StaticRecipe): Candidate {
-  return {
-    form,
-    static: recipe,
-    async build() {
-      const { model } = await quantizeStatic(context.model, { ...commonOptions(context, form), ...recipe });
-      return model;
-    },
-  };
+  const { open, calibration, weightBits, threads, signal, progress } = context;
+  const onEvent = (event: QuantizeEvent): void => tell(event, form, progress);
+  const common = { form: "static", open, calibration, weightBits, threads, signal, onEvent } as const;
+  return { form, static: recipe, build: () => quantized(context, { ...common, ...recipe }) };
 }
 
-function commonOptions({ open, calibration, weightBits, threads, signal, progress }: CandidateContext, form: string) {
-  return {
-    open,
-    calibration,
-    weightBits,
-    threads,
-    signal,
-    onEvent: (event: QuantizeEvent) => tell(event, form, progress),
-  };
+/** A model in which nothing could be quantized is no candidate. */
+async function quantized({ model: original }: CandidateContext, options: QuantizeOptions): Promise<Model> {
+  const { model, report } = await quantize(original, options);
+  if (report.layers.some((layer) => layer.quantized)) return model;
+  const reasons = new Set(report.layers.map(({ reason }) => reason));
+  throw new UnsupportedError(`the model has nothing to make ${options.form}`, {
+    expected: "layers with constant weights",
+    got: report.layers.length === 0 ? "none" : `${report.layers.length} that stay: ${[...reasons].join("; ")}`,
+  });
 }
 
 function tell(event: QuantizeEvent, form: string, progress: CandidateContext["progress"]): void {

@@ -6,6 +6,6 @@ import type { OpenSession } from "../runtime/index.ts";
 export function evaluateWith(open: OpenSession): Evaluate {
   return async (model, feeds) => {
     await using session = await open(model, { optimization: "disabled" });
-    return session.run(feeds);
+    return await session.run(feeds);
   };
 }

@@ -51,7 +51,7 @@ export async function measureModel(
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
   await using opened = await open(model, session);
-  return measure(original, { session: opened, bytes }, samples, samples.selection, options);
+  return await measure(original, { session: opened, bytes }, samples, samples.selection, options);
 }
 
 /** What a candidate loses, by the strictest measure that the data allows. */

@@ -1,7 +1,6 @@
 /** @file Runs an acceleration from files to files: validation first, a run folder, the model and its report last. */
 import { createHash } from "node:crypto";
-import { access } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import {
   type Accelerated,
   type AccelerateEvent,
@@ -74,7 +73,7 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
   });
   try {
     for await (const event of run) {
-      await folder.record(event);
+      if (event.type !== "progress") await folder.record(event);
       tell(event, console);
     }
     return await finish(target, options, await run.result, { folder, file, data, model }, console);

@@ -5,6 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import {
   batches,
   type Dataset,
+  glyphs,
   type InputPort,
   openData,
   parsePreprocess,
@@ -69,6 +70,7 @@ export async function loadData(model: Model, options: DataOptions & RuntimeOptio
   }
   const ports = inputPorts(model);
   if (options.data === "random") return randomData(ports, options);
+  if (options.data === "demo") return demoData(ports, options);
   const dataset = await openDataset(options.data, ports, options);
   const calibration = Math.min(options.calibrationSamples, Math.max(1, Math.floor(dataset.size / 2)));
   const evaluation = Math.min(options.evalSamples, dataset.size - calibration);
@@ -87,6 +89,27 @@ export async function loadData(model: Model, options: DataOptions & RuntimeOptio
     evaluation: () => batches(parts.evaluation, stacked),
     calibrationSize: calibration,
     evaluationSize: evaluation,
+  };
+}
+
+/** The embedded glyphs; calibration and evaluation are drawn from different streams. */
+function demoData(
+  ports: readonly InputPort[],
+  { calibrationSamples, evalSamples, batch }: DataOptions & RuntimeOptions,
+): LoadedData {
+  const stacked = batch === undefined ? { port: ports } : { port: ports, batch };
+  const [port] = ports;
+  const parts = port ? { port } : {};
+  const calibration = glyphs({ split: "calibration", size: calibrationSamples, ...parts });
+  const evaluation = glyphs({ split: "test", size: evalSamples, ...parts });
+  return {
+    source: "the embedded glyphs",
+    assumptions: [],
+    hasLabels: true,
+    calibration: () => batches(calibration, stacked),
+    evaluation: () => batches(evaluation, stacked),
+    calibrationSize: calibrationSamples,
+    evaluationSize: evalSamples,
   };
 }
 

@@ -81,7 +81,7 @@ export function declareRuntime(command: Command): Command {
 
 export function declareData(command: Command): Command {
   return command
-    .option("--data <path>", "folder or file with samples, or `random` for random inputs")
+    .option("--data <path>", "folder or file with samples; `random` for random inputs, `demo` for the embedded glyphs")
     .addOption(choice("--preset <name>", "how pictures become tensors", Object.keys(presets)))
     .option("--preprocess <file>", "the same as a JSON file")
     .option("--labels <file>", "labels: a file, or the name of a column or array")

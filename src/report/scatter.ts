@@ -30,7 +30,7 @@ export function scatter(
   if (points.length === 0) return undefined;
   const x = linear([0, Math.max(1.2, ...points.map(({ speed }) => speed)) * 1.08], [MARGIN.left, WIDTH - MARGIN.right]);
   const ceiling = Math.max(maxDrop * 2, ...points.map(({ drop }) => Math.min(drop, 20 * maxDrop))) * 1.1;
-  const y = linear([0, ceiling], [HEIGHT - MARGIN.bottom, MARGIN.top]);
+  const y = linear([-0.06 * ceiling, ceiling], [HEIGHT - MARGIN.bottom, MARGIN.top]);
   const largest = Math.max(...points.map(({ bytes }) => bytes));
   const ordered = [...points].sort((a, b) => b.bytes - a.bytes);
   return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Speed against loss of every candidate">
@@ -54,7 +54,7 @@ function axes(x: Scale, y: Scale): Markup {
   const horizontal = niceTicks(x.domain, 8).map(
     (tick) => html`<text x="${x.at(tick)}" y="${bottom + 16}" text-anchor="middle">${formatRatio(tick)}</text>`,
   );
-  const vertical = niceTicks(y.domain, 5).map(
+  const vertical = niceTicks([0, y.domain[1]], 5).map(
     (
       tick,
     ) => html`<line class="grid" x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y.at(tick)}" y2="${y.at(tick)}"/>
@@ -82,7 +82,7 @@ function mark(
   const kind = isChosen ? "chosen" : candidate.onFront ? "front" : "other";
   const [cx, cy] = [x.at(speed), y.at(Math.min(drop, ceiling))];
   const label = `${candidate.form}: ${formatRatio(speed)}, loss ${formatPercent(drop)}, ${formatBytes(bytes)}. ${candidate.reason}`;
-  const name =
-    isChosen && html`<text class="name" x="${cx}" y="${cy - radius - 5}" text-anchor="middle">${candidate.form}</text>`;
-  return html`<g class="${kind}"><title>${label}</title><circle cx="${cx}" cy="${cy}" r="${radius.toFixed(1)}"/>${name}</g>`;
+  const anchor = cx > 0.75 * WIDTH ? "end" : cx < 0.25 * WIDTH ? "start" : "middle";
+  const caption = html`<text class="name" x="${cx}" y="${cy - radius - 5}" text-anchor="${anchor}">${candidate.form}</text>`;
+  return html`<g class="${kind}"><title>${label}</title><circle cx="${cx}" cy="${cy}" r="${radius.toFixed(1)}"/>${isChosen && caption}</g>`;
 }
