@@ -63,6 +63,9 @@ export async function openRemote(channel: Channel, options: RemoteOptions): Prom
   }
 }
 
+/** Sessions that await an answer: the answer alone may be what somebody still waits for. */
+const busy = new Set<RemoteSession>();
+
 const leaked = new FinalizationRegistry<string>((where) => {
   console.warn(`litheml: ${where} was not released; call release() or use "await using"`);
 });
@@ -86,9 +89,17 @@ class RemoteSession implements Session {
     this.#timeLimit = timeLimit;
     this.ep = ep;
     this.profiling = profile;
+    // The channel outlives a session that was forgotten, so it must not be what keeps it in memory.
+    const weak = new WeakRef(this);
     channel.listen(
-      (reply) => this.#settle(reply),
-      (reason) => this.#end(new RuntimeError("the runtime ended", { got: reason })),
+      (reply) => {
+        const session = weak.deref();
+        if (session) session.#settle(reply);
+      },
+      (reason) => {
+        const session = weak.deref();
+        if (session) session.#end(new RuntimeError("the runtime ended", { got: reason }));
+      },
     );
   }
 
@@ -202,7 +213,7 @@ class RemoteSession implements Session {
     return new Promise((resolve, reject) => {
       const id = this.#next++;
       this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject, timer: this.#watch(call) });
-      this.#channel.busy(true);
+      this.#setBusy(true);
       try {
         this.#channel.post({ id, call, args }, transfer);
       } catch (cause) {
@@ -223,6 +234,12 @@ class RemoteSession implements Session {
     }, limit);
   }
 
+  #setBusy(isBusy: boolean): void {
+    this.#channel.busy(isBusy);
+    if (isBusy) busy.add(this);
+    else busy.delete(this);
+  }
+
   #settle(reply: Reply): void {
     const pending = this.#take(reply.id);
     if (!pending) return;
@@ -234,7 +251,7 @@ class RemoteSession implements Session {
     const pending = this.#pending.get(id);
     clearTimeout(pending?.timer);
     this.#pending.delete(id);
-    this.#channel.busy(this.#pending.size > 0);
+    this.#setBusy(this.#pending.size > 0);
     return pending;
   }
 

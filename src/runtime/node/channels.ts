@@ -23,6 +23,7 @@ export function threadChannel(): Channel {
     busy: (busy) => (busy ? worker.ref() : worker.unref()),
     async close() {
       closed = true;
+      worker.ref();
       await worker.terminate();
     },
   };

@@ -1,4 +1,6 @@
 /** @file Sessions in Node: threads and processes. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { denseFeeds, denseModel, loopFeeds, loopModel, memoryFeeds, memoryModel } from "../../../test/models.ts";
 import { CancelledError, DataError, LimitError, RuntimeError, UnsupportedError, UsageError } from "../../errors.ts";
@@ -163,6 +165,19 @@ describe("a session", () => {
     await using other = await openSession(denseModel());
     await expect(other.profile()).rejects.toThrow(UsageError);
     await expect(openSession(denseModel(), { ep: "wasm", profile: true })).rejects.toThrow(UnsupportedError);
+  });
+
+  it("that was forgotten is warned of, and does not keep the program alive", () => {
+    const script = `
+      import { openSession } from "./dist/runtime/index.js";
+      const bytes = Uint8Array.from(${JSON.stringify([...encodeModel(denseModel())])});
+      await (async () => { await openSession(bytes); })();
+      for (let i = 0; i < 20; i++) { await new Promise((done) => setTimeout(done, 5)); gc(); }`;
+    const cwd = fileURLToPath(new URL("../../../", import.meta.url));
+    const args = ["--expose-gc", "--input-type=module", "-e", script];
+    const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8", timeout: 30_000 });
+    expect(status).toBe(0);
+    expect(stderr).toContain("a session on cpu was not released");
   });
 
   it("turns a model that the runtime refuses into a named error", async () => {
