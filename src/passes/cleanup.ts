@@ -7,6 +7,7 @@ import { eliminateIdentity } from "./eliminate-identity.ts";
 import { eliminateNoop } from "./eliminate-noop.ts";
 import { type FoldOptions, foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
+import { fuseAffine } from "./fuse-affine.ts";
 import { fuseBatchNorm } from "./fuse-batchnorm.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
@@ -26,6 +27,7 @@ export function cleanup(options: FoldOptions): Pass {
     fusePad(),
     fuseMatmulAdd(),
     fuseBatchNorm(),
+    fuseAffine(),
     eliminateCommonSubexpressions(),
     eliminateDeadNodes(),
   ]);

@@ -9,6 +9,7 @@ import { eliminateIdentity } from "./eliminate-identity.ts";
 import { eliminateNoop } from "./eliminate-noop.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
+import { fuseAffine } from "./fuse-affine.ts";
 import { fuseBatchNorm } from "./fuse-batchnorm.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
@@ -31,6 +32,7 @@ export const passes = {
   "eliminate-noop": () => eliminateNoop(),
   "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
   "eliminate-dead-nodes": () => eliminateDeadNodes(),
+  "fuse-affine": () => fuseAffine(),
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
@@ -52,6 +54,7 @@ export { fixDims } from "./fix-dims.ts";
 export { float32Operators } from "./float16/operators.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
+export { fuseAffine } from "./fuse-affine.ts";
 export { fuseBatchNorm } from "./fuse-batchnorm.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";

@@ -23,6 +23,7 @@ const cases = {
   "eliminate-common-subexpressions": ["the same twice"],
   "eliminate-dead-nodes": ["nodes and constants that nobody reads"],
   "fuse-batchnorm": ["convolution and batch normalization", "batch normalization before gemm"],
+  "fuse-affine": ["factors and shifts after linear operators"],
   "fuse-pad": ["pads before windows"],
   "fuse-matmul-add": ["products and sums"],
   "convert-float16": ["branches that capture", "products and sums"],

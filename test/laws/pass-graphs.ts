@@ -201,6 +201,24 @@ export const graphs = {
       const attributes = { alpha: { type: "float", value: 0.5 }, beta: { type: "float", value: 2 } } as const;
       g.output(g.op("Gemm", [x, g.constant("w", floats([4, 5])), g.constant("c", floats([5], 6))], attributes), "y");
     }),
+  "factors and shifts after linear operators": () =>
+    build((g) => {
+      const conv = g.op("Conv", [input(g, 1, 2, 4, 4), g.constant("w", floats([3, 2, 2, 2]))]);
+      const shifted = g.op("Add", [g.constant("shift", floats([3, 1, 1], 2)), conv]);
+      g.output(
+        g.op("Div", [
+          g.op("Mul", [shifted, g.constant("two", tensor("float32", [1], [2]))]),
+          g.constant("f", floats([1, 3, 1, 1], 3)),
+        ]),
+        "y",
+      );
+      const gemm = g.op("Gemm", [g.input("z", "float32", [2, 4]), g.constant("v", floats([4, 3]))]);
+      g.output(g.op("Sub", [gemm, g.constant("row_shift", floats([3], 4))]), "row");
+      const other = g.op("Gemm", [g.input("u", "float32", [3, 4]), g.constant("v2", floats([4, 3]))]);
+      g.output(g.op("Sub", [g.constant("left", floats([3], 4)), other]), "from_the_left");
+      const columns = g.op("Gemm", [g.input("t", "float32", [3, 4]), g.constant("v3", floats([4, 3]))]);
+      g.output(g.op("Add", [columns, g.constant("column_shift", floats([3, 1], 4))]), "column");
+    }),
   "pads before windows": () =>
     build((g) => {
       const pads = g.constant("pads", int64s([0, 0, 1, 0, 0, 0, 1, 2]));

@@ -1,6 +1,13 @@
 /** @file BatchNormalization after a linear operator: f · (W x + b) + s = (f W) x + (f b + s). */
 import { floatOf, intOf, type Node, numbersOf, type Tensor, tensorFromNumbers, type Value } from "../../ir/index.ts";
-import { type Declined, declined, type Rule, type RuleContext, replaceBy } from "../../rewrite/index.ts";
+import {
+  type Declined,
+  declined,
+  type Replacement,
+  type Rule,
+  type RuleContext,
+  replaceBy,
+} from "../../rewrite/index.ts";
 import { affineOf, type ChannelAffine, numbersIn } from "./affine.ts";
 
 /** The output channel that each element of a weight contributes to. */
@@ -37,22 +44,36 @@ export const batchNormAfterLinear: Rule = {
   name: "batchnorm-after-linear",
   roots: ["BatchNormalization"],
   apply(norm, context) {
-    const linear = context.producer(norm.inputs[0]);
-    const layout = linear?.domain === "" ? layouts.get(linear.opType) : undefined;
-    if (!linear || !layout) return undefined;
+    const linear = linearBefore(norm.inputs[0], context);
+    if (!linear) return undefined;
     const affine = affineOf(norm, context);
-    if ("declined" in affine) return affine;
-    const parts = partsOf(linear, context, affine.factor.length);
-    if ("declined" in parts) return parts;
-    const channelOf = layout(linear, parts.weight);
-    const last = parts.weight.dims.reduce((product, dim) => product * dim, 1) - 1;
-    if (channelOf(last) !== affine.factor.length - 1) return declined("it has another number of channels");
-    return replaceBy(
-      `it is folded into the ${linear.opType} before it`,
-      scaled(context, linear, parts, affine, channelOf),
-    );
+    return "declined" in affine ? affine : foldInto(linear, context, affine);
   },
 };
+
+/** The operator with a weight that makes `value`. */
+export function linearBefore(value: Value | undefined, context: RuleContext): Node | undefined {
+  const linear = context.producer(value);
+  return linear?.domain === "" && layouts.has(linear.opType) ? linear : undefined;
+}
+
+/** The linear operator with `affine` folded into its weight and bias. */
+export function foldInto(linear: Node, context: RuleContext, affine: ChannelAffine): Replacement | Declined {
+  const parts = partsOf(linear, context, affine.factor.length);
+  if ("declined" in parts) return parts;
+  const channelOf = layouts.get(linear.opType)!(linear, parts.weight);
+  const last = parts.weight.dims.reduce((product, dim) => product * dim, 1) - 1;
+  if (channelOf(last) !== affine.factor.length - 1) return declined("it has another number of channels");
+  const reason = `it is folded into the ${linear.opType} before it`;
+  return replaceBy(reason, scaled(context, linear, parts, affine, channelOf));
+}
+
+/** The number of output channels of a linear operator whose weight is constant. */
+export function channelsOf(linear: Node, context: RuleContext): number | undefined {
+  const weight = context.constant(linear.inputs[1]);
+  if (!weight || weight.dims.includes(0) || weight.dims.length < 2) return undefined;
+  return layouts.get(linear.opType)!(linear, weight)(weight.dims.reduce((product, dim) => product * dim, 1) - 1) + 1;
+}
 
 interface Parts {
   readonly x: Value;
