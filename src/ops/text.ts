@@ -9,7 +9,7 @@ import {
   tensorAttribute,
   UNKNOWN_DIM,
 } from "../ir/index.ts";
-import { end, noAxes, same, throughAxes } from "./axes.ts";
+import { end, mixed, noAxes, same, throughAxes } from "./axes.ts";
 import { costPerOutput, noCost, unknownCost } from "./cost.ts";
 import { dimsOf, dtypeOf, typed } from "./dims.ts";
 import { broadcasting, pointwise, recast, sameType } from "./elementwise.ts";
@@ -90,7 +90,8 @@ export const textOps = {
       const dims = dimsOf(context, 0);
       return [typed("string", dims && [...dims, UNKNOWN_DIM]), typed("int64", dims)];
     },
-    axes: (node) => dimsOf(node, 0)?.map((_, i) => same(end(0, i), [end(0, i), end(1, i)])),
+    // The longest split of all sets the length of the last axis.
+    axes: (node) => dimsOf(node, 0)?.flatMap((_, i) => [mixed(end(0, i), end(0, i)), same(end(0, i), end(1, i))]),
     cost: noCost,
     ...exact,
   },
