@@ -12,6 +12,7 @@ function declare(command: Command): void {
     .option("--max-drop <share>", "accuracy that may be lost; without labels, agreement", between(0, 1), 0.01)
     .addOption(choice("--goal <goal>", "what to make best", goals, "latency"))
     .option("--budget <time>", "time for the whole job", seconds, 300)
+    .addOption(choice("--weight-bits <bits>", "of int8 weights; 7 avoids saturation", ["auto", "7", "8"], "auto"))
     .option("--check-ep <list>", "providers that must give the same answers", list(executionProviders), ["wasm"])
     .option("-o, --out <path>", "folder for model and report, or an .onnx file")
     .option("--resume", "go on with an interrupted run")

@@ -1,10 +1,9 @@
 /** @file `lithe compare A B`: two models on the same inputs. */
 import type { Command } from "commander";
 import { collect } from "../data/index.ts";
-import { BoundError } from "../errors.ts";
 import { loadModel } from "../onnx/files.ts";
-import { formatBytes, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "../report/index.ts";
-import { type Comparison, compareSessions, openSession } from "../runtime/index.ts";
+import { compareSessions, openSession } from "../runtime/index.ts";
+import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { fingerprint, loadData } from "./load.ts";
 import { between, type DataOptions, declareData, declareRuntime, type RuntimeOptions, whole } from "./options.ts";
@@ -48,42 +47,8 @@ async function run(
     },
   );
   const broken = brokenBounds(result, options);
-  if (!console.json) show(result, data.source, broken, console);
+  if (!console.json) showComparison(result, data.source, broken, console);
   return { result: { ...result, data: data.source, broken }, ok: broken.length === 0 };
-}
-
-function brokenBounds({ accuracy, agreement }: Comparison, { maxDrop, minAgreement }: CompareOptions): string[] {
-  const broken: string[] = [];
-  if (maxDrop !== undefined) {
-    if (!accuracy) throw new BoundError("--max-drop needs labels", { hint: "Give --labels, or use --min-agreement." });
-    const drop = accuracy.a - accuracy.b;
-    if (!(drop <= maxDrop)) broken.push(`accuracy falls by ${formatPercent(drop)}, bound ${formatPercent(maxDrop)}`);
-  }
-  const same = agreement.top1 ?? agreement.cosine;
-  if (minAgreement !== undefined && !(same >= minAgreement)) {
-    broken.push(`agreement is ${formatPercent(same)}, bound ${formatPercent(minAgreement)}`);
-  }
-  return broken;
-}
-
-function show(
-  { size, latency, agreement, accuracy }: Comparison,
-  source: string,
-  broken: readonly string[],
-  { say }: Console,
-): void {
-  const { a, b, ratio, spread, ep, threads, batch } = latency;
-  say(`on ${source}; ${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}`);
-  say(`size      ${formatBytes(size.a)} → ${formatBytes(size.b)}, ${formatRatio(size.ratio)} smaller`);
-  say(
-    `latency   ${formatMilliseconds(a.p50)} → ${formatMilliseconds(b.p50)}, ${formatRatio(ratio)} faster (${spread.map(formatRatio).join(" to ")})`,
-  );
-  const top1 = agreement.top1 === undefined ? "" : `same answer ${formatPercent(agreement.top1)}, `;
-  say(
-    `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}`,
-  );
-  if (accuracy) say(`accuracy  ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)} (n = ${accuracy.n})`);
-  for (const sentence of broken) say(`BROKEN: ${sentence}`);
 }
 
 export const command: CommandModule = { declare, run };

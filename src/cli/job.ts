@@ -22,6 +22,7 @@ export interface JobOptions extends RuntimeOptions, DataOptions {
   readonly maxDrop: number;
   readonly goal: Goal;
   readonly budget: number;
+  readonly weightBits?: "auto" | "7" | "8";
   readonly checkEp: readonly ExecutionProvider[];
   readonly out?: string;
   readonly resume?: boolean;
@@ -66,6 +67,7 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
     goal,
     seed,
     budgetSeconds: budget,
+    weightBits: weightBitsOf(options),
     otherProviders: options.checkEp,
     originalBytes: file.bytes,
     store: storeIn(folder),
@@ -81,6 +83,10 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
     if (error instanceof CancelledError) throw interrupted(error, folder);
     throw error;
   }
+}
+
+function weightBitsOf({ weightBits }: JobOptions): "auto" | 7 | 8 {
+  return weightBits === "7" ? 7 : weightBits === "8" ? 8 : "auto";
 }
 
 interface JobParts {
@@ -207,6 +213,7 @@ function commandLine(path: string, options: JobOptions): string {
     ["ep", ep],
     ["threads", threads],
     ["batch", batch],
+    ["weight-bits", options.weightBits],
     ["check-ep", checkEp.length > 0 ? checkEp.join(",") : "none"],
     ["seed", seed],
   ];

@@ -47,6 +47,13 @@ export function seconds(text: string): number {
   return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? "s") as "s" | "m" | "h"];
 }
 
+/** A comma-separated list of names. */
+export function names(text: string): readonly string[] {
+  const parts = text.split(",").map((part) => part.trim());
+  if (parts.every((part) => part !== "")) return parts;
+  throw new InvalidArgumentError("It must be a list of names such as head,block1/*.");
+}
+
 /** A comma-separated list of known values; `none` is the empty list. */
 export function list<T extends string>(values: readonly T[]): (text: string) => readonly T[] {
   return (text) => {
