@@ -1,7 +1,7 @@
 /** @file Costs of real models against an independent counter's figures (test/fixtures/counts/counts.json). */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { type Model, type Node } from "../../src/ir/index.ts";
+import type { Model, Node } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import { costOf, specOf } from "../../src/ops/index.ts";
 import { describeShared, sharedPath } from "../shared.ts";
