@@ -15,3 +15,8 @@ it("tells a scalar from an unknown rank by the model's own declaration", () => {
 it("keeps what is not a tensor without a type", () => {
   expect(portsFrom([{ name: "s", dtype: undefined, dims: [] }], new Map())).toEqual([{ name: "s", dtype: undefined }]);
 });
+
+it("reads an unknown dim of the web build as unknown", () => {
+  const wire = { name: "x", dtype: "float32" as const, dims: [2 ** 32 - 1, 3, "n"] };
+  expect(portsFrom([wire], new Map())[0]!.dims).toEqual(["", 3, "n"]);
+});

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { denseFeeds, denseModel, loopFeeds, loopModel, memoryFeeds, memoryModel } from "../../../test/models.ts";
 import { CancelledError, DataError, LimitError, RuntimeError, UnsupportedError, UsageError } from "../../errors.ts";
-import { floatsOf, graphBuilder, model, numbersOf, strings, stringsOf } from "../../ir/index.ts";
+import { floatsOf, graphBuilder, model, numbersOf, strings, stringsOf, tensor } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { openSession } from "../open.ts";
 import type { SessionOptions } from "../session.ts";
@@ -38,6 +38,14 @@ describe.each(places)("a session with %o", (options) => {
     expect(session.inputs).toEqual([{ name: "x", dtype: "float32", dims: ["batch", 4] }]);
     expect(session.outputs).toEqual([{ name: "y", dtype: "float32", dims: ["batch", 3] }]);
   });
+});
+
+it.each(["cpu", "wasm"] as const)("unknown dims take any length on %s", async (ep) => {
+  const g = graphBuilder();
+  g.output(g.op("Neg", [g.input("x", "float32", ["", 2])]), "y");
+  await using session = await openSession(model(g.build()), { ep });
+  const x = tensor("float32", [3, 2], [1, 2, 3, 4, 5, 6]);
+  expect((await session.run(new Map([["x", x]]))).get("y")!.dims).toEqual([3, 2]);
 });
 
 describe("results", () => {
