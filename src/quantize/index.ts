@@ -3,6 +3,7 @@ export { alignChannels } from "./align-channels.ts";
 export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibrate.ts";
 export { type Batches, type CaptureOptions, capture } from "./capture.ts";
 export { type EqualizeOptions, equalize } from "./equalize.ts";
+export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./fastest-placement.ts";
 export * from "./observers/index.ts";
 export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { histogram } from "./histogram.ts";
+import { entropy, entropyThreshold, meanSquaredError, minMax, movingAverage, percentile } from "./index.ts";
+
+describe("histogram", () => {
+  it("keeps counts when it grows on either side", () => {
+    const bins = histogram(8, "value");
+    bins.add([0, 1, 2, 3, 4]);
+    bins.add([9, -3, 4.5]);
+    expect(bins.counts.reduce((a, b) => a + b)).toBe(8);
+    expect(bins.seen).toEqual({ min: -3, max: 9 });
+    expect(bins.start).toBeLessThanOrEqual(-3);
+    expect(bins.start + bins.width * bins.counts.length).toBeGreaterThanOrEqual(9);
+  });
+
+  it("merges bins rather than grow without bound", () => {
+    const bins = histogram(8, "magnitude");
+    bins.add([1]);
+    bins.add([1e6]);
+    expect(bins.counts.length).toBeLessThanOrEqual(32);
+    expect(bins.counts.reduce((a, b) => a + b)).toBe(2);
+  });
+});
+
+describe("entropy", () => {
+  it("takes the last threshold of several that lose nothing", () => {
+    // Equal counts: merging bins loses nothing as long as a group's bins are equal and nothing is clipped.
+    expect(entropyThreshold(new Float64Array(2048).fill(5))).toBe(2048);
+  });
+
+  it("replaces the first bin by the second", () => {
+    const counts = new Float64Array(256).fill(1);
+    counts[0] = 1e9;
+    expect(entropyThreshold(counts)).toBe(entropyThreshold(new Float64Array(256).fill(1)));
+  });
+
+  it("finds the threshold that the divergence computed by hand asks for", () => {
+    // Four bins into two groups, from two bins on; the first becomes 4. For i = 2: P = (4, 4 + 1 + 1)/10, Q = (4, 4)/8, so
+    // KL = 0.4 ln 0.8 + 0.6 ln 1.2 = 0.0201. For i = 3: groups {0, 1}, {2}: P = (4, 4, 2)/10, Q = (4, 4, 1)/9, KL = 0.0335 - 0.0…;
+    // for i = 4: groups {0, 1}, {2, 3} are equal inside, KL = 0.
+    expect(entropyThreshold([9, 4, 1, 1], 2, 2)).toBe(4);
+    // With an uneven last group the whole range loses: KL(4) = Σ p ln p/q with q = (2.5, 2.5) for (4, 1), while i = 2 clips 5 of 13.
+    const p = [4 / 13, 4 / 13, 4 / 13, 1 / 13];
+    const whole = p[2]! * Math.log(4 / 2.5) + p[3]! * Math.log(1 / 2.5);
+    const three = (8 / 13) * Math.log(4 / 13 / (4 / 12)) + (5 / 13) * Math.log(5 / 13 / (4 / 12));
+    expect(three).toBeLessThan(whole);
+    expect(entropyThreshold([4, 4, 4, 1], 2, 2)).toBe(3);
+  });
+
+  it("clips a lonely outlier", () => {
+    const observer = entropy();
+    observer.observe(Float32Array.from({ length: 40000 }, (_, i) => -Math.log((i + 0.5) / 40000)));
+    observer.observe([90]);
+    expect(observer.range().max).toBeLessThan(30);
+  });
+});
+
+describe("mean squared error", () => {
+  it("keeps the whole range of uniform values", () => {
+    const observer = meanSquaredError();
+    observer.observe(Float32Array.from({ length: 10000 }, (_, i) => i / 9999));
+    expect(observer.range().max).toBeGreaterThan(0.97);
+  });
+
+  it("gives up a far outlier for finer steps, on the side where it lies", () => {
+    const bulk = Float32Array.from({ length: 40000 }, (_, i) => Math.sin(i));
+    for (const outlier of [40, -40]) {
+      const observer = meanSquaredError({ levels: 16 });
+      observer.observe([...bulk, outlier]);
+      const { min, max } = observer.range();
+      expect(Math.max(-min, max)).toBeLessThan(30);
+      expect(Math.min(-min, max)).toBeGreaterThan(0.5);
+    }
+  });
+});
+
+it("leaves out tails by percentile", () => {
+  const observer = percentile({}, 90);
+  observer.observe(Float32Array.from({ length: 1001 }, (_, i) => i / 1000));
+  const { min, max } = observer.range();
+  expect(min).toBeCloseTo(0.05, 2);
+  expect(max).toBeCloseTo(0.95, 2);
+});
+
+it("averages batches, starting from the first", () => {
+  const observer = movingAverage({}, 0.5);
+  observer.observe([-1, 1]);
+  observer.observe([-3, 5]);
+  expect(observer.range()).toEqual({ min: -2, max: 3 });
+});
+
+it("ignores what is not finite", () => {
+  const observer = minMax();
+  observer.observe([Number.NaN, -Infinity, 2, Infinity, -1]);
+  expect(observer.range()).toEqual({ min: -1, max: 2 });
+});

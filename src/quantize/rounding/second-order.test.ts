@@ -1,0 +1,146 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { dequantizeValue } from "../scheme.ts";
+import { quadraticForm, solveRow, upperFactor } from "./linear-algebra.ts";
+import { nearest } from "./nearest.ts";
+import type { Moments, RoundingProblem, RoundingResult } from "./rounding.ts";
+import { secondOrder } from "./second-order.ts";
+
+const limits = { low: -8, high: 7 };
+
+/** Moments of the patches in `rows`, each with a 1 at its end. */
+function momentsOf(rows: readonly (readonly number[])[]): Moments {
+  const n = rows[0]!.length + 1;
+  const gram = new Float64Array(n * n);
+  for (const row of rows.map((r) => [...r, 1])) {
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i * n + j]! += (row[i]! * row[j]!) / rows.length;
+  }
+  return { gram };
+}
+
+/** E‖w x + b − (ŵ x + b̂)‖² summed over rows. */
+function outputError(problem: RoundingProblem, { values, bias }: RoundingResult): number {
+  const { rows, columns, weights, moments } = problem;
+  let total = 0;
+  for (let row = 0; row < rows; row++) {
+    const e = new Float64Array(columns + 1);
+    for (let i = 0; i < columns; i++) {
+      const at = row * columns + i;
+      e[i] = weights[at]! - dequantizeValue(values[at]!, problem.parameters(row, i));
+    }
+    e[columns] = problem.bias[row]! - bias[row]!;
+    total += quadraticForm(moments!.gram, columns + 1, e);
+  }
+  return total;
+}
+
+const numbers = (length: number, size: number) =>
+  fc.array(fc.double({ min: -size, max: size, noNaN: true }), { minLength: length, maxLength: length });
+
+const problems = fc.integer({ min: 1, max: 6 }).chain((columns) =>
+  fc
+    .record({
+      weights: numbers(2 * columns, 1),
+      bias: numbers(2, 1),
+      samples: fc.array(numbers(columns, 3), { minLength: 1, maxLength: 12 }),
+    })
+    .map(
+      ({ weights, bias, samples }): RoundingProblem => ({
+        weights: Float64Array.from(weights),
+        bias: Float64Array.from(bias),
+        rows: 2,
+        columns,
+        parameters: () => ({ scale: 0.15, zeroPoint: 0 }),
+        limits,
+        moments: momentsOf(samples),
+      }),
+    ),
+);
+
+describe("second-order rounding", () => {
+  it("is never worse than nearest in the output's error", () => {
+    fc.assert(
+      fc.property(problems, (problem) => {
+        const plain = outputError(problem, nearest(problem));
+        expect(outputError(problem, secondOrder()(problem))).toBeLessThanOrEqual(plain * (1 + 1e-9) + 1e-12);
+      }),
+      { seed: 7 },
+    );
+  });
+
+  it("stays within the limits", () => {
+    fc.assert(
+      fc.property(problems, (problem) => {
+        const { values } = secondOrder()(problem);
+        for (const value of values) expect(value >= limits.low && value <= limits.high).toBe(true);
+      }),
+      { seed: 8 },
+    );
+  });
+
+  it("makes up for one weight by another that always moves with it", () => {
+    const problem: RoundingProblem = {
+      weights: Float64Array.from([0.4, 0.4]),
+      bias: new Float64Array(1),
+      rows: 1,
+      columns: 2,
+      parameters: () => ({ scale: 1, zeroPoint: 0 }),
+      limits,
+      moments: momentsOf([
+        [1, 1],
+        [-1, -1],
+        [2, 2.01],
+      ]),
+    };
+    expect([...nearest(problem).values]).toEqual([0, 0]);
+    expect(secondOrder({ damping: 1e-6 })(problem).values.reduce((a, b) => a + b)).toBe(1);
+  });
+
+  it("moves the bias to where the mean of the error is", () => {
+    const problem: RoundingProblem = {
+      weights: Float64Array.from([0.3]),
+      bias: Float64Array.from([5]),
+      rows: 1,
+      columns: 1,
+      parameters: () => ({ scale: 1, zeroPoint: 0 }),
+      limits,
+      moments: momentsOf([[2], [2], [2.5]]),
+    };
+    const { values, bias } = secondOrder()(problem);
+    const mean = (2 + 2 + 2.5) / 3;
+    expect(values[0]! * mean + bias[0]!).toBeCloseTo(0.3 * mean + 5, 10);
+  });
+
+  it("rounds to nearest without moments", () => {
+    const problem: RoundingProblem = {
+      weights: Float64Array.from([0.26, -0.34]),
+      bias: Float64Array.from([1]),
+      rows: 1,
+      columns: 2,
+      parameters: () => ({ scale: 0.1, zeroPoint: 0 }),
+      limits,
+    };
+    expect(secondOrder()(problem)).toEqual(nearest(problem));
+  });
+});
+
+describe("triangular factors", () => {
+  it("multiply to the matrix and solve", () => {
+    const a = Float64Array.from([4, 2, 1, 2, 5, 3, 1, 3, 6]);
+    const r = upperFactor(a, 3);
+    for (let i = 0; i < 3; i++) {
+      for (let j = 0; j < 3; j++) {
+        let sum = 0;
+        for (let k = 0; k < 3; k++) sum += r[i * 3 + k]! * r[j * 3 + k]!;
+        expect(sum).toBeCloseTo(a[i * 3 + j]!, 12);
+      }
+    }
+    const y = solveRow(r, 3, Float64Array.from([1, -2, 3]));
+    for (let j = 0; j < 3; j++)
+      expect(y[0]! * a[j]! + y[1]! * a[3 + j]! + y[2]! * a[6 + j]!).toBeCloseTo([1, -2, 3][j]!, 12);
+  });
+
+  it("refuse what is not positive definite", () => {
+    expect(() => upperFactor(Float64Array.from([1, 2, 2, 1]), 2)).toThrow(/positive definite/);
+  });
+});

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { bytesOfTensor, floatsOf } from "../ir/index.ts";
+import { blockParameters, checkLayout, packForMatMulNBits } from "./weight-blocks.ts";
+
+describe("blocks", () => {
+  it("spread an asymmetric range with zero in it", () => {
+    expect(blockParameters([-1, 2], { bits: 4, size: 16, symmetric: false })).toEqual({
+      scale: Math.fround(3 / 15),
+      zeroPoint: 5,
+    });
+    expect(blockParameters([3, 6], { bits: 4, size: 16, symmetric: false })).toEqual({
+      scale: Math.fround(6 / 15),
+      zeroPoint: 0,
+    });
+  });
+
+  it("send the value of greatest magnitude to zero when symmetric, with a scale of the other sign", () => {
+    const layout = { bits: 4, size: 16, symmetric: true } as const;
+    expect(blockParameters([-1, 4], layout)).toEqual({ scale: -0.5, zeroPoint: 8 });
+    expect(blockParameters([-4, 1], layout)).toEqual({ scale: 0.5, zeroPoint: 8 });
+  });
+
+  it("refuse layouts without a kernel", () => {
+    expect(() => checkLayout({ bits: 3 as 4, size: 32, symmetric: true })).toThrow(/8, 4 or 2.*got 3/);
+    expect(() => checkLayout({ bits: 4, size: 24, symmetric: true })).toThrow(/16, 32, 64, 128 or 256.*got 24/);
+  });
+});
+
+describe("packing for MatMulNBits", () => {
+  const integers = Int32Array.from({ length: 2 * 20 }, (_, i) => i % 16);
+  const parameters = [3, 4, 5, 6].map((zeroPoint) => ({ scale: zeroPoint / 10, zeroPoint }));
+  const layout = { bits: 4, size: 16, symmetric: false } as const;
+  const { b, scales, zeroPoints } = packForMatMulNBits({ rows: 2, columns: 20, layout, integers, parameters });
+
+  it("puts the first integer of a byte into its low half, each row and block on its own bytes", () => {
+    expect(b.dims).toEqual([2, 2, 8]);
+    const bytes = bytesOfTensor(b);
+    expect([...bytes.subarray(0, 8)]).toEqual([0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe]);
+    // Columns 16…19 of the first row, then the second block's zero point, 4.
+    expect([...bytes.subarray(8, 16)]).toEqual([0x10, 0x32, 0x44, 0x44, 0x44, 0x44, 0x44, 0x44]);
+    expect([...bytes.subarray(16, 18)]).toEqual([0x54, 0x76]);
+  });
+
+  it("has a scale for every block and packs the zero points of a row", () => {
+    expect([...floatsOf(scales)]).toEqual([0.3, 0.4, 0.5, 0.6].map(Math.fround));
+    expect([...bytesOfTensor(zeroPoints)]).toEqual([0x43, 0x65]);
+  });
+
+  it("packs two bits and eight bits alike", () => {
+    const ones = Int32Array.from({ length: 16 }, (_, i) => i % 4);
+    const one = [{ scale: 1, zeroPoint: 2 }];
+    const two = packForMatMulNBits({
+      rows: 1,
+      columns: 16,
+      layout: { ...layout, bits: 2 },
+      integers: ones,
+      parameters: one,
+    });
+    expect([...bytesOfTensor(two.b)]).toEqual([0xe4, 0xe4, 0xe4, 0xe4]);
+    const eight = packForMatMulNBits({
+      rows: 1,
+      columns: 16,
+      layout: { ...layout, bits: 8 },
+      integers: ones,
+      parameters: one,
+    });
+    expect([...bytesOfTensor(eight.b)]).toEqual([...ones]);
+  });
+});
