@@ -1,8 +1,8 @@
 /** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
-import { LitheError } from "../errors.ts";
+import { LitheError, RuntimeError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
-import { cleanup } from "../passes/index.ts";
+import { cleanup, convertFloat32 } from "../passes/index.ts";
 import {
   checkCancelled,
   cpuSaturates,
@@ -12,7 +12,13 @@ import {
   type SessionOptions,
   startRun,
 } from "../runtime/index.ts";
-import { type Candidate, type CandidateContext, firstCandidates, mixedCandidates } from "./candidates.ts";
+import {
+  type Candidate,
+  type CandidateContext,
+  firstCandidates,
+  float32Candidate,
+  mixedCandidates,
+} from "./candidates.ts";
 import { decide, type Figures, type Goal, paretoFront, percent, ranked } from "./choose.ts";
 import { evaluateWith } from "./evaluate.ts";
 import type { AccelerateEvent } from "./events.ts";
@@ -93,6 +99,7 @@ class Job {
   readonly #began = performance.now();
   readonly #tried: Tried[] = [];
   readonly #results = new Map<string, CandidateResult>();
+  readonly #impossible = new Set<string>();
   readonly #stages: StageResult[] = [];
   readonly #warnings: { code: string; message: string }[] = [];
   readonly #session: SessionOptions;
@@ -118,7 +125,9 @@ class Job {
     await using session = await openSession(this.#model, this.#session);
     const original: Contender = { session, bytes: this.#options.originalBytes };
     const cleaned = await this.#stage("cleanup", () => this.#clean(original, samples));
-    const context = await this.#candidateContext(cleaned, samples);
+    const { model: wide } = await convertFloat32().run(cleaned);
+    const context = await this.#candidateContext(this.#options.ep === "webgpu" ? cleaned : wide, samples);
+    if (context.model !== cleaned) await this.#try(float32Candidate(wide), original, samples);
     for (const candidate of firstCandidates(context)) await this.#try(candidate, original, samples);
     const sensitivity = await this.#mixed(context, original, samples);
     return await this.#choose(cleaned, original, samples, sensitivity);
@@ -133,7 +142,7 @@ class Job {
       name: "cleanup",
       detail: `${this.#model.graph.nodes.length} → ${model.graph.nodes.length} nodes`,
     });
-    const candidate: Candidate = { form: "cleaned", build: async () => model };
+    const candidate: Candidate = { form: "cleaned", family: "cleaned", build: async () => model };
     await this.#try(candidate, original, samples);
     const tried = this.#tried.find(({ candidate: { form } }) => form === "cleaned");
     if (tried && dropOf(tried.comparison) <= Math.min(1e-3, this.#options.maxDrop)) return model;
@@ -173,7 +182,8 @@ class Job {
 
   async #try(candidate: Candidate, original: Contender, samples: Samples): Promise<void> {
     checkCancelled(this.#signal);
-    const { form } = candidate;
+    const { form, family } = candidate;
+    if (this.#impossible.has(family)) return;
     if (this.#spent() > LAST_START)
       return this.#refuse(form, `not tried: ${percent(LAST_START)} of the time budget was spent`);
     this.#emit({ type: "stage", name: form, detail: "building" });
@@ -186,7 +196,8 @@ class Job {
     } catch (error) {
       checkCancelled(this.#signal);
       if (!(error instanceof LitheError)) throw error;
-      this.#refuse(form, error.message);
+      if (error instanceof UnsupportedError) this.#impossible.add(family);
+      this.#refuse(error instanceof UnsupportedError ? family : form, error.message);
     }
     this.#stages.push({
       name: form,
@@ -286,20 +297,27 @@ class Job {
         samples: { selection: tried.comparison.n, verification: comparison.n },
       });
     }
-    const bytes = encodeModel(cleaned);
-    const contender = { model: cleaned, bytes };
-    const comparison = await this.#stage("verify the cleaned original", () =>
-      this.#verify({ bytes }, cleaned, original, samples),
-    );
-    return this.#result({
-      ...contender,
-      form: cleaned === this.#model ? "original" : "cleaned",
-      faster: false,
-      comparison,
-      providers,
-      sensitivity,
-      samples: { selection: comparison.n, verification: comparison.n },
-    });
+    return this.#fallback(cleaned, original, samples, { providers, sensitivity });
+  }
+
+  /** The cleaned original, or the original itself where cleaning made it slower. */
+  async #fallback(
+    cleaned: Model,
+    original: Contender,
+    samples: Samples,
+    findings: Pick<Accelerated, "providers" | "sensitivity">,
+  ): Promise<Accelerated> {
+    for (const model of cleaned === this.#model ? [cleaned] : [cleaned, this.#model]) {
+      const bytes = encodeModel(model);
+      const form = model === this.#model ? "original" : "cleaned";
+      const comparison = await this.#stage(`verify the ${form} model`, () =>
+        this.#verify({ bytes }, model, original, samples),
+      );
+      if (form === "cleaned" && comparison.latency.spread[1] < 1) continue;
+      const counts = { selection: comparison.n, verification: comparison.n };
+      return this.#result({ ...findings, model, bytes, form, faster: false, comparison, samples: counts });
+    }
+    throw new RuntimeError("neither the cleaned model nor the original could be verified");
   }
 
   async #verify(

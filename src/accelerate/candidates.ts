@@ -25,6 +25,8 @@ export type StaticRecipe = Partial<
 >;
 
 export interface Candidate {
+  /** Candidates of one family fail for the same reason when the model does not allow them, so one attempt is enough. */
+  readonly family: string;
   /** Unique; also the key under which an interrupted run keeps it. */
   readonly form: string;
   /** How it was made, when it is static int8: what mixed precision starts from. */
@@ -60,8 +62,15 @@ export function firstCandidates(context: CandidateContext): Candidate[] {
   const [fast, slow] = [quick, careful].map((recipes) =>
     recipes.map(([form, recipe]) => staticCandidate(context, form, recipe)),
   );
-  const free = others.map(([form, options]): Candidate => ({ form, build: () => quantized(context, options) }));
+  const free = others.map(
+    ([form, options]): Candidate => ({ form, family: form, build: () => quantized(context, options) }),
+  );
   return [...fast!, ...free, ...slow!];
+}
+
+/** A float16 model in the float32 that the processor computes in anyway; the other forms start from it. */
+export function float32Candidate(model: Model): Candidate {
+  return { form: "float32", family: "float32", build: async () => model };
 }
 
 /** `best` with the 1, 2, 4, … most sensitive layers kept in float. */
@@ -83,7 +92,7 @@ function staticCandidate(context: CandidateContext, form: string, recipe: Static
   const { open, calibration, weightBits, threads, signal, progress } = context;
   const onEvent = (event: QuantizeEvent): void => tell(event, form, progress);
   const common = { form: "static", open, calibration, weightBits, threads, signal, onEvent } as const;
-  return { form, static: recipe, build: () => quantized(context, { ...common, ...recipe }) };
+  return { form, family: "static int8", static: recipe, build: () => quantized(context, { ...common, ...recipe }) };
 }
 
 /** A model in which nothing could be quantized is no candidate. */

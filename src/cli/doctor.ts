@@ -12,11 +12,7 @@ function declare(command: Command): void {
     .option("--probe", "measure the forms and keep the table for quantize and accelerate");
 }
 
-async function run(
-  _: readonly string[],
-  options: Readonly<Record<string, unknown>>,
-  console: Console,
-): Promise<Outcome> {
+async function run(_: readonly string[], __: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
   const hardware = await describeHardware();
   const providers = await probeProviders();
   const saturates = await cpuSaturates();

@@ -13,7 +13,7 @@ import {
   syntheticFeeds,
 } from "../data/index.ts";
 import { DataError, UsageError } from "../errors.ts";
-import type { Model, Tensor } from "../ir/index.ts";
+import { constantOf, type Graph, intOf, type Model, producerOf, type Tensor, type Value } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
 import type { Feeds } from "../runtime/index.ts";
 import type { DataOptions, RuntimeOptions } from "./options.ts";
@@ -69,7 +69,7 @@ export async function loadData(model: Model, options: DataOptions & RuntimeOptio
     });
   }
   const ports = inputPorts(model);
-  if (options.data === "random") return randomData(ports, options);
+  if (options.data === "random") return randomData(model, ports, options);
   if (options.data === "demo") return demoData(ports, options);
   const dataset = await openDataset(options.data, ports, options);
   const calibration = Math.min(options.calibrationSamples, Math.max(1, Math.floor(dataset.size / 2)));
@@ -143,12 +143,12 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function randomData(ports: readonly InputPort[], options: DataOptions & RuntimeOptions): LoadedData {
+function randomData(model: Model, ports: readonly InputPort[], options: DataOptions & RuntimeOptions): LoadedData {
   const calibrationSize = Math.min(options.calibrationSamples, 16);
   const evaluationSize = Math.min(options.evalSamples, 32);
   const make = (stream: number, count: number) =>
     async function* (): AsyncGenerator<LabelledFeeds> {
-      for (let i = 0; i < count; i++) yield { feeds: randomFeeds(ports, options, stream + i), count: 1 };
+      for (let i = 0; i < count; i++) yield { feeds: randomFeeds(model, ports, options, stream + i), count: 1 };
     };
   return {
     source: "random inputs",
@@ -173,9 +173,31 @@ export async function firstFeeds(
 
 /** Random inputs of one run. */
 export function randomFeeds(
+  model: Model,
   ports: readonly InputPort[],
   { seed, batch = 1 }: RuntimeOptions,
   offset = 0,
 ): ReadonlyMap<string, Tensor> {
-  return syntheticFeeds(ports, { seed: seed + offset, batch }).feeds;
+  return syntheticFeeds(ports, { seed: seed + offset, batch, vocabulary: vocabularies(model) }).feeds;
+}
+
+/** For each input whose integers choose rows of a table, the number of rows. */
+function vocabularies(model: Model): ReadonlyMap<string, number> {
+  const bounds = new Map<string, number>();
+  for (const node of model.graph.nodes) {
+    const [table, indices] = node.inputs;
+    const rows =
+      node.opType === "Gather" && intOf(node, "axis", 0) === 0 ? constantOf(model.graph, table)?.dims[0] : undefined;
+    if (rows === undefined || !indices) continue;
+    const input = sourceOf(model.graph, indices);
+    bounds.set(input.name, Math.min(rows, bounds.get(input.name) ?? 100));
+  }
+  return bounds;
+}
+
+/** The value behind casts and copies. */
+function sourceOf(graph: Graph, value: Value): Value {
+  const producer = producerOf(graph, value);
+  const isCopy = producer?.opType === "Cast" || producer?.opType === "Identity";
+  return isCopy && producer.inputs[0] ? sourceOf(graph, producer.inputs[0]) : value;
 }

@@ -119,10 +119,10 @@ function withSize(spec: PreprocessSpec, { width, height }: Extents, notes: strin
     return spec;
   }
   const { resize, crop } = spec;
-  if (!resize && !crop) return spec;
   if (crop?.width === width && crop.height === height) return spec;
   if (!crop && resize && "width" in resize && resize.width === width && resize.height === height) return spec;
   notes.push(`the size is ${width}×${height}, from the model's input`);
+  if (!resize && !crop) return { ...spec, resize: { width, height } };
   if (width !== height || !resize || "width" in resize) return exactSize(spec, width, height, notes);
   const shorter = crop ? Math.floor((width * resize.shorter) / Math.min(crop.width, crop.height)) : width;
   if (crop) notes.push(`the shorter side is resized to ${shorter}, which keeps the ratio of resize to crop`);

@@ -21,8 +21,8 @@ export interface SyntheticOptions {
   readonly dims?: ReadonlyMap<string, number>;
   /** The size of other unknown dims; default 16, and 224 for the sides of a three- or one-channel image. */
   readonly unknown?: number;
-  /** Integers are drawn from [0, vocabulary); default 100, which embeddings of language models hold. */
-  readonly vocabulary?: number;
+  /** Integers are drawn from [0, vocabulary), in all or by input; default 100, which embeddings of language models hold. */
+  readonly vocabulary?: number | ReadonlyMap<string, number>;
 }
 
 export interface SyntheticFeeds {
@@ -42,9 +42,13 @@ export function syntheticFeeds(ports: readonly InputPort[], options: SyntheticOp
   for (const [i, port] of ports.entries()) {
     const dtype = numericType(port);
     const dims = bindDims(port, bound, options, notes);
-    feeds.set(port.name, filled(port.name, dtype, dims, options.vocabulary ?? 100, random(options.seed, i)));
+    feeds.set(port.name, filled(port.name, dtype, dims, vocabularyOf(port, options), random(options.seed, i)));
   }
   return { feeds, assumptions: notes };
+}
+
+function vocabularyOf({ name }: InputPort, { vocabulary = 100 }: SyntheticOptions): number {
+  return typeof vocabulary === "number" ? vocabulary : (vocabulary.get(name) ?? 100);
 }
 
 function numericType(port: InputPort): DataType {

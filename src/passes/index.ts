@@ -2,6 +2,7 @@
 import type { Evaluate, Pass } from "../rewrite/index.ts";
 import { cleanup } from "./cleanup.ts";
 import { convertFloat16 } from "./convert-float16.ts";
+import { convertFloat32 } from "./convert-float32.ts";
 import { eliminateCommonSubexpressions } from "./eliminate-common-subexpressions.ts";
 import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 import { eliminateDropout } from "./eliminate-dropout.ts";
@@ -37,6 +38,7 @@ export const passes = {
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
   "convert-float16": () => convertFloat16(),
+  "convert-float32": () => convertFloat32(),
   cleanup: (context) => cleanup(context),
 } satisfies Record<string, (context: PassContext) => Pass>;
 
@@ -44,6 +46,7 @@ export type PassName = keyof typeof passes;
 
 export { cleanup } from "./cleanup.ts";
 export { convertFloat16, type Float16Options } from "./convert-float16.ts";
+export { convertFloat32 } from "./convert-float32.ts";
 export { type DynamicBatchOptions, dynamicBatch } from "./dynamic-batch.ts";
 export { constantsOnly, eliminateCommonSubexpressions, type Mergeable } from "./eliminate-common-subexpressions.ts";
 export { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
