@@ -4,7 +4,17 @@ export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from 
 export { type Batches, type CaptureOptions, capture } from "./capture.ts";
 export { type EqualizeOptions, equalize } from "./equalize.ts";
 export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./fastest-placement.ts";
+export {
+  type Advice,
+  advice,
+  type FormEntry,
+  type FormTable,
+  type ProbeForm,
+  type ProbeOptions,
+  probeForms,
+} from "./form-table.ts";
 export * from "./observers/index.ts";
+export { type ProbeProduct, probeProducts } from "./probe-models.ts";
 export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
 export { quantizeFloat16 } from "./quantizers/float16.ts";
