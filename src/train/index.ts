@@ -1,0 +1,2 @@
+/** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
+export * from "./optimizers/index.ts";

@@ -1,0 +1,42 @@
+/**
+ * @file Lion: Chen et al., "Symbolic discovery of optimization algorithms" (2023), arXiv:2302.06675.
+ *
+ * w ← (1 − ηλ)w − η·sign(β₁m + (1 − β₁)g), then m ← β₂m + (1 − β₂)g.
+ */
+import type { Value } from "../../ir/index.ts";
+import { dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { decayed, type Optimizer, zerosLike } from "./optimizer.ts";
+import { checkFactor } from "./settings.ts";
+
+export interface LionOptions {
+  readonly betas?: readonly [number, number];
+  readonly weightDecay?: number;
+}
+
+export function lion({ betas = [0.9, 0.99], weightDecay = 0 }: LionOptions = {}): Optimizer {
+  const [beta1, beta2] = betas;
+  checkFactor("betas[0]", beta1);
+  checkFactor("betas[1]", beta2);
+  checkFactor("weightDecay", weightDecay, Number.POSITIVE_INFINITY);
+  const blend = (g: StepBuilder, mean: Value, gradient: Value, beta: number) =>
+    g.add(g.mul(mean, beta), g.mul(gradient, 1 - beta));
+  return {
+    name: "lion",
+    init: (parameter) => new Map([["mean", zerosLike(parameter)]]),
+    update(g, inputs) {
+      const { gradient, learningRate, state } = inputs;
+      const mean = state.get("mean")!;
+      const direction = sign(g, blend(g, mean, gradient, beta1));
+      return {
+        parameter: g.sub(decayed(g, inputs, weightDecay), g.mul(direction, learningRate)),
+        state: new Map([["mean", blend(g, mean, gradient, beta2)]]),
+      };
+    },
+  };
+}
+
+/** The `Sign` operator is slow on the CPU and absent on WebGPU. */
+function sign(g: StepBuilder, x: Value): Value {
+  const zero = g.number(dtypeOf(x), 0);
+  return g.sub(g.mask(g.op("Greater", [x, zero]), dtypeOf(x)), g.mask(g.op("Less", [x, zero]), dtypeOf(x)));
+}

@@ -1,0 +1,92 @@
+/**
+ * @file First and second moments of the gradient, as Adam and LAMB keep them.
+ *
+ * The state holds decayed sums, m' = Σ β₁^(t−i)·gᵢ and v' = Σ β₂^(t−i)·gᵢ², without the factors (1 − β): they and the
+ * corrections of the bias are scalars, so two passes over every parameter are saved. With c₁ = (1 − β₁)/(1 − β₁ᵗ) and
+ * r = √((1 − β₂ᵗ)/(1 − β₂)),
+ *
+ *   m̂ / (√v̂ + ε) = c₁·r · m' / (√v' + ε·r).
+ */
+import type { DataType, Value } from "../../ir/index.ts";
+import { dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { type Optimizer, type OptimizerState, type UpdateInputs, zerosLike } from "./optimizer.ts";
+import { checkFactor } from "./settings.ts";
+
+export interface MomentOptions {
+  /** β₁ of the mean and β₂ of the mean square. */
+  readonly betas?: readonly [number, number];
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
+}
+
+export interface MomentSettings {
+  readonly betas: readonly [number, number];
+  readonly epsilon: number;
+  readonly weightDecay: number;
+}
+
+export function momentSettings(options: MomentOptions, defaults: MomentSettings): MomentSettings {
+  const { betas, epsilon, weightDecay } = { ...defaults, ...options };
+  checkFactor("betas[0]", betas[0]);
+  checkFactor("betas[1]", betas[1]);
+  checkFactor("epsilon", epsilon, Number.POSITIVE_INFINITY);
+  checkFactor("weightDecay", weightDecay, Number.POSITIVE_INFINITY);
+  return { betas, epsilon, weightDecay };
+}
+
+export const initMoments: Optimizer["init"] = (parameter) =>
+  new Map([
+    ["mean", zerosLike(parameter)],
+    ["square", zerosLike(parameter)],
+  ]);
+
+export interface Direction {
+  /** m' / (√v' + ε·r). */
+  readonly ratio: Value;
+  /** c₁·r, a scalar. */
+  readonly factor: Value;
+  readonly state: OptimizerState;
+}
+
+/** The next moments, and m̂ / (√v̂ + ε) = factor · ratio. */
+export function momentDirection(
+  g: StepBuilder,
+  { gradient, state, step }: Pick<UpdateInputs, "gradient" | "state" | "step">,
+  { betas: [beta1, beta2], epsilon }: MomentSettings,
+): Direction {
+  const dtype = dtypeOf(gradient);
+  const mean = g.add(g.mul(state.get("mean")!, beta1), gradient);
+  const square = g.add(g.mul(state.get("square")!, beta2), g.mul(gradient, gradient));
+  const { factor, floor } = corrections(g, step, [beta1, beta2], epsilon, dtype);
+  const ratio = g.div(mean, g.add(g.sqrt(square), floor));
+  return {
+    ratio,
+    factor,
+    state: new Map([
+      ["mean", mean],
+      ["square", square],
+    ]),
+  };
+}
+
+/** c₁·r and ε·r. In float32 the differences 1 − βᵗ would lose five digits, so they are taken in float64. */
+function corrections(
+  g: StepBuilder,
+  step: Value,
+  [beta1, beta2]: readonly [number, number],
+  epsilon: number,
+  dtype: DataType,
+): { factor: Value; floor: Value } {
+  const settings = `${beta1} ${beta2} ${epsilon}`;
+  const rest = (beta: number) =>
+    g.shared(`rest ${beta}`, () => {
+      const t = g.shared("float64 step", () => g.cast(step, "float64"));
+      return g.sub(1, g.op("Pow", [g.number("float64", beta), t]));
+    });
+  const scale = () => g.shared(`root ${beta2}`, () => g.sqrt(g.div(rest(beta2), 1 - beta2)));
+  const factor = g.shared(`factor ${settings} ${dtype}`, () =>
+    g.cast(g.div(g.mul(scale(), 1 - beta1), rest(beta1)), dtype),
+  );
+  const floor = g.shared(`floor ${settings} ${dtype}`, () => g.cast(g.mul(scale(), epsilon), dtype));
+  return { factor, floor };
+}
