@@ -1,238 +1,176 @@
-/** @file The vocabulary of gradient rules: a graph builder that knows the dims of what it makes. */
-import { UnsupportedError } from "../errors.ts";
+/** @file The vocabulary of gradient rules: a graph builder that knows the dims of what it makes and shares equal nodes. */
 import {
   type BuilderAttributes,
+  constantOf,
   type DataType,
-  type Dim,
   type Dims,
-  dataTypes,
+  type Graph,
   type GraphBuilder,
-  int64s,
-  type OpOptions,
-  sameDim,
+  isSparse,
+  type Names,
+  type Node,
   scalar,
-  sizeOf,
   type Tensor,
   type TensorType,
   tensorFromNumbers,
-  UNKNOWN_DIM,
   type Value,
 } from "../ir/index.ts";
-import { type ConvChoice, defaultChoice } from "./conv/choose.ts";
+import { type Emitter, emitter } from "./emit.ts";
+import type { Forms } from "./forms.ts";
+import { dataTypeCode, type Shaping, shaping } from "./shapes.ts";
+import { dimsOf, dtypeOf, typeOf } from "./typed.ts";
 
-export interface GradientBuilder {
-  op(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    attributes?: BuilderAttributes,
-    options?: OpOptions,
-  ): Value;
-  ops(opType: string, inputs: readonly (Value | undefined)[], count: number, attributes?: BuilderAttributes): Value[];
-  readonly raw: GraphBuilder;
-  readonly forms: Forms;
-  /** The constant behind a value, when it is one. */
-  constant(value: Value | undefined): Tensor | undefined;
-  type(value: Value): TensorType;
-  dims(value: Value): Dims;
-  rank(value: Value): number;
-  dtype(value: Value): DataType;
+export interface Arithmetic {
   add(a: Value, b: Value): Value;
   sub(a: Value, b: Value): Value;
   mul(a: Value, b: Value): Value;
   div(a: Value, b: Value): Value;
   neg(a: Value): Value;
-  /** A scalar of the same dtype as `like`. */
-  number(like: Value, x: number): Value;
   /** `x · factor`. */
   scale(x: Value, factor: number): Value;
-  /** A one-dimensional int64 constant. */
-  ints(values: readonly number[]): Value;
-  /** Sums over the axes that broadcasting `like` to the dims of `x` has added. */
-  sumTo(x: Value, like: Value): Value;
-  reduceSum(x: Value, axes: readonly number[], keepdims?: boolean): Value;
-  reduceMean(x: Value, axes: readonly number[], keepdims?: boolean): Value;
-  /** The dims of `x` as an int64 vector: a constant where all are known. */
-  shape(x: Value): Value;
-  /** `dims` as an int64 vector; a symbolic dim is read from `source`, which must have it. */
-  shapeFrom(dims: Dims, source: Value): Value;
+  /** A scalar of the same dtype as `like`. */
+  number(like: Value, x: number): Value;
   /** A constant matrix of the dtype of `like`. */
-  matrix(like: Value, dims: readonly number[], values: Float64Array): Value;
-  reshape(x: Value, dims: Dims): Value;
-  reshapeLike(x: Value, like: Value): Value;
-  expandLike(x: Value, like: Value): Value;
-  transpose(x: Value, permutation: readonly number[]): Value;
-  /** Swaps the last two axes. */
-  transposeLast(x: Value): Value;
+  matrix(like: Value, dims: readonly number[], values: ArrayLike<number>): Value;
   cast(x: Value, dtype: DataType): Value;
-  zerosLike(x: Value): Value;
   /** A comparison as numbers of the dtype of `like`: 1 where it holds, else 0. */
   mask(condition: Value, like: Value): Value;
+  /** 1, 0 or −1 by the sign of x; the `Sign` operator is slow on the CPU and absent on WebGPU. */
+  sign(x: Value): Value;
 }
 
-/** Choices among forms that are equal in value and differ in speed. */
-export interface Forms {
-  readonly conv: ConvChoice;
+/** What a rule may ask for beyond new nodes. */
+export interface Surroundings {
+  readonly forms: Forms;
+  /** The builder underneath, for subgraphs. */
+  readonly raw: GraphBuilder;
+  /** The constant behind a value, when it is one. */
+  constant(value: Value | undefined): Tensor | undefined;
+  /** The optional output `i` of a forward node, which is made to give it if it does not yet. */
+  output(node: Node, i: number, type: TensorType): Value;
+  /** Puts `next` in the place of a forward node; it must have the same outputs, and may have more. */
+  replace(node: Node, next: Node): void;
+  /** The forward node as it is by now. */
+  current(node: Node): Node;
+  /** A new value of the same type, under a name of its own. */
+  fresh(like: Value): Value;
+  /** A builder for a subgraph of an emitted node, over the values of `body` and those around it. */
+  inside(body: Graph): GradientBuilder;
+  /**
+   * Emits the gradient of the nodes of a subgraph. `cotangents` holds those of its outputs and receives those of every
+   * value that lies between them and `wrt`.
+   */
+  backward(nodes: readonly Node[], cotangents: Map<Value, Value>, wrt: ReadonlySet<Value>): void;
 }
 
-export const defaultForms: Forms = { conv: defaultChoice };
+export interface GradientBuilder extends Pick<Emitter, "op" | "ops">, Arithmetic, Shaping, Surroundings {
+  type(value: Value): TensorType;
+  dims(value: Value): Dims;
+  rank(value: Value): number;
+  dtype(value: Value): DataType;
+}
 
-export function gradientBuilder(
-  g: GraphBuilder,
-  constant: (value: Value | undefined) => Tensor | undefined,
-  forms: Forms = defaultForms,
-): GradientBuilder {
-  const { op, ops } = g;
-  const numbers = new Map<string, Value>();
-  const vectors = new Map<string, Value>();
+/** Reverse mode over a list of nodes, supplied by the driver. */
+export type Backward = (
+  g: GradientBuilder,
+  nodes: readonly Node[],
+  cotangents: Map<Value, Value>,
+  wrt: ReadonlySet<Value>,
+) => void;
 
-  function type(value: Value): TensorType {
-    if (value.type?.kind === "tensor") return value.type;
-    throw new UnsupportedError("a gradient needs the type of a value that is not known", {
-      where: `value "${value.name}"`,
-      hint: "Give the model's inputs their dtypes and dims, and run infer-shapes.",
-    });
-  }
+export interface GradientBuilderOptions {
+  readonly graph: Graph;
+  readonly forms: Forms;
+  readonly backward: Backward;
+  readonly names: Names;
+  /** Forward nodes that were replaced. */
+  readonly replaced: Map<Node, Node>;
+}
 
-  function dims(value: Value): Dims {
-    const known = type(value).dims;
-    if (known) return known;
-    throw new UnsupportedError("a gradient needs the rank of a value that is not known", {
-      where: `value "${value.name}"`,
-    });
-  }
+export function gradientBuilder(raw: GraphBuilder, options: GradientBuilderOptions): GradientBuilder {
+  return builderOver(raw, options, (value) => constantOf(options.graph, value));
+}
 
-  const dtype = (value: Value): DataType => type(value).dtype;
+type Constants = (value: Value | undefined) => Tensor | undefined;
 
-  function number(like: Value, x: number): Value {
-    const key = `${dtype(like)} ${x}`;
-    const known = numbers.get(key);
-    if (known) return known;
-    const fresh = g.constant("number", scalar(dtype(like), x));
-    numbers.set(key, fresh);
-    return fresh;
-  }
-
-  function ints(values: readonly number[]): Value {
-    const key = values.join(" ");
-    const known = vectors.get(key);
-    if (known) return known;
-    const fresh = g.constant("ints", int64s(values));
-    vectors.set(key, fresh);
-    return fresh;
-  }
-
-  const isStatic = (list: Dims): list is readonly number[] => list.every((dim) => typeof dim === "number");
-  const shape = (x: Value): Value => {
-    const list = dims(x);
-    return isStatic(list) ? ints(list) : op("Shape", [x]);
-  };
-
-  function shapeFrom(list: Dims, source: Value): Value {
-    if (isStatic(list)) return ints(list);
-    const parts = list.map((dim) => (typeof dim === "number" ? ints([dim]) : dimOf(dim, source)));
-    return op("Concat", parts, { axis: 0 });
-  }
-
-  function dimOf(dim: Dim, source: Value): Value {
-    const axis = dims(source).indexOf(dim);
-    if (dim !== UNKNOWN_DIM && axis >= 0) return op("Shape", [source], { start: axis, end: axis + 1 });
-    throw new UnsupportedError("a dim of a gradient cannot be read from anywhere", {
-      expected: `"${dim}" among [${dims(source).join(", ")}]`,
-      where: `value "${source.name}"`,
-      hint: "Fix the dims of the model's inputs.",
-    });
-  }
-
-  function reduce(opType: "ReduceSum" | "ReduceMean") {
-    return (x: Value, axes: readonly number[], keepdims = false): Value =>
-      axes.length === 0 ? x : op(opType, [x, ints(axes)], { keepdims });
-  }
-  const reduceSum = reduce("ReduceSum");
-
-  function sumTo(x: Value, like: Value): Value {
-    const [from, to] = [dims(x), dims(like)];
-    const added = from.length - to.length;
-    const axes = from.flatMap((dim, axis) => (axis < added || isBroadcast(dim, to[axis - added]!, like) ? [axis] : []));
-    if (axes.length === 0) return x;
-    const summed = reduceSum(x, axes, true);
-    return added === 0 ? summed : reshapeLike(summed, like);
-  }
-
-  /** Symbolic dims that differ could still be 1 at run time, so nothing can be said of them. */
-  function isBroadcast(from: Dim, to: Dim, like: Value): boolean {
-    if (sameDim(from, to)) return false;
-    if (to === 1) return true;
-    if (from === 1) return false;
-    throw new UnsupportedError("it is not known whether two dims are equal, so a gradient cannot be summed", {
-      got: `${from || "?"} and ${to || "?"}`,
-      where: `value "${like.name}"`,
-      hint: "Fix the dims of the model's inputs, or give equal dims equal names.",
-    });
-  }
-
-  function reshape(x: Value, list: Dims): Value {
-    const from = dims(x);
-    if (from.length === list.length && from.every((dim, i) => sameDim(dim, list[i]!))) return x;
-    const open = list.filter((dim) => typeof dim !== "number").length;
-    if (open <= 1) return op("Reshape", [x, ints(list.map((dim) => (typeof dim === "number" ? dim : -1)))]);
-    return op("Reshape", [x, shapeFrom(list, x)]);
-  }
-
-  function reshapeLike(x: Value, like: Value): Value {
-    const [from, to] = [dims(x), dims(like)];
-    if (from.length === to.length && from.every((dim, i) => sameDim(dim, to[i]!))) return x;
-    const open = to.filter((dim) => typeof dim !== "number").length;
-    return open <= 1 && !to.includes(0) ? reshape(x, to) : op("Reshape", [x, shape(like)], { allowzero: true });
-  }
-
-  function transpose(x: Value, permutation: readonly number[]): Value {
-    return permutation.every((axis, i) => axis === i) ? x : op("Transpose", [x], { perm: permutation });
-  }
-
-  return {
-    op,
-    ops,
-    raw: g,
+function builderOver(raw: GraphBuilder, options: GradientBuilderOptions, known: Constants): GradientBuilder {
+  const { forms, backward, names, replaced } = options;
+  const emit = emitter(raw);
+  const current = (node: Node): Node => replaced.get(node) ?? node;
+  const constant: Constants = (value) => known(value) ?? denseIn(raw.initializers, value);
+  const builder: GradientBuilder = {
+    op: emit.op,
+    ops: emit.ops,
+    ...arithmetic(raw, emit),
+    ...shaping(emit),
+    raw,
     forms,
     constant,
-    type,
-    dims,
-    rank: (value) => dims(value).length,
-    dtype,
-    add: (a, b) => op("Add", [a, b]),
-    sub: (a, b) => op("Sub", [a, b]),
-    mul: (a, b) => op("Mul", [a, b]),
-    div: (a, b) => op("Div", [a, b]),
+    type: typeOf,
+    dims: dimsOf,
+    rank: (value) => dimsOf(value).length,
+    dtype: dtypeOf,
+    current,
+    replace: (node, next) => void replaced.set(node, next),
+    output(node, i, type) {
+      const outputs = [...current(node).outputs];
+      const fresh = outputs[i] ?? { name: names.fresh(`${node.outputs[0]?.name ?? "node"}:${i}`), type };
+      outputs[i] = fresh;
+      replaced.set(node, { ...current(node), outputs: Array.from(outputs) });
+      return fresh;
+    },
+    fresh: ({ name, type }) => (type ? { name: names.fresh(name), type } : { name: names.fresh(name) }),
+    inside: (body) => builderOver(raw.subgraph(), options, (value) => constantOf(body, value) ?? constant(value)),
+    backward: (nodes, cotangents, wrt) => backward(builder, nodes, cotangents, wrt),
+  };
+  return builder;
+}
+
+function denseIn(initializers: GraphBuilder["initializers"], value: Value | undefined): Tensor | undefined {
+  const data = value && initializers.get(value);
+  return data && !isSparse(data) ? data : undefined;
+}
+
+/** Constants of more elements are not compared. */
+const SHARED = 4096;
+
+function arithmetic(raw: GraphBuilder, emit: Emitter): Arithmetic {
+  const { op } = emit;
+  const binary = (opType: string) => (a: Value, b: Value) => op(opType, thin(emit, a, b));
+  const number = (like: Value, x: number): Value =>
+    emit.constant("number", `${dtypeOf(like)} ${x}`, () => scalar(dtypeOf(like), x));
+  const mask = (condition: Value, like: Value): Value =>
+    op("Cast", [condition], { to: dataTypeCode(dtypeOf(like)) } satisfies BuilderAttributes);
+  const sub = binary("Sub");
+  return {
+    add: binary("Add"),
+    sub,
+    mul: binary("Mul"),
+    div: binary("Div"),
     neg: (a) => op("Neg", [a]),
-    number,
     scale: (x, factor) => (factor === 1 ? x : op("Mul", [x, number(x, factor)])),
-    ints,
-    sumTo,
-    reduceSum,
-    reduceMean: reduce("ReduceMean"),
-    shape,
-    shapeFrom,
-    matrix: (like, list, values) => g.constant("matrix", tensorFromNumbers(dtype(like), list, values)),
-    reshape,
-    reshapeLike,
-    expandLike: (x, like) => op("Expand", [x, shape(like)]),
-    transpose,
-    transposeLast(x) {
-      const last = dims(x).length - 1;
-      return transpose(x, [...Array(last - 1).keys(), last, last - 1]);
+    number,
+    matrix(like, dims, values) {
+      if (values.length > SHARED) return raw.constant("matrix", tensorFromNumbers(dtypeOf(like), dims, values));
+      const key = `${dtypeOf(like)} matrix ${dims}: ${Array.from(values)}`;
+      return emit.constant("matrix", key, () => tensorFromNumbers(dtypeOf(like), dims, values));
     },
-    cast: (x, to) => (dtype(x) === to ? x : op("Cast", [x], { to: dataTypeCode(to) })),
-    zerosLike(x) {
-      const list = dims(x);
-      if (isStatic(list) && sizeOf(list) <= 64) {
-        return g.constant("zeros", tensorFromNumbers(dtype(x), list, new Array(sizeOf(list)).fill(0)));
-      }
-      return op("ConstantOfShape", [shape(x)], { value: tensorFromNumbers(dtype(x), [1], [0]) });
+    cast: (x, to) => (dtypeOf(x) === to ? x : op("Cast", [x], { to: dataTypeCode(to) })),
+    mask,
+    sign(x) {
+      const zero = number(x, 0);
+      return sub(mask(op("Greater", [x, zero]), x), mask(op("Less", [x, zero]), x));
     },
-    mask: (condition, like) => op("Cast", [condition], { to: dataTypeCode(dtype(like)) }),
   };
 }
 
-function dataTypeCode(dtype: DataType): number {
-  return dataTypes[dtype].code;
+/** Operators broadcast by themselves: an operand that was only expanded to the dims of the other goes in unexpanded. */
+function thin(emit: Emitter, a: Value, b: Value): [Value, Value] {
+  const unexpanded = (x: Value, other: Value): Value => {
+    const made = emit.made(x);
+    if (made?.opType !== "Expand" || emit.made(other)?.opType === "Expand") return x;
+    const [from, to] = [dimsOf(x), other.type?.kind === "tensor" ? other.type.dims : undefined];
+    return to && from.length === to.length && from.every((dim, i) => dim !== "" && dim === to[i]) ? made.inputs[0]! : x;
+  };
+  return [unexpanded(a, b), unexpanded(b, a)];
 }

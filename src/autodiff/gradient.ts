@@ -1,7 +1,6 @@
 /** @file Reverse-mode differentiation of a graph. The driver knows no operator; `rules/` does. */
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
-  constantOf,
   describeNode,
   type Graph,
   graphBuilder,
@@ -14,15 +13,21 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
-import { type Forms, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
-import type { GradientEntry } from "./rule.ts";
-
-/** The rule of a node's operator; `undefined` for an operator that lithe does not know. */
-export type FindRule = (node: Node) => GradientEntry | undefined;
+import { expandOperators } from "./expand.ts";
+import { defaultForms, type Forms } from "./forms.ts";
+import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
+import { dependents, withoutDeadNodes } from "./living.ts";
+import { type FindEntry, type GradientRule, operandsOf } from "./rule.ts";
+import { entryOf } from "./rules/index.ts";
 
 export interface Differentiated {
-  /** The graph with the nodes of the gradient behind its own; inputs and outputs are as before. */
+  /**
+   * The graph with the nodes of the gradient behind its own; inputs and outputs are as before. Forward nodes may have been
+   * replaced by equal ones, or by ones with more outputs.
+   */
   readonly graph: Graph;
+  /** How many of the graph's nodes, from the front, are the forward part. */
+  readonly forward: number;
   /** The gradient for each wanted value; absent where the output does not depend on it. */
   readonly gradients: ReadonlyMap<Value, Value>;
 }
@@ -38,26 +43,55 @@ export interface DifferentiateOptions {
   readonly opset: number;
   readonly forms?: Forms;
   readonly scope?: Names;
+  /** The table of gradients; lithe's own when absent. */
+  readonly find?: FindEntry;
 }
 
-/** Adds the gradient of one value with respect to others. Every value of the graph must be typed (infer-shapes). */
-export function differentiateGraph(graph: Graph, find: FindRule, options: DifferentiateOptions): Differentiated {
-  const { of, wrt, stopAt = new Set(), opset, scope = names(namesIn(graph)) } = options;
-  const builder = graphBuilder({ names: scope, infer: builderInference(opset), prefix: "grad/" });
-  const added = new Map(graph.initializers);
-  const constant = (value: Value | undefined) => constantOf(graph, value) ?? denseIn(builder.initializers, value);
-  const g = gradientBuilder(builder, constant, options.forms);
-  const active = dependents(graph, new Set(wrt), stopAt);
-  if (!active.has(of)) throw nothingToDo(of, wrt);
+/**
+ * Adds the gradient of one value with respect to others: dof/dwrt, contracted with the seed. Every value that the gradient
+ * passes through must be typed (infer-shapes). Values keep their identity, so `of` and `wrt` are found in the result.
+ *
+ * @throws UnsupportedError naming the node where an operator has no gradient, or has none with these dims.
+ */
+export function differentiateGraph(graph: Graph, options: DifferentiateOptions): Differentiated {
+  const { of, wrt, stopAt = new Set(), opset, scope = names(namesIn(graph)), forms = defaultForms } = options;
+  const find = options.find ?? entryOf;
+  const reaches = (nodes: readonly Node[]) => dependents(nodes, new Set(wrt), stopAt);
+  const isActive = (node: Node, active: ReadonlySet<Value>) => readsOf(node).some((value) => active.has(value));
+  const before = reaches(graph.nodes);
+  if (!before.has(of)) throw nothingToDo(of, wrt);
+  const infer = builderInference(opset);
+  const forward = expandOperators(graph, {
+    find,
+    infer,
+    names: scope,
+    forms,
+    chosen: (node) => isActive(node, before),
+  });
+  const builder = graphBuilder({ names: scope, infer, prefix: "grad/" });
+  const replaced = new Map<Node, Node>();
+  const backward = reverse(find, stopAt);
+  const g = gradientBuilder(builder, { graph: forward, forms, names: scope, replaced, backward });
   const cotangents = new Map<Value, Value>([[of, options.seed ?? ones(g, of)]]);
-  for (const node of [...graph.nodes].reverse()) backward(g, node, find, { active, cotangents, stopAt });
-  for (const [value, data] of builder.initializers) added.set(value, data);
-  const gradients = new Map<Value, Value>();
-  for (const value of wrt) {
-    const gradient = cotangents.get(value);
-    if (gradient) gradients.set(value, gradient);
-  }
-  return { graph: { ...graph, nodes: [...graph.nodes, ...builder.nodes], initializers: added }, gradients };
+  g.backward(forward.nodes, cotangents, new Set(wrt));
+  const gradients = new Map(wrt.flatMap((value) => (cotangents.has(value) ? [[value, cotangents.get(value)!]] : [])));
+  const primal = forward.nodes.map((node) => replaced.get(node) ?? node);
+  const added = withoutDeadNodes(builder.nodes, builder.initializers, gradients.values());
+  const initializers = new Map([...forward.initializers, ...added.initializers]);
+  return {
+    graph: { ...forward, nodes: [...primal, ...added.nodes], initializers },
+    forward: primal.length,
+    gradients,
+  };
+}
+
+/** Reverse mode: the nodes last to first, contributions to one value added up. */
+function reverse(find: FindEntry, stopAt: ReadonlySet<Value>): Backward {
+  return (g, nodes, cotangents, wrt) => {
+    const active = dependents(nodes, wrt, stopAt);
+    const flow: Flow = { active, cotangents, stopAt };
+    for (const node of [...nodes].reverse()) backwardNode(g, node, find, flow);
+  };
 }
 
 interface Flow {
@@ -66,19 +100,16 @@ interface Flow {
   readonly stopAt: ReadonlySet<Value>;
 }
 
-function backward(g: GradientBuilder, node: Node, find: FindRule, { active, cotangents, stopAt }: Flow): void {
+function backwardNode(g: GradientBuilder, node: Node, find: FindEntry, { active, cotangents, stopAt }: Flow): void {
   const dy = node.outputs.map((value) => value && cotangents.get(value));
-  const needs = node.inputs.map((value) => value !== undefined && active.has(value) && !stopAt.has(value));
-  const reads = readsOf(node).some((value) => active.has(value));
-  if (!reads || dy.every((value) => value === undefined)) return;
-  const rule = find(node);
-  if (rule === undefined) throw unknownOperator(node);
-  if (typeof rule !== "function") {
-    if (rule.kind === "stop") return;
-    throw new UnsupportedError(`${qualifiedName(node)} has no gradient: ${rule.reason}`, { where: describeNode(node) });
-  }
+  if (dy.every((value) => value === undefined)) return;
+  const operands = operandsOf(node);
+  const needs = operands.map((value) => value !== undefined && active.has(value) && !stopAt.has(value));
+  if (!needs.includes(true)) return;
+  const rule = ruleFor(node, find);
+  if (!rule) return;
   const dx = rule(g, node, dy, needs);
-  node.inputs.forEach((value, i) => {
+  operands.forEach((value, i) => {
     const contribution = dx[i];
     if (!value || !contribution || !needs[i]) return;
     const sum = cotangents.get(value);
@@ -86,14 +117,14 @@ function backward(g: GradientBuilder, node: Node, find: FindRule, { active, cota
   });
 }
 
-/** Values that depend on one of `sources`, the sources included. */
-function dependents(graph: Graph, sources: ReadonlySet<Value>, stopAt: ReadonlySet<Value>): Set<Value> {
-  const found = new Set<Value>(sources);
-  for (const node of graph.nodes) {
-    if (!readsOf(node).some((value) => found.has(value) && !stopAt.has(value))) continue;
-    for (const output of node.outputs) if (output) found.add(output);
-  }
-  return found;
+/** `undefined` where the gradient ends. */
+function ruleFor(node: Node, find: FindEntry): GradientRule | undefined {
+  const entry = find(node);
+  if (entry === undefined) throw unknownOperator(node);
+  if (typeof entry === "function") return entry;
+  if (entry.kind === "stop") return undefined;
+  const reason = entry.kind === "refuse" ? entry.reason : "it was not expanded";
+  throw new UnsupportedError(`${qualifiedName(node)} has no gradient: ${reason}`, { where: describeNode(node) });
 }
 
 function ones(g: GradientBuilder, of: Value): Value {
@@ -105,13 +136,7 @@ function ones(g: GradientBuilder, of: Value): Value {
       where: `value "${of.name}"`,
     });
   }
-  const one = g.number(of, 1);
-  return dims.length === 0 ? one : g.op("Reshape", [one, g.ints(dims.map(() => 1))]);
-}
-
-function denseIn(initializers: Graph["initializers"], value: Value | undefined) {
-  const data = value && initializers.get(value);
-  return data && "dtype" in data ? data : undefined;
+  return g.matrix(of, dims as number[], [1]);
 }
 
 function nothingToDo(of: Value, wrt: readonly Value[]): UsageError {

@@ -1,13 +1,13 @@
-/** @file What a gradient rule is. */
-import type { Node, Value } from "../ir/index.ts";
+/** @file What the table says of an operator: a rule, an expansion, or why there is none. */
+import { capturesOf, type Node, subgraphsOf, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
 
-/** One value per input or output of the node; `undefined` where there is none or it is zero. */
+/** One value per operand or output of the node; `undefined` where there is none or it is zero. */
 export type Cotangents = readonly (Value | undefined)[];
 
 /**
- * The vector-Jacobian product of one operator: from the cotangents of a node's outputs (`dy`) to those of its inputs.
- * `needs[i]` says whether the cotangent of input i will be used at all.
+ * The vector-Jacobian product of one operator: from the cotangents of a node's outputs (`dy`) to those of its operands, which
+ * are `operandsOf(node)`. `needs[i]` says whether the cotangent of operand i will be used at all.
  */
 export type GradientRule = (g: GradientBuilder, node: Node, dy: Cotangents, needs: readonly boolean[]) => Cotangents;
 
@@ -22,10 +22,32 @@ export interface Refuse {
   readonly reason: string;
 }
 
+/** The operator is replaced, before differentiation, by an equal graph of operators that have rules. */
+export interface Expand {
+  readonly kind: "expand";
+  readonly build: Expansion;
+}
+
+/** One value per output of the node; `undefined` for an output that it does not have. */
+export type Expansion = (g: GradientBuilder, node: Node) => Cotangents;
+
 export const stop: Stop = { kind: "stop" };
 
 export function refuse(reason: string): Refuse {
   return { kind: "refuse", reason };
 }
 
-export type GradientEntry = GradientRule | Stop | Refuse;
+export function expand(build: Expansion): Expand {
+  return { kind: "expand", build };
+}
+
+export type GradientEntry = GradientRule | Stop | Refuse | Expand;
+
+/** The entry of a node's operator; `undefined` for an operator that lithe does not know. */
+export type FindEntry = (node: Node) => GradientEntry | undefined;
+
+/** What a node's result depends on: its inputs in order, then the values that its subgraphs capture, each once. */
+export function operandsOf(node: Node): Cotangents {
+  const captured = new Set(subgraphsOf(node).flatMap(capturesOf));
+  return captured.size === 0 ? node.inputs : [...node.inputs, ...captured];
+}

@@ -1,113 +1,148 @@
-/** @file Every gradient rule against a directional derivative in float64: (f(x + εv) − f(x − εv)) / 2ε = Σ ∇f·v. */
-import { describe, expect, it } from "vitest";
-import { differentiateGraph } from "../../src/autodiff/gradient.ts";
-import { ruleOf } from "../../src/autodiff/rules/index.ts";
-import { graphBuilder, model, numbersOf, type Tensor, tensorFromNumbers, type Value } from "../../src/ir/index.ts";
-import { inferShapes } from "../../src/ops/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
-import { type GradientCase, gradientCases } from "./gradient-cases.ts";
+/**
+ * @file Every gradient rule against a directional derivative in float64, (f(x + εv) − f(x − εv)) / 2ε = Σ ∇f·v, and ONNX
+ * Runtime's float32 gradients against the float64 ones, on one thread and on two.
+ */
+import type { InferenceSession } from "onnxruntime-node";
+import { afterAll, describe, expect, it } from "vitest";
+import { gradientTable } from "../../src/autodiff/index.ts";
+import type { Model } from "../../src/ir/index.ts";
+import type { Feeds } from "../../src/runtime/session.ts";
+import { rawFeeds, rawSession } from "../raw-runtime.ts";
+import type { GradientCase } from "./gradient-cases/case.ts";
+import { gradientCases } from "./gradient-cases/index.ts";
+import {
+  analytic,
+  moved,
+  numeric,
+  type Prepared,
+  prepare,
+  type Results,
+  reference,
+  referenceLoss,
+} from "./gradient-check.ts";
 
-const EPSILON = 1e-5;
+const SEEDS = [1, 2, 3];
+const counts = {
+  float64: 0,
+  float32: 0,
+  runtime: 0,
+  withoutReference: new Set<string>(),
+  withoutRuntime: new Set<string>(),
+};
 
-describe("gradients", () => {
+describe("gradients in float64", () => {
   for (const testCase of gradientCases) {
-    it(testCase.name, () => {
-      for (let seed = 1; seed <= 3; seed++) check(testCase, seed);
+    it(testCase.name, async () => {
+      for (const seed of SEEDS) await check(prepare(testCase, seed));
     });
   }
 });
 
-function check(testCase: GradientCase, seed: number): void {
-  const random = generator(seed);
-  const built = buildModel(testCase, random);
-  const infer = inferShapes(built);
-  const wrt = infer.graph.inputs.filter((value) => testCase.inputs[value.name]?.differentiable !== false);
-  const loss = infer.graph.outputs[0]!;
-  const { graph, gradients } = differentiateGraph(infer.graph, ruleOf, { of: loss, wrt, opset: 21 });
-  expect([...gradients.keys()].map(({ name }) => name)).toEqual(wrt.map(({ name }) => name));
-  const outputs = [...gradients.values()];
-  const gradientModel = { ...infer, graph: { ...graph, outputs: [loss, ...new Set(outputs)] } };
-  const feeds = feedsOf(testCase, random);
-  const result = evaluate(gradientModel, feeds);
-  const directions = new Map(wrt.map((value) => [value, drawLike(feeds.get(value.name)!, random)]));
-  let analytic = 0;
-  for (const [value, gradient] of gradients) {
-    const numbers = numbersOf(result.get(gradient.name)!);
-    expect([...result.get(gradient.name)!.dims]).toEqual([...feeds.get(value.name)!.dims]);
-    numbers.forEach((x, i) => {
-      analytic += x * directions.get(value)![i]!;
-    });
+describe("gradients on ONNX Runtime", () => {
+  for (const testCase of gradientCases) {
+    if (typeof testCase.runtime === "string") {
+      counts.withoutRuntime.add(`${testCase.name}: ${testCase.runtime}`);
+      continue;
+    }
+    it(testCase.name, () => agrees(testCase, [1, 2]));
   }
-  const numeric =
-    (shifted(infer, loss, feeds, directions, EPSILON) - shifted(infer, loss, feeds, directions, -EPSILON)) /
-    (2 * EPSILON);
-  expect(Math.abs(analytic - numeric) / Math.max(1, Math.abs(numeric))).toBeLessThan(testCase.tolerance ?? 1e-6);
-}
+});
 
-/** The case's operator under a weighted sum of all its float outputs. */
-function buildModel({ build, inputs }: GradientCase, random: () => number) {
-  const g = graphBuilder();
-  const values = new Map(
-    Object.entries(inputs).map(([name, { dims, dtype = "float64" }]) => [name, g.input(name, dtype, dims)]),
-  );
-  const outputs = build(g, (name) => values.get(name)!);
-  const parts = outputs.map((y) => {
-    const weighted = g.op("Mul", [
-      y,
-      g.op("Sin", [g.op("Add", [y, g.constant("w", tensorFromNumbers("float64", [], [random() * 3]))])]),
-    ]);
-    return g.op("ReduceSum", [weighted], { keepdims: 0 });
+describe("the table of gradients", () => {
+  const covered = new Set(gradientCases.flatMap(({ covers }) => covers));
+  const entries = Object.entries(gradientTable);
+
+  it("has a case for every rule and expansion", () => {
+    const withRule = entries.filter(([, entry]) => typeof entry === "function" || entry.kind === "expand");
+    expect(withRule.map(([name]) => name).filter((name) => !covered.has(name))).toEqual([]);
   });
-  g.output(parts.reduce((a: Value, b: Value) => g.op("Add", [a, b])));
-  return model(g.build(), {
-    opsets: new Map([
-      ["", 21],
-      ["com.microsoft", 1],
-    ]),
+
+  it("gives every refusal a reason", () => {
+    const empty = entries.filter(([, entry]) => "kind" in entry && entry.kind === "refuse" && entry.reason === "");
+    expect(empty.map(([name]) => name)).toEqual([]);
   });
+
+  afterAll(() => {
+    const kind = (name: string): number =>
+      entries.filter(([, entry]) => (typeof entry === "function" ? "rule" : entry.kind) === name).length;
+    const lines = [
+      `${entries.length} operators: ${kind("rule")} rules, ${kind("expand")} expansions, ${kind("stop")} stops, ${kind("refuse")} refusals`,
+      `${gradientCases.length} cases: ${counts.float64} derivatives in float64, ${counts.float32} in float32, ${counts.runtime} runs on ONNX Runtime`,
+      ...[...counts.withoutReference].map((name) => `only in float32: ${name}`),
+      ...[...counts.withoutRuntime].map((line) => `not on ONNX Runtime: ${line}`),
+    ];
+    console.log(lines.join("\n"));
+  });
+});
+
+async function check(prepared: Prepared): Promise<void> {
+  const { testCase, gradients, directions } = prepared;
+  expect([...gradients.keys()]).toEqual([...directions.keys()]);
+  const results = reference(prepared);
+  if (testCase.notADerivative !== undefined) return;
+  if (!results) return checkOnRuntime(prepared);
+  const expected = numeric(prepared, referenceLoss(prepared), 1e-4, "float64");
+  close(analytic(prepared, results), expected, testCase.tolerance ?? 1e-6);
+  counts.float64++;
 }
 
-function feedsOf({ inputs }: GradientCase, random: () => number): Map<string, Tensor> {
-  return new Map(
-    Object.entries(inputs).map(([name, { dims, dtype = "float64", values, low = -2, high = 2 }]) => {
-      const count = dims.reduce((n, d) => n * d, 1);
-      const numbers = values ?? Array.from({ length: count }, () => low + (high - low) * random());
-      return [name, tensorFromNumbers(dtype, dims, numbers)];
-    }),
-  );
-}
-
-function shifted(
-  base: ReturnType<typeof model>,
-  loss: Value,
-  feeds: ReadonlyMap<string, Tensor>,
-  directions: ReadonlyMap<Value, Float64Array>,
-  step: number,
-): number {
-  const moved = new Map(feeds);
-  for (const [value, direction] of directions) {
-    const at = feeds.get(value.name)!;
-    moved.set(
-      value.name,
-      tensorFromNumbers(
-        "float64",
-        at.dims,
-        numbersOf(at).map((x, i) => x + step * direction[i]!),
-      ),
-    );
-  }
-  return numbersOf(evaluate(base, moved).get(loss.name)!)[0]!;
-}
-
-function drawLike(t: Tensor, random: () => number): Float64Array {
-  return numbersOf(t).map(() => random() * 2 - 1);
-}
-
-/** A small multiplicative generator; quality does not matter here, repeatability does. */
-function generator(seed: number): () => number {
-  let state = seed * 48271;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647;
+/** Where the reference lacks an operator: differences of float32 losses, with the tolerance that they allow. */
+async function checkOnRuntime(prepared: Prepared): Promise<void> {
+  const { testCase, base, gradient, feeds, directions, loss } = prepared;
+  counts.withoutReference.add(testCase.name);
+  const results = await run(gradient, feeds, 1);
+  const session = await rawSession(base);
+  const at = async (step: number): Promise<number> => {
+    const values = await fetch(session, moved(feeds, directions, step, "float32"));
+    return values.get(loss)![0]!;
   };
+  const step = 1e-2;
+  const [a, b, c, d] = [await at(step), await at(-step), await at(2 * step), await at(-2 * step)];
+  await session.release();
+  close(analytic(prepared, results), (4 * ((a - b) / 2 / step) - (c - d) / 4 / step) / 3, 2e-2);
+  counts.float32++;
+}
+
+/** The runtime's loss of the case's own model, and loss and gradients of the gradient model, against float64. */
+async function agrees(testCase: GradientCase, threads: readonly number[]): Promise<void> {
+  const prepared = prepare(testCase, 1);
+  const expected = reference(prepared);
+  const tolerance = (testCase.runtime as number | undefined) ?? 1e-4;
+  let first: Results | undefined;
+  for (const count of threads) {
+    const results = await run(prepared.gradient, prepared.feeds, count);
+    const truth = expected ?? first ?? results;
+    for (const [name, values] of results) same(name, values, truth.get(name)!, tolerance);
+    first ??= results;
+    counts.runtime++;
+  }
+  const own = await run(prepared.base, prepared.feeds, 1);
+  same("the loss of the model itself", own.get(prepared.loss)!, (expected ?? first!).get(prepared.loss)!, tolerance);
+}
+
+async function run(source: Model, feeds: Feeds, threads: number): Promise<Results> {
+  const session = await rawSession(source, { intraOpNumThreads: threads });
+  const results = await fetch(session, feeds);
+  await session.release();
+  return results;
+}
+
+async function fetch(session: InferenceSession, feeds: Feeds): Promise<Results> {
+  const known = new Map([...feeds].filter(([name]) => session.inputNames.includes(name)));
+  const results = await session.run(rawFeeds(known));
+  return new Map(
+    session.outputNames.map((name) => [name, Array.from(results[name]!.data as ArrayLike<number | bigint>, Number)]),
+  );
+}
+
+function close(got: number, expected: number, tolerance: number): void {
+  const error = Math.abs(got - expected) / Math.max(1, Math.abs(expected));
+  expect(error, `${got} instead of ${expected}`).toBeLessThan(tolerance);
+}
+
+function same(name: string, got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+  expect(got.length, name).toBe(expected.length);
+  const largest = Math.max(1, ...Array.from(expected, Math.abs));
+  const worst = Math.max(0, ...Array.from(got, (x, i) => Math.abs(x - expected[i]!)));
+  expect(worst / largest, name).toBeLessThan(tolerance);
 }

@@ -13,7 +13,7 @@ export interface ConvChoice {
 }
 
 /** Rules of thumb from measurements on two x86 cores; `bench/conv-gradients.ts` repeats them. */
-export const defaultChoice: ConvChoice = {
+export const defaultConvChoice: ConvChoice = {
   input: () => ["matmul", "flipped", "transposed"],
   weight: ({ inputs, kernel }) => {
     if (inputs * product(kernel) < 64 || Math.max(...kernel) > 5) return ["matmul", "convolution"];

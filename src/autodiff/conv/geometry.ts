@@ -35,6 +35,30 @@ export function convGeometry(g: GradientBuilder, node: Node, x: Value, w: Value,
   return { ...windows, batch: batch!, group, inputs: inputs!, outputs: outputs! / group, from: lengths, to };
 }
 
+/** Of y = pool(x); the batch may be symbolic. */
+export interface PoolGeometry extends Windows {
+  readonly batch: Dim;
+  readonly channels: number;
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+export function poolGeometry(g: GradientBuilder, node: Node, x: Value, y: Value): PoolGeometry {
+  const [batch, ...rest] = g.dims(x);
+  const [channels, ...from] = numbers(node, x, rest);
+  const to = numbers(node, y, g.dims(y).slice(2));
+  const kernel = intsOf(node, "kernel_shape") ?? [];
+  return { ...windowsOf(node, kernel, from), batch: batch!, channels: channels!, from, to };
+}
+
+/** Whether the windows lie side by side and cover the input exactly. */
+export function isTiling({ kernel, strides, dilations, begin, end, from, to }: PoolGeometry): boolean {
+  return kernel.every(
+    (k, i) =>
+      k === strides[i] && (dilations[i] === 1 || k === 1) && begin[i] === 0 && end[i] === 0 && from[i] === k * to[i]!,
+  );
+}
+
 /** Strides, dilations and explicit padding of a Conv or pool node. */
 export function windowsOf(node: Node, kernel: readonly number[], from: readonly number[]): Windows {
   const ones = kernel.map(() => 1);

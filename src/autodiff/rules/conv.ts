@@ -1,12 +1,11 @@
 /** @file Gradients of convolutions; the forms stand in `conv/`. */
 
-import { UnsupportedError } from "../../errors.ts";
-import { describeNode, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import { inputForm, weightForm } from "../conv/choose.ts";
-import { type ConvGeometry, convGeometry, windowsOf } from "../conv/geometry.ts";
+import { type ConvGeometry, convGeometry, numbers, reach, type Windows, windowsOf } from "../conv/geometry.ts";
 import { weightForms } from "../conv/weight-gradient.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import type { GradientEntry, GradientRule } from "../rule.ts";
+import { type GradientEntry, type GradientRule, refuse } from "../rule.ts";
 
 function biasGradient(g: GradientBuilder, dy: Value): Value {
   return g.reduceSum(
@@ -43,40 +42,37 @@ const convTranspose: GradientRule = (g, node, [dy], needs) => {
 
 /** The geometry of the convolution that leads from dy back to dx. */
 function transposedGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, dy: Value): ConvGeometry {
-  const [batch, , ...to] = g.dims(x) as [number, number, ...number[]];
-  const [outputs, inputs, ...kernel] = g.dims(w) as number[];
-  const from = g.dims(dy).slice(2) as number[];
-  if ([outputs, inputs, ...kernel, ...to, ...from].some((dim) => typeof dim !== "number")) {
-    throw new UnsupportedError("the gradient of ConvTranspose needs known dims beside the batch", {
-      where: describeNode(node),
-    });
-  }
+  const [batch, , ...rest] = g.dims(x);
+  const to = numbers(node, x, rest);
+  const [outputs, inputs, ...kernel] = numbers(node, w, g.dims(w));
+  const from = numbers(node, dy, g.dims(dy).slice(2));
   const group = intOf(node, "group", 1);
-  const windows = windowsOf(node, kernel, from);
-  const explicit =
-    intsOf(node, "output_shape") || node.attributes.has("auto_pad")
-      ? automaticPads(node, windows.strides, windows.dilations, kernel, to, from)
-      : {};
-  return { ...windows, ...explicit, batch, group, inputs: inputs!, outputs: outputs! / group, from, to };
+  const explicit = windowsOf({ ...node, attributes: withoutAutoPad(node) }, kernel, from);
+  const isAutomatic = intsOf(node, "output_shape") || stringOf(node, "auto_pad", "NOTSET") !== "NOTSET";
+  const windows = isAutomatic ? { ...explicit, ...automaticPads(node, explicit, to, from) } : explicit;
+  return { ...windows, batch: batch!, group, inputs: inputs!, outputs: outputs! / group, from, to };
 }
 
-/** The padding that makes `to` outputs of `from`: total = stride·(to − 1) + reach + output padding − from. */
-function automaticPads(
-  node: Node,
-  strides: readonly number[],
-  dilations: readonly number[],
-  kernel: readonly number[],
-  to: readonly number[],
-  from: readonly number[],
-): { begin: number[]; end: number[] } {
-  const extra = intsOf(node, "output_padding") ?? kernel.map(() => 0);
-  const total = to.map((n, i) =>
-    Math.max(0, strides[i]! * (n - 1) + (kernel[i]! - 1) * dilations[i]! + 1 + extra[i]! - from[i]!),
-  );
-  const isUpper = stringOf(node, "auto_pad", "NOTSET") === "SAME_UPPER";
+function withoutAutoPad({ attributes }: Node): Node["attributes"] {
+  return new Map([...attributes].filter(([name]) => name !== "auto_pad"));
+}
+
+/** The padding that makes `from` of `to`: total = stride·(to − 1) + reach + output padding − from. */
+function automaticPads(node: Node, windows: Windows, to: readonly number[], from: readonly number[]) {
+  const extra = intsOf(node, "output_padding") ?? to.map(() => 0);
+  const length = reach(windows);
+  const total = to.map((n, i) => Math.max(0, windows.strides[i]! * (n - 1) + length[i]! + extra[i]! - from[i]!));
   const less = total.map((amount) => Math.floor(amount / 2));
   const more = total.map((amount, i) => amount - less[i]!);
+  const isUpper = stringOf(node, "auto_pad", "NOTSET") === "SAME_UPPER";
   return isUpper ? { begin: less, end: more } : { begin: more, end: less };
 }
 
-export const convolutions = { Conv: conv, ConvTranspose: convTranspose } satisfies Record<string, GradientEntry>;
+export const convolutions = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  ConvInteger: refuse("it multiplies integers; train the float model"),
+  QLinearConv: refuse("it multiplies integers; train the float model, with QuantizeLinear and DequantizeLinear"),
+  DeformConv: refuse("its sampling positions have no rule"),
+  CausalConvWithState: refuse("it is made for inference step by step; use Conv"),
+} satisfies Record<string, GradientEntry>;

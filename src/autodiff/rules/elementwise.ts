@@ -1,5 +1,5 @@
 /** @file Gradients of elementwise operators: dx = dy · f′(x), summed where broadcasting repeated an input. */
-import { floatOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import { type DataType, dataTypes, floatOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
 
@@ -208,12 +208,18 @@ function biased(
   return [dx, bias && needs[1] ? g.sumTo(dx, bias) : undefined];
 }
 
-const cast: GradientRule = (g, { inputs: [x] }, [dy]) => (x && dy ? [g.cast(dy, g.dtype(x))] : []);
+/** Rounding to an integer has no slope, and an integer no gradient. */
+const cast: GradientRule = (g, { inputs: [x], outputs: [y] }, [dy]) =>
+  x && y && dy && isFloat(g.dtype(x)) && isFloat(g.dtype(y)) ? [g.cast(dy, g.dtype(x))] : [];
+
+function isFloat(dtype: DataType): boolean {
+  return dataTypes[dtype].kind === "float";
+}
 
 const identity: GradientRule = (_, __, [dy]) => [dy];
 
 export const elementwise = {
-  Abs: unary(({ g, x, n }) => g.sub(g.mask(g.op("Greater", [x, n(0)]), x), g.mask(g.op("Less", [x, n(0)]), x))),
+  Abs: unary(({ g, x }) => g.sign(x)),
   Neg: (g, _, [dy]) => (dy ? [g.neg(dy)] : []),
   Exp: unary(({ y }) => y),
   Log: unary(({ g, x }) => g.op("Reciprocal", [x])),

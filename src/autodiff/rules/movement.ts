@@ -254,6 +254,7 @@ export const movements = {
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   Trilu: trilu,
+  "com.microsoft::Trilu": trilu,
   ReverseSequence: reverseSequence,
   CenterCropPad: refuse("its positions depend on a computed shape"),
   Shape: stop,

@@ -135,16 +135,11 @@ const lp: GradientRule = (g, node, [dy]) => {
   const axes = [axis < 0 ? axis + g.rank(x) : axis];
   const norm = g.op(p === 1 ? "ReduceL1" : "ReduceL2", [x, g.ints(axes)], { keepdims: 1 });
   const along = g.reduceSum(g.mul(dy, y), axes, true);
-  const direction = p === 1 ? signOf(g, x) : y;
+  const direction = p === 1 ? g.sign(x) : y;
   const isZero = g.op("Equal", [norm, g.number(x, 0)]);
   const safe = g.op("Where", [isZero, g.number(x, 1), norm]);
   return [g.op("Where", [isZero, g.number(x, 0), g.div(g.sub(dy, g.mul(direction, along)), safe)])];
 };
-
-function signOf(g: GradientBuilder, x: Value): Value {
-  const zero = g.number(x, 0);
-  return g.sub(g.mask(g.op("Greater", [x, zero]), x), g.mask(g.op("Less", [x, zero]), x));
-}
 
 const meanVariance: GradientRule = (g, node, [dy]) => {
   const [x] = node.inputs;

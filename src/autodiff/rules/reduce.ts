@@ -1,7 +1,7 @@
 /** @file Gradients of reductions and of what normalises along an axis. */
 import { intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
+import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
 
 /** Axes that a Reduce node sums over, counted from the front. */
 function reducedAxes(g: GradientBuilder, node: Node): readonly number[] {
@@ -13,7 +13,7 @@ function reducedAxes(g: GradientBuilder, node: Node): readonly number[] {
   return intOf(node, "noop_with_empty_axes", 0) ? [] : [...Array(rank).keys()];
 }
 
-interface Reduction {
+export interface Reduction {
   readonly g: GradientBuilder;
   readonly x: Value;
   /** Output and its cotangent with the reduced axes kept as 1. */
@@ -46,14 +46,9 @@ function countOf({ g, x, axes }: Reduction): Value {
 }
 
 /** Every element that attains the extreme gets an equal share. */
-function extreme({ g, x, y, dy, axes }: Reduction): Value {
+export function byExtreme({ g, x, y, dy, axes }: Reduction): Value {
   const hits = g.mask(g.op("Equal", [x, y]), x);
   return g.mul(hits, g.div(dy, g.reduceSum(hits, axes, true)));
-}
-
-function sign(g: GradientBuilder, x: Value): Value {
-  const zero = g.number(x, 0);
-  return g.sub(g.mask(g.op("Greater", [x, zero]), x), g.mask(g.op("Less", [x, zero]), x));
 }
 
 /** Zero where the norm is zero. */
@@ -65,18 +60,22 @@ function byNorm({ g, x, y, dy }: Reduction): Value {
 }
 
 /**
- * dy · (product of the others). With one zero only that element has a gradient, with more none has; the product of the
- * others comes from cumulative products, which CumSum of logarithms cannot give, so zeros are counted instead.
+ * dy · (product of the others). Without a zero that is y / x; beside one zero only that element has a gradient, beside more
+ * none has. y is 0 wherever there is a zero, so y / x needs no guard but a divisor of 1 there.
  */
 function byProduct({ g, x, y, dy, axes }: Reduction): Value {
   const one = g.number(x, 1);
   const isZero = g.op("Equal", [x, g.number(x, 0)]);
+  const hole = g.mask(isZero, x);
   const filled = g.op("Where", [isZero, one, x]);
   const others = g.op("ReduceProd", [filled, g.ints(axes)], { keepdims: 1 });
-  const zeros = g.reduceSum(g.mask(isZero, x), axes, true);
-  const single = g.mask(g.op("Equal", [zeros, one]), x);
-  const atZero = g.mul(g.mask(isZero, x), g.mul(single, others));
-  return g.mul(dy, g.add(g.div(g.op("Where", [isZero, g.number(x, 0), g.expandLike(y, x)]), filled), atZero));
+  const isOnly = g.mask(g.op("Equal", [g.reduceSum(hole, axes, true), one]), x);
+  return g.mul(dy, g.add(g.div(y, filled), g.mul(hole, g.mul(isOnly, others))));
+}
+
+export function byMean(parts: Reduction): Value {
+  const { g, x, dy } = parts;
+  return g.expandLike(g.div(dy, countOf(parts)), x);
 }
 
 function axisOf(g: GradientBuilder, node: Node, x: Value): number {
@@ -109,10 +108,10 @@ const cumSum: GradientRule = (g, node, [dy]) => {
 
 export const reductions = {
   ReduceSum: reduction(({ g, x, dy }) => g.expandLike(dy, x)),
-  ReduceMean: reduction((parts) => parts.g.expandLike(parts.g.div(parts.dy, countOf(parts)), parts.x)),
-  ReduceMax: reduction(extreme),
-  ReduceMin: reduction(extreme),
-  ReduceL1: reduction(({ g, x, dy }) => g.mul(sign(g, x), dy)),
+  ReduceMean: reduction(byMean),
+  ReduceMax: reduction(byExtreme),
+  ReduceMin: reduction(byExtreme),
+  ReduceL1: reduction(({ g, x, dy }) => g.mul(g.sign(x), dy)),
   ReduceL2: reduction(byNorm),
   ReduceSumSquare: reduction(({ g, x, dy }) => g.scale(g.mul(x, dy), 2)),
   ReduceLogSum: reduction(({ g, x, y, dy }) => g.expandLike(g.div(dy, g.op("Exp", [y])), x)),
@@ -121,6 +120,7 @@ export const reductions = {
   Softmax: softmax,
   LogSoftmax: logSoftmax,
   CumSum: cumSum,
+  CumProd: refuse("it needs the products without each element, which have no closed form beside zeros"),
   ArgMax: stop,
   ArgMin: stop,
   Hardmax: stop,

@@ -1,0 +1,67 @@
+/** @file Attention in products and a Softmax: Y = softmax(scale·Q·Kᵀ + bias)·V per head. */
+import { type Dim, scalar, type Value } from "../ir/index.ts";
+import type { GradientBuilder } from "./gradient-builder.ts";
+
+export interface AttendOptions {
+  /** 1 / √(head size) when absent. */
+  readonly scale?: number | undefined;
+  /** Added to the scores, or, as bool, what may be seen; broadcast to [batch, heads, queries, keys]. */
+  readonly mask?: Value | undefined;
+  /** A query sees keys up to its own position. */
+  readonly isCausal?: boolean;
+  /** Scores are bounded: c·tanh(score / c). */
+  readonly softcap?: number | undefined;
+}
+
+/** Queries, keys and values are [batch, heads, positions, size]; heads of keys are repeated for groups of queries. */
+export function attend(g: GradientBuilder, q: Value, k: Value, v: Value, options: AttendOptions): Value {
+  const size = Number(g.dims(q)[3]);
+  const scale = options.scale ?? 1 / Math.sqrt(size);
+  const groups = Number(g.dims(q)[1]) / Number(g.dims(k)[1]);
+  const keys = g.transpose(repeatHeads(g, k, groups), [0, 1, 3, 2]);
+  const scores = g.op("MatMul", [g.scale(q, scale), keys]);
+  const cap = options.softcap;
+  const bounded = cap ? g.scale(g.op("Tanh", [g.scale(scores, 1 / cap)]), cap) : scores;
+  const masked = hide(g, bounded, options);
+  return g.op("MatMul", [g.op("Softmax", [masked], { axis: -1 }), repeatHeads(g, v, groups)]);
+}
+
+function hide(g: GradientBuilder, scores: Value, { mask, isCausal }: AttendOptions): Value {
+  const seen = isCausal ? causal(g, scores) : undefined;
+  const first = seen ? g.op("Where", [seen, scores, lowest(g, scores)]) : scores;
+  if (!mask) return first;
+  return g.dtype(mask) === "bool" ? g.op("Where", [mask, first, lowest(g, scores)]) : g.add(first, mask);
+}
+
+function lowest(g: GradientBuilder, like: Value): Value {
+  return g.raw.constant("hidden", scalar(g.dtype(like), Number.NEGATIVE_INFINITY));
+}
+
+/** [queries, keys]: key ≤ query. */
+function causal(g: GradientBuilder, scores: Value): Value {
+  const positions = (axis: number): Value => {
+    const count = g.op("Squeeze", [g.op("Shape", [scores], { start: axis, end: axis + 1 }), g.ints([0])]);
+    return g.op("Range", [g.number(count, 0), count, g.number(count, 1)]);
+  };
+  return g.op("LessOrEqual", [g.unsqueeze(positions(3), [0]), g.unsqueeze(positions(2), [1])]);
+}
+
+function repeatHeads(g: GradientBuilder, x: Value, times: number): Value {
+  if (times === 1) return x;
+  const [batch, heads, length, size] = g.dims(x) as readonly Dim[];
+  const open = g.unsqueeze(x, [2]);
+  const wide = g.op("Expand", [open, g.ints([1, 1, times, 1, 1])]);
+  return g.op("Reshape", [wide, g.shapeFrom([batch!, Number(heads) * times, length!, size!], x)]);
+}
+
+/** [batch, positions, heads·size] → [batch, heads, positions, size]. */
+export function splitHeads(g: GradientBuilder, x: Value, heads: number): Value {
+  const [, , width] = g.dims(x);
+  return g.transpose(g.op("Reshape", [x, g.ints([0, 0, heads, Number(width) / heads])]), [0, 2, 1, 3]);
+}
+
+/** [batch, heads, positions, size] → [batch, positions, heads·size]. */
+export function joinHeads(g: GradientBuilder, x: Value): Value {
+  const [, heads, , size] = g.dims(x);
+  return g.op("Reshape", [g.transpose(x, [0, 2, 1, 3]), g.ints([0, 0, Number(heads) * Number(size)])]);
+}

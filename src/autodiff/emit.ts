@@ -1,0 +1,78 @@
+/** @file Emission of nodes with sharing: the same operator over the same inputs is one node. */
+import type { BuilderAttributes, GraphBuilder, OpOptions, Tensor, Value } from "../ir/index.ts";
+
+export interface Emitter {
+  /** Adds a node with one output, or returns that of an equal node emitted before. */
+  op(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes?: BuilderAttributes,
+    options?: OpOptions,
+  ): Value;
+  /** Adds a node with `count` outputs. */
+  ops(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    count: number,
+    attributes?: BuilderAttributes,
+    options?: OpOptions,
+  ): Value[];
+  /** A shared constant. `key` tells its content. */
+  constant(name: string, key: string, tensor: () => Tensor): Value;
+  /** The operator and first input of a value that `op` emitted. */
+  made(value: Value): Made | undefined;
+}
+
+export interface Made {
+  readonly opType: string;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly attributes: BuilderAttributes;
+}
+
+export function emitter(g: GraphBuilder): Emitter {
+  const ids = new Map<Value, number>();
+  const emitted = new Map<string, Value>();
+  const origins = new Map<Value, Made>();
+
+  function id(value: Value | undefined): number {
+    if (!value) return -1;
+    const known = ids.get(value) ?? ids.size;
+    ids.set(value, known);
+    return known;
+  }
+
+  return {
+    op(opType, inputs, attributes = {}, options = {}) {
+      const key = keyOf(opType, inputs.map(id), attributes, options.domain);
+      const known = key === undefined ? undefined : emitted.get(key);
+      if (known) return known;
+      const value = g.op(opType, inputs, attributes, options);
+      if (key !== undefined) emitted.set(key, value);
+      origins.set(value, { opType, inputs, attributes });
+      return value;
+    },
+    ops: g.ops,
+    constant(name, key, tensor) {
+      const known = emitted.get(`constant ${key}`);
+      if (known) return known;
+      const value = g.constant(name, tensor());
+      emitted.set(`constant ${key}`, value);
+      return value;
+    },
+    made: (value) => origins.get(value),
+  };
+}
+
+/** Absent where an attribute holds a tensor or a graph, which are not compared. */
+function keyOf(
+  opType: string,
+  inputs: readonly number[],
+  attributes: BuilderAttributes,
+  domain = "",
+): string | undefined {
+  const list = Object.entries(attributes);
+  const isPlain = list.every(([, literal]) => typeof literal !== "object" || Array.isArray(literal));
+  if (!isPlain) return undefined;
+  const settings = list.map(([name, literal]) => `${name}=${literal}`).join(";");
+  return `${domain}:${opType}(${inputs.join(",")})${settings}`;
+}

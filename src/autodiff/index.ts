@@ -1,0 +1,7 @@
+/** @file Gradients of graphs by graphs: reverse mode, the rule of every operator, rematerialisation, training operators. */
+export type { ConvChoice, InputForm, WeightForm } from "./conv/choose.ts";
+export { defaultForms, type Forms } from "./forms.ts";
+export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
+export { type MaxPoolFormName, type PoolChoice, portablePoolChoice } from "./pool/choose.ts";
+export type { Cotangents, Expansion, FindEntry, GradientEntry, GradientRule } from "./rule.ts";
+export { entryOf, gradientTable } from "./rules/index.ts";

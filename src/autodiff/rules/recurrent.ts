@@ -1,0 +1,254 @@
+/** @file LSTM, GRU and RNN as Scans, whose gradient is a Scan from the back. The input's product is taken once for all steps. */
+import { UnsupportedError } from "../../errors.ts";
+import {
+  type Dim,
+  describeNode,
+  floatOf,
+  floatsAttribute,
+  intOf,
+  type Node,
+  stringOf,
+  stringsAttribute,
+  type Value,
+} from "../../ir/index.ts";
+import type { GradientBuilder } from "../gradient-builder.ts";
+import { type Expansion, expand, type GradientEntry } from "../rule.ts";
+import { bodyInput, bodyOutputs, emitScan } from "../scan.ts";
+
+type Activation = (g: GradientBuilder, x: Value) => Value;
+
+const activations: ReadonlyMap<string, Activation> = new Map<string, Activation>([
+  ...["Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "Elu", "HardSigmoid", "ThresholdedRelu"].map(
+    (opType): [string, Activation] => [opType.toLowerCase(), (g, x) => g.op(opType, [x])],
+  ),
+]);
+
+/** One direction of a layer, cut out of the node's stacked parameters. */
+interface Direction {
+  readonly node: Node;
+  readonly hidden: number;
+  /** Rᵀ, [hidden, gates·hidden]. */
+  readonly recurrent: Value;
+  /** Bias of the recurrent product, [gates·hidden], where the cell adds it itself. */
+  readonly bias: Value | undefined;
+  /** Weights of the peepholes, [3·hidden]. */
+  readonly peepholes: Value | undefined;
+  readonly activate: readonly Activation[];
+}
+
+/** What one step makes of the input's product and the states; the first state is the output. */
+type Step = (g: GradientBuilder, direction: Direction, input: Value, states: readonly Value[]) => readonly Value[];
+
+interface Cell {
+  readonly gates: number;
+  readonly states: 1 | 2;
+  readonly activations: readonly string[];
+  /** Whether the recurrent bias is added inside the step. */
+  readonly ownBias: (node: Node) => boolean;
+  readonly step: Step;
+}
+
+function split(g: GradientBuilder, x: Value, parts: number, hidden: number): Value[] {
+  return g.ops("Split", [x, g.ints(new Array<number>(parts).fill(hidden))], parts, { axis: g.rank(x) - 1 });
+}
+
+/** Pre-activations are clipped to ±clip, where the node says so. */
+function clipped(g: GradientBuilder, { node }: Direction, x: Value): Value {
+  const limit = floatOf(node, "clip");
+  return limit === undefined || limit === 0 ? x : g.op("Clip", [x, g.number(x, -limit), g.number(x, limit)]);
+}
+
+const rnnStep: Step = (g, direction, input, [h]) => {
+  const sum = g.add(input, g.op("MatMul", [h, direction.recurrent]));
+  return [direction.activate[0]!(g, clipped(g, direction, sum))];
+};
+
+/** Gates z, r and the candidate: h′ = (1 − z)·h̃ + z·h. */
+const gruStep: Step = (g, direction, input, [h]) => {
+  const { recurrent, bias, hidden, activate, node } = direction;
+  const [f, candidate] = activate;
+  const [inputZ, inputR, inputH] = split(g, input, 3, hidden);
+  const [recurrentZ, recurrentR, recurrentH] = split(g, recurrent, 3, hidden);
+  const z = f!(g, clipped(g, direction, g.add(inputZ!, g.op("MatMul", [h, recurrentZ]))));
+  const r = f!(g, clipped(g, direction, g.add(inputR!, g.op("MatMul", [h, recurrentR]))));
+  const isLinear = intOf(node, "linear_before_reset", 0) !== 0;
+  const product = g.op("MatMul", [isLinear ? h : g.mul(r, h!), recurrentH]);
+  const inner = isLinear ? g.mul(r, bias ? g.add(product, bias) : product) : product;
+  const next = candidate!(g, clipped(g, direction, g.add(inputH!, inner)));
+  return [g.add(g.mul(g.sub(g.number(z, 1), z), next), g.mul(z, h!))];
+};
+
+/** Gates i, o, f and the candidate: c′ = f·c + i·c̃, h′ = o·tanh c′; peepholes let the gates see c. */
+const lstmStep: Step = (g, direction, input, [h, c]) => {
+  const { recurrent, hidden, activate, peepholes, node } = direction;
+  const [gate, candidate, output] = activate;
+  const sum = g.add(input, g.op("MatMul", [h, recurrent]));
+  const [i, o, f, n] = split(g, sum, 4, hidden);
+  const [pi, po, pf] = peepholes ? split(g, peepholes, 3, hidden) : [];
+  const seen = (x: Value, p: Value | undefined, cell: Value): Value =>
+    clipped(g, direction, p ? g.add(x, g.mul(p, cell)) : x);
+  const inputGate = gate!(g, seen(i!, pi, c!));
+  const isCoupled = intOf(node, "input_forget", 0) !== 0;
+  const forget = isCoupled ? g.sub(g.number(inputGate, 1), inputGate) : gate!(g, seen(f!, pf, c!));
+  const cell = g.add(g.mul(forget, c!), g.mul(inputGate, candidate!(g, clipped(g, direction, n!))));
+  const outputGate = gate!(g, seen(o!, po, cell));
+  return [g.mul(outputGate, output!(g, cell)), cell];
+};
+
+const cells = {
+  LSTM: {
+    gates: 4,
+    states: 2,
+    activations: ["Sigmoid", "Tanh", "Tanh"],
+    ownBias: () => false,
+    step: lstmStep,
+  },
+  GRU: {
+    gates: 3,
+    states: 1,
+    activations: ["Sigmoid", "Tanh"],
+    ownBias: (node) => intOf(node, "linear_before_reset", 0) !== 0,
+    step: gruStep,
+  },
+  RNN: { gates: 1, states: 1, activations: ["Tanh"], ownBias: () => false, step: rnnStep },
+} satisfies Record<string, Cell>;
+
+/** Inputs X [time, batch, features], W, R, B, sequence lengths, initial states, peepholes. */
+function layer(cell: Cell): Expansion {
+  return (g, node) => {
+    const isBatchFirst = intOf(node, "layout", 0) === 1;
+    const swap = (x: Value, permutation: number[]): Value => (isBatchFirst ? g.transpose(x, permutation) : x);
+    const x = swap(node.inputs[0]!, [1, 0, 2]);
+    const mode = stringOf(node, "direction", "forward");
+    const names = mode === "bidirectional" ? ["forward", "reverse"] : [mode];
+    const runs = names.map((name, d) => runDirection(g, node, cell, x, { index: d, reversed: name === "reverse" }));
+    const stack = (parts: Value[], axis: number): Value => {
+      const open = parts.map((part) => g.unsqueeze(part, [axis]));
+      return open.length === 1 ? open[0]! : g.op("Concat", open, { axis });
+    };
+    const y = stack(
+      runs.map(({ outputs }) => outputs),
+      1,
+    );
+    const finals = Array.from({ length: cell.states }, (_, i) =>
+      swap(
+        stack(
+          runs.map(({ states }) => states[i]!),
+          0,
+        ),
+        [1, 0, 2],
+      ),
+    );
+    return [swap(y, [2, 0, 1, 3]), ...finals];
+  };
+}
+
+interface Which {
+  readonly index: number;
+  readonly reversed: boolean;
+}
+
+/** The slice of a parameter that is stacked over directions. */
+function ofDirection(g: GradientBuilder, stacked: Value | undefined, { index }: Which, axis = 0): Value | undefined {
+  if (!stacked) return undefined;
+  if (g.dims(stacked)[axis] === 1) return g.op("Squeeze", [stacked, g.ints([axis])]);
+  return g.op("Squeeze", [
+    g.op("Slice", [stacked, g.ints([index]), g.ints([index + 1]), g.ints([axis])]),
+    g.ints([axis]),
+  ]);
+}
+
+function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, which: Which) {
+  const [, w, r, b, lengths] = node.inputs;
+  const hidden = Number(g.dims(r!)[2]);
+  const [wide, deep] = b ? split(g, ofDirection(g, b, which)!, 2, cell.gates * hidden) : [];
+  const recurrentBias = cell.ownBias(node) ? deep : undefined;
+  const direction: Direction = {
+    node,
+    hidden,
+    recurrent: g.transpose(ofDirection(g, r, which)!, [1, 0]),
+    bias: recurrentBias && split(g, recurrentBias, cell.gates, hidden).at(-1)!,
+    peepholes: ofDirection(g, cell.states === 2 ? node.inputs[7] : undefined, which),
+    activate: activationsOf(node, cell, which),
+  };
+  const source = lengths && which.reversed ? turned(g, x, lengths) : x;
+  const product = g.op("MatMul", [source, g.transpose(ofDirection(g, w, which)!, [1, 0])]);
+  const bias = wide && (recurrentBias ? firstGates(g, wide, recurrentBias, cell.gates, hidden) : g.add(wide, deep!));
+  const input = bias ? g.add(product, bias) : product;
+  const isBatchFirst = intOf(node, "layout", 0) === 1;
+  const batch = g.dims(x)[1]!;
+  const states = Array.from(
+    { length: cell.states },
+    (_, i) => ofDirection(g, node.inputs[5 + i], which, isBatchFirst ? 1 : 0) ?? g.zeros(x, [batch, hidden], x),
+  );
+  const scan = scanSteps(g, cell, direction, input, states, { lengths, reversed: which.reversed && !lengths });
+  return { ...scan, outputs: lengths && which.reversed ? turned(g, scan.outputs, lengths) : scan.outputs };
+}
+
+/** The bias of the gates that the step does not add itself: all but the last. */
+function firstGates(g: GradientBuilder, wide: Value, deep: Value, gates: number, hidden: number): Value {
+  const last = g.matrix(deep, [hidden], new Array<number>(hidden).fill(0));
+  return g.add(wide, g.op("Concat", [...split(g, deep, gates, hidden).slice(0, -1), last], { axis: 0 }));
+}
+
+/** Each sequence of the batch from its own end. */
+function turned(g: GradientBuilder, x: Value, lengths: Value): Value {
+  return g.op("ReverseSequence", [x, g.cast(lengths, "int64")], { time_axis: 0, batch_axis: 1 });
+}
+
+function scanSteps(
+  g: GradientBuilder,
+  cell: Cell,
+  direction: Direction,
+  input: Value,
+  initial: readonly Value[],
+  { lengths, reversed }: { lengths: Value | undefined; reversed: boolean },
+): { outputs: Value; states: Value[] } {
+  const inner = g.inside({ name: "body", inputs: [], outputs: [], nodes: [], initializers: new Map() });
+  const states = initial.map((value, i) => bodyInput(inner, `state${i}`, value));
+  const slice = bodyInput(inner, "slice", input, g.dims(input).slice(1));
+  const running = lengths && runningSteps(g, input, lengths);
+  const isRunning = running && bodyInput(inner, "running", running, g.dims(running).slice(1));
+  const next = cell.step(inner, direction, slice, states);
+  const kept = isRunning ? next.map((value, i) => inner.op("Where", [isRunning, value, states[i]!])) : next;
+  const shown = isRunning ? inner.op("Where", [isRunning, next[0], inner.number(next[0]!, 0)]) : kept[0]!;
+  for (const value of bodyOutputs(inner, [...kept, shown])) inner.raw.output(value);
+  const sequences = [input, ...(running ? [running] : [])].map((value) => ({ value, axis: 0, reversed }));
+  const body = inner.raw.build("step");
+  const results = emitScan(g, { states: initial, sequences, body, results: [{ axis: 0, reversed }] });
+  return { outputs: results.at(-1)!, states: results.slice(0, -1) };
+}
+
+/** [time, batch, 1]: whether a step lies before the end of its sequence. */
+function runningSteps(g: GradientBuilder, input: Value, lengths: Value): Value {
+  const time: Dim = g.dims(input)[0]!;
+  const count = typeof time === "number" ? g.number(g.ints([0]), time) : scalarDim(g, input, 0);
+  const steps = g.op("Range", [g.number(g.ints([0]), 0), count, g.number(g.ints([0]), 1)]);
+  const before = g.op("Less", [g.unsqueeze(steps, [1]), g.unsqueeze(g.cast(lengths, "int64"), [0])]);
+  return g.unsqueeze(before, [2]);
+}
+
+function scalarDim(g: GradientBuilder, x: Value, axis: number): Value {
+  return g.op("Squeeze", [g.op("Shape", [x], { start: axis, end: axis + 1 }), g.ints([0])]);
+}
+
+function activationsOf(node: Node, cell: Cell, { index }: Which): Activation[] {
+  const isPlain = !floatsAttribute(node, "activation_alpha") && !floatsAttribute(node, "activation_beta");
+  const count = cell.activations.length;
+  const listed = stringsAttribute(node, "activations")?.slice(index * count, (index + 1) * count) ?? cell.activations;
+  return listed.map((name) => {
+    const activation = activations.get(name.toLowerCase());
+    if (activation && isPlain) return activation;
+    throw new UnsupportedError(`${node.opType} has no gradient with this activation`, {
+      expected: "one of the plain activations, without alpha and beta",
+      got: name,
+      where: describeNode(node),
+    });
+  });
+}
+
+export const recurrences = {
+  LSTM: expand(layer(cells.LSTM)),
+  GRU: expand(layer(cells.GRU)),
+  RNN: expand(layer(cells.RNN)),
+} satisfies Record<string, GradientEntry>;

@@ -1,0 +1,192 @@
+/** @file Shape arithmetic of emitted graphs: constants where dims are known, `Shape` nodes where they are not. */
+import { UnsupportedError } from "../errors.ts";
+import {
+  type DataType,
+  type Dim,
+  type Dims,
+  dataTypes,
+  int64s,
+  sameDim,
+  sizeOf,
+  tensorFromNumbers,
+  UNKNOWN_DIM,
+  type Value,
+} from "../ir/index.ts";
+import type { Emitter } from "./emit.ts";
+import { dimsOf, dtypeOf, isStatic } from "./typed.ts";
+
+export interface Shaping {
+  /** A one-dimensional int64 constant. */
+  ints(values: readonly number[]): Value;
+  /** The dims of `x` as an int64 vector: a constant where all are known. */
+  shape(x: Value): Value;
+  /** `dims` as an int64 vector; a symbolic dim is read from the first of `sources` that has it. */
+  shapeFrom(dims: Dims, ...sources: Value[]): Value;
+  reshape(x: Value, dims: Dims): Value;
+  reshapeLike(x: Value, like: Value): Value;
+  expandLike(x: Value, like: Value): Value;
+  /** Adds an axis of length 1 at each of `axes`, which count in the result. */
+  unsqueeze(x: Value, axes: readonly number[]): Value;
+  transpose(x: Value, permutation: readonly number[]): Value;
+  /** Swaps the last two axes. */
+  transposeLast(x: Value): Value;
+  zerosLike(x: Value): Value;
+  /** Zeros of the dtype of `like`. */
+  zeros(like: Value, dims: Dims, ...sources: Value[]): Value;
+  /** Sums over the axes that broadcasting `like` to the dims of `x` has added. */
+  sumTo(x: Value, like: Value): Value;
+  reduceSum(x: Value, axes: readonly number[], keepdims?: boolean): Value;
+  reduceMean(x: Value, axes: readonly number[], keepdims?: boolean): Value;
+}
+
+/** Zeros of at most this many elements are constants. */
+const SMALL = 64;
+
+export function shaping(emit: Emitter): Shaping {
+  const { op } = emit;
+  const reduceSum = reducer(emit, "ReduceSum");
+  const ints = (values: readonly number[]): Value => intsIn(emit, values);
+
+  const shape = (x: Value): Value => {
+    const list = dimsOf(x);
+    return isStatic(list) ? ints(list) : op("Shape", [x]);
+  };
+
+  const shapeFrom = (list: Dims, ...sources: Value[]): Value => {
+    if (isStatic(list)) return ints(list);
+    const source = sources.find((value) => list.length > 0 && sameDims(dimsOf(value), list));
+    if (source) return shape(source);
+    const parts = list.map((dim) => (typeof dim === "number" ? ints([dim]) : dimFrom(emit, dim, sources)));
+    return op("Concat", parts, { axis: 0 });
+  };
+
+  const zeros = (like: Value, list: Dims, ...sources: Value[]): Value => {
+    const dtype = dtypeOf(like);
+    if (isStatic(list) && sizeOf(list) <= SMALL) {
+      const none = new Array<number>(sizeOf(list)).fill(0);
+      return emit.constant("zeros", `${dtype} zeros ${list}`, () => tensorFromNumbers(dtype, list, none));
+    }
+    return op("ConstantOfShape", [shapeFrom(list, ...sources)], { value: tensorFromNumbers(dtype, [1], [0]) });
+  };
+
+  return {
+    ...reshaping(emit, shape, shapeFrom),
+    ints,
+    shape,
+    shapeFrom,
+    expandLike: (x, like) => (sameDims(dimsOf(x), dimsOf(like)) ? x : op("Expand", [x, shape(like)])),
+    zerosLike: (x) => zeros(x, dimsOf(x), x),
+    zeros,
+    sumTo(x, like) {
+      const axes = addedAxes(dimsOf(x), dimsOf(like));
+      if (!axes) return sumWhereOne(emit, x, like);
+      if (axes.length === 0) return x;
+      const added = dimsOf(x).length - dimsOf(like).length;
+      if (axes.length === added) return reduceSum(x, axes);
+      const summed = reduceSum(x, axes, true);
+      return reshaping(emit, shape, shapeFrom).reshapeLike(summed, like);
+    },
+    reduceSum,
+    reduceMean: reducer(emit, "ReduceMean"),
+  };
+}
+
+function intsIn(emit: Emitter, values: readonly number[]): Value {
+  return emit.constant("ints", `ints ${values}`, () => int64s(values));
+}
+
+function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["shapeFrom"]) {
+  const { op } = emit;
+
+  function reshape(x: Value, list: Dims): Value {
+    if (sameDims(dimsOf(x), list)) return x;
+    const open = list.filter((dim) => typeof dim !== "number").length;
+    const attributes = list.includes(0) ? { allowzero: true } : {};
+    if (open > 1 || (open > 0 && list.includes(0))) return op("Reshape", [source(x), shapeFrom(list, x)], attributes);
+    return op("Reshape", [source(x), intsIn(emit, list.map(lengthOrRest))], attributes);
+  }
+
+  /** A reshape of a reshape is one reshape. */
+  function source(x: Value): Value {
+    const made = emit.made(x);
+    return made?.opType === "Reshape" ? made.inputs[0]! : x;
+  }
+
+  function transpose(x: Value, permutation: readonly number[]): Value {
+    const made = emit.made(x);
+    const before = made?.opType === "Transpose" ? (made.attributes.perm as readonly number[]) : undefined;
+    if (before)
+      return transpose(
+        made!.inputs[0]!,
+        permutation.map((axis) => before[axis]!),
+      );
+    return permutation.every((axis, i) => axis === i) ? x : op("Transpose", [x], { perm: permutation });
+  }
+
+  return {
+    reshape,
+    reshapeLike(x: Value, like: Value): Value {
+      const to = dimsOf(like);
+      const open = to.filter((dim) => typeof dim !== "number").length;
+      if (open <= 1 && !to.includes(0)) return reshape(x, to);
+      return sameDims(dimsOf(x), to) ? x : op("Reshape", [source(x), shape(like)], { allowzero: true });
+    },
+    unsqueeze: (x: Value, axes: readonly number[]): Value =>
+      axes.length === 0 ? x : op("Unsqueeze", [x, intsIn(emit, axes)]),
+    transpose,
+    transposeLast(x: Value): Value {
+      const last = dimsOf(x).length - 1;
+      return transpose(x, [...Array(last - 1).keys(), last, last - 1]);
+    },
+  };
+}
+
+function lengthOrRest(dim: Dim): number {
+  return typeof dim === "number" ? dim : -1;
+}
+
+function reducer(emit: Emitter, opType: "ReduceSum" | "ReduceMean") {
+  return (x: Value, axes: readonly number[], keepdims = false): Value =>
+    axes.length === 0 ? x : emit.op(opType, [x, intsIn(emit, axes)], { keepdims });
+}
+
+function sameDims(a: Dims, b: Dims): boolean {
+  return a.length === b.length && a.every((dim, i) => sameDim(dim, b[i]!));
+}
+
+function dimFrom(emit: Emitter, dim: Dim, sources: readonly Value[]): Value {
+  const source = sources.find((value) => dim !== UNKNOWN_DIM && dimsOf(value).includes(dim));
+  if (source) {
+    const axis = dimsOf(source).indexOf(dim);
+    return emit.op("Shape", [source], { start: axis, end: axis + 1 });
+  }
+  throw new UnsupportedError("a dim of a gradient cannot be read from anywhere", {
+    expected: `"${dim}" among ${sources.map((value) => `[${dimsOf(value).join(", ")}]`).join(", ")}`,
+    where: `value "${sources[0]?.name}"`,
+    hint: "Fix the dims of the model's inputs.",
+  });
+}
+
+/** Axes of `from` along which `to`, aligned at the back, was repeated; `undefined` where that shows only in a run. */
+function addedAxes(from: Dims, to: Dims): number[] | undefined {
+  const added = from.length - to.length;
+  const isOpen = to.some((dim, i) => dim !== 1 && from[added + i] !== 1 && !sameDim(dim, from[added + i]!));
+  if (isOpen) return undefined;
+  return from.flatMap((dim, axis) => (axis < added || (to[axis - added] === 1 && dim !== 1) ? [axis] : []));
+}
+
+/** Sums over the axes along which `like` turns out to have length 1. Where x has it too, that changes nothing. */
+function sumWhereOne(emit: Emitter, x: Value, like: Value): Value {
+  const { op } = emit;
+  const shape = op("Shape", [like]);
+  const added = dimsOf(x).length - dimsOf(like).length;
+  const ones = intsIn(emit, new Array<number>(added).fill(1));
+  const aligned = added === 0 ? shape : op("Concat", [ones, shape], { axis: 0 });
+  const axes = op("Reshape", [op("NonZero", [op("Equal", [aligned, intsIn(emit, [1])])]), intsIn(emit, [-1])]);
+  const summed = op("ReduceSum", [x, axes], { keepdims: 1, noop_with_empty_axes: 1 });
+  return op("Reshape", [summed, shape], { allowzero: true });
+}
+
+export function dataTypeCode(dtype: DataType): number {
+  return dataTypes[dtype].code;
+}

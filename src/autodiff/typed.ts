@@ -1,0 +1,28 @@
+/** @file What gradient rules ask of values: their types, which must be known. */
+import { UnsupportedError } from "../errors.ts";
+import type { DataType, Dims, TensorType, Value } from "../ir/index.ts";
+
+export function typeOf(value: Value): TensorType {
+  if (value.type?.kind === "tensor") return value.type;
+  throw new UnsupportedError("a gradient needs the type of a value that is not known", {
+    where: `value "${value.name}"`,
+    hint: "Give the model's inputs their dtypes and dims, and run infer-shapes.",
+  });
+}
+
+export function dimsOf(value: Value): Dims {
+  const known = typeOf(value).dims;
+  if (known) return known;
+  throw new UnsupportedError("a gradient needs the rank of a value that is not known", {
+    where: `value "${value.name}"`,
+    hint: "Give the model's inputs their dims, and run infer-shapes.",
+  });
+}
+
+export function dtypeOf(value: Value): DataType {
+  return typeOf(value).dtype;
+}
+
+export function isStatic(dims: Dims): dims is readonly number[] {
+  return dims.every((dim) => typeof dim === "number");
+}
