@@ -27,6 +27,7 @@ const cases = {
   "fuse-pad": ["pads before windows"],
   "fuse-matmul-add": ["products and sums"],
   "convert-float16": ["branches that capture", "products and sums"],
+  "convert-float32": ["float16 inside"],
   cleanup: ["opset 9: attributes that became inputs", "branches that capture"],
 } satisfies Record<PassName, readonly (keyof typeof graphs)[]>;
 

@@ -257,6 +257,15 @@ export const graphs = {
       const branches = { then_branch: branch("Add"), else_branch: branch("Mul") };
       g.output(g.op("Identity", [g.op("If", [condition], branches)]), "y");
     }),
+  "float16 inside": () =>
+    build((g) => {
+      const x = input(g, 2, 3);
+      const half = g.op("Cast", [x], { to: 10 });
+      const w = g.constant("w", floats([3, 4], 2, "float16"));
+      const filled = g.op("ConstantOfShape", [g.constant("dims", int64s([4]))], { value: floats([1], 3, "float16") });
+      g.output(g.op("Cast", [g.op("Add", [g.op("MatMul", [half, w]), filled])], { to: 1 }), "y");
+      g.output(g.op("MatMul", [half, w]), "half");
+    }),
   "opset 6: broadcasting with an axis": () =>
     build(
       (g) => {
