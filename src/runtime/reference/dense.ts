@@ -149,8 +149,7 @@ export function settled(x: Dense, precision: Precision): Dense {
 export function roundingOf(dtype: DataType, precision: Precision): ((value: number) => number) | undefined {
   const { kind, bits } = dataTypes[dtype];
   if (kind === "bool") return (value) => (value === 0 ? 0 : 1);
-  if (kind === "int") return (value) => wrapped(value, bits, true);
-  if (kind === "uint") return (value) => wrapped(value, bits, false);
+  if (kind === "int" || kind === "uint") return wrapping(bits, kind === "int");
   if (kind !== "float" || dtype === "float64") return undefined;
   if (precision === "float64" && bits > 8) return undefined;
   if (dtype === "float32") return Math.fround;
@@ -158,24 +157,27 @@ export function roundingOf(dtype: DataType, precision: Precision): ((value: numb
   return format && ((value) => format.decode(format.encode(value)));
 }
 
-/** Two's complement wrap-around of a number truncated towards zero. */
-export function wrapped(value: number, bits: number, signed: boolean): number {
-  if (!Number.isFinite(value)) return 0;
-  const whole = Math.trunc(value);
-  const low = signed ? -(2 ** (bits - 1)) : 0;
-  const high = low + 2 ** bits;
-  if (whole >= low && whole < high) return whole + 0;
+/** Two's complement wrap-around of numbers truncated towards zero. */
+function wrapping(bits: number, signed: boolean): (value: number) => number {
   const range = 2 ** bits;
-  const rest = ((whole % range) + range) % range;
-  return rest >= high ? rest - range : rest;
+  const low = signed ? -range / 2 : 0;
+  const high = low + range;
+  return (value) => {
+    const whole = Math.trunc(value);
+    if (whole >= low && whole < high) return whole + 0;
+    if (!Number.isFinite(value)) return 0;
+    const rest = ((whole % range) + range) % range;
+    return rest >= high ? rest - range : rest;
+  };
 }
 
 /** Saturates to the integer range of `dtype`; no change for floats. */
-export function saturated(value: number, dtype: DataType): number {
+export function saturating(dtype: DataType): (value: number) => number {
   const { kind, bits } = dataTypes[dtype];
-  if (kind !== "int" && kind !== "uint") return value;
+  if (kind !== "int" && kind !== "uint") return (value) => value;
   const low = kind === "int" ? -(2 ** (bits - 1)) : 0;
-  return Math.min(low + 2 ** bits - 1, Math.max(low, value));
+  const high = low + 2 ** bits - 1;
+  return (value) => Math.min(high, Math.max(low, value));
 }
 
 export function fromTensor(t: Tensor): Dense {

@@ -7,7 +7,6 @@ import { type Call, inputOf, type Kernel, type Kernels, optionalInput } from "./
 import { matmul, transposedLast } from "./matmul.ts";
 import { poolings } from "./pool.ts";
 import { dequantized, dynamicParameters, type Parameters, quantizations, quantized } from "./quant.ts";
-import { reductions } from "./reduce.ts";
 import { softmaxes } from "./softmax.ts";
 
 /** Per-tensor parameters from two inputs. */
@@ -110,7 +109,6 @@ function dynamicQuantizeMatmul(call: Call): Dense {
   return withBias(matmul(rounded, weights), optionalInput(call, 4));
 }
 
-const reduceMean: Kernel = around((call) => reductions.ReduceMean({ ...call, version: 13 }));
 const softmax: Kernel = around((call) => softmaxes.Softmax({ ...call, version: intOf(call.node, "opset", 13) }));
 
 export const microsoftQuantized = {
@@ -122,7 +120,6 @@ export const microsoftQuantized = {
   "com.microsoft::QLinearLeakyRelu": around(elementwise.LeakyRelu),
   "com.microsoft::QLinearAveragePool": around(poolings.AveragePool),
   "com.microsoft::QLinearGlobalAveragePool": globalAverage,
-  "com.microsoft::QLinearReduceMean": reduceMean,
   "com.microsoft::QLinearSoftmax": softmax,
   "com.microsoft::QLinearConcat": concat,
   "com.microsoft::QGemm": gemm,

@@ -3,7 +3,7 @@ import { type DataType, floatFormats, intOf, roundHalfEven } from "../../ir/inde
 import { castNumber } from "./cast.ts";
 import { dtypeAttribute } from "./constant.ts";
 import { convolve } from "./conv.ts";
-import { type Dense, dense, numbers, type Precision, roundingOf, saturated, select } from "./dense.ts";
+import { type Dense, dense, numbers, type Precision, roundingOf, saturating, select } from "./dense.ts";
 import { mapped, zipped } from "./elementwise.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
@@ -40,13 +40,14 @@ export function quantized(
   { scale, zeroPoint }: Parameters,
   to: DataType,
   precision: Precision,
-  saturate = true,
+  saturateFloats = true,
 ): Dense {
   const round = rounder(scale.dtype, precision);
   const scaled = zipped(x, scale, (value, s) => round(value / s));
-  if (floatFormats[to]) return mapped({ ...scaled, dtype: to }, (value) => castNumber(value, to, saturate));
+  if (floatFormats[to]) return mapped({ ...scaled, dtype: to }, (value) => castNumber(value, to, saturateFloats));
   const points = zeroPoint ?? dense(to, [], [0]);
-  return zipped(scaled, points, (value, zero) => saturated(roundHalfEven(value) + zero, to), to);
+  const saturate = saturating(to);
+  return zipped(scaled, points, (value, zero) => saturate(roundHalfEven(value) + zero), to);
 }
 
 export function dequantized(q: Dense, { scale, zeroPoint }: Parameters, dtype: DataType = scale.dtype): Dense {
@@ -84,7 +85,7 @@ export function dynamicParameters(x: Dense, precision: Precision): Parameters {
   const values = numbers(x);
   const [low, high] = [values.reduce((a, b) => Math.min(a, b), 0), values.reduce((a, b) => Math.max(a, b), 0)];
   const scale = high === low ? 1 : round((high - low) / 255);
-  const zero = saturated(roundHalfEven(-low / scale), "uint8");
+  const zero = saturating("uint8")(roundHalfEven(-low / scale));
   return { scale: dense(x.dtype, [], [scale]), zeroPoint: dense("uint8", [], [zero]) };
 }
 
