@@ -1,0 +1,23 @@
+/** @file Binary cross-entropy of logits and targets in [0, 1], as torch.nn.BCEWithLogitsLoss. */
+import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
+
+export interface BinaryCrossEntropyOptions {
+  /** Weight of the positive targets. */
+  readonly positiveWeight?: number;
+}
+
+/** Mean of max(x, 0) − x·y + log(1 + e^(−|x|)). */
+export function binaryCrossEntropy({ positiveWeight = 1 }: BinaryCrossEntropyOptions = {}): Loss {
+  checkSetting("positiveWeight", positiveWeight, positiveWeight > 0, "above 0");
+  return {
+    name: "binaryCrossEntropy",
+    labels: likePrediction,
+    build(g, x, y) {
+      const tail = logOnePlusExp(g, x);
+      if (positiveWeight === 1) return g.mean(g.add(g.sub(g.op("Relu", [x]), g.mul(x, y)), tail));
+      const weight = g.add(g.mul(y, positiveWeight - 1), 1);
+      const positive = g.add(tail, g.op("Relu", [g.neg(x)]));
+      return g.mean(g.add(g.mul(g.sub(1, y), x), g.mul(weight, positive)));
+    },
+  };
+}

@@ -1,0 +1,21 @@
+/** @file Huber loss: mean of d²/2 where |d| ≤ δ, else δ(|d| − δ/2). Huber (1964); as torch.nn.HuberLoss. */
+import { checkSetting, type Loss, likePrediction } from "./loss.ts";
+
+export interface HuberOptions {
+  /** Where the square turns into a line. */
+  readonly delta?: number;
+}
+
+/** With m = min(|d|, δ) both branches are m·(|d| − m/2). */
+export function huber({ delta = 1 }: HuberOptions = {}): Loss {
+  checkSetting("delta", delta, delta > 0, "above 0");
+  return {
+    name: "huber",
+    labels: likePrediction,
+    build(g, prediction, labels) {
+      const size = g.op("Abs", [g.sub(prediction, labels)]);
+      const inner = g.min(size, delta);
+      return g.mean(g.mul(inner, g.sub(size, g.mul(inner, 0.5))));
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** @file Kullback-Leibler divergence of the softmax of logits from target probabilities. */
+import { dtypeOf } from "../step-builder.ts";
+import { classAxis, type Loss, likePrediction } from "./loss.ts";
+
+export interface KlDivergenceOptions {
+  /** Where the classes stand; 1 by default. */
+  readonly axis?: number;
+}
+
+/** Mean over all positions of Σₖ yₖ·(log yₖ − log pₖ), with 0·log 0 = 0; the gradient is for the logits. */
+export function klDivergence({ axis = 1 }: KlDivergenceOptions = {}): Loss {
+  return {
+    name: "klDivergence",
+    labels: likePrediction,
+    build(g, prediction, labels) {
+      const { place } = classAxis(prediction, axis);
+      const logs = g.op("LogSoftmax", [prediction], { axis: place });
+      const least = dtypeOf(prediction) === "float16" ? 6e-8 : 1e-37;
+      const entropy = g.mul(labels, g.op("Log", [g.max(labels, least)]));
+      return g.mean(g.sum(g.sub(entropy, g.mul(labels, logs)), [place]));
+    },
+  };
+}

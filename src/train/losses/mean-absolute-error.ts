@@ -1,0 +1,10 @@
+/** @file Mean absolute error (L1): mean of |x − y|. */
+import { type Loss, likePrediction } from "./loss.ts";
+
+export function meanAbsoluteError(): Loss {
+  return {
+    name: "meanAbsoluteError",
+    labels: likePrediction,
+    build: (g, prediction, labels) => g.mean(g.op("Abs", [g.sub(prediction, labels)])),
+  };
+}

@@ -1,0 +1,13 @@
+/** @file Mean squared error: mean of (x − y)². */
+import { type Loss, likePrediction } from "./loss.ts";
+
+export function meanSquaredError(): Loss {
+  return {
+    name: "meanSquaredError",
+    labels: likePrediction,
+    build(g, prediction, labels) {
+      const difference = g.sub(prediction, labels);
+      return g.mean(g.mul(difference, difference));
+    },
+  };
+}
