@@ -25,6 +25,7 @@ export function roundBlocks(
   const { values: integers } = rounding({
     weights: values,
     bias: new Float64Array(rows),
+    biasFixed: true,
     rows,
     columns,
     parameters: (row, column) => parameters[row * blocks + Math.floor(column / layout.size)]!,

@@ -4,6 +4,7 @@ export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from 
 export { type Batches, type CaptureOptions, capture } from "./capture.ts";
 export { type EqualizeOptions, equalize } from "./equalize.ts";
 export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./fastest-placement.ts";
+export { type ModelAdvice, modelAdvice } from "./form-advice.ts";
 export {
   type Advice,
   advice,

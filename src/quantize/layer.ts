@@ -63,6 +63,11 @@ export function isDepthwise({ groups, rows }: Layer): boolean {
   return groups > 1 && rows === groups;
 }
 
+/** MatMul has no third input. */
+export function canHaveBias({ node }: Layer): boolean {
+  return node.opType !== "MatMul";
+}
+
 function conv(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule> {
   if (dims.length < 3) return { reason: "its weight has fewer than three axes" };
   const rows = dims[0]!;

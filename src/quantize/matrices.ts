@@ -1,7 +1,7 @@
 /** @file From layers to rounding problems and back. */
 import { floatsOf } from "../ir/index.ts";
 import { correctedBias } from "./bias-correction.ts";
-import type { Layer } from "./layer.ts";
+import { canHaveBias, type Layer } from "./layer.ts";
 import type { Moments, Rounding } from "./rounding/index.ts";
 import { grouping, limitsOf, type Parameters, type QuantizedTensor, type Scheme } from "./scheme.ts";
 
@@ -40,6 +40,7 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
     }
     const problem = {
       weights: matrix,
+      biasFixed: !canHaveBias(layer),
       bias: biases.slice(first, first + perGroup),
       rows: perGroup,
       columns,
@@ -51,7 +52,7 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
     for (let row = 0; row < perGroup; row++) {
       for (let column = 0; column < columns; column++) values[at(row, column)] = result.values[row * columns + column]!;
     }
-    bias.set(choice.correctBias ? correctedBias(problem, result) : result.bias, first);
+    bias.set(choice.correctBias && canHaveBias(layer) ? correctedBias(problem, result) : result.bias, first);
   }
   const needed = layer.biasTensor !== undefined || bias.some((value) => value !== 0);
   return {

@@ -67,14 +67,38 @@ export function place(graph: Graph, options: PlacementOptions): Placement {
   const values = quantizedValues(graph, state);
   const sharing = unionFind<Value>();
   const known = new Set(values);
+  const bounds = boundsOf(graph, state);
   for (const [node, kernel] of state.others) {
     const [output] = node.outputs;
     if (!output || kernel === "arithmetic" || (kernel === "joined" && !options.shareConcat)) continue;
-    for (const input of dataInputs(node)) {
-      if (known.has(input) && known.has(output)) sharing.join(input, output);
-    }
+    const inputs = dataInputs(node);
+    if (new Set(inputs.map((input) => bounds.get(input))).size > 1) continue;
+    for (const input of inputs) if (known.has(input) && known.has(output)) sharing.join(input, output);
   }
   return { ...state, values, representative: sharing.find };
+}
+
+/**
+ * What the folded clamps keep values to: a number is an upper bound over zero. Values may only share parameters when they are clamped
+ * alike, since the range of what is shared does the clamping.
+ */
+function boundsOf(graph: Graph, { others, folded }: Pick<Placement, "others" | "folded">): ReadonlyMap<Value, number> {
+  const bounds = new Map<Value, number>();
+  for (const node of graph.nodes) {
+    const [output] = node.outputs;
+    if (!output) continue;
+    const kernel = others.get(node);
+    const inherited = new Set(dataInputs(node).map((input) => bounds.get(input)));
+    const [only] = inherited;
+    if (folded.has(node)) bounds.set(output, upperBound(graph, node));
+    else if (kernel && kernel !== "arithmetic" && inherited.size === 1 && only !== undefined) bounds.set(output, only);
+  }
+  return bounds;
+}
+
+function upperBound(graph: Graph, node: Node): number {
+  const high = node.opType === "Clip" ? constantOf(graph, node.inputs[2]) : undefined;
+  return high ? floatsOf(high)[0]! : Infinity;
 }
 
 /** The inputs of a node that carry data, not shapes or axes. */
@@ -180,18 +204,19 @@ function clampsIn(graph: Graph, { float }: PlacementOptions): Map<Node, Node> {
   for (const node of graph.nodes) {
     const [input] = node.inputs;
     if (!input || !clamps.has(node.opType) || !isStandard(node) || float(node) !== undefined) continue;
-    if (soleConsumer(graph, input) !== node || !startsAtZero(graph, node)) continue;
+    if (soleConsumer(graph, input) !== node || !clampsFromZero(graph, node)) continue;
     const source = indexOf(graph).producers.get(input);
     if (source && (source.opType === "Add" || weightedOperators.has(source.opType))) found.set(node, source);
   }
   return found;
 }
 
-/** Whether the lower bound is zero; an upper bound is never exceeded by the range of the output. */
-function startsAtZero(graph: Graph, node: Node): boolean {
-  if (node.opType === "Relu") return true;
-  const low = constantOf(graph, node.inputs[1]);
-  return low?.dtype === "float32" && floatsOf(low)[0] === 0;
+/** Whether the lower bound is zero and the upper one known; that is never exceeded by the range of the output. */
+function clampsFromZero(graph: Graph, { opType, inputs }: Node): boolean {
+  if (opType === "Relu") return true;
+  const [low, high] = [inputs[1], inputs[2]].map((value) => constantOf(graph, value));
+  if (low?.dtype !== "float32" || floatsOf(low)[0] !== 0) return false;
+  return !inputs[2] || high?.dtype === "float32";
 }
 
 /** Nodes without weights after which there is nothing with weights. */

@@ -33,11 +33,11 @@ export interface StaticOptions extends Partial<LayerSettings> {
   readonly equalization?: boolean;
   readonly shareConcat?: boolean;
   readonly floatTail?: boolean;
-  /** Pads channels with zeros where ONNX Runtime's integer kernels have a slow remainder. */
+  /** Pads channels with zeros where ONNX Runtime's integer kernels have a slow remainder; exact. Default true. */
   readonly alignChannels?: boolean;
   /**
-   * Second-order rounding and bias correction go from layer to layer, and each makes up for what the layers before it have done; else
-   * all layers look at once, each at its own error only, which is faster.
+   * Second-order rounding and bias correction go from layer to layer, and each makes up for what the layers before it have done. Else all
+   * layers look at once, each at its own error only: much faster, and better where calibration samples are few. Default false.
    */
   readonly sequential?: boolean;
   /** Positions that second-order rounding reads for each input of a layer, over all batches; default 32. */
@@ -55,7 +55,8 @@ export const staticDefaults = {
   activation: "uint8",
   shareConcat: true,
   floatTail: true,
-  sequential: true,
+  sequential: false,
+  alignChannels: true,
 } as const;
 
 /** The settings of one node: staticDefaults, then the options, then the first override that names it. */

@@ -82,7 +82,7 @@ function checkModel(model: Model): void {
 }
 
 function prepared(model: Model, options: StaticOptions): Model {
-  const { equalization, alignChannels: align } = options;
+  const { equalization = false, alignChannels: align = staticDefaults.alignChannels } = options;
   const bare = forgetTypes(model);
   const equal = equalization ? equalize(bare) : bare;
   if (!align) return equal;

@@ -13,6 +13,8 @@ export interface RoundingProblem {
   /** `rows × columns`, row-major. */
   readonly weights: Float64Array;
   readonly bias: Float64Array;
+  /** The bias cannot change: the operator has none, or it is stored elsewhere. */
+  readonly biasFixed?: boolean;
   readonly rows: number;
   readonly columns: number;
   parameters(row: number, column: number): Parameters;

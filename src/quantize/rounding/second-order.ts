@@ -5,7 +5,7 @@
  * The output's error is E‖w x − ŵ x̂‖² = (w* − ŵ) H (w* − ŵ)ᵀ + const with H = E[x̂ x̂ᵀ] and w* = w + w E[(x − x̂) x̂ᵀ] H⁻¹. With
  * H = R Rᵀ and R upper triangular, component j of (w* − ŵ) R depends on the weights up to j, so each weight is rounded to make
  * its component small given those before it. Coordinate descent then changes single integers while that helps. The bias is the
- * weight of a constant input that comes last and is not rounded.
+ * weight of a constant input that comes last and is not rounded; where it cannot change, its error is none.
  */
 import { dequantizeValue, quantizeValue } from "../scheme.ts";
 import { quadraticForm, solveRow, upperFactor } from "./linear-algebra.ts";
@@ -30,7 +30,7 @@ export function secondOrder({ damping = 0.01, sweeps = 3 }: SecondOrderOptions =
     for (let row = 0; row < problem.rows; row++) {
       const solved = solver.solve(row, sweeps);
       values.set(solved.integers, row * problem.columns);
-      bias[row] = solved.bias;
+      bias[row] = problem.biasFixed ? problem.bias[row]! : solved.bias;
     }
     return { values, bias } satisfies RoundingResult;
   };
@@ -53,7 +53,7 @@ function solverFor(problem: RoundingProblem, moments: Moments, damping: number):
       const parameters = Array.from(order.subarray(0, columns), (column) => problem.parameters(row, column));
       const scales = Float64Array.from(parameters, ({ scale }) => scale);
       const zeros = Float64Array.from(parameters, ({ zeroPoint }) => zeroPoint);
-      const state = { target, scales, zeros, limits: problem.limits, n };
+      const state = { target, scales, zeros, limits: problem.limits, n, biasFixed: problem.biasFixed ?? false };
       const fed = fedBack(state, factor);
       const plain = rounded(state);
       for (const candidate of [fed, plain]) fitBias(candidate, state, exact);
@@ -73,6 +73,7 @@ interface RowState {
   readonly zeros: Float64Array;
   readonly limits: RoundingProblem["limits"];
   readonly n: number;
+  readonly biasFixed: boolean;
 }
 
 interface Candidate {
@@ -170,6 +171,7 @@ function errorOf(candidate: Candidate, state: RowState, gram: Float64Array): num
 function fitBias(candidate: Candidate, state: RowState, gram: Float64Array): void {
   const { n, target } = state;
   candidate.bias = target[n - 1]!;
+  if (state.biasFixed) return;
   const errors = errorsOf(candidate, state);
   const last = (n - 1) * n;
   let sum = 0;
