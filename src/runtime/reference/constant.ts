@@ -12,7 +12,7 @@ import {
   stringsAttribute,
   tensorAttribute,
 } from "../../ir/index.ts";
-import { bigints, type Dense, dense, fromTensor, isBig, numbers, select, text } from "./dense.ts";
+import { bigints, bounded, type Dense, dense, fromTensor, isBig, numbers, select, text } from "./dense.ts";
 import { forEachIndex, normalAxis } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, scalarInput } from "./kernel.ts";
 import { sparseToDense } from "./sparse.ts";
@@ -57,13 +57,13 @@ function constantOfShape(call: Call): Dense {
   const dims = [...numbers(inputOf(call, 0))];
   const value = tensorAttribute(call.node, "value");
   const filler = value ? fromTensor(value) : dense("float32", [1], [0]);
-  return select(filler, dims, new Int32Array(sizeOf(dims)));
+  return select(filler, dims, new Int32Array(bounded(sizeOf(dims))));
 }
 
 function range(call: Call): Dense {
   const [from, to, by] = [inputOf(call, 0), inputOf(call, 1), inputOf(call, 2)];
   const [start, limit, step] = [from, to, by].map((x) => numbers(x)[0]!) as [number, number, number];
-  const count = Math.max(0, Math.ceil((limit - start) / step));
+  const count = bounded(Math.max(0, Math.ceil((limit - start) / step)));
   if (isBig(from.dtype)) {
     const [first, delta] = [bigints(from)[0]!, bigints(by)[0]!];
     return {
@@ -103,7 +103,7 @@ function oneHot(call: Call): Dense {
   const dims = [...indices.dims.slice(0, axis), depth, ...indices.dims.slice(axis)];
   const inner = sizeOf(indices.dims.slice(axis));
   const at = numbers(indices);
-  const source = new Int32Array(sizeOf(dims));
+  const source = new Int32Array(bounded(sizeOf(dims)));
   for (let flat = 0; flat < source.length; flat++) {
     const [outer, hot, rest] = [Math.floor(flat / (depth * inner)), Math.floor(flat / inner) % depth, flat % inner];
     const index = Math.trunc(at[outer * inner + rest]!);

@@ -1,7 +1,7 @@
 /** @file Convolutions of any rank, with groups, and their transposes. */
 import { ShapeError } from "../../errors.ts";
 import { intOf, intsOf, sizeOf, stringOf } from "../../ir/index.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { activations } from "./elementwise.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
@@ -74,6 +74,7 @@ function transposedWindow(call: Call, input: readonly number[], kernel: readonly
     return mode === "SAME_UPPER" ? Math.floor(cells / 2) : Math.ceil(cells / 2);
   });
   const output = wanted ?? full.map((length, i) => length - total[i]!);
+  bounded(sizeOf(output) * sizeOf(kernel));
   // As a convolution from `output` back to `input`, so that its taps can be used the other way round.
   const after = output.map(() => 0);
   return { input: output, kernel, output: input, strides, dilations, before, after };

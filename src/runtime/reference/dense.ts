@@ -54,11 +54,15 @@ export function isFloat(dtype: DataType): boolean {
   return dataTypes[dtype].kind === "float";
 }
 
+/** The count itself, when that many elements may be allocated. */
+export function bounded(count: number): number {
+  if (count <= MAX_ELEMENTS) return count;
+  throw new LimitError("an array is too large", { expected: `at most ${MAX_ELEMENTS} elements`, got: `${count}` });
+}
+
 /** Zeros, or empty strings. */
 export function allocate(dtype: DataType, count: number): Elements {
-  if (count > MAX_ELEMENTS) {
-    throw new LimitError("an array is too large", { expected: `at most ${MAX_ELEMENTS} elements`, got: `${count}` });
-  }
+  bounded(count);
   if (dtype === "int64") return new BigInt64Array(count);
   if (dtype === "uint64") return new BigUint64Array(count);
   if (dtype === "string") return new Array<string>(count).fill("");

@@ -141,6 +141,14 @@ describe("evaluate", () => {
     expect(() => evaluate(identity, new Map([...feeds([1]), ["z", int64s([1])]]))).toThrow(/no input "z"/);
   });
 
+  it("refuses an array that is too large before it is allocated", () => {
+    const huge = modelOf((g) => {
+      const x = g.input("x", "float32", [1]);
+      g.output(g.op("Expand", [x, g.constant("dims", int64s([2 ** 20, 2 ** 20]))]), "y");
+    });
+    expect(() => evaluate(huge, feeds([1]))).toThrow(/too large/);
+  });
+
   it("ends a loop that never stops", () => {
     const inner = graphBuilder();
     inner.input("i", "int64", []);

@@ -1,7 +1,7 @@
 /** @file Flat indices of grids: strides, broadcasting, axes and lines along an axis. */
 import { ShapeError } from "../../errors.ts";
 import { sizeOf } from "../../ir/index.ts";
-import { type Dense, select } from "./dense.ts";
+import { bounded, type Dense, select } from "./dense.ts";
 
 /** Row-major strides in elements. */
 export function stridesOf(dims: readonly number[]): number[] {
@@ -16,6 +16,7 @@ export function stridesOf(dims: readonly number[]): number[] {
 
 /** `offset + Σ index·stride` for every index of a grid, in row-major order. */
 export function grid(dims: readonly number[], strides: readonly number[], offset = 0): Int32Array {
+  bounded(sizeOf(dims));
   let flat = Int32Array.of(offset);
   dims.forEach((length, axis) => {
     const next = new Int32Array(flat.length * length);
@@ -136,7 +137,7 @@ export function concatenated(parts: readonly Dense[], axis: number): Dense {
   const first = parts[0]!;
   const length = parts.reduce((sum, part) => sum + part.dims[axis]!, 0);
   const dims = first.dims.map((dim, i) => (i === axis ? length : dim));
-  const result = select(first, dims, new Int32Array(sizeOf(dims)).fill(-1));
+  const result = select(first, dims, new Int32Array(bounded(sizeOf(dims))).fill(-1));
   const to = result.data as unknown[];
   const strides = stridesOf(dims);
   let offset = 0;

@@ -1,6 +1,6 @@
 /** @file Operators that move elements and compute nothing. Each is a list of source indices. */
 import { intOf, intsOf, sizeOf, stringOf } from "../../ir/index.ts";
-import { type Dense, dense, isBig, numbers, reshaped, select } from "./dense.ts";
+import { bounded, type Dense, dense, isBig, numbers, reshaped, select } from "./dense.ts";
 import {
   broadcastDims,
   broadcastTo,
@@ -145,7 +145,7 @@ function pad(call: Call): Dense {
     dims[axis]! += given[i]! + given[i + axes.length]!;
   });
   const strides = stridesOf(x.dims);
-  const from = new Int32Array(sizeOf(dims));
+  const from = new Int32Array(bounded(sizeOf(dims)));
   forEachIndex(dims, (index, flat) => {
     let sum = 0;
     for (let axis = 0; axis < dims.length && sum >= 0; axis++) {
@@ -236,7 +236,7 @@ function centerCropPad(call: Call): Dense {
     if (want <= have) return sliced(y, axis, Math.floor((have - want) / 2), want);
     const zeros = (length: number): Dense => {
       const dims = y.dims.with(axis, length);
-      return select(y, dims, new Int32Array(sizeOf(dims)).fill(-1));
+      return select(y, dims, new Int32Array(bounded(sizeOf(dims))).fill(-1));
     };
     const before = Math.floor((want - have) / 2);
     return concatenated([zeros(before), y, zeros(want - have - before)], axis);
@@ -277,7 +277,7 @@ function compress(call: Call): Dense {
   const along = normalAxis(axis, x.dims.length);
   const dims = x.dims.with(along, chosen.length);
   const strides = stridesOf(x.dims);
-  const source = new Int32Array(sizeOf(dims));
+  const source = new Int32Array(bounded(sizeOf(dims)));
   forEachIndex(dims, (index, flat) => {
     source[flat] = index.reduce((sum, i, a) => sum + (a === along ? chosen[i]! : i) * strides[a]!, 0);
   });

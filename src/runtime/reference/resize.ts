@@ -1,6 +1,6 @@
 /** @file `Resize` and `Upsample`: each axis has its own weights, so the axes are resized one after another. */
 import { floatOf, floatsAttribute, intOf, intsOf, stringOf } from "../../ir/index.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, linesOf, normalAxis } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, listInput, optionalInput, unsupported } from "./kernel.ts";
 
@@ -103,10 +103,10 @@ function clamp(at: number, length: number): number {
 }
 
 function resizedAlong(x: Dense, axis: Axis, { coordinate, taps }: Method): Dense {
-  const rows = Array.from({ length: axis.to }, (_, at) => taps(coordinate(at, axis), axis));
+  const rows = Array.from({ length: bounded(axis.to) }, (_, at) => taps(coordinate(at, axis), axis));
   const { outer, length, inner } = linesOf(x.dims, axis.axis);
   const values = numbers(x);
-  const result = new Float64Array(outer * axis.to * inner);
+  const result = new Float64Array(bounded(outer * axis.to * inner));
   for (let o = 0; o < outer; o++) {
     rows.forEach((row, to) => {
       for (const { at, weight } of row) {

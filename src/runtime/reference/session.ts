@@ -1,6 +1,7 @@
 /** @file The reference evaluator behind the `Session` interface. */
-import { UnsupportedError } from "../../errors.ts";
+import { CancelledError, UnsupportedError } from "../../errors.ts";
 import type { Model, Value } from "../../ir/index.ts";
+import { checkFeeds } from "../feeds.ts";
 import type { OpenSession, Port, Session } from "../session.ts";
 import { evaluate } from "./evaluate.ts";
 
@@ -8,16 +9,19 @@ import { evaluate } from "./evaluate.ts";
 export function referenceSession(model: Model): Session {
   const { graph } = model;
   const precision = "declared";
+  const inputs = graph.inputs.filter((value) => !graph.initializers.has(value)).map(portOf);
   return {
     ep: "reference",
-    inputs: graph.inputs.filter((value) => !graph.initializers.has(value)).map(portOf),
+    inputs,
     outputs: graph.outputs.map(portOf),
     loadTime: 0,
     async run(feeds, { fetches, signal } = {}) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw new CancelledError("the run was cancelled", { cause: signal.reason });
+      checkFeeds(feeds, inputs);
       return evaluate(model, feeds, fetches ? { fetches, precision } : { precision });
     },
     async time(feeds, rounds) {
+      checkFeeds(feeds, inputs);
       const times: number[] = [];
       for (let round = 0; round <= rounds; round++) {
         const start = performance.now();

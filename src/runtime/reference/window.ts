@@ -1,5 +1,6 @@
 /** @file Sliding windows of convolutions and poolings: pads, strides, dilations, and which input cell each tap reads. */
 import { intOf, intsOf, sizeOf, stringOf } from "../../ir/index.ts";
+import { bounded } from "./dense.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
 import type { Call } from "./kernel.ts";
 
@@ -43,6 +44,7 @@ export function windowOf({ node }: Call, input: readonly number[], kernel: reado
     const count = Math.ceil(places) + 1;
     return (count - 1) * strides[i]! >= length + before[i]! ? count - 1 : count;
   });
+  bounded(sizeOf(output) * sizeOf(kernel));
   return { input, kernel, output, strides, dilations, before, after };
 }
 
