@@ -7,6 +7,7 @@ import {
   type Model,
   mapSubgraphs,
   type Node,
+  readsOf,
   type Value,
   type ValueType,
   withGraph,
@@ -83,7 +84,7 @@ export function builderInference(opset: number): InferTypes {
   const inference = nodeInference(specOf, new Map([["", opset]]));
   const seen = new WeakMap<readonly Node[], number>();
   return (node, { nodes, initializers }) => {
-    for (const value of node.inputs) if (value) learn(inference, value, initializers.get(value));
+    for (const value of readsOf(node)) learn(inference, value, initializers.get(value));
     for (let i = seen.get(nodes) ?? 0; i < nodes.length; i++) inference.follow(nodes[i]!);
     seen.set(nodes, nodes.length);
     return inference.types(node);
