@@ -2,6 +2,9 @@
 export type { ConvChoice, InputForm, WeightForm } from "./conv/choose.ts";
 export { defaultForms, type Forms } from "./forms.ts";
 export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
+export { inlineFunctions } from "./inline-functions.ts";
+export { lowerTraining } from "./lower-training.ts";
+export { type GradientOptions, gradient, prepareForGradient } from "./model-gradient.ts";
 export { type MaxPoolFormName, type PoolChoice, portablePoolChoice } from "./pool/choose.ts";
 export type { Cotangents, Expansion, FindEntry, GradientEntry, GradientRule } from "./rule.ts";
 export { entryOf, gradientTable } from "./rules/index.ts";

@@ -31,7 +31,10 @@ import { bodyOutputs, emitScan } from "../scan.ts";
 const conditional: GradientRule = (g, node, dy, needs) => {
   const operands = operandsOf(node);
   const wanted = operands.filter((value, i): value is Value => value !== undefined && i > 0 && needs[i] === true);
-  const branch = (name: string): Graph => branchGradient(g, graphOf(node, name)!, dy, wanted);
+  const known = g.constant(node.inputs[0]);
+  const taken = known && (numbersOf(known)[0] === 0 ? "else_branch" : "then_branch");
+  const branch = (name: string): Graph =>
+    branchGradient(g, graphOf(node, name)!, taken === undefined || taken === name ? dy : [], wanted);
   const gradients = g.ops("If", [node.inputs[0]], wanted.length, {
     then_branch: graphAttribute(branch("then_branch")),
     else_branch: graphAttribute(branch("else_branch")),
