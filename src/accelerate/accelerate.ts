@@ -3,6 +3,7 @@ import { LitheError, RuntimeError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { cleanup, convertFloat32 } from "../passes/index.ts";
+import { type FormTable, modelAdvice } from "../quantize/index.ts";
 import {
   checkCancelled,
   cpuSaturates,
@@ -15,9 +16,12 @@ import {
 import {
   type Candidate,
   type CandidateContext,
-  firstCandidates,
+  carefulCandidates,
   float32Candidate,
+  laterCandidates,
+  type MeasuredLayer,
   mixedCandidates,
+  quickCandidates,
 } from "./candidates.ts";
 import { decide, type Figures, type Goal, paretoFront, percent, ranked } from "./choose.ts";
 import { evaluateWith } from "./evaluate.ts";
@@ -52,6 +56,8 @@ export interface AccelerateOptions {
   readonly otherProviders: readonly ExecutionProvider[];
   /** Bytes of the original's file. */
   readonly originalBytes: number;
+  /** What the forms are worth on `ep`, measured earlier; forms that lose there are passed over. */
+  readonly formTable?: FormTable;
   /** Finished candidates of an interrupted run. */
   readonly store?: CandidateStore;
   readonly signal?: AbortSignal;
@@ -128,9 +134,12 @@ class Job {
     const { model: wide } = await convertFloat32().run(cleaned);
     const context = await this.#candidateContext(this.#options.ep === "webgpu" ? cleaned : wide, samples);
     if (context.model !== cleaned) await this.#try(float32Candidate(wide), original, samples);
-    for (const candidate of firstCandidates(context)) await this.#try(candidate, original, samples);
-    const sensitivity = await this.#mixed(context, original, samples);
-    return await this.#choose(cleaned, original, samples, sensitivity);
+    for (const candidate of quickCandidates(context)) await this.#try(candidate, original, samples);
+    const layers = await this.#sensitivity(context);
+    for (const candidate of carefulCandidates(context)) await this.#try(candidate, original, samples);
+    await this.#mix(context, layers, original, samples);
+    for (const candidate of laterCandidates(context)) await this.#try(candidate, original, samples);
+    return await this.#choose(cleaned, original, samples, this.#marked(layers));
   }
 
   /** The cleaned model, or the original where cleaning changes its answers. */
@@ -184,6 +193,8 @@ class Job {
     checkCancelled(this.#signal);
     const { form, family } = candidate;
     if (this.#impossible.has(family)) return;
+    const lost = this.#losing(candidate);
+    if (lost !== undefined) return this.#refuse(form, lost);
     if (this.#spent() > LAST_START)
       return this.#refuse(form, `not tried: ${percent(LAST_START)} of the time budget was spent`);
     this.#emit({ type: "stage", name: form, detail: "building" });
@@ -204,6 +215,16 @@ class Job {
       milliseconds: performance.now() - began,
       notes: [this.#results.get(form)?.reason ?? ""],
     });
+  }
+
+  /** Why a form is not worth an attempt on this machine, by the measured table. */
+  #losing({ quantizer }: Candidate): string | undefined {
+    const { formTable, goal } = this.#options;
+    if (!formTable || !quantizer || goal === "size") return undefined;
+    const { verdict, reason } = modelAdvice(this.#model, formTable, quantizer);
+    return verdict === "loses"
+      ? `passed over: slower than float32 on this machine by the form table (${reason})`
+      : undefined;
   }
 
   async #resumed(candidate: Candidate): Promise<Tried | undefined> {
@@ -232,15 +253,23 @@ class Job {
     return { threads, seed, signal: this.#signal, rounds: ROUNDS[phase], seconds: Math.max(1, budgetSeconds / 40) };
   }
 
-  /** Sensitivity of the layers, and static forms that keep the most sensitive in float. */
-  async #mixed(context: CandidateContext, original: Contender, samples: Samples): Promise<LayerSensitivity[]> {
+  /** Measured where static int8 is possible and there is time. */
+  async #sensitivity(context: CandidateContext): Promise<MeasuredLayer[]> {
+    if (!this.#bestStatic() || this.#spent() > LAST_START / 2) return [];
+    return this.#stage("sensitivity", () => layerSensitivity(context));
+  }
+
+  /** While no static form holds the bound: the best one with more and more of its sensitive layers in float. */
+  async #mix(context: CandidateContext, layers: readonly MeasuredLayer[], original: Contender, samples: Samples) {
     const best = this.#bestStatic();
-    if (!best || this.#spent() > LAST_START / 2) return [];
-    const layers = await this.#stage("sensitivity", () => layerSensitivity(context));
+    if (!best) return;
     for (const candidate of mixedCandidates(context, best.candidate, layers)) {
-      if (this.#tried.some(({ figures }) => beats(figures, best.figures, this.#options.maxDrop))) break;
+      if (this.#bestStatic()!.figures.drop <= this.#options.maxDrop) return;
       await this.#try(candidate, original, samples);
     }
+  }
+
+  #marked(layers: readonly MeasuredLayer[]): LayerSensitivity[] {
     const kept = this.#keptFloat();
     return layers.map((layer) => ({ ...layer, keptFloat: kept.has(layer.node) }));
   }
@@ -374,9 +403,4 @@ class Job {
   #spent(): number {
     return (performance.now() - this.#began) / 1000 / this.#options.budgetSeconds;
   }
-}
-
-/** Whether a mixed form already does what mixing is for: it holds the bound and is faster than the original. */
-function beats(figures: Figures, best: Figures, maxDrop: number): boolean {
-  return figures !== best && figures.drop <= maxDrop && figures.latencySpread[0] > 1;
 }

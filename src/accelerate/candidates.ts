@@ -1,7 +1,13 @@
 /** @file The forms that are tried, as a list; each says how it is built. */
 import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { type QuantizeEvent, type QuantizeOptions, quantize, type StaticOptions } from "../quantize/index.ts";
+import {
+  fastestPlacement,
+  type QuantizeEvent,
+  type QuantizeOptions,
+  quantize,
+  type StaticOptions,
+} from "../quantize/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession } from "../runtime/index.ts";
 import type { LayerSensitivity } from "./result.ts";
 
@@ -27,6 +33,8 @@ export type StaticRecipe = Partial<
 export interface Candidate {
   /** Candidates of one family fail for the same reason when the model does not allow them, so one attempt is enough. */
   readonly family: string;
+  /** Which quantizer makes it, if one does; the form table speaks of these. */
+  readonly quantizer?: QuantizeOptions["form"];
   /** Unique; also the key under which an interrupted run keeps it. */
   readonly form: string;
   /** How it was made, when it is static int8: what mixed precision starts from. */
@@ -41,8 +49,11 @@ const quick: readonly (readonly [string, StaticRecipe])[] = [
 ];
 
 const careful: readonly (readonly [string, StaticRecipe])[] = [
-  ["static int8, mse, second-order", { observer: "mse", rounding: "second-order", sequential: false }],
-  ["static int8, percentile, second-order", { observer: "percentile", rounding: "second-order", sequential: false }],
+  ["static int8, mse, second-order", { observer: "mse", rounding: "second-order" }],
+  ["static int8, percentile, second-order", { observer: "percentile", rounding: "second-order" }],
+];
+
+const later: readonly (readonly [string, StaticRecipe])[] = [
   ["static int8, equalized, mse, second-order", { observer: "mse", rounding: "second-order", equalization: true }],
   ["static int8, min-max, second-order", { observer: "min-max", rounding: "second-order" }],
   ["static int8, moving average, second-order", { observer: "moving-average", rounding: "second-order" }],
@@ -57,15 +68,44 @@ const others: readonly (readonly [string, QuantizeOptions])[] = [
   ["weight-only 4-bit", { form: "weight-only", bits: 4 }],
 ];
 
-/** Forms that need no knowledge of the others' results: cheap ones, then the most promising of the careful ones. */
-export function firstCandidates(context: CandidateContext): Candidate[] {
-  const [fast, slow] = [quick, careful].map((recipes) =>
-    recipes.map(([form, recipe]) => staticCandidate(context, form, recipe)),
-  );
+/** Forms that are built in seconds. */
+export function quickCandidates(context: CandidateContext): Candidate[] {
+  const statics = quick.map(([form, recipe]) => staticCandidate(context, form, recipe));
   const free = others.map(
-    ([form, options]): Candidate => ({ form, family: form, build: () => quantized(context, options) }),
+    ([form, options]): Candidate => ({
+      form,
+      family: form,
+      quantizer: options.form,
+      build: () => quantized(context, options),
+    }),
   );
-  return [...fast!, ...free, ...slow!];
+  return [...statics, ...free];
+}
+
+/** Static forms with careful rounding, and the one that is int8 only where that pays. */
+export function carefulCandidates(context: CandidateContext): Candidate[] {
+  return [...careful.map(([form, recipe]) => staticCandidate(context, form, recipe)), fastestCandidate(context)];
+}
+
+/** Static forms that are tried when there is time left. */
+export function laterCandidates(context: CandidateContext): Candidate[] {
+  return later.map(([form, recipe]) => staticCandidate(context, form, recipe));
+}
+
+/** Static int8 where it pays and float where it does not, by the measured time of every node in both. */
+function fastestCandidate(context: CandidateContext): Candidate {
+  const form = "static int8 where it pays, mse, second-order";
+  const { open, calibration, weightBits, threads, signal, model } = context;
+  const recipe = { observer: "mse", rounding: "second-order" } as const;
+  return {
+    form,
+    family: "static int8",
+    quantizer: "static",
+    async build() {
+      const { exclude } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
+      return await staticCandidate(context, form, { ...recipe, exclude }).build();
+    },
+  };
 }
 
 /** A float16 model in the float32 that the processor computes in anyway; the other forms start from it. */
@@ -73,11 +113,13 @@ export function float32Candidate(model: Model): Candidate {
   return { form: "float32", family: "float32", build: async () => model };
 }
 
+export type MeasuredLayer = Omit<LayerSensitivity, "keptFloat">;
+
 /** `best` with the 1, 2, 4, … most sensitive layers kept in float. */
 export function mixedCandidates(
   context: CandidateContext,
   { form, static: recipe }: Candidate,
-  layers: readonly Omit<LayerSensitivity, "keptFloat">[],
+  layers: readonly MeasuredLayer[],
 ): Candidate[] {
   const ordered = [...layers].sort((a, b) => b.divergence - a.divergence);
   const counts = [1, 2, 4, 8, 16].filter((count) => count < ordered.length);
@@ -92,7 +134,13 @@ function staticCandidate(context: CandidateContext, form: string, recipe: Static
   const { open, calibration, weightBits, threads, signal, progress } = context;
   const onEvent = (event: QuantizeEvent): void => tell(event, form, progress);
   const common = { form: "static", open, calibration, weightBits, threads, signal, onEvent } as const;
-  return { form, family: "static int8", static: recipe, build: () => quantized(context, { ...common, ...recipe }) };
+  return {
+    form,
+    family: "static int8",
+    quantizer: "static",
+    static: recipe,
+    build: () => quantized(context, { ...common, ...recipe }),
+  };
 }
 
 /** A model in which nothing could be quantized is no candidate. */

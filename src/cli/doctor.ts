@@ -1,41 +1,80 @@
 /** @file `lithe doctor`: what this machine can run, and which forms pay on it. */
 import type { Command } from "commander";
+import { type FormTable, probeForms } from "../quantize/index.ts";
 import { formatBytes } from "../report/index.ts";
-import { cpuSaturates, describeHardware, executionProviders, probeProviders } from "../runtime/index.ts";
+import { cpuSaturates, describeHardware, executionProviders, openSession, probeProviders } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { choice } from "./options.ts";
+import { keepFormTable } from "./form-cache.ts";
+import { choice, type RuntimeOptions, whole } from "./options.ts";
+import { table } from "./terminal.ts";
 import { version } from "./version.ts";
+
+interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
+  readonly probe?: boolean;
+}
 
 function declare(command: Command): void {
   command
     .addOption(choice("--ep <provider>", "provider whose forms are measured", executionProviders, "cpu"))
+    .option("--threads <n>", "threads within an operator", whole(1), 1)
     .option("--probe", "measure the forms and keep the table for quantize and accelerate");
 }
 
-async function run(_: readonly string[], __: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
+async function run(_: readonly string[], given: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
+  const { ep, threads, probe } = given as unknown as DoctorOptions;
   const hardware = await describeHardware();
   const providers = await probeProviders();
   const saturates = await cpuSaturates();
+  if (!console.json) {
+    const { say } = console;
+    say(
+      `lithe ${version}, Node ${hardware.node}, ${[...hardware.runtimes].map((entry) => entry.join(" ")).join(", ")}`,
+    );
+    say(
+      `${hardware.cpu}, ${hardware.cores} cores, ${formatBytes(hardware.memory)}, ${hardware.platform} ${hardware.arch}`,
+    );
+    for (const [name, state] of providers) {
+      say(`${name.padEnd(7)} ${state.works ? "works" : `does not work: ${state.reason}`}`);
+    }
+    say(
+      `int8: sums of products ${saturates ? "saturate here; weights get 7 bits" : "are exact here; weights keep 8 bits"}`,
+    );
+  }
+  const forms = probe ? await measured(ep, threads, console) : undefined;
   const result = {
     lithe: version,
     ...hardware,
     runtimes: Object.fromEntries(hardware.runtimes),
     providers: Object.fromEntries(providers),
     int8Saturates: saturates,
+    ...(forms && { forms }),
   };
-  const { say } = console;
-  say(`lithe ${version}, Node ${hardware.node}, ${[...hardware.runtimes].map((entry) => entry.join(" ")).join(", ")}`);
-  say(
-    `${hardware.cpu}, ${hardware.cores} cores, ${formatBytes(hardware.memory)}, ${hardware.platform} ${hardware.arch}`,
-  );
-  for (const [ep, state] of providers)
-    say(`${ep.padEnd(7)} ${state.works ? "works" : `does not work: ${state.reason}`}`);
-  say(
-    saturates
-      ? "int8: sums of products saturate on this processor; weights get 7 bits"
-      : "int8: sums of products are exact on this processor; weights keep 8 bits",
-  );
   return { result };
+}
+
+async function measured(
+  ep: RuntimeOptions["ep"],
+  threads: number,
+  { signal, progress, say, json }: Console,
+): Promise<FormTable> {
+  const forms = await probeForms(openSession, ep, {
+    threads,
+    signal,
+    onEntry: ({ product, form }, done, total) =>
+      progress({ stage: "probe", done, total, detail: `${form} of ${product}` }),
+  });
+  const path = await keepFormTable(forms);
+  if (json) return forms;
+  say("");
+  const rows = forms.entries.map(({ product, form, ratio, spread, reason }) => [
+    product,
+    form,
+    ratio === undefined ? "–" : `${ratio.toFixed(2)}×`,
+    spread ? spread.map((end) => end.toFixed(2)).join(" to ") : (reason ?? "").slice(0, 60),
+  ]);
+  for (const line of table(["product", "form", "against float32", "quartiles"], rows)) say(line);
+  say(`kept in ${path}`);
+  return forms;
 }
 
 export const command: CommandModule = { declare, run };

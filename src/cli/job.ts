@@ -14,6 +14,7 @@ import { loadModel } from "../onnx/files.ts";
 import { formatPercent, formatRatio, openRunFolder, type RunFolder, reportPage } from "../report/index.ts";
 import type { ExecutionProvider } from "../runtime/index.ts";
 import type { Console, Outcome } from "./command.ts";
+import { knownFormTable } from "./form-cache.ts";
 import { jobReport } from "./job-report.ts";
 import { fingerprint, type LoadedData, loadData } from "./load.ts";
 import type { DataOptions, RuntimeOptions } from "./options.ts";
@@ -58,7 +59,9 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
       resume: options.resume === true,
     },
   );
+  const formTable = await knownFormTable(ep, threads);
   const run = accelerate(model, {
+    ...(formTable && { formTable }),
     calibration: data.calibration,
     evaluation: data.evaluation,
     ep,

@@ -8,6 +8,7 @@ import { loadModel, saveModel } from "../onnx/files.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { cleanup } from "../passes/index.ts";
 import {
+  modelAdvice,
   observers,
   type QuantizeEvent,
   type QuantizeOptions,
@@ -18,6 +19,7 @@ import {
 import { compareSessions, cpuSaturates, type ExecutionProvider, openSession } from "../runtime/index.ts";
 import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
+import { knownFormTable } from "./form-cache.ts";
 import { fingerprint, type LoadedData, loadData } from "./load.ts";
 import {
   between,
@@ -106,6 +108,8 @@ async function run(
     `${path!.replace(/\.onnx$/, "")}${suffixes[flags.form]}${flags.form === "weight-only" ? flags.bits : ""}.onnx`;
   const { model: cleaned } = await cleanup({ evaluate: evaluateWith(openSession) }).run(original);
   const options = await quantizeOptions(flags, data, console);
+  const warning = await losingForm(cleaned, flags);
+  if (warning) console.say(warning);
   if (flags.dryRun)
     return { result: { dryRun: true, form: flags.form, out, nodes: cleaned.graph.nodes.length, data: data.source } };
 
@@ -120,9 +124,17 @@ async function run(
     console.say(broken.length === 0 ? `model: ${out}` : "nothing was written");
   }
   return {
-    result: { ...comparison, form: flags.form, ...(broken.length === 0 && { file: out }), layers, broken },
+    result: { ...comparison, form: flags.form, ...(broken.length === 0 && { file: out }), layers, broken, warning },
     ok: broken.length === 0,
   };
+}
+
+/** What the form table, if one was measured, says against the form. */
+async function losingForm(model: Model, { form, ep, threads }: QuantizeFlags): Promise<string | undefined> {
+  const table = await knownFormTable(ep, threads);
+  const found = table && modelAdvice(model, table, form);
+  if (found?.verdict !== "loses") return undefined;
+  return `W_FORM_LOSES: ${form} is slower than float32 on ${ep} by the form table (${found.reason})`;
 }
 
 async function quantizeOptions(

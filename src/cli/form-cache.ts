@@ -1,0 +1,31 @@
+/** @file Form tables on disk, one per machine, runtime version, provider and number of threads. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { writeAtomically } from "../atomic-file.ts";
+import type { FormTable } from "../quantize/index.ts";
+import { describeHardware, type ExecutionProvider } from "../runtime/index.ts";
+
+export async function keepFormTable(table: FormTable): Promise<string> {
+  const path = await cachePath(table.ep, table.threads);
+  await writeAtomically(path, JSON.stringify(table));
+  return path;
+}
+
+/** The table measured earlier for this machine; `undefined` when there is none or it cannot be read. */
+export async function knownFormTable(ep: ExecutionProvider, threads: number): Promise<FormTable | undefined> {
+  try {
+    const table = JSON.parse(await readFile(await cachePath(ep, threads), "utf8")) as FormTable;
+    return table.ep === ep && table.threads === threads && Array.isArray(table.entries) ? table : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function cachePath(ep: ExecutionProvider, threads: number): Promise<string> {
+  const { cpu, flags, runtimes, node } = await describeHardware();
+  const identity = JSON.stringify([cpu, flags, [...runtimes], node, ep, threads, 1]);
+  const digest = createHash("sha256").update(identity).digest("hex").slice(0, 16);
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lithe", `forms-${digest}.json`);
+}
