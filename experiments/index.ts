@@ -1,6 +1,10 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { codec } from "./codec.ts";
+import { conformance } from "./conformance.ts";
+import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
+import { fuzzing } from "./fuzz.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
-export const experiments: readonly Experiment<any>[] = [accelerateModels];
+export const experiments: readonly Experiment<any>[] = [accelerateModels, counts, conformance, codec, fuzzing];
