@@ -1,0 +1,72 @@
+/** @file Which initializers of a model are trained, and which of those decay. */
+import { UsageError } from "../errors.ts";
+import { dataTypes, type Graph, isSparse, type Tensor, usesOf, type Value } from "../ir/index.ts";
+import type { Parameter } from "./optimizers/index.ts";
+
+/** Exact names, patterns, or a rule. */
+export type Selection = readonly (string | RegExp)[] | ((parameter: Parameter) => boolean);
+
+export interface Chosen {
+  readonly value: Value;
+  readonly tensor: Tensor;
+}
+
+/**
+ * The float initializers that the selection names. Without one: all of rank 1 and more, since scalars are constants of
+ * formulas far more often than weights. `fixed` are never chosen.
+ *
+ * @throws UsageError when a name does not exist, or nothing is left.
+ */
+export function chooseParameters(
+  graph: Graph,
+  selection: Selection | undefined,
+  fixed: ReadonlySet<Value>,
+): readonly Chosen[] {
+  const candidates = [...graph.initializers].flatMap(([value, data]) =>
+    isSparse(data) || dataTypes[data.dtype].kind !== "float" || fixed.has(value) ? [] : [{ value, tensor: data }],
+  );
+  if (selection) checkNames(selection, candidates);
+  const isChosen = selection ? selects(selection) : ({ dims }: Parameter) => dims.length > 0;
+  const chosen = candidates.filter((candidate) => isChosen(parameterOf(candidate)));
+  if (chosen.length > 0) return chosen;
+  throw new UsageError("there is nothing to train", {
+    expected: "float initializers",
+    got: candidates.length === 0 ? "none in the model" : "none that the selection names",
+  });
+}
+
+export function parameterOf({ value, tensor }: Chosen): Parameter {
+  return { name: value.name, dtype: tensor.dtype, dims: tensor.dims };
+}
+
+/** The selection as a rule. */
+export function selects(selection: Selection): (parameter: Parameter) => boolean {
+  if (typeof selection === "function") return selection;
+  return ({ name }) => selection.some((item) => (typeof item === "string" ? item === name : item.test(name)));
+}
+
+function checkNames(selection: Selection, candidates: readonly Chosen[]): void {
+  if (typeof selection === "function") return;
+  const names = new Set(candidates.map(({ value }) => value.name));
+  const unknown = selection.find((item) => typeof item === "string" && !names.has(item));
+  if (unknown === undefined) return;
+  throw new UsageError("there is no such float initializer", {
+    expected: [...names].slice(0, 20).join(", "),
+    got: JSON.stringify(unknown),
+  });
+}
+
+const normalisations: ReadonlySet<string> = new Set([
+  "BatchNormalization",
+  "InstanceNormalization",
+  "LayerNormalization",
+  "GroupNormalization",
+  "RMSNormalization",
+  "SimplifiedLayerNormalization",
+]);
+
+/** Biases and the vectors of normalisations: rank 1 and less, or read by a normalisation. */
+export function biasesAndNorms(graph: Graph, value: Value, { dims }: Parameter): boolean {
+  if (dims.length <= 1) return true;
+  return usesOf(graph, value).some(({ node, input }) => node && input > 0 && normalisations.has(node.opType));
+}

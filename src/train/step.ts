@@ -1,0 +1,70 @@
+/** @file What a training step is made of: its options, and the names of the graph that comes out. */
+import type { Forms } from "../autodiff/index.ts";
+import type { Model, Tensor } from "../ir/index.ts";
+import type { LossScaleOptions } from "./loss-scale.ts";
+import type { Loss, LossName } from "./losses/index.ts";
+import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
+import type { Selection } from "./selection.ts";
+
+export interface TrainingStepOptions {
+  /** A loss, or the name of one with its usual settings. */
+  readonly loss: Loss | LossName;
+  readonly optimizer: Optimizer | OptimizerName;
+  /** The output that the loss reads; the first when absent. */
+  readonly output?: string;
+  /** What is trained: all float initializers of rank 1 and more unless named. The rest stays frozen in the model. */
+  readonly trainable?: Selection;
+  /** What weight decay leaves alone: biases and norms unless named. `[]` lets all decay, as PyTorch does. */
+  readonly decayExclude?: Selection;
+  /** The largest norm of all gradients together; longer ones are scaled down. */
+  readonly clip?: number;
+  /** Batches whose gradients are averaged before one update. */
+  readonly accumulate?: number;
+  /** d of the running average of every parameter, average ← d·average + (1 − d)·parameter. */
+  readonly average?: number;
+  /** Multiplies the loss before differentiation, skips updates that overflow, and adapts the factor. */
+  readonly lossScale?: LossScaleOptions;
+  /** `train` (default): statistics of the batch, and running ones as PyTorch keeps them. `frozen`: the model's own. */
+  readonly batchNorm?: "train" | "frozen";
+  /** `train` (default): Dropout drops. `off`: it does nothing. */
+  readonly dropout?: "train" | "off";
+  /** Forms of gradients that differ in speed. */
+  readonly forms?: Forms;
+}
+
+export type StateKind = "parameter" | "optimizer" | "statistic" | "average" | "accumulator" | "loss-scale";
+
+/** A tensor that goes into every step and comes out changed. */
+export interface StateTensor {
+  /** The input; `output` is the name of the value that becomes the next input. */
+  readonly name: string;
+  readonly output: string;
+  readonly kind: StateKind;
+  /** The initializer of the model that it belongs to; absent for the loss scale. */
+  readonly of?: string;
+  readonly initial: Tensor;
+}
+
+/**
+ * The names of a step graph. Its inputs are the model's own (`batch`), `labels`, `learningRate` (float32), `step` (int64,
+ * counted from 1), for dropout `maskKey` (uint32[2]: any two words that differ from batch to batch), for accumulation
+ * `apply` (bool: whether this batch ends with the update), then the state. Its outputs are `loss`, the model's own
+ * outputs, the norm of the gradients where it is needed, then the next state.
+ */
+export interface TrainingStep {
+  /** Opset 21. Parameters and state are plain inputs, never initializers. */
+  readonly model: Model;
+  readonly batch: readonly string[];
+  readonly labels: string;
+  readonly learningRate: string;
+  readonly step: string;
+  readonly maskKey?: string;
+  readonly apply?: string;
+  readonly accumulate: number;
+  readonly loss: string;
+  /** The model's outputs; metrics read `prediction`. */
+  readonly outputs: readonly string[];
+  readonly prediction: string;
+  readonly gradientNorm?: string;
+  readonly state: readonly StateTensor[];
+}
