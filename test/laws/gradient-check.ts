@@ -1,5 +1,5 @@
 /** @file One case of the gradient law: its model, its gradient's model, and derivatives to compare with. */
-import { differentiateGraph } from "../../src/autodiff/index.ts";
+import { defaultForms, differentiateGraph, type Forms } from "../../src/autodiff/index.ts";
 import { UnsupportedError } from "../../src/errors.ts";
 import {
   type DataType,
@@ -29,13 +29,13 @@ export interface Prepared {
   readonly directions: ReadonlyMap<string, Float64Array>;
 }
 
-export function prepare(testCase: GradientCase, seed: number): Prepared {
+export function prepare(testCase: GradientCase, seed: number, forms: Forms = defaultForms): Prepared {
   const random = generator(seed);
   const base = inferShapes(buildModel(testCase, random));
   const opset = testCase.opset ?? 21;
   const wrt = base.graph.inputs.filter((value) => testCase.inputs[value.name]?.differentiable !== false);
   const loss = base.graph.outputs[0]!;
-  const { graph, gradients } = differentiateGraph(base.graph, { of: loss, wrt, opset });
+  const { graph, gradients } = differentiateGraph(base.graph, { of: loss, wrt, opset, forms });
   const feeds = feedsOf(testCase, random);
   const outputs = [loss, ...new Set(gradients.values())];
   return {

@@ -4,8 +4,8 @@
  */
 import type { InferenceSession } from "onnxruntime-node";
 import { afterAll, describe, expect, it } from "vitest";
-import { gradientTable } from "../../src/autodiff/index.ts";
-import type { Model } from "../../src/ir/index.ts";
+import { defaultForms, type Forms, gradientTable } from "../../src/autodiff/index.ts";
+import { allGraphs, type Model } from "../../src/ir/index.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import { rawFeeds, rawSession } from "../raw-runtime.ts";
 import type { GradientCase } from "./gradient-cases/case.ts";
@@ -46,6 +46,52 @@ describe("gradients on ONNX Runtime", () => {
     }
     it(testCase.name, () => agrees(testCase, [1, 2]));
   }
+});
+
+describe("forms of one gradient", () => {
+  const only = {
+    ...Object.fromEntries(
+      (["transposed", "flipped", "matmul"] as const).map((form) => [
+        `input ${form}`,
+        { ...defaultForms, conv: { ...defaultForms.conv, input: () => [form] } },
+      ]),
+    ),
+    ...Object.fromEntries(
+      (["convolution", "slices", "columns", "gemm", "matmul"] as const).map((form) => [
+        `weight ${form}`,
+        { ...defaultForms, conv: { ...defaultForms.conv, weight: () => [form] } },
+      ]),
+    ),
+    ...Object.fromEntries(
+      (["indices", "repeated", "compared"] as const).map((form) => [
+        `maximum ${form}`,
+        { ...defaultForms, pool: { max: () => [form] } },
+      ]),
+    ),
+  } satisfies Record<string, Forms>;
+
+  for (const [name, forms] of Object.entries(only)) {
+    const operator = name.startsWith("maximum") ? "MaxPool" : "Conv";
+    it(`${name} equals the others`, () => {
+      for (const testCase of gradientCases.filter(({ covers }) => covers.includes(operator))) {
+        const usual = prepare(testCase, 1);
+        const special = prepare(testCase, 1, forms);
+        close(analytic(special, reference(special)!), analytic(usual, reference(usual)!), 1e-9);
+      }
+    });
+  }
+});
+
+describe("emitted graphs", () => {
+  it("never scatter by ScatterND with a reduction, which races", () => {
+    const emitted = gradientCases.flatMap((testCase) => {
+      const { base, gradient } = prepare(testCase, 1);
+      const own = new Set([...allGraphs(base.graph)].flatMap(({ nodes }) => nodes.map(({ name }) => name)));
+      return [...allGraphs(gradient.graph)].flatMap(({ nodes }) => nodes.filter(({ name }) => !own.has(name)));
+    });
+    expect(emitted.filter(({ opType }) => opType === "ScatterND")).toEqual([]);
+    expect(emitted.length).toBeGreaterThan(1000);
+  });
 });
 
 describe("the table of gradients", () => {

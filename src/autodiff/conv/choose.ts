@@ -12,12 +12,18 @@ export interface ConvChoice {
   weight(geometry: ConvGeometry): readonly WeightForm[];
 }
 
-/** Rules of thumb from measurements on two x86 cores; `bench/conv-gradients.ts` repeats them. */
+/**
+ * Rules of thumb from measurements on the CPU provider (`bench/conv-gradients.ts` repeats them). dx: turning the kernel around
+ * loses for few channels and for long kernels. dw: offsets in one matrix for few channels, one product per offset for many,
+ * convolving with dy where strides leave few positions.
+ */
 export const defaultConvChoice: ConvChoice = {
-  input: () => ["matmul", "flipped", "transposed"],
-  weight: ({ inputs, kernel }) => {
-    if (inputs * product(kernel) < 64 || Math.max(...kernel) > 5) return ["matmul", "convolution"];
-    return ["matmul", "slices", "convolution"];
+  input: ({ inputs, kernel }) =>
+    inputs < 8 || Math.max(...kernel) >= 5 ? ["transposed"] : ["flipped", "matmul", "transposed"],
+  weight: ({ inputs, kernel, strides }) => {
+    const isStrided = Math.max(...strides) > 1 && Math.max(...kernel) > 1;
+    if (isStrided || Math.max(...kernel) > 5) return ["convolution"];
+    return inputs * product(kernel) < 200 ? ["matmul", "columns", "convolution"] : ["matmul", "slices", "convolution"];
   },
 };
 

@@ -27,17 +27,15 @@ function groupedImages(g: GradientBuilder, x: Value, { batch, group, inputs, fro
   return g.op("Reshape", [swapped, g.ints([inputs, -1, ...from])]);
 }
 
-/** For each kernel offset the pixels that it meets: padded x, cut with the strides, as [N, C, positions]. */
-function offsets(g: GradientBuilder, x: Value, geometry: ConvGeometry): Value[] {
-  const { kernel, strides, dilations, begin, end, to, batch, inputs } = geometry;
+/** For each kernel offset the pixels that it meets: x [A, B, …from] padded and cut with the strides, [A, B, …to]. */
+function offsets(g: GradientBuilder, x: Value, { kernel, strides, dilations, begin, end, to }: ConvGeometry): Value[] {
   const isPadded = [...begin, ...end].some((amount) => amount > 0);
   const padded = isPadded ? g.op("Pad", [x, g.ints([0, 0, ...begin, 0, 0, ...end])]) : x;
   const axes = g.ints(kernel.map((_, i) => i + 2));
   return places(kernel).map((place) => {
     const starts = place.map((k, i) => k * dilations[i]!);
     const ends = starts.map((start, i) => start + (to[i]! - 1) * strides[i]! + 1);
-    const cut = g.op("Slice", [padded, g.ints(starts), g.ints(ends), axes, g.ints(strides)]);
-    return g.reshape(cut, [batch, inputs, product(to)]);
+    return g.op("Slice", [padded, g.ints(starts), g.ints(ends), axes, g.ints(strides)]);
   });
 }
 
@@ -53,9 +51,10 @@ function places(kernel: readonly number[]): number[][] {
 const slices: ConvForm = {
   applies: ({ group }) => group === 1,
   build(g, { x, w, dy }, geometry) {
-    const { batch, outputs, to } = geometry;
+    const { batch, inputs, outputs, to } = geometry;
     const right = g.reshape(dy, [batch, outputs, product(to)]);
-    const parts = offsets(g, x, geometry).map((part) => {
+    const parts = offsets(g, x, geometry).map((cut) => {
+      const part = g.reshape(cut, [batch, inputs, product(to)]);
       const perImage = g.op("MatMul", [right, g.transpose(part, [0, 2, 1])]);
       return g.op("Unsqueeze", [g.reduceSum(perImage, [0]), g.ints([2])]);
     });
@@ -70,10 +69,24 @@ const columns: ConvForm = {
   build(g, { x, w, dy }, geometry) {
     const { batch, outputs, inputs, to, kernel } = geometry;
     const right = g.reshape(dy, [batch, outputs, product(to)]);
-    const cols = offsets(g, x, geometry);
+    const cols = offsets(g, x, geometry).map((cut) => g.reshape(cut, [batch, inputs, product(to)]));
     const all = cols.length === 1 ? cols[0]! : g.op("Concat", cols, { axis: 1 });
     const perImage = g.op("MatMul", [right, g.transpose(all, [0, 2, 1])]);
     const sum = g.reshape(g.reduceSum(perImage, [0]), [outputs, product(kernel), inputs]);
+    return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
+  },
+};
+
+/** All offsets and images in one product: [O, images·positions]·[images·positions, kernel·C]. */
+const gemm: ConvForm = {
+  applies: ({ group }) => group === 1,
+  build(g, { x, w, dy }, geometry) {
+    const { outputs, inputs, kernel } = geometry;
+    const swap = [1, 0, ...kernel.map((_, i) => i + 2)];
+    const right = g.reshape(g.transpose(dy, swap), [outputs, -1]);
+    const rows = offsets(g, g.transpose(x, swap), geometry).map((cut) => g.reshape(cut, [inputs, -1]));
+    const all = rows.length === 1 ? rows[0]! : g.op("Concat", rows, { axis: 0 });
+    const sum = g.reshape(g.op("MatMul", [right, g.transpose(all, [1, 0])]), [outputs, product(kernel), inputs]);
     return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
   },
 };
@@ -88,4 +101,4 @@ const matmul: ConvForm = {
   },
 };
 
-export const weightForms = { convolution, slices, columns, matmul } satisfies Record<string, ConvForm>;
+export const weightForms = { convolution, slices, columns, gemm, matmul } satisfies Record<string, ConvForm>;

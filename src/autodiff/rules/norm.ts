@@ -1,8 +1,9 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
 import { UnsupportedError } from "../../errors.ts";
-import { type Dims, describeNode, floatOf, intOf, intsOf, type Value } from "../../ir/index.ts";
+import { type Dims, describeNode, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import type { GradientEntry, GradientRule } from "../rule.ts";
+import type { Cotangents, GradientEntry, GradientRule } from "../rule.ts";
+import { countAlong } from "./reduce.ts";
 
 interface Normalised {
   /** x̂. */
@@ -35,22 +36,48 @@ function from(axis: number, rank: number): number[] {
   return Array.from({ length: rank - axis }, (_, i) => axis + i);
 }
 
-/** Normalisation over the last axes, with scale and bias of their dims. */
+/** Normalisation over the last axes, with scale and bias of their dims. The mean and s may be outputs too. */
 function overLast(centred: boolean): GradientRule {
-  return (g, node, [dy], needs) => {
+  return (g, node, [dy, ...dStatistics], needs) => {
     const [x, scale, bias] = node.inputs;
-    if (!x || !dy) return [];
+    if (!x) return [];
     const rank = g.rank(x);
     const axis = intOf(node, "axis", -1);
     const axes = from(axis < 0 ? axis + rank : axis, rank);
-    const parts = normalise(g, x, axes, floatOf(node, "epsilon", 1e-5), centred);
-    const d = scale ? g.mul(dy, scale) : dy;
+    const parts = centred ? recorded(g, node, x, axes) : normalise(g, x, axes, floatOf(node, "epsilon", 1e-5), false);
+    const ofStatistics = throughStatistics(g, x, parts, centred ? dStatistics : [undefined, dStatistics[0]], axes);
+    const d = dy && (scale ? g.mul(dy, scale) : dy);
+    const ofOutput = needs[0] && d ? through(g, parts, d, axes, centred) : undefined;
     return [
-      needs[0] ? through(g, parts, d, axes, centred) : undefined,
-      scale && needs[1] ? g.sumTo(g.mul(dy, parts.unit), scale) : undefined,
-      bias && needs[2] ? g.sumTo(dy, bias) : undefined,
+      ofOutput && ofStatistics ? g.add(ofOutput, ofStatistics) : (ofOutput ?? ofStatistics),
+      dy && scale && needs[1] ? g.sumTo(g.mul(dy, parts.unit), scale) : undefined,
+      dy && bias && needs[2] ? g.sumTo(dy, bias) : undefined,
     ];
   };
+}
+
+/** ∂μ/∂x = 1/n and ∂s/∂x = −s²·x̂/n. */
+function throughStatistics(
+  g: GradientBuilder,
+  x: Value,
+  { unit, inverse }: Normalised,
+  [dMean, dInverse]: Cotangents,
+  axes: readonly number[],
+): Value | undefined {
+  if (!dMean && !dInverse) return undefined;
+  const ofInverse = dInverse && g.neg(g.mul(g.mul(unit, g.mul(inverse, inverse)), g.cast(dInverse, g.dtype(x))));
+  const ofMean = dMean && g.cast(dMean, g.dtype(x));
+  const sum = ofInverse && ofMean ? g.add(ofInverse, ofMean) : (ofInverse ?? g.expandLike(ofMean!, x));
+  return g.div(sum, countAlong(g, x, axes));
+}
+
+/** LayerNormalization gives the mean and s itself, in the type that it computes them in. */
+function recorded(g: GradientBuilder, node: Node, x: Value, axes: readonly number[]): Normalised {
+  const dims = g.dims(x).map((dim, axis) => (axes.includes(axis) ? 1 : dim));
+  const dtype = g.dtype(x) === "float64" ? "float64" : "float32";
+  const statistic = (i: number): Value => g.cast(g.output(node, i, { kind: "tensor", dtype, dims }), g.dtype(x));
+  const inverse = statistic(2);
+  return { unit: g.mul(g.sub(x, statistic(1)), inverse), inverse };
 }
 
 /** A per-channel vector in the dims of an image: [C] → [C, 1, 1]. */
@@ -96,13 +123,18 @@ const group: GradientRule = (g, node, [dy], needs) => {
 };
 
 /** Frozen statistics: y = (x − μ)·s·scale + bias is affine in x. In training mode μ and s depend on x. */
-const batch: GradientRule = (g, node, [dy], needs) => {
+const batch: GradientRule = (g, node, [dy, ...dRunning], needs) => {
   const [x, scale, , mean, variance] = node.inputs;
   if (!x || !scale || !mean || !variance || !dy) return [];
   const rank = g.rank(x);
   const epsilon = floatOf(node, "epsilon", 1e-5);
   const over = [0, ...from(2, rank)];
   const isTraining = intOf(node, "training_mode", 0) === 1;
+  if (dRunning.some((value) => value !== undefined)) {
+    throw new UnsupportedError("the running statistics of BatchNormalization have no gradient", {
+      where: describeNode(node),
+    });
+  }
   const parts = isTraining ? normalise(g, x, over, epsilon) : frozen(g, x, mean, variance, epsilon);
   const d = g.mul(dy, perChannel(g, scale, rank));
   if (!isTraining && (needs[3] || needs[4])) {

@@ -1,5 +1,5 @@
 /** @file Gradients of reductions and of what normalises along an axis. */
-import { intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
+import { elementCount, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
 
@@ -33,14 +33,10 @@ function reduction(gradient: (parts: Reduction) => Value): GradientRule {
   };
 }
 
-/** Number of elements that go into one output, as a scalar of x's dtype. */
-function countOf({ g, x, axes }: Reduction): Value {
-  const dims = axes.map((axis) => g.dims(x)[axis]!);
-  if (dims.every((dim) => typeof dim === "number"))
-    return g.number(
-      x,
-      dims.reduce<number>((n, dim) => n * Number(dim), 1),
-    );
+/** The product of the lengths of some axes, as a scalar of x's dtype. */
+export function countAlong(g: GradientBuilder, x: Value, axes: readonly number[]): Value {
+  const count = elementCount(axes.map((axis) => g.dims(x)[axis]!));
+  if (count !== undefined) return g.number(x, count);
   const lengths = g.op("Gather", [g.op("Shape", [x]), g.ints(axes)]);
   return g.cast(g.op("ReduceProd", [lengths], { keepdims: 0 }), g.dtype(x));
 }
@@ -73,9 +69,8 @@ function byProduct({ g, x, y, dy, axes }: Reduction): Value {
   return g.mul(dy, g.add(g.div(y, filled), g.mul(hole, g.mul(isOnly, others))));
 }
 
-export function byMean(parts: Reduction): Value {
-  const { g, x, dy } = parts;
-  return g.expandLike(g.div(dy, countOf(parts)), x);
+export function byMean({ g, x, dy, axes }: Reduction): Value {
+  return g.expandLike(g.div(dy, countAlong(g, x, axes)), x);
 }
 
 function axisOf(g: GradientBuilder, node: Node, x: Value): number {

@@ -73,6 +73,7 @@ const pools: readonly GradientCase[] = [
 const norms: readonly GradientCase[] = [
   operator("LayerNormalization", [x(2, 3, 8), x(8), x(8)], { axis: -1 }),
   operator("LayerNormalization", [x(2, 3, 4), x(3, 4)], { axis: 1, epsilon: 0.01 }),
+  operator("LayerNormalization", [x(2, 3, 4), x(4), x(4)], {}, { outputs: 3, name: "LayerNormalization, all outputs" }),
   operator("RMSNormalization", [x(2, 3, 8), x(8)], {}, { opset: 23 }),
   operator("SimplifiedLayerNormalization", [x(2, 3, 8), x(8)]),
   operator("InstanceNormalization", [x(2, 3, 4, 5), x(3), x(3)]),
