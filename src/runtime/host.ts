@@ -17,6 +17,7 @@ import {
   type Request,
   type WireFeeds,
   type WirePort,
+  type WireState,
   type WireTensor,
 } from "./protocol.ts";
 import type { MemoryUse, NodeProfile } from "./session.ts";
@@ -38,8 +39,14 @@ interface State {
   readonly backend: Backend;
   readonly session: InferenceSession;
   readonly held: Map<number, Record<string, OrtTensor>>;
+  readonly resident: Map<number, Resident>;
   firstRun: number | undefined;
   holds: number;
+}
+
+interface Resident {
+  readonly tensors: Map<string, OrtTensor>;
+  readonly next: WireState["next"];
 }
 
 type Answer<C extends CallName> = Calls[C]["result"] | Promise<Calls[C]["result"]>;
@@ -55,11 +62,17 @@ export function serve(
     try {
       const method = methods[call] as (args: unknown) => unknown;
       const value = await method(args);
-      post({ id, value }, call === "run" ? buffersOf(value as readonly WireTensor[]) : []);
+      post({ id, value }, movedBy(call, value));
     } catch (error) {
       post({ id, error: failureOf(error) }, []);
     }
   };
+}
+
+/** What leaves for good. The state that `read` answers with stays, so it is copied. */
+function movedBy(call: CallName, value: unknown): ArrayBuffer[] {
+  if (call === "run") return buffersOf(value as Calls["run"]["result"]);
+  return call === "advance" ? buffersOf((value as Calls["advance"]["result"]).flat()) : [];
 }
 
 function methodsOver(load: LoadBackend): Methods {
@@ -74,7 +87,7 @@ function methodsOver(load: LoadBackend): Methods {
       const start = performance.now();
       const session = await backend.InferenceSession.create(spec.model, backend.options(spec));
       const loadTime = performance.now() - start;
-      state = { backend, session, held: new Map(), firstRun: undefined, holds: 0 };
+      state = { backend, session, held: new Map(), resident: new Map(), firstRun: undefined, holds: 0 };
       return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), loadTime };
     },
     hold(feeds) {
@@ -85,7 +98,19 @@ function methodsOver(load: LoadBackend): Methods {
     },
     drop(id) {
       opened().held.delete(id);
+      opened().resident.delete(id);
       return undefined;
+    },
+    reside({ tensors, next }) {
+      const current = opened();
+      const id = current.holds++;
+      current.resident.set(id, { tensors: new Map(Object.entries(ortFeeds(current, tensors))), next });
+      return id;
+    },
+    advance: (args) => advance(opened(), args),
+    read({ state, names }) {
+      const { tensors } = residentOf(opened(), state);
+      return names.map((name) => wireTensor(name, tensors.get(name)!));
     },
     run: ({ feeds, fetches }) => run(opened(), feeds, fetches),
     time: (args) => time(opened(), args),
@@ -109,6 +134,32 @@ async function run(state: State, feeds: WireFeeds, fetches: readonly string[]): 
   const results = await state.session.run(inputs, fetches);
   state.firstRun ??= performance.now() - start;
   return fetches.map((name) => wireTensor(name, results[name]!));
+}
+
+/**
+ * Runs once per batch. The tensors that come out take the place of those that went in; the runtime never sees one buffer
+ * as both.
+ */
+async function advance(
+  state: State,
+  { state: id, batches, fetches }: Calls["advance"]["args"],
+): Promise<Calls["advance"]["result"]> {
+  const { tensors, next } = residentOf(state, id);
+  const wanted = [...new Set([...fetches, ...next.map(([, output]) => output)])];
+  const kept = new Set(next.map(([, output]) => output));
+  const answers: WireTensor[][] = [];
+  for (const batch of batches) {
+    const results = await state.session.run({ ...Object.fromEntries(tensors), ...ortFeeds(state, batch) }, wanted);
+    for (const [input, output] of next) tensors.set(input, results[output]!);
+    answers.push(fetches.map((name) => wireTensor(name, results[name]!, kept.has(name))));
+  }
+  return answers;
+}
+
+function residentOf({ resident }: State, id: number): Resident {
+  const found = resident.get(id);
+  if (!found) throw new Error("the resident state was dropped");
+  return found;
 }
 
 async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["args"]): Promise<Calls["time"]["result"]> {
@@ -170,10 +221,11 @@ function halfView(): View {
   return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
-function wireTensor(name: string, { type, dims, data }: OrtTensor): WireTensor {
+function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
   const dtype = type as DataType;
   if (Array.isArray(data)) return { name, dtype, dims, data };
-  return { name, dtype, dims, data: ownBytes(data as ArrayBufferView) };
+  const bytes = ownBytes(data as ArrayBufferView);
+  return { name, dtype, dims, data: copied ? bytes.slice() : bytes };
 }
 
 /** Bytes that fill their buffer; what a pipe delivers are pieces of a larger one. */

@@ -46,6 +46,12 @@ export interface Opened {
 /** Feeds, or the number of feeds that were held before. */
 export type WireFeeds = readonly WireTensor[] | number;
 
+/** Inputs that stay next to the runtime, and the output that each becomes after a run. */
+export interface WireState {
+  readonly tensors: readonly WireTensor[];
+  readonly next: readonly (readonly [input: string, output: string])[];
+}
+
 /** Every call with its arguments and its answer. */
 export interface Calls {
   open: { readonly args: LoadSpec; readonly result: Opened };
@@ -53,6 +59,20 @@ export interface Calls {
   drop: { readonly args: number; readonly result: undefined };
   run: {
     readonly args: { readonly feeds: WireFeeds; readonly fetches: readonly string[] };
+    readonly result: readonly WireTensor[];
+  };
+  /** Keeps state; the answer is its number, which `drop` takes too. */
+  reside: { readonly args: WireState; readonly result: number };
+  advance: {
+    readonly args: {
+      readonly state: number;
+      readonly batches: readonly (readonly WireTensor[])[];
+      readonly fetches: readonly string[];
+    };
+    readonly result: readonly (readonly WireTensor[])[];
+  };
+  read: {
+    readonly args: { readonly state: number; readonly names: readonly string[] };
     readonly result: readonly WireTensor[];
   };
   time: {

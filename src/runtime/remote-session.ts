@@ -31,6 +31,7 @@ import type {
   MemoryUse,
   NodeProfile,
   Port,
+  ResidentState,
   RunOptions,
   Session,
   Timing,
@@ -143,6 +144,39 @@ class RemoteSession implements Session {
       },
       drop: () => this.#queued(() => this.#call("drop", held)),
     };
+  }
+
+  async reside(state: Feeds, next: ReadonlyMap<string, string>): Promise<ResidentState> {
+    const kept = this.inputs.filter(({ name }) => state.has(name));
+    const fed = this.inputs.filter(({ name }) => !state.has(name));
+    checkFeeds(state, kept);
+    checkNext(next, kept, this.outputs);
+    const id = await this.#queued(() => {
+      const tensors = wireFeeds(state, false);
+      return this.#call("reside", { tensors, next: [...next] }, buffersOf(tensors));
+    });
+    return {
+      advance: (batches, options = {}) => this.#advance(id, fed, batches, options),
+      read: async (names = [...state.keys()]) => {
+        checkNames(names, kept);
+        const values = await this.#queued(() => this.#call("read", { state: id, names }));
+        return new Map(values.map((value) => [value.name, tensorFromWire(value)]));
+      },
+      drop: () => this.#queued(() => this.#call("drop", id)),
+    };
+  }
+
+  async #advance(id: number, fed: readonly Port[], batches: readonly Feeds[], options: RunOptions) {
+    for (const batch of batches) checkFeeds(batch, fed);
+    const fetches = checkFetches(options.fetches, this.outputs);
+    checkCancelled(options.signal);
+    const answers = await this.#queued(async () => {
+      checkCancelled(options.signal);
+      const wire = batches.map((batch) => wireFeeds(batch, options.transfer ?? false));
+      const call = this.#call("advance", { state: id, batches: wire, fetches }, buffersOf(wire.flat()));
+      return options.signal ? this.#abandonable(call, options.signal) : call;
+    });
+    return answers.map((results) => new Map(results.map((result) => [result.name, tensorFromWire(result)])));
   }
 
   memory(): Promise<MemoryUse> {
@@ -281,6 +315,30 @@ function checkFetches(fetches: readonly string[] | undefined, outputs: readonly 
   }
   if (names.length > 0) return names;
   throw new UnsupportedError("a run needs an output to fetch", { expected: "a tensor among the outputs" });
+}
+
+/** Every output that becomes an input exists and fits it. */
+function checkNext(next: ReadonlyMap<string, string>, inputs: readonly Port[], outputs: readonly Port[]): void {
+  checkNames([...next.keys()], inputs);
+  checkFetches([...next.values()], outputs);
+  const ports = new Map([...inputs, ...outputs].map((port) => [port.name, port]));
+  for (const [input, output] of next) {
+    if (ports.get(input)!.dtype === ports.get(output)!.dtype) continue;
+    throw new UsageError("an output cannot become this input", {
+      expected: formatPort(ports.get(input)!),
+      got: formatPort(ports.get(output)!),
+    });
+  }
+}
+
+function checkNames(names: readonly string[], ports: readonly Port[]): void {
+  const known = new Set(ports.map(({ name }) => name));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  throw new UsageError("this input is no part of the state", {
+    expected: [...known].map((name) => JSON.stringify(name)).join(", "),
+    got: JSON.stringify(unknown),
+  });
 }
 
 function canFetch({ dtype }: Port): boolean {

@@ -79,6 +79,15 @@ export interface HeldFeeds {
   drop(): Promise<void>;
 }
 
+/** State that stays next to the runtime: outputs of one run are inputs of the next without travelling. */
+export interface ResidentState {
+  /** Runs once per batch, in order, and returns what was fetched of each. `fetches` is required unless all is wanted. */
+  advance(batches: readonly Feeds[], options?: RunOptions): Promise<Map<string, Tensor>[]>;
+  /** A copy of the state as it is now, by input name; all of it without names. */
+  read(names?: readonly string[]): Promise<Map<string, Tensor>>;
+  drop(): Promise<void>;
+}
+
 /** Bytes of resident memory of the process that the session lives in; `peak` over its lifetime. */
 export interface MemoryUse {
   readonly resident: number;
@@ -97,6 +106,11 @@ export interface Session extends AsyncDisposable {
   time(feeds: Feeds, rounds: number): Promise<Timing>;
   /** Sends feeds once for many runs. Absent where feeds need no sending. */
   hold?(feeds: Feeds): Promise<HeldFeeds>;
+  /**
+   * Keeps `state` (inputs) next to the runtime; `next` names the output that each input becomes after every run. Absent
+   * where there is no distance to save.
+   */
+  reside?(state: Feeds, next: ReadonlyMap<string, string>): Promise<ResidentState>;
   /** Absent where the platform does not tell. */
   memory?(): Promise<MemoryUse>;
   /** Ends profiling and returns the times by node. */
