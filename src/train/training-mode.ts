@@ -20,7 +20,7 @@ import {
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { keepMask } from "./random-mask.ts";
-import { dimsOf, dtypeOf, type StepBuilder, stepBuilder } from "./step-builder.ts";
+import { dimsOf, dtypeOf, type StepBuilder, stepBuilder, tensorTypeOf } from "./step-builder.ts";
 
 export interface TrainingModeOptions {
   readonly names: Names;
@@ -67,8 +67,8 @@ export function trainingMode(graph: Graph, g: StepBuilder, options: TrainingMode
 function overBatch(graph: Graph, node: Node, g: StepBuilder, names: Names, statistics: Map<Value, Value>): Node[] {
   const { x, runningMean, runningVariance } = checkedBatchNorm(graph, node);
   const name = node.name || node.outputs[0]?.name || "batchnorm";
-  const mean: Value = { name: names.fresh(`${name}/mean`), type: runningMean.type };
-  const variance: Value = { name: names.fresh(`${name}/variance`), type: runningVariance.type };
+  const mean = freshLike(runningMean, `${name}/mean`, names);
+  const variance = freshLike(runningVariance, `${name}/variance`, names);
   const keep = floatOf(node, "momentum", 0.9);
   const next = (running: Value, current: Value): void => {
     const before = statistics.get(running) ?? running;
@@ -90,6 +90,10 @@ function overBatch(graph: Graph, node: Node, g: StepBuilder, names: Names, stati
   return [...spares, { ...node, inputs, attributes, outputs: [node.outputs[0], mean, variance] }];
 }
 
+function freshLike(value: Value, name: string, names: Names): Value {
+  return { name: names.fresh(name), type: tensorTypeOf(value) };
+}
+
 function checkedBatchNorm(graph: Graph, node: Node) {
   const [x, , , runningMean, runningVariance] = node.inputs;
   const where = describeNode(node);
@@ -99,8 +103,8 @@ function checkedBatchNorm(graph: Graph, node: Node) {
       hint: "Export it in evaluation mode; the training step switches it over.",
     });
   }
-  const isKnown = (value: Value | undefined): value is Value => constantOf(graph, value) !== undefined;
-  if (x && isKnown(runningMean) && isKnown(runningVariance)) return { x, runningMean, runningVariance };
+  const isStored = (value: Value | undefined): value is Value => value !== undefined && graph.initializers.has(value);
+  if (x && isStored(runningMean) && isStored(runningVariance)) return { x, runningMean, runningVariance };
   throw new UnsupportedError("the running statistics of a BatchNormalization are no initializers", {
     where,
     hint: 'Keep them as they are with { batchNorm: "frozen" }.',
