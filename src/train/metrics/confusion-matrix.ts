@@ -1,0 +1,30 @@
+/** @file Counts of label against prediction. */
+import type { Tensor } from "../../ir/index.ts";
+import { bestOf, rowsOf } from "./rows.ts";
+
+export interface ConfusionMatrix {
+  add(prediction: Tensor, labels: Tensor): void;
+  /** `counts[label][predicted]`; empty before anything was added. */
+  readonly counts: readonly (readonly number[])[];
+}
+
+export interface ConfusionOptions {
+  /** Where the classes stand; 1 by default. */
+  readonly axis?: number;
+  readonly ignoreIndex?: number;
+}
+
+export function confusionMatrix({ axis = 1, ignoreIndex }: ConfusionOptions = {}): ConfusionMatrix {
+  const counts: number[][] = [];
+  return {
+    counts,
+    add(prediction, labels) {
+      const rows = rowsOf(prediction, labels, axis);
+      while (counts.length < rows.classes) counts.push(new Array<number>(rows.classes).fill(0));
+      for (let row = 0; row < rows.count; row++) {
+        const label = rows.labels[row]!;
+        if (label !== ignoreIndex) counts[label]![bestOf(rows, row)]!++;
+      }
+    },
+  };
+}

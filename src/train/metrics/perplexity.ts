@@ -1,0 +1,33 @@
+/** @file Perplexity: e to the mean of −log p of the labels, with p the softmax of the scores. */
+import type { Metric } from "./metric.ts";
+import { rowsOf } from "./rows.ts";
+
+export interface PerplexityOptions {
+  /** Where the classes stand; −1 by default, as in sequences of tokens. */
+  readonly axis?: number;
+  readonly ignoreIndex?: number;
+}
+
+export function perplexity({ axis = -1, ignoreIndex }: PerplexityOptions = {}): Metric {
+  return {
+    name: "perplexity",
+    higherIsBetter: false,
+    start() {
+      let [sum, total] = [0, 0];
+      return {
+        add(prediction, labels) {
+          const rows = rowsOf(prediction, labels, axis);
+          for (let row = 0; row < rows.count; row++) {
+            const label = rows.labels[row]!;
+            if (label === ignoreIndex) continue;
+            const scores = Array.from({ length: rows.classes }, (_, i) => rows.score(row, i));
+            const top = scores.reduce((a, b) => Math.max(a, b));
+            sum += top + Math.log(scores.reduce((s, x) => s + Math.exp(x - top), 0)) - scores[label]!;
+            total++;
+          }
+        },
+        value: () => Math.exp(sum / total),
+      };
+    },
+  };
+}

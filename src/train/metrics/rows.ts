@@ -1,0 +1,37 @@
+/** @file Predictions as rows of class scores, each with its label. */
+import { ShapeError } from "../../errors.ts";
+import { floatsOf, numbersOf, type Tensor } from "../../ir/index.ts";
+
+export interface Rows {
+  readonly count: number;
+  readonly classes: number;
+  readonly labels: Float64Array;
+  /** The score of a class in a row. */
+  score(row: number, label: number): number;
+}
+
+/** The classes stand on `axis`; every other position is a row. */
+export function rowsOf(prediction: Tensor, labels: Tensor, axis = 1): Rows {
+  const { dims } = prediction;
+  const place = axis < 0 ? axis + dims.length : axis;
+  const classes = dims[place] ?? 0;
+  const inner = dims.slice(place + 1).reduce((product, dim) => product * dim, 1);
+  const scores = floatsOf(prediction);
+  const count = classes === 0 ? 0 : scores.length / classes;
+  const numbers = numbersOf(labels);
+  if (classes === 0 || numbers.length !== count) {
+    throw new ShapeError("the labels do not fit the prediction", {
+      expected: `${count} labels for [${dims.join(", ")}] with the classes on axis ${axis}`,
+      got: `[${labels.dims.join(", ")}]`,
+    });
+  }
+  const start = (row: number) => Math.floor(row / inner) * classes * inner + (row % inner);
+  return { count, classes, labels: numbers, score: (row, label) => scores[start(row) + label * inner]! };
+}
+
+/** The class of the highest score, the first among equals. */
+export function bestOf({ classes, score }: Rows, row: number): number {
+  let best = 0;
+  for (let label = 1; label < classes; label++) if (score(row, label) > score(row, best)) best = label;
+  return best;
+}

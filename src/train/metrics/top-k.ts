@@ -1,0 +1,39 @@
+/** @file The share of rows whose label is among the k highest scores; ties count for the label that comes first. */
+import type { Metric } from "./metric.ts";
+import { rowsOf } from "./rows.ts";
+
+export interface TopKOptions {
+  readonly k?: number;
+  /** Where the classes stand; 1 by default. */
+  readonly axis?: number;
+  /** Labels of this value count for nothing. */
+  readonly ignoreIndex?: number;
+}
+
+export function topK({ k = 5, axis = 1, ignoreIndex }: TopKOptions = {}): Metric {
+  return {
+    name: k === 1 ? "accuracy" : `top${k}`,
+    higherIsBetter: true,
+    start() {
+      let [hits, total] = [0, 0];
+      return {
+        add(prediction, labels) {
+          const rows = rowsOf(prediction, labels, axis);
+          for (let row = 0; row < rows.count; row++) {
+            const label = rows.labels[row]!;
+            if (label === ignoreIndex) continue;
+            total++;
+            const own = rows.score(row, label);
+            let before = 0;
+            for (let other = 0; other < rows.classes; other++) {
+              const score = rows.score(row, other);
+              if (score > own || (score === own && other < label)) before++;
+            }
+            if (before < k) hits++;
+          }
+        },
+        value: () => hits / total,
+      };
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/** @file A factor after every so many steps, or at given ones; as torch's StepLR and MultiStepLR. */
+import { UsageError } from "../../errors.ts";
+import type { Schedule } from "./schedule.ts";
+
+export interface StepDecayOptions {
+  readonly factor?: number;
+  /** The steps at which the rate falls: a period, or a list. As shares of the run where they are below 1. */
+  readonly at?: number | readonly number[];
+}
+
+/** factor^k, with k the number of falls so far. */
+export function stepDecay({ factor = 0.1, at = [0.5, 0.75] }: StepDecayOptions = {}): Schedule {
+  const points = [at].flat();
+  if (points.length === 0 || points.some((point) => !(point > 0))) {
+    throw new UsageError("a step decay needs steps", { expected: "numbers above 0", got: `[${points.join(", ")}]` });
+  }
+  const inSteps = (point: number, total: number) => (point < 1 ? point * total : point);
+  if (typeof at === "number") return (step, total) => factor ** Math.floor(step / Math.max(1, inSteps(at, total)));
+  return (step, total) => factor ** points.filter((point) => step >= inSteps(point, total)).length;
+}
