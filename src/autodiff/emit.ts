@@ -19,6 +19,8 @@ export interface Emitter {
   ): Value[];
   /** A shared constant. `key` tells its content. */
   constant(name: string, key: string, tensor: () => Tensor): Value;
+  /** A node whose attributes are not compared, shared by `key`. */
+  shared(key: string, make: () => Value): Value;
   /** The operator and first input of a value that `op` emitted. */
   made(value: Value): Made | undefined;
 }
@@ -41,6 +43,14 @@ export function emitter(g: GraphBuilder): Emitter {
     return known;
   }
 
+  function shared(key: string, make: () => Value): Value {
+    const known = emitted.get(`shared ${key}`);
+    if (known) return known;
+    const value = make();
+    emitted.set(`shared ${key}`, value);
+    return value;
+  }
+
   return {
     op(opType, inputs, attributes = {}, options = {}) {
       const key = keyOf(opType, inputs.map(id), attributes, options.domain);
@@ -52,13 +62,8 @@ export function emitter(g: GraphBuilder): Emitter {
       return value;
     },
     ops: g.ops,
-    constant(name, key, tensor) {
-      const known = emitted.get(`constant ${key}`);
-      if (known) return known;
-      const value = g.constant(name, tensor());
-      emitted.set(`constant ${key}`, value);
-      return value;
-    },
+    constant: (name, key, tensor) => shared(key, () => g.constant(name, tensor())),
+    shared,
     made: (value) => origins.get(value),
   };
 }

@@ -5,7 +5,9 @@ import { defaultPoolChoice, type PoolChoice } from "./pool/choose.ts";
 export interface Forms {
   readonly conv: ConvChoice;
   readonly pool: PoolChoice;
+  /** Sums over all axes but the last, as bias gradients are: a reduction, or a product with a row of ones. */
+  readonly rowSum: "reduction" | "product";
 }
 
 /** Rules of thumb for the CPU provider. */
-export const defaultForms: Forms = { conv: defaultConvChoice, pool: defaultPoolChoice };
+export const defaultForms: Forms = { conv: defaultConvChoice, pool: defaultPoolChoice, rowSum: "product" };

@@ -102,7 +102,7 @@ function builderOver(raw: GraphBuilder, options: GradientBuilderOptions, known: 
     op: emit.op,
     ops: emit.ops,
     ...arithmetic(raw, emit),
-    ...shaping(emit),
+    ...shaping(emit, forms),
     raw,
     forms,
     constant,

@@ -13,6 +13,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import type { Emitter } from "./emit.ts";
+import type { Forms } from "./forms.ts";
 import { dimsOf, dtypeOf, isStatic } from "./typed.ts";
 
 export interface Shaping {
@@ -42,7 +43,7 @@ export interface Shaping {
 /** Zeros of at most this many elements are constants. */
 const SMALL = 64;
 
-export function shaping(emit: Emitter): Shaping {
+export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shaping {
   const { op } = emit;
   const reduceSum = reducer(emit, "ReduceSum");
   const ints = (values: readonly number[]): Value => intsIn(emit, values);
@@ -66,7 +67,12 @@ export function shaping(emit: Emitter): Shaping {
       const none = new Array<number>(sizeOf(list)).fill(0);
       return emit.constant("zeros", `${dtype} zeros ${list}`, () => tensorFromNumbers(dtype, list, none));
     }
-    return op("ConstantOfShape", [shapeFrom(list, ...sources)], { value: tensorFromNumbers(dtype, [1], [0]) });
+    return filled(emit, shapeFrom(list, ...sources), dtype, 0);
+  };
+
+  const sumOfRows = (x: Value, axes: readonly number[]): Value => {
+    const isMatrix = axes.length === dimsOf(x).length - 1 && typeof dimsOf(x).at(-1) === "number";
+    return isMatrix && rowSum === "product" ? productWithOnes(emit, x) : reduceSum(x, axes);
   };
 
   return {
@@ -82,13 +88,32 @@ export function shaping(emit: Emitter): Shaping {
       if (!axes) return sumWhereOne(emit, x, like);
       if (axes.length === 0) return x;
       const added = dimsOf(x).length - dimsOf(like).length;
-      if (axes.length === added) return reduceSum(x, axes);
+      if (axes.length === added) return sumOfRows(x, axes);
       const summed = reduceSum(x, axes, true);
       return reshaping(emit, shape, shapeFrom).reshapeLike(summed, like);
     },
     reduceSum,
     reduceMean: reducer(emit, "ReduceMean"),
   };
+}
+
+/** Shared, by the shape that it is filled to. */
+function filled(emit: Emitter, shape: Value, dtype: DataType, number: number): Value {
+  const value = tensorFromNumbers(dtype, [1], [number]);
+  return emit.shared(`${dtype} ${number} ${shape.name}`, () => emit.op("ConstantOfShape", [shape], { value }));
+}
+
+/** Σ over all axes but the last: [1, rows] · [rows, length]. */
+function productWithOnes(emit: Emitter, x: Value): Value {
+  const { op } = emit;
+  const length = Number(dimsOf(x).at(-1));
+  const flat = dimsOf(x).length === 2 ? x : op("Reshape", [x, intsIn(emit, [-1, length])]);
+  const rows = dimsOf(flat)[0]!;
+  const count = (): Value => op("Shape", [flat], { start: 0, end: 1 });
+  const shape =
+    typeof rows === "number" ? intsIn(emit, [1, rows]) : op("Concat", [intsIn(emit, [1]), count()], { axis: 0 });
+  const sum = op("MatMul", [filled(emit, shape, dtypeOf(x), 1), flat]);
+  return op("Reshape", [sum, intsIn(emit, [length])]);
 }
 
 function intsIn(emit: Emitter, values: readonly number[]): Value {

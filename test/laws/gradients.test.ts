@@ -68,10 +68,11 @@ describe("forms of one gradient", () => {
         { ...defaultForms, pool: { max: () => [form] } },
       ]),
     ),
+    "sum reduction": { ...defaultForms, rowSum: "reduction" },
   } satisfies Record<string, Forms>;
 
   for (const [name, forms] of Object.entries(only)) {
-    const operator = name.startsWith("maximum") ? "MaxPool" : "Conv";
+    const operator = name.startsWith("maximum") ? "MaxPool" : name.startsWith("sum") ? "Gemm" : "Conv";
     it(`${name} equals the others`, () => {
       for (const testCase of gradientCases.filter(({ covers }) => covers.includes(operator))) {
         const usual = prepare(testCase, 1);

@@ -10,8 +10,8 @@ export interface PoolChoice {
   max(geometry: PoolGeometry): readonly MaxPoolFormName[];
 }
 
-/** Rules of thumb for the CPU provider. */
-export const defaultPoolChoice: PoolChoice = { max: () => ["repeated", "indices", "compared"] };
+/** For the CPU provider: on one thread the indices win, on two the forms are close (`bench/gradient-forms.ts`). */
+export const defaultPoolChoice: PoolChoice = { max: () => ["indices", "repeated", "compared"] };
 
 /** Forms that run on WebGPU too, which has no Indices. */
 export const portablePoolChoice: PoolChoice = { max: () => ["repeated", "compared"] };
