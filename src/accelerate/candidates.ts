@@ -99,10 +99,13 @@ function fastestCandidate(context: CandidateContext): Candidate {
   const recipe = { observer: "mse", rounding: "second-order" } as const;
   return {
     form,
-    family: "static int8",
+    family: form,
     quantizer: "static",
     async build() {
-      const { exclude } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
+      const { exclude, nodes } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
+      const kept = new Set(exclude);
+      if (nodes.every(({ node }) => kept.has(node)))
+        throw new UnsupportedError("no layer is faster on integers than in float, by the measured time of each");
       return await staticCandidate(context, form, { ...recipe, exclude }).build();
     },
   };

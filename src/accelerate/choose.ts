@@ -30,14 +30,16 @@ export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision 
   if (!(drop <= maxDrop)) return refuse(`loses ${percent(drop)}, more than the bound of ${percent(maxDrop)}`);
   if (goal === "size") {
     if (latencySpread[1] < 1 - NOISE)
-      return refuse(`slower than the original: ${latencyRatio.toFixed(2)}× (${interval})`);
+      return refuse(`slower than the original: speed ${latencyRatio.toFixed(2)}× (${interval})`);
     if (sizeRatio <= 1) return refuse(`not smaller than the original: ${sizeRatio.toFixed(2)}×`);
   } else if (latencySpread[0] <= 1) {
-    return refuse(`not certainly faster than the original: ${latencyRatio.toFixed(2)}× (${interval})`);
+    return refuse(
+      `${latencySpread[1] < 1 ? "slower" : "not certainly faster"} than the original: speed ${latencyRatio.toFixed(2)}× (${interval})`,
+    );
   }
   return {
     accepted: true,
-    reason: `${latencyRatio.toFixed(2)}× faster, ${sizeRatio.toFixed(2)}× smaller, loses ${percent(drop)}`,
+    reason: `${timesBetter(latencyRatio, "faster", "slower")}, ${timesBetter(sizeRatio, "smaller", "larger")}, ${lossInWords(drop)}`,
   };
 }
 
@@ -68,6 +70,15 @@ function refuse(reason: string): Decision {
   return { accepted: false, reason };
 }
 
-export function percent(part: number): string {
-  return `${(100 * part).toFixed(2)} %`;
+/** A ratio as people say it: `2.00× faster`, `1.25× slower`. */
+function timesBetter(ratio: number, better: string, worse: string): string {
+  return ratio >= 1 ? `${ratio.toFixed(2)}× ${better}` : `${(1 / ratio).toFixed(2)}× ${worse}`;
+}
+
+function lossInWords(drop: number): string {
+  return drop < 0 ? `gains ${percent(-drop)}` : `loses ${percent(drop)}`;
+}
+
+export function percent(part: number, digits = 2): string {
+  return `${(100 * part).toFixed(digits)} %`;
 }

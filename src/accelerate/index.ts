@@ -1,8 +1,9 @@
 /** @file The automatic pipeline over the techniques. */
-export { type AccelerateOptions, accelerate, type CandidateStore } from "./accelerate.ts";
+export { accelerate } from "./accelerate.ts";
 export { type Goal, goals } from "./choose.ts";
 export { evaluateWith } from "./evaluate.ts";
 export type { AccelerateEvent } from "./events.ts";
+export type { AccelerateOptions, CandidateStore } from "./options.ts";
 export { providerTolerance } from "./providers.ts";
 export type * from "./result.ts";
 export type { Batches } from "./samples.ts";

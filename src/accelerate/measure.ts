@@ -3,7 +3,7 @@ import type { Model } from "../ir/index.ts";
 import { compareSessions, type OpenSession, type Session, type SessionOptions } from "../runtime/index.ts";
 import type { Figures } from "./choose.ts";
 import type { MeasuredComparison } from "./result.ts";
-import type { Batches, Samples } from "./samples.ts";
+import { type Batches, batchOf, type Samples } from "./samples.ts";
 
 export interface Contender {
   readonly session: Session;
@@ -18,7 +18,7 @@ export interface MeasureOptions {
   readonly signal: AbortSignal;
 }
 
-export async function measure(
+async function measure(
   original: Contender,
   candidate: Contender,
   samples: Samples,
@@ -28,7 +28,7 @@ export async function measure(
   let n = 0;
   const counted = async function* () {
     for await (const batch of batches()) {
-      n += batch.labels?.length ?? samples.timedBatch;
+      n += batch.labels?.length ?? batchOf(batch);
       yield batch;
     }
   };
@@ -48,10 +48,11 @@ export async function measureModel(
   { model, bytes }: { readonly model: Model; readonly bytes: number },
   session: SessionOptions,
   samples: Samples,
+  batches: Batches,
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
   await using opened = await open(model, session);
-  return await measure(original, { session: opened, bytes }, samples, samples.selection, options);
+  return await measure(original, { session: opened, bytes }, samples, batches, options);
 }
 
 /** What a candidate loses, by the strictest measure that the data allows. */

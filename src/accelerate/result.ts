@@ -36,13 +36,19 @@ export interface StageResult {
   readonly notes: readonly string[];
 }
 
+/** Something that the reader of the figures should know; `code` is stable. */
+export interface Warning {
+  readonly code: string;
+  readonly message: string;
+}
+
 export interface Accelerated {
   readonly model: Model;
   readonly bytes: Uint8Array;
   readonly form: string;
-  /** Whether `form` beats the original within the bound; if not, the model is the cleaned original. */
+  /** Whether `form` beats the original within the bound; if not, the model is the original, cleaned where that holds. */
   readonly faster: boolean;
-  /** Against the original, on samples that played no part in choosing. */
+  /** Against the original, on the samples kept for verification. */
   readonly comparison: MeasuredComparison;
   readonly candidates: readonly CandidateResult[];
   /** In words: what a drop is measured by. */
@@ -50,6 +56,7 @@ export interface Accelerated {
   readonly sensitivity: readonly LayerSensitivity[];
   readonly providers: readonly ProviderResult[];
   readonly stages: readonly StageResult[];
-  readonly warnings: readonly { readonly code: string; readonly message: string }[];
-  readonly samples: { readonly selection: number; readonly verification: number };
+  readonly warnings: readonly Warning[];
+  /** `disjoint`: no sample of the verification played a part in choosing. */
+  readonly samples: { readonly selection: number; readonly verification: number; readonly disjoint: boolean };
 }

@@ -1,7 +1,7 @@
 /** @file The samples that candidates are measured on: divided, and remembered while they fit into memory. */
 import { DataError } from "../errors.ts";
 import { bytesOfTensor } from "../ir/index.ts";
-import type { Batch, Feeds } from "../runtime/index.ts";
+import { type Batch, checkCancelled, type Feeds } from "../runtime/index.ts";
 
 export type Batches = () => AsyncIterable<Batch>;
 
@@ -12,7 +12,6 @@ export interface Samples {
   /** For the final figures; disjoint from `selection` unless there are too few. */
   readonly verification: Batches;
   readonly isDivided: boolean;
-  readonly hasLabels: boolean;
   /** The inputs that are timed. */
   readonly timed: Feeds;
   readonly timedBatch: number;
@@ -24,11 +23,12 @@ const FEWEST = 8;
 const MEMORY = 2 ** 30;
 
 /** Divides the evaluation batches: even positions choose, odd ones verify. */
-export async function divideSamples(calibration: Batches, evaluation: Batches): Promise<Samples> {
+export async function divideSamples(calibration: Batches, evaluation: Batches, signal: AbortSignal): Promise<Samples> {
   const all = remembered(evaluation, MEMORY);
   let count = 0;
   let first: Batch | undefined;
   for await (const batch of all()) {
+    checkCancelled(signal);
     first ??= batch;
     count++;
   }
@@ -39,7 +39,6 @@ export async function divideSamples(calibration: Batches, evaluation: Batches): 
     selection: isDivided ? every(all, 0) : all,
     verification: isDivided ? every(all, 1) : all,
     isDivided,
-    hasLabels: first.labels !== undefined,
     timed: first.feeds,
     timedBatch: batchOf(first),
   };
@@ -74,7 +73,8 @@ function sizeOfFeeds(feeds: Feeds): number {
   return bytes;
 }
 
-function batchOf({ feeds }: Batch): number {
+/** Samples in a batch: the length of its first axis. */
+export function batchOf({ feeds }: Batch): number {
   const [first] = feeds.values();
   return first?.dims[0] ?? 1;
 }

@@ -1,6 +1,13 @@
 /** @file Bounds on a comparison, and the comparison in words. */
 import { UsageError } from "../errors.ts";
-import { formatBytes, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "../report/index.ts";
+import {
+  formatBytes,
+  formatChange,
+  formatMilliseconds,
+  formatNumber,
+  formatPercent,
+  formatRatio,
+} from "../report/index.ts";
 import type { Comparison } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 
@@ -32,9 +39,9 @@ export function showComparison(
 ): void {
   const { a, b, ratio, spread, ep, threads, batch } = latency;
   say(`on ${source}; ${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}`);
-  say(`size      ${formatBytes(size.a)} → ${formatBytes(size.b)}, ${formatRatio(size.ratio)} smaller`);
+  say(`size      ${formatBytes(size.a)} → ${formatBytes(size.b)}, ${formatChange(size.ratio, "smaller", "larger")}`);
   say(
-    `latency   ${formatMilliseconds(a.p50)} → ${formatMilliseconds(b.p50)}, ${formatRatio(ratio)} faster (${spread.map(formatRatio).join(" to ")})`,
+    `latency   ${formatMilliseconds(a.p50)} → ${formatMilliseconds(b.p50)}, ${formatChange(ratio, "faster", "slower")} (ratio ${spread.map(formatRatio).join(" to ")})`,
   );
   const top1 = agreement.top1 === undefined ? "" : `same answer ${formatPercent(agreement.top1)}, `;
   say(

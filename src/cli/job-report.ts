@@ -10,7 +10,7 @@ import type {
   ModelFacts,
   SizeEntry,
 } from "../report/index.ts";
-import { formatPercent, formatRatio } from "../report/index.ts";
+import { formatChange, formatPercent } from "../report/index.ts";
 import { describeHardware } from "../runtime/index.ts";
 import type { LoadedData } from "./load.ts";
 import { version } from "./version.ts";
@@ -72,16 +72,18 @@ async function environment(): Promise<Environment> {
   };
 }
 
-function verdict({ faster, form, comparison, measure }: Accelerated): string {
+function verdict({ faster, form, comparison, measure, samples }: Accelerated): string {
   const { latency, size, accuracy, agreement } = comparison;
   if (!faster)
-    return "No form beats the original within the bound, so the result is the original, cleaned. The table says what each form came to.";
+    return `No form beats the original within the bound, so the result is the original${form === "cleaned" ? ", cleaned" : ""}. The table says what each form came to.`;
   const quality = accuracy
     ? `accuracy ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`
     : agreement.top1 === undefined
       ? `cosine ${agreement.cosine.toFixed(5)}`
       : `${formatPercent(agreement.top1)} of the answers stay the same`;
-  return `${form}: ${formatRatio(latency.ratio)} faster, ${formatRatio(size.ratio)} smaller; ${quality}. Measured as ${measure} on ${comparison.n} samples that played no part in the choice.`;
+  const where = samples.disjoint ? "samples that played no part in the choice" : "the samples that it was chosen by";
+  const gain = `${formatChange(latency.ratio, "faster", "slower")}, ${formatChange(size.ratio, "smaller", "larger")}`;
+  return `${form}: ${gain}; ${quality}. Measured as ${measure} on ${comparison.n} ${where}.`;
 }
 
 function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparison"]): ComparisonBlock {

@@ -122,6 +122,8 @@ export interface JobReport {
     readonly calibration: number;
     readonly selection: number;
     readonly verification: number;
+    /** Whether no sample that verifies played a part in choosing. */
+    readonly disjoint: boolean;
     readonly labels: boolean;
   };
   readonly bound: {

@@ -20,6 +20,11 @@ export function formatRatio(ratio: number): string {
   return `${ratio.toFixed(2)}×`;
 }
 
+/** A ratio in words: `2.00× faster`, `1.25× slower`. */
+export function formatChange(ratio: number, better: string, worse: string): string {
+  return ratio >= 1 ? `${formatRatio(ratio)} ${better}` : `${formatRatio(1 / ratio)} ${worse}`;
+}
+
 export function formatMilliseconds(time: number): string {
   if (time >= 1000) return `${(time / 1000).toFixed(2)} s`;
   return time >= 10 ? `${time.toFixed(1)} ms` : `${time.toPrecision(3)} ms`;

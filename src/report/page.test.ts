@@ -50,7 +50,7 @@ function report(name: string): JobReport {
       memoryGiB: 8,
     },
     model,
-    data: { source: name, calibration: 1, selection: 2, verification: 3, labels: false },
+    data: { source: name, calibration: 1, selection: 2, verification: 3, disjoint: true, labels: false },
     bound: { maxDrop: 0.01, measure: name, goal: name, budgetSeconds: 60 },
     verdict: { faster: true, sentence: name },
     chosen: { ...blocks, form: name, file: name, model },

@@ -115,7 +115,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
   const facts: readonly (readonly [string, string])[] = [
     [
       "samples",
-      `${data.calibration} to calibrate, ${data.selection} to choose, ${data.verification} to verify; no sample serves twice${data.labels ? "" : "; no labels"}`,
+      `${data.calibration} to calibrate, ${data.selection} to choose, ${data.verification} to verify; ${data.disjoint ? "no sample serves twice" : "too few to keep choosing and verifying apart"}${data.labels ? "" : "; no labels"}`,
     ],
     [
       "latency",

@@ -4,6 +4,8 @@ import { FormatError } from "../errors.ts";
 import type { JobReport } from "./facts.ts";
 
 const number = z.number();
+/** JSON has no infinity: it is written as `null`. */
+const distance = z.union([number, z.null().transform(() => Number.POSITIVE_INFINITY)]);
 const text = z.string();
 const latency = z.object({ p50: number, p95: number, min: number });
 const size = z.object({ a: number, b: number, ratio: number });
@@ -16,7 +18,13 @@ const timing = z.object({
   ratio: number,
   spread: z.tuple([number, number]),
 });
-const agreement = z.object({ n: number, maxAbs: number, relative: number, cosine: number, top1: number.optional() });
+const agreement = z.object({
+  n: number,
+  maxAbs: distance,
+  relative: distance,
+  cosine: number,
+  top1: number.optional(),
+});
 const accuracy = z.object({ a: number, b: number, n: number, interval: z.tuple([number, number]).optional() });
 const comparison = { size, latency: timing, agreement, accuracy: accuracy.optional() };
 const model = z.object({
@@ -49,7 +57,14 @@ const schema = z.object({
     memoryGiB: number,
   }),
   model,
-  data: z.object({ source: text, calibration: number, selection: number, verification: number, labels: z.boolean() }),
+  data: z.object({
+    source: text,
+    calibration: number,
+    selection: number,
+    verification: number,
+    disjoint: z.boolean(),
+    labels: z.boolean(),
+  }),
   bound: z.object({ maxDrop: number, measure: text, goal: text, budgetSeconds: number }),
   verdict: z.object({ faster: z.boolean(), sentence: text }),
   chosen: z.object({ ...comparison, form: text, file: text, model }),
@@ -66,7 +81,7 @@ const schema = z.object({
     }),
   ),
   sizes: z.object({ before: sizes, after: sizes }),
-  sensitivity: z.array(z.object({ node: text, opType: text, divergence: number, keptFloat: z.boolean() })),
+  sensitivity: z.array(z.object({ node: text, opType: text, divergence: distance, keptFloat: z.boolean() })),
   providers: z.array(
     z.object({
       ep: text,

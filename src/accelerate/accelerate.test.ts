@@ -1,0 +1,265 @@
+import { describe, expect, it } from "vitest";
+import { CancelledError, DataError } from "../errors.ts";
+import { graphBuilder, type Model, model, type Tensor, tensor } from "../ir/index.ts";
+import { encodeModel } from "../onnx/index.ts";
+import { convertFloat16 } from "../passes/index.ts";
+import { quantize } from "../quantize/index.ts";
+import { type OpenSession, openSession, type Session } from "../runtime/index.ts";
+import { accelerate } from "./accelerate.ts";
+import type { AccelerateOptions, CandidateStore } from "./options.ts";
+import type { Accelerated } from "./result.ts";
+import type { Batches } from "./samples.ts";
+
+type Millis = (model: Model) => number;
+
+/** Real sessions whose times come from the model instead of a clock, so that the choice is the same on every machine. */
+function openTimed(millis: Millis, alter: (session: Session) => Session["run"] = ({ run }) => run): OpenSession {
+  return async (opened, options) => {
+    const session = await openSession(opened, options);
+    const took = millis(opened);
+    const { ep, inputs, outputs, loadTime } = session;
+    const run = alter({ ...session, ep, run: (...args) => session.run(...args) });
+    return {
+      ep,
+      inputs,
+      outputs,
+      loadTime,
+      run,
+      time: async (_, rounds) => ({ times: new Array<number>(rounds).fill(took), firstRun: took }),
+      profile: () => session.profile(),
+      release: () => session.release(),
+      [Symbol.asyncDispose]: () => session.release(),
+    };
+  };
+}
+
+const bySize: Millis = (opened) => encodeModel(opened).byteLength / 1000;
+const always: Millis = () => 1;
+
+function hasFloat16({ graph }: Model): boolean {
+  return [...graph.initializers.values()].some((stored) => "dtype" in stored && stored.dtype === "float16");
+}
+
+function values(count: number, seed: number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) => Math.sin(seed + i * 1.7) * Math.cos(seed * i));
+}
+
+/** Two layers, the second with scores; with `both` the hidden values are an output too. */
+function network({ both = false } = {}): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", ["batch", 16]);
+  const first = g.constant("first", tensor("float32", [16, 64], values(1024, 1)));
+  const hidden = g.op("Relu", [g.op("MatMul", [x, first], {}, { name: "first" })]);
+  const second = g.constant("second", tensor("float32", [64, 5], values(320, 2)));
+  g.output(g.op("MatMul", [hidden, second], {}, { name: "second" }), "scores");
+  if (both) g.output(hidden, "hidden");
+  return model(g.build());
+}
+
+function samples(count: number, seed: number, width = 16, at = (_: number): Float32Array | undefined => undefined) {
+  return async function* () {
+    for (let i = 0; i < count; i++) {
+      yield {
+        feeds: new Map<string, Tensor>([["x", tensor("float32", [1, width], at(i) ?? values(width, seed + i))]]),
+      };
+    }
+  };
+}
+
+function job(original: Model, options: Partial<AccelerateOptions> = {}) {
+  return accelerate(original, {
+    calibration: samples(8, 100),
+    evaluation: samples(24, 500),
+    ep: "cpu",
+    threads: 1,
+    maxDrop: 0.05,
+    goal: "latency",
+    budgetSeconds: 4,
+    seed: 1,
+    weightBits: 7,
+    otherProviders: [],
+    originalBytes: encodeModel(original).byteLength,
+    open: openTimed(bySize),
+    ...options,
+  });
+}
+
+/** A store in memory that notes what was asked of it. */
+function memoryStore(): CandidateStore & { readonly kept: Map<string, Awaited<ReturnType<CandidateStore["load"]>>> } {
+  const kept = new Map<string, Awaited<ReturnType<CandidateStore["load"]>>>();
+  return {
+    kept,
+    load: async (form) => kept.get(form),
+    keep: async (form, comparison, bytes) => void kept.set(form, { comparison, bytes }),
+  };
+}
+
+function outcomes({ candidates }: Accelerated) {
+  return new Map(candidates.map((candidate) => [candidate.form, candidate]));
+}
+
+describe("accelerate", () => {
+  it("hands out the fastest form that holds, and takes finished candidates from a store without measuring them", async () => {
+    const store = memoryStore();
+    const first = await job(network(), { store, budgetSeconds: 60 }).result;
+    expect(first).toMatchObject({ faster: true, samples: { selection: 12, verification: 12, disjoint: true } });
+    expect(first.comparison.latency.ratio).toBeGreaterThan(1);
+    expect(1 - first.comparison.agreement.top1!).toBeLessThanOrEqual(0.05);
+    expect(first.measure).toContain("another top answer");
+    expect(outcomes(first).get(first.form)).toMatchObject({ accepted: true, onFront: true });
+    expect([...store.kept.keys()]).toContain(first.form);
+
+    const keep = (): Promise<void> => Promise.reject(new Error("measured again"));
+    const again = await job(network(), { store: { load: store.load, keep }, budgetSeconds: 60 }).result;
+    expect(again.form).toBe(first.form);
+    expect(again.candidates.filter(({ comparison }) => comparison)).toEqual(
+      first.candidates.filter(({ comparison }) => comparison),
+    );
+    expect(Buffer.compare(again.bytes, first.bytes)).toBe(0);
+  });
+
+  it("returns the cleaned original when nothing is faster, and says what each form came to", async () => {
+    const result = await job(network(), { open: openTimed(always) }).result;
+    expect(result).toMatchObject({ faster: false, form: "cleaned" });
+    const measured = result.candidates.filter(({ comparison }) => comparison);
+    expect(measured.length).toBeGreaterThan(1);
+    for (const { accepted, reason } of measured) {
+      expect(accepted).toBe(false);
+      expect(reason).toMatch(/faster|bound/);
+    }
+  });
+
+  it("returns the original itself when cleaning makes it slower", async () => {
+    const original = network();
+    const open = openTimed((opened) => (opened === original ? 1 : 2));
+    const result = await job(original, { open, budgetSeconds: 2 }).result;
+    expect(result).toMatchObject({ faster: false, form: "original" });
+    expect(result.comparison.latency.spread[1]).toBeGreaterThanOrEqual(1);
+  });
+
+  it("hands out the cleaned model as a form of its own when it alone is faster", async () => {
+    const original = network();
+    const size = encodeModel(original).byteLength;
+    const open = openTimed((opened) => {
+      if (opened === original) return 2;
+      return encodeModel(opened).byteLength > 0.8 * size ? 1 : 3;
+    });
+    const result = await job(original, { open, budgetSeconds: 2 }).result;
+    expect(result).toMatchObject({ faster: true, form: "cleaned" });
+  });
+
+  it("rejects a form that holds on the samples that chose it and not on those that verify", async () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", ["batch", 1]);
+    const w = g.constant(
+      "w",
+      tensor(
+        "float32",
+        [1, 64],
+        Float32Array.from({ length: 64 }, (_, i) => 1 + i * 2 ** -13),
+      ),
+    );
+    g.output(g.op("MatMul", [x, w]), "scores");
+    // −1 makes the first class win, also among equals; +1 the last, which fewer bits cannot tell from its neighbours.
+    const evaluation = samples(16, 0, 1, (i) => Float32Array.of(i % 2 === 0 ? -1 : 1));
+    const calibration = samples(4, 0, 1, (i) => Float32Array.of(i % 2 === 0 ? -1 : 1));
+    const open = openTimed((opened) => (hasFloat16(opened) ? 1 : 2));
+    const result = await job(model(g.build()), { open, evaluation, calibration, budgetSeconds: 3 }).result;
+    expect(result.faster).toBe(false);
+    expect(outcomes(result).get("float16")).toMatchObject({
+      accepted: false,
+      reason: expect.stringMatching(/^on the samples kept for verification: loses/),
+      comparison: { agreement: { top1: 1 } },
+    });
+  });
+
+  it("rejects a form whose answers differ on another provider", async () => {
+    const open = openTimed(bySize, (session) => async (feeds, options) => {
+      const answers = await session.run(feeds, options);
+      if (session.ep === "cpu") return answers;
+      return new Map([...answers].map(([name, { dims }]) => [name, tensor("float32", dims, new Float32Array(5))]));
+    });
+    const result = await job(network(), { open, otherProviders: ["wasm"], budgetSeconds: 20 }).result;
+    expect(result.faster).toBe(false);
+    expect(result.candidates.some(({ reason }) => reason.startsWith("answers differ on wasm"))).toBe(true);
+    expect(result.providers).toMatchObject([{ ep: "wasm", status: "differs" }]);
+  });
+
+  it("stops when it is told to, and keeps nothing after that", async () => {
+    const controller = new AbortController();
+    const store = memoryStore();
+    const run = job(network(), { store, signal: controller.signal });
+    for await (const event of run) if (event.type === "candidate") controller.abort();
+    await expect(run.result).rejects.toBeInstanceOf(CancelledError);
+    expect([...store.kept.keys()]).toEqual(["cleaned"]);
+  });
+
+  it("stops while it reads the data", async () => {
+    const controller = new AbortController();
+    const evaluation: Batches = async function* () {
+      for (let i = 0; ; i++) {
+        if (i === 3) controller.abort();
+        yield* samples(1, i)();
+      }
+    };
+    const run = job(network(), { evaluation, signal: controller.signal });
+    await expect(run.result).rejects.toBeInstanceOf(CancelledError);
+  });
+
+  it("lists as not tried what the budget has no time for", async () => {
+    const result = await job(network(), { budgetSeconds: 1e-6 }).result;
+    expect(result).toMatchObject({ faster: false, form: "original" });
+    expect(result.candidates.length).toBeGreaterThan(5);
+    for (const { reason } of result.candidates) expect(reason).toMatch(/^not tried: 80 % of the time budget/);
+  });
+
+  it("says when there are too few samples to verify on others than chose", async () => {
+    const result = await job(network(), { evaluation: samples(4, 7), budgetSeconds: 1 }).result;
+    expect(result.samples).toEqual({ selection: 4, verification: 4, disjoint: false });
+    expect(result.warnings).toContainEqual(expect.objectContaining({ code: "W_FEW_SAMPLES" }));
+  });
+
+  it("needs evaluation data", async () => {
+    await expect(job(network(), { evaluation: samples(0, 0) }).result).rejects.toBeInstanceOf(DataError);
+  });
+});
+
+describe("accelerate on models that are not plain float32 classifiers", () => {
+  it("measures several outputs by the worst of them", async () => {
+    const result = await job(network({ both: true })).result;
+    expect(result.comparison.agreement.cosine).toBeGreaterThan(0.99);
+    expect(outcomes(result).get("float16")?.comparison).toBeDefined();
+  });
+
+  it("measures outputs that are no scores by their cosine", async () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", ["batch", 16]);
+    const w = g.constant("w", tensor("float32", [16, 32], values(512, 1)));
+    const shape = g.constant("shape", tensor("int64", [3], BigInt64Array.of(-1n, 4n, 8n)));
+    g.output(g.op("Reshape", [g.op("MatMul", [x, w]), shape]), "picture");
+    const result = await job(model(g.build())).result;
+    expect(result.measure).toContain("cosine");
+    expect(result.comparison.agreement.top1).toBeUndefined();
+  });
+
+  it("starts from float32 where the model is float16", async () => {
+    const { model: half } = await convertFloat16().run(network());
+    const result = await job(half, { open: openTimed(always) }).result;
+    expect(outcomes(result).get("float32")?.comparison?.agreement.cosine).toBeGreaterThan(0.999);
+  });
+
+  it("ends sensibly on a model that is quantized already", async () => {
+    const calibration = async function* () {
+      for await (const { feeds } of samples(8, 100)()) yield feeds;
+    };
+    const { model: quantized } = await quantize(network(), {
+      form: "static",
+      open: openSession,
+      calibration,
+      weightBits: 7,
+    });
+    const result = await job(quantized, { open: openTimed(always) }).result;
+    expect(result.faster).toBe(false);
+    expect(result.comparison.agreement.top1).toBe(1);
+  });
+});

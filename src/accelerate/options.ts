@@ -1,0 +1,38 @@
+/** @file What an acceleration is asked for. */
+import type { FormTable } from "../quantize/index.ts";
+import type { ExecutionProvider, OpenSession } from "../runtime/index.ts";
+import type { Goal } from "./choose.ts";
+import type { MeasuredComparison } from "./result.ts";
+import type { Batches } from "./samples.ts";
+
+export interface AccelerateOptions {
+  readonly calibration: Batches;
+  /** Divided into a part to choose on and a part to verify on. */
+  readonly evaluation: Batches;
+  readonly ep: ExecutionProvider;
+  readonly threads: number;
+  /** The largest loss: of accuracy where labels are given, else of agreement. */
+  readonly maxDrop: number;
+  readonly goal: Goal;
+  readonly budgetSeconds: number;
+  readonly seed: number;
+  /** Bits of int8 weights; `auto`: 7 where 8 would saturate on this machine. */
+  readonly weightBits?: "auto" | 7 | 8;
+  /** Providers on which the result must give the same answers. */
+  readonly otherProviders: readonly ExecutionProvider[];
+  /** Bytes of the original's file. */
+  readonly originalBytes: number;
+  /** What the forms are worth on `ep`, measured earlier; forms that lose there are passed over. */
+  readonly formTable?: FormTable;
+  /** Finished candidates of an interrupted run. */
+  readonly store?: CandidateStore;
+  /** How sessions are opened; ONNX Runtime of this platform by default. */
+  readonly open?: OpenSession;
+  readonly signal?: AbortSignal;
+}
+
+/** Where finished candidates are kept, so that an interrupted run can go on. */
+export interface CandidateStore {
+  load(form: string): Promise<{ readonly comparison: MeasuredComparison; readonly bytes: Uint8Array } | undefined>;
+  keep(form: string, comparison: MeasuredComparison, bytes: Uint8Array): Promise<void>;
+}

@@ -1,0 +1,118 @@
+/** @file The best candidate that also holds on samples that did not choose it, and on the other providers. */
+import { LitheError, RuntimeError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { decodeModel, encodeModel } from "../onnx/index.ts";
+import { decide, paretoFront, ranked } from "./choose.ts";
+import { dropOf, figuresOf, measureModel, measureName } from "./measure.ts";
+import { agreementElsewhere, agreesElsewhere } from "./providers.ts";
+import type { Accelerated, LayerSensitivity, MeasuredComparison, ProviderResult } from "./result.ts";
+import { type Job, measuring, type Tried } from "./trial.ts";
+
+/** Verifies accepted candidates, best first, and returns the first that holds; else the original, cleaned if that holds. */
+export async function selectResult(
+  job: Job,
+  cleaned: Model,
+  sensitivity: readonly LayerSensitivity[],
+): Promise<Accelerated> {
+  let providers: readonly ProviderResult[] = [];
+  for (const tried of inOrder(job)) {
+    const { form } = tried.candidate;
+    const model = decodeModel(tried.bytes);
+    const comparison = await verify(job, form, model, tried.bytes);
+    const decision = decide(figuresOf(form, comparison), job.options.maxDrop, job.options.goal);
+    if (!decision.accepted) {
+      refute(job, tried, `on the samples kept for verification: ${decision.reason}`);
+      continue;
+    }
+    providers = await checkElsewhere(job, model);
+    const differing = providers.find((provider) => !agreesElsewhere(provider));
+    if (differing) {
+      refute(job, tried, `answers differ on ${differing.ep}: ${differing.reason}`);
+      continue;
+    }
+    const found = { model, bytes: tried.bytes, form, faster: true, comparison };
+    return result(job, { ...found, providers, sensitivity });
+  }
+  return fallback(job, cleaned, { providers, sensitivity });
+}
+
+/** Takes back what the selection samples promised; such figures are no part of the front. */
+function refute({ journal, tried }: Job, entry: Tried, reason: string): void {
+  tried.splice(tried.indexOf(entry), 1);
+  journal.refuse(entry.candidate.form, reason, entry.comparison);
+}
+
+type Accepted = Tried & Required<Pick<Tried, "bytes">>;
+
+function inOrder({ tried, options }: Job): Accepted[] {
+  const order = ranked(
+    tried.map(({ figures }) => figures),
+    options.maxDrop,
+    options.goal,
+  );
+  const accepted = tried.filter((entry): entry is Accepted => entry.bytes !== undefined);
+  return order.flatMap((figures) => accepted.filter((entry) => entry.figures === figures));
+}
+
+/** The nodes that the best candidate keeps in float. */
+export function keptInFloat(job: Job): ReadonlySet<string> {
+  return new Set(inOrder(job)[0]?.candidate.static?.exclude ?? []);
+}
+
+async function verify(job: Job, form: string, model: Model, bytes: Uint8Array): Promise<MeasuredComparison> {
+  const { journal, open, original, session, samples } = job;
+  const contender = { model, bytes: bytes.byteLength };
+  return await journal.stage(`verify ${form}`, () =>
+    measureModel(open, original, contender, session, samples, samples.verification, measuring(job, "verifying")),
+  );
+}
+
+async function checkElsewhere({ journal, open, samples, options }: Job, model: Model): Promise<ProviderResult[]> {
+  return journal.stage("providers", () => agreementElsewhere(open, model, samples, options));
+}
+
+/** The cleaned original, or the original itself where cleaning made it slower or changed its answers. */
+async function fallback(
+  job: Job,
+  cleaned: Model,
+  findings: Pick<Accelerated, "providers" | "sensitivity">,
+): Promise<Accelerated> {
+  let cause: LitheError | undefined;
+  for (const model of cleaned === job.model ? [cleaned] : [cleaned, job.model]) {
+    const bytes = encodeModel(model);
+    const form = model === job.model ? "original" : "cleaned";
+    try {
+      const comparison = await verify(job, form, model, bytes);
+      if (form === "cleaned" && (isSlower(comparison) || !(dropOf(comparison) <= job.options.maxDrop))) continue;
+      return result(job, { ...findings, model, bytes, form, faster: false, comparison });
+    } catch (error) {
+      if (form === "original" || !(error instanceof LitheError)) throw error;
+      cause = error;
+    }
+  }
+  throw new RuntimeError("neither the cleaned model nor the original could be verified", { cause });
+}
+
+function isSlower({ latency }: MeasuredComparison): boolean {
+  return latency.spread[1] < 1;
+}
+
+type Found = Pick<Accelerated, "model" | "bytes" | "form" | "faster" | "comparison" | "providers" | "sensitivity">;
+
+function result({ journal, tried, samples }: Job, found: Found): Accelerated {
+  const front = new Set(paretoFront(tried.map(({ figures }) => figures)).map(({ form }) => form));
+  const candidates = [...journal.results.values()].map((entry) => ({ ...entry, onFront: front.has(entry.form) }));
+  const counted = candidates.find(({ comparison }) => comparison)?.comparison;
+  return {
+    ...found,
+    candidates,
+    measure: measureName(found.comparison),
+    stages: journal.stages,
+    warnings: journal.warnings,
+    samples: {
+      selection: counted?.n ?? found.comparison.n,
+      verification: found.comparison.n,
+      disjoint: samples.isDivided,
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** @file One candidate after the other: built, measured against the original, judged, remembered. */
+import { CancelledError, LitheError, UnsupportedError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { encodeModel } from "../onnx/index.ts";
+import { modelAdvice } from "../quantize/index.ts";
+import { checkCancelled, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import type { Candidate } from "./candidates.ts";
+import { decide, type Figures, percent } from "./choose.ts";
+import type { Journal } from "./journal.ts";
+import { type Contender, figuresOf, type MeasureOptions, measureModel } from "./measure.ts";
+import type { AccelerateOptions } from "./options.ts";
+import type { MeasuredComparison } from "./result.ts";
+import type { Samples } from "./samples.ts";
+
+/** All that the steps of one acceleration share. */
+export interface Job {
+  readonly model: Model;
+  readonly options: AccelerateOptions;
+  readonly open: OpenSession;
+  readonly session: SessionOptions;
+  readonly samples: Samples;
+  readonly original: Contender;
+  readonly signal: AbortSignal;
+  readonly journal: Journal;
+  readonly tried: Tried[];
+  /** Families that the model does not allow. */
+  readonly impossible: Set<string>;
+  /** The share of the budget that is spent. */
+  spent(): number;
+}
+
+export interface Tried {
+  readonly candidate: Candidate;
+  readonly comparison: MeasuredComparison;
+  readonly figures: Figures;
+  /** Only of accepted candidates, since no other is handed out. */
+  readonly bytes?: Uint8Array;
+}
+
+/** The share of the budget after which no further candidate is begun, so that verifying fits in. */
+export const LAST_START = 0.8;
+
+/** Rounds of latency while choosing and for the final figure. */
+const ROUNDS = { choosing: 30, verifying: 80 };
+
+/** Tries a candidate unless it is known to be impossible, to lose, or to be too late; the journal says what it came to. */
+export async function tryCandidate(job: Job, candidate: Candidate): Promise<void> {
+  const { journal, impossible, signal, options } = job;
+  const { form, family } = candidate;
+  checkCancelled(signal);
+  if (impossible.has(family)) return;
+  const obstacle = losing(job, candidate) ?? tooLate(job);
+  if (obstacle !== undefined) return journal.refuse(form, obstacle);
+  journal.emit({ type: "stage", name: form, detail: "building" });
+  const began = performance.now();
+  try {
+    const { comparison, bytes } = (await options.store?.load(form)) ?? (await measured(job, candidate));
+    const figures = figuresOf(form, comparison);
+    const { accepted, reason } = decide(figures, options.maxDrop, options.goal);
+    job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
+    journal.settle({ form, accepted, reason, onFront: false, comparison });
+  } catch (error) {
+    failed(job, candidate, error);
+  }
+  const notes = [journal.results.get(form)?.reason ?? ""];
+  journal.note({ name: form, milliseconds: performance.now() - began, notes });
+}
+
+/** A candidate that cannot be built says why; anything but lithe's own errors is a defect and goes on. */
+function failed({ signal, journal, impossible }: Job, { form, family }: Candidate, error: unknown): void {
+  checkCancelled(signal);
+  if (!(error instanceof LitheError)) throw error;
+  const isImpossible = error instanceof UnsupportedError;
+  if (isImpossible) impossible.add(family);
+  const reason = error instanceof CancelledError ? "not finished: the time budget ran out" : error.message;
+  journal.refuse(isImpossible ? family : form, reason);
+}
+
+/** Why a form is not worth an attempt on this machine, by the measured table. */
+function losing({ options, model }: Job, { quantizer }: Candidate): string | undefined {
+  const { formTable, goal } = options;
+  if (!formTable || !quantizer || goal === "size") return undefined;
+  const { verdict, reason } = modelAdvice(model, formTable, quantizer);
+  return verdict === "loses"
+    ? `passed over: slower than float32 on this machine by the form table (${reason})`
+    : undefined;
+}
+
+function tooLate(job: Job): string | undefined {
+  return job.spent() > LAST_START ? `not tried: ${percent(LAST_START, 0)} of the time budget was spent` : undefined;
+}
+
+async function measured(
+  job: Job,
+  { form, build }: Candidate,
+): Promise<{ readonly comparison: MeasuredComparison; readonly bytes: Uint8Array }> {
+  const { open, original, session, samples, options, journal } = job;
+  const model = await build();
+  const bytes = encodeModel(model);
+  journal.emit({ type: "stage", name: form, detail: "measuring" });
+  const contender = { model, bytes: bytes.byteLength };
+  const how = measuring(job, "choosing");
+  const comparison = await measureModel(open, original, contender, session, samples, samples.selection, how);
+  await options.store?.keep(form, comparison, bytes);
+  return { comparison, bytes };
+}
+
+/** How a candidate is timed in a phase of the job. */
+export function measuring({ options, signal }: Job, phase: keyof typeof ROUNDS): MeasureOptions {
+  const { threads, seed, budgetSeconds } = options;
+  return { threads, seed, signal, rounds: ROUNDS[phase], seconds: Math.max(1, budgetSeconds / 40) };
+}
+
+/** The static form that loses least. */
+export function bestStatic({ tried }: Job): Tried | undefined {
+  const statics = tried.filter(({ candidate }) => candidate.static !== undefined);
+  return statics.sort((a, b) => a.figures.drop - b.figures.drop)[0];
+}
