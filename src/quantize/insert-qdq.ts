@@ -83,6 +83,7 @@ function writerOver(graph: Graph, insertion: Insertion): Writer {
   const reals = new Map<Value, Value>();
   const integers = new Map<Value, Value>();
   const fromIntegers = new Set<Value>();
+  const anchors = layoutAnchors(graph, placement);
   const layerInputs = new Map<Node, Value>();
   const layerOutputs = new Map<Node, Value>();
 
@@ -153,7 +154,16 @@ function writerOver(graph: Graph, insertion: Insertion): Writer {
   const writeFloat = (node: Node): void => {
     const inputs = node.inputs.map((value) => (value && fromIntegers.has(value) ? (reals.get(value) ?? value) : value));
     emit.nodes.push({ ...node, inputs });
-    for (const output of node.outputs) if (output && values.has(output)) pair(output, output);
+    for (const output of node.outputs) {
+      if (!output || !values.has(output)) continue;
+      pair(output, output);
+      const channels = anchors.get(output);
+      if (channels === undefined) continue;
+      const source = emit.identity(output.name, reals.get(output)!, channels);
+      const parameters = emit.parameters(`${output.name}_anchored`, insertion.parameters.get(output)!);
+      integers.set(output, emit.quantize(`${output.name}_anchored`, source, parameters));
+      reals.set(output, emit.dequantize(`${output.name}_anchored`, integers.get(output)!, parameters));
+    }
   };
 
   return {
@@ -174,6 +184,32 @@ function writerOver(graph: Graph, insertion: Insertion): Writer {
       else writeFloat(node);
     },
   };
+}
+
+const WIDEST_ANCHOR = 64;
+
+/**
+ * Values made in floats that both a two-dimensional convolution and another integer node read, with their channels. ONNX Runtime
+ * computes integer convolutions with the channels last; such a value would leave the other node, and all behind it, with the channels
+ * first and a transposition on either side. A small convolution that changes nothing takes both along.
+ */
+function layoutAnchors(graph: Graph, { layers, others }: Placement): ReadonlyMap<Value, number> {
+  const made = new Set<Value>();
+  for (const node of graph.nodes) {
+    const isInteger = layers.has(node) || others.has(node);
+    if (!isInteger) for (const output of node.outputs) if (output) made.add(output);
+  }
+  const channels = new Map<Value, number>();
+  for (const { node, input, weightTensor, groups } of layers.values()) {
+    if (node.opType === "Conv" && weightTensor.dims.length === 4) channels.set(input, weightTensor.dims[1]! * groups);
+  }
+  const read = [...others.keys()].flatMap(dataInputs).filter((value) => made.has(value));
+  return new Map(
+    read.flatMap((value) => {
+      const count = channels.get(value);
+      return count === undefined || count > WIDEST_ANCHOR ? [] : [[value, count] as const];
+    }),
+  );
 }
 
 interface EmittedParameters {
@@ -227,6 +263,16 @@ function emitter(scope: Names, activation: QuantizedType) {
         type: tensorType(activation),
       }),
     dequantize,
+    /** A convolution that gives back its input: integers 1 with scale 1 on the diagonal. */
+    identity: (name: string, input: Value, channels: number): Value => {
+      const values = Int32Array.from({ length: channels ** 2 }, (_, i) => (i % (channels + 1) === 0 ? 1 : 0));
+      const scheme = { dtype: "int8", symmetric: true, granularity: { kind: "tensor" } } as const;
+      const parameters = [{ scale: 1, zeroPoint: 0 }];
+      const weight = storeQuantized(`${name}_anchor`, { dims: [channels, channels, 1, 1], scheme, values, parameters });
+      const output = fresh(`${name}_anchored`);
+      nodes.push(makeNode("Conv", [input, weight], [output], { name: output.name }));
+      return output;
+    },
     weight: storeQuantized,
     /** A float constant that an integer node reads, on the activations' type. */
     constant: (name: string, tensor: Tensor): Value => {

@@ -119,15 +119,36 @@ interface Chosen {
 function chooseNodes(graph: Graph, folded: Map<Node, Node>, options: PlacementOptions): Chosen {
   const chosen: Chosen = { layers: new Map(), others: new Map(), folded: new Map(), skipped: new Map() };
   const integers = new Set<Value>();
-  const tail = options.floatTail ? tailOf(graph) : new Set<Node>();
+  const context = {
+    integers,
+    wanted: layerInputs(graph, options),
+    tail: options.floatTail ? tailOf(graph) : new Set<Node>(),
+  };
   for (const node of graph.nodes) {
-    const taken = isIntegerClamp(folded, chosen, node) || choose(graph, node, chosen, integers, tail, options);
+    const taken = isIntegerClamp(folded, chosen, node) || choose(graph, node, chosen, context, options);
     if (!taken) continue;
     for (const output of node.outputs) if (output) integers.add(output);
     const source = folded.get(node);
     if (source) chosen.folded.set(node, source);
   }
   return chosen;
+}
+
+interface ChoiceContext {
+  /** Values that integer nodes make. */
+  readonly integers: ReadonlySet<Value>;
+  /** Values that layers will read as integers, whoever makes them. */
+  readonly wanted: ReadonlySet<Value>;
+  readonly tail: ReadonlySet<Node>;
+}
+
+function layerInputs(graph: Graph, { float }: PlacementOptions): Set<Value> {
+  const inputs = new Set<Value>();
+  for (const node of graph.nodes) {
+    const layer = weightedOperators.has(node.opType) && float(node) === undefined ? layerOf(graph, node) : undefined;
+    if (layer && isLayer(layer)) inputs.add(layer.input);
+  }
+  return inputs;
 }
 
 function isIntegerClamp(folded: ReadonlyMap<Node, Node>, { layers, others }: Chosen, node: Node): boolean {
@@ -139,14 +160,13 @@ function choose(
   graph: Graph,
   node: Node,
   { layers, others, skipped }: Chosen,
-  integers: ReadonlySet<Value>,
-  tail: ReadonlySet<Node>,
+  context: ChoiceContext,
   options: PlacementOptions,
 ): boolean {
   const entry = isStandard(node) ? kernels.get(node.opType) : undefined;
   const weighted = isStandard(node) && weightedOperators.has(node.opType);
   if (!entry && !weighted) return false;
-  const reason = options.float(node) ?? (tail.has(node) ? "only graph outputs follow it" : undefined);
+  const reason = options.float(node) ?? (context.tail.has(node) ? "only graph outputs follow it" : undefined);
   if (reason !== undefined) return skip(skipped, node, reason);
   if (weighted) {
     const layer = layerOf(graph, node);
@@ -155,7 +175,7 @@ function choose(
     return true;
   }
   if (!entry) return false;
-  if (!isFed(graph, node, integers) && !(entry.kernel === "integer" && feedsALayer(graph, node, options))) {
+  if (!isFed(graph, node, context) && !(entry.kernel === "integer" && feedsALayer(graph, node, options))) {
     return skip(skipped, node, "its inputs are computed in floats");
   }
   if (entry.kernel === "integer" && !padsWithZero(graph, node))
@@ -167,10 +187,11 @@ function choose(
   return true;
 }
 
-/** Whether all data comes from integer nodes or constants, and some of it from the former. */
-function isFed(graph: Graph, node: Node, integers: ReadonlySet<Value>): boolean {
+/** Whether some data comes from integer nodes, and the rest does too, is constant, or is quantized for a layer anyway. */
+function isFed(graph: Graph, node: Node, { integers, wanted }: ChoiceContext): boolean {
   const data = dataInputs(node);
-  return data.some((input) => integers.has(input)) && data.every((v) => integers.has(v) || isFloatConstant(graph, v));
+  const isReady = (value: Value): boolean => integers.has(value) || wanted.has(value) || isFloatConstant(graph, value);
+  return data.some((value) => integers.has(value)) && data.every(isReady);
 }
 
 /** Whether the only reader of the node's output is a layer that will compute on integers. */

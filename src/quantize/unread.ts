@@ -1,12 +1,17 @@
-/** @file Drops constants that nothing reads any more. */
-import { type Model, readsOf, type Value, withGraph } from "../ir/index.ts";
+/** @file Drops nodes and constants that nothing reads any more; ONNX Runtime would run the nodes. */
+import { type Model, type Node, readsOf, type Value, withGraph } from "../ir/index.ts";
 
-/** The model without initializers that no node and no output reads. Exact. */
+/** The model without nodes whose outputs no node and no graph output needs, and without initializers that are not read. Exact. */
 export function withoutUnread(model: Model): Model {
   const { graph } = model;
   const read = new Set<Value>(graph.outputs);
-  for (const node of graph.nodes) for (const value of readsOf(node)) read.add(value);
+  const kept = new Set<Node>();
+  for (const node of [...graph.nodes].reverse()) {
+    if (!node.outputs.some((output) => output && read.has(output))) continue;
+    kept.add(node);
+    for (const value of readsOf(node)) read.add(value);
+  }
   const inputs = new Set(graph.inputs);
   const initializers = new Map([...graph.initializers].filter(([value]) => read.has(value) || inputs.has(value)));
-  return initializers.size === graph.initializers.size ? model : withGraph(model, { ...graph, initializers });
+  return withGraph(model, { ...graph, nodes: graph.nodes.filter((node) => kept.has(node)), initializers });
 }

@@ -241,7 +241,7 @@ it("names the forms when one is asked for that does not exist", async () => {
 
 describe("static", () => {
   it("names tensors as ONNX Runtime's loss debugger expects", async () => {
-    const { model: quantized } = await quantizeStatic(network(), { ...data, exclude: ["scores"] });
+    const { model: quantized } = await quantizeStatic(network(), { ...data, alignChannels: false, exclude: ["scores"] });
     const names = new Set(
       quantized.graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs].map((v) => v?.name)),
     );
@@ -294,6 +294,31 @@ describe("static", () => {
     const source = model(g.build());
     const { model: quantized } = await quantizeStatic(source, { ...data });
     expect(relativeError(await outputOf(source), await outputOf(quantized))).toBeLessThan(0.02);
+  });
+
+  it("leaves no node whose output nothing reads", async () => {
+    const { model: quantized } = await quantizeStatic(network(), { ...data });
+    const read = new Set([...quantized.graph.nodes.flatMap(({ inputs }) => inputs), ...quantized.graph.outputs]);
+    for (const node of quantized.graph.nodes) expect(node.outputs.some((output) => read.has(output))).toBe(true);
+  });
+
+  it("keeps the channels last behind a stem in floats, by a convolution that changes nothing", async () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", ["batch", 3, SIDE, SIDE]);
+    const conv = (from: typeof x, inputs: number, seed: number, name: string) =>
+      g.op("Conv", [from, g.constant("w", filled([8, inputs, 1, 1], seed))], {}, { name });
+    const stem = g.op("Relu", [conv(x, 3, 1, "stem")], {}, { name: "stem_out" });
+    const sum = g.op("Add", [conv(stem, 8, 2, "branch"), stem], {}, { name: "sum" });
+    g.output(conv(g.op("Relu", [sum]), 8, 3, "last"), "y");
+    const source = model(g.build());
+    const { model: quantized } = await quantizeStatic(source, { ...data, exclude: ["stem"] });
+    expect(relativeError(await outputOf(source), await outputOf(quantized))).toBeLessThan(0.02);
+    await using session = await openSession(quantized, { profile: true });
+    await session.time(feeds(1, 1), 1);
+    const types = (await session.profile()).map(({ opType }) => opType);
+    expect(types.filter((type) => type === "QLinearConv")).toHaveLength(3);
+    // One on the way in, one on the way out.
+    expect(types.filter((type) => type === "Transpose").length).toBeLessThanOrEqual(2);
   });
 
   it("keeps 7-bit weights within half the range", async () => {
