@@ -1,5 +1,9 @@
 /** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
 
+export { type EvaluateOptions, evaluateModel } from "./evaluate.ts";
+export type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
+export { fit } from "./fit.ts";
+export type { FitOptions } from "./fit-options.ts";
 export { loopedStep } from "./looped-step.ts";
 export type { LossScaleOptions } from "./loss-scale.ts";
 export * from "./losses/index.ts";
@@ -8,4 +12,5 @@ export * from "./optimizers/index.ts";
 export * from "./schedules/index.ts";
 export type { Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";
+export { trainedTensors, withParameters } from "./trained-model.ts";
 export { trainingStep } from "./training-step.ts";

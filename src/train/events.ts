@@ -1,0 +1,61 @@
+/** @file What a training run tells while it goes on, and in the end. */
+import type { Model } from "../ir/index.ts";
+
+export interface Evaluation {
+  /** Epochs that were finished before it, counted from 1. */
+  readonly epoch: number;
+  readonly update: number;
+  /** By name; `loss` is always there. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export type TrainEvent =
+  | {
+      readonly type: "start";
+      /** Trained numbers. */
+      readonly parameters: number;
+      readonly updates: number;
+      readonly epochs: number;
+      /** Batches that an earlier run had done already. */
+      readonly resumedFrom: number;
+    }
+  | {
+      readonly type: "step";
+      /** Batches so far, this one included. */
+      readonly step: number;
+      /** Updates so far. */
+      readonly update: number;
+      /** Counted from 1. */
+      readonly epoch: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly gradientNorm?: number;
+      readonly samplesPerSecond: number;
+      readonly etaMs: number;
+    }
+  | ({ readonly type: "evaluation"; readonly isBest: boolean } & Evaluation)
+  | { readonly type: "checkpoint"; readonly step: number; readonly path: string }
+  | { readonly type: "early-stop"; readonly epoch: number; readonly reason: string };
+
+export interface TrainReport {
+  readonly parameters: number;
+  readonly steps: number;
+  readonly updates: number;
+  readonly epochs: number;
+  readonly samples: number;
+  readonly seed: number;
+  /** Of this run alone, without those before a resumed checkpoint. */
+  readonly seconds: number;
+  /** The mean loss of the training batches of the last epoch of this run. */
+  readonly loss: number;
+  readonly evaluations: readonly Evaluation[];
+  /** The best evaluation, and the metric that decided. */
+  readonly best?: Evaluation & { readonly monitor: string };
+  readonly stoppedEarly: boolean;
+}
+
+export interface TrainResult {
+  /** The model with the trained parameters: running averages where they are kept; those of the best evaluation when asked for. */
+  readonly model: Model;
+  readonly report: TrainReport;
+}

@@ -1,0 +1,296 @@
+/** @file The trainer: epochs of steps with evaluation, checkpoints and early stopping, as a run. */
+import { prefetch } from "../data/index.ts";
+import { RuntimeError, UsageError } from "../errors.ts";
+import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
+import {
+  checkCancelled,
+  openSession,
+  type ResidentState,
+  type Run,
+  type RunScope,
+  resideIn,
+  startRun,
+} from "../runtime/index.ts";
+import { type BatchSource, batchCount, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
+import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
+import { evaluateModel } from "./evaluate.ts";
+import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
+import { checkFitOptions, type FitOptions } from "./fit-options.ts";
+import { loopedStep } from "./looped-step.ts";
+import { schedules } from "./schedules/index.ts";
+import type { TrainingStep } from "./step.ts";
+import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, updateOf } from "./step-feeds.ts";
+import { trainedTensors, withParameters } from "./trained-model.ts";
+import { trainingStep } from "./training-step.ts";
+
+/**
+ * Trains a model on labelled samples. The same model, data, options and seed give the same parameters bit for bit on the
+ * same provider, whether the run was interrupted and resumed or not.
+ *
+ * @throws UsageError at once for options that do not fit; through `result`: whatever `trainingStep` throws, DataError
+ * for samples that do not fit, RuntimeError when the loss stops being finite, CancelledError.
+ */
+export function fit(model: Model, options: FitOptions): Run<TrainEvent, TrainResult> {
+  checkFitOptions(options);
+  const monitor = monitorOf(options);
+  return startRun((scope) => train(model, options, monitor, scope), options.signal ? { signal: options.signal } : {});
+}
+
+/** What stays the same during a run. */
+interface Plan {
+  readonly model: Model;
+  readonly options: FitOptions;
+  readonly step: TrainingStep;
+  readonly source: BatchSource;
+  readonly perEpoch: number;
+  readonly pace: Pace;
+  readonly monitor: Monitor;
+  readonly fingerprint: string;
+  /** Absent without a checkpoint folder. */
+  readonly files: typeof import("./checkpoint.ts") | undefined;
+}
+
+/** What changes. */
+interface Progress {
+  /** Batches done. */
+  done: number;
+  readonly evaluations: Evaluation[];
+  best: number | undefined;
+  /** Sum and count of the losses of this epoch. */
+  losses: number[];
+  stopReason: string | undefined;
+  readonly started: number;
+  readonly firstBatch: number;
+}
+
+async function train(
+  model: Model,
+  options: FitOptions,
+  monitor: Monitor,
+  scope: RunScope<TrainEvent>,
+): Promise<TrainResult> {
+  const plan = await planned(model, options, monitor);
+  const { step, perEpoch, files } = plan;
+  const folder = options.checkpoint?.folder;
+  const saved =
+    options.resume && files && folder ? await files.loadCheckpoint(folder, plan.fingerprint, step) : undefined;
+  const initial = saved?.state ?? new Map(step.state.map((entry) => [entry.name, entry.initial]));
+  const progress: Progress = {
+    done: saved?.step ?? 0,
+    evaluations: [...(saved?.evaluations ?? [])],
+    best: saved?.best,
+    losses: [],
+    stopReason: undefined,
+    started: performance.now(),
+    firstBatch: saved?.step ?? 0,
+  };
+  progress.stopReason = patienceLost(progress.evaluations, progress.best, options, monitor);
+  scope.emit({
+    type: "start",
+    parameters: trainedCount(step),
+    updates: plan.pace.updates,
+    epochs: options.epochs,
+    resumedFrom: progress.done,
+  });
+  const looped = (options.stepsPerRun ?? 1) > 1;
+  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
+  const next = new Map(step.state.map(({ name, output }) => [name, output]));
+  const resident = await resideIn(session, initial, next);
+  for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
+    if (progress.stopReason !== undefined) break;
+    progress.losses = [];
+    await trainEpoch(plan, progress, resident, epoch, scope);
+    if (progress.stopReason === undefined) await endEpoch(plan, progress, resident, epoch + 1, scope);
+  }
+  if (progress.stopReason !== undefined) {
+    scope.emit({ type: "early-stop", epoch: Math.ceil(progress.done / perEpoch), reason: progress.stopReason });
+  }
+  return finished(plan, progress, await resident.read());
+}
+
+async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
+  const step = trainingStep(model, options);
+  const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
+  const inputs = step.batch.map((name) => byName.get(name)!);
+  const { seed = 0, epochs, learningRate, data } = options;
+  const size = options.batch ?? fixedBatch(inputs) ?? 32;
+  const source: BatchSource = { data, inputs, labels: byName.get(step.labels)!, labelInput: options.labels, size };
+  const perEpoch = batchCount(source);
+  const updates = Math.floor((perEpoch * epochs) / step.accumulate);
+  if (updates === 0) {
+    throw new UsageError("there are too few samples for one update", {
+      got: `${data.size} samples`,
+      expected: `${size}`,
+    });
+  }
+  const { schedule = "constant" } = options;
+  const pace: Pace = {
+    learningRate,
+    seed,
+    updates,
+    schedule: typeof schedule === "string" ? schedules[schedule]() : schedule,
+  };
+  const files = options.checkpoint && (await import("./checkpoint.ts"));
+  const rates = Array.from({ length: 17 }, (_, i) => rateAt(pace, Math.floor((i * updates) / 17)));
+  const settings = { size, epochs, seed, rates, samples: data.size, monitor: monitor.name };
+  const fingerprint = files?.fingerprintOf(step, settings) ?? "";
+  return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
+}
+
+function fixedBatch(inputs: BatchSource["inputs"]): number | undefined {
+  const dims = inputs.map(({ type }) => (type?.kind === "tensor" ? type.dims?.[0] : undefined));
+  return dims.find((dim) => typeof dim === "number");
+}
+
+function trainedCount({ state }: TrainingStep): number {
+  const parameters = state.filter(({ kind }) => kind === "parameter");
+  return parameters.reduce((sum, { initial }) => sum + sizeOf(initial.dims), 0);
+}
+
+async function trainEpoch(
+  plan: Plan,
+  progress: Progress,
+  resident: ResidentState,
+  epoch: number,
+  scope: RunScope<TrainEvent>,
+): Promise<void> {
+  const { options, source, perEpoch, pace } = plan;
+  const end = (epoch + 1) * perEpoch;
+  const skipped = progress.done - epoch * perEpoch;
+  const positions = epochOrder(source.data.size, pace.seed, epoch).slice(skipped * source.size);
+  const everySteps = options.checkpoint?.everySteps;
+  const limit = (index: number) =>
+    Math.min(options.stepsPerRun ?? 1, end - index, everySteps ? everySteps - (index % everySteps) : Infinity);
+  for await (const group of prefetch(grouped(fedBatches(source, positions), progress.done, limit), 2)) {
+    checkCancelled(scope.signal);
+    await trainGroup(plan, progress, resident, group, epoch + 1, scope);
+    if (progress.stopReason !== undefined) return;
+    if (everySteps && progress.done % everySteps === 0 && progress.done < end)
+      await save(plan, progress, resident, scope);
+  }
+}
+
+/** One call of the runtime: a step, or a loop of them. */
+async function trainGroup(
+  { step, options, pace, perEpoch }: Plan,
+  progress: Progress,
+  resident: ResidentState,
+  group: readonly FedBatch[],
+  epoch: number,
+  scope: RunScope<TrainEvent>,
+): Promise<void> {
+  const start = performance.now();
+  const fetches = [step.loss, ...(step.gradientNorm ? [step.gradientNorm] : [])];
+  const all = group.map((batch, i) => stepFeeds(step, batch, progress.done + i, pace));
+  const feeds = (options.stepsPerRun ?? 1) > 1 ? stackFeeds(all) : all[0]!;
+  const [results] = await resident.advance([feeds], { fetches, transfer: false });
+  const losses = numbersOf(results!.get(step.loss)!);
+  const norms = step.gradientNorm && numbersOf(results!.get(step.gradientNorm)!);
+  const elapsed = performance.now() - start;
+  const samples = group.reduce((sum, { count }) => sum + count, 0);
+  for (const [i, loss] of losses.entries()) {
+    const index = progress.done++;
+    progress.losses.push(loss);
+    const left = perEpoch * options.epochs - progress.done;
+    const pacePerBatch = (performance.now() - progress.started) / (progress.done - progress.firstBatch);
+    const event = {
+      type: "step",
+      step: index + 1,
+      update: Math.floor((index + 1) / step.accumulate),
+      epoch,
+      loss,
+      learningRate: rateAt(pace, updateOf(step, index)),
+      ...(norms && { gradientNorm: norms[i]! }),
+      samplesPerSecond: (1000 * samples) / elapsed,
+      etaMs: left * pacePerBatch,
+    } as const;
+    scope.emit(event);
+    if (!Number.isFinite(loss) && !options.lossScale) throw diverged(loss, index + 1);
+    if ((await options.callbacks?.onStep?.(event)) === "stop") progress.stopReason = "a callback asked for it";
+  }
+}
+
+function diverged(loss: number, step: number): RuntimeError {
+  return new RuntimeError("the loss is not finite", {
+    got: String(loss),
+    where: `step ${step}`,
+    hint: "Lower the learning rate, clip the gradients, or look for broken samples.",
+  });
+}
+
+/** Evaluation, the record of the best, and a checkpoint. */
+async function endEpoch(
+  plan: Plan,
+  progress: Progress,
+  resident: ResidentState,
+  epoch: number,
+  scope: RunScope<TrainEvent>,
+): Promise<void> {
+  const { options, step, model, monitor, files } = plan;
+  const { evaluate } = options;
+  if (evaluate && (epoch % (evaluate.every ?? 1) === 0 || epoch === options.epochs)) {
+    const tensors = trainedTensors(step, await resident.read());
+    const metrics = await evaluateModel(withParameters(model, tensors), {
+      ...evaluate,
+      ...evaluationOf(options, scope),
+    });
+    const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
+    progress.evaluations.push(evaluation);
+    progress.best = bestOf(progress.evaluations, monitor);
+    const isBest = progress.best === progress.evaluations.length - 1;
+    if (isBest && files && options.checkpoint) await files.saveBest(options.checkpoint.folder, tensors);
+    const event = { type: "evaluation", isBest, ...evaluation } as const;
+    scope.emit(event);
+    progress.stopReason = patienceLost(progress.evaluations, progress.best, options, monitor);
+    if ((await options.callbacks?.onEvaluation?.(event)) === "stop") progress.stopReason = "a callback asked for it";
+  }
+  await save(plan, progress, resident, scope);
+}
+
+function evaluationOf(options: FitOptions, { signal }: RunScope<TrainEvent>) {
+  const { loss, output, labels, session, open } = options;
+  return {
+    loss,
+    signal,
+    ...(output !== undefined && { output }),
+    ...(labels !== undefined && { labels }),
+    ...(session && { session }),
+    ...(open && { open }),
+  };
+}
+
+async function save(
+  plan: Plan,
+  progress: Progress,
+  resident: ResidentState,
+  scope: RunScope<TrainEvent>,
+): Promise<void> {
+  const folder = plan.options.checkpoint?.folder;
+  if (!plan.files || folder === undefined) return;
+  const { done, evaluations, best } = progress;
+  const facts = { step: done, evaluations, best };
+  const path = await plan.files.saveCheckpoint(folder, plan.fingerprint, facts, await resident.read());
+  scope.emit({ type: "checkpoint", step: done, path });
+}
+
+async function finished(plan: Plan, progress: Progress, state: ReadonlyMap<string, Tensor>): Promise<TrainResult> {
+  const { options, step, model, files, monitor } = plan;
+  const folder = options.checkpoint?.folder;
+  const restores = options.restoreBest && files && folder !== undefined && progress.best !== undefined;
+  const tensors = restores ? await files.loadBest(folder) : trainedTensors(step, state);
+  const best = progress.best === undefined ? undefined : progress.evaluations[progress.best]!;
+  const report: TrainReport = {
+    parameters: trainedCount(step),
+    steps: progress.done,
+    updates: Math.floor(progress.done / step.accumulate),
+    epochs: progress.done / plan.perEpoch,
+    samples: options.data.size,
+    seed: plan.pace.seed,
+    seconds: (performance.now() - progress.started) / 1000,
+    loss: progress.losses.reduce((sum, loss) => sum + loss, 0) / progress.losses.length,
+    evaluations: progress.evaluations,
+    ...(best && { best: { ...best, monitor: monitor.name } }),
+    stoppedEarly: progress.stopReason !== undefined,
+  };
+  return { model: withParameters(model, tensors), report };
+}
