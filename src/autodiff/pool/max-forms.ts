@@ -2,6 +2,7 @@
 import { intOf, type Node, tensorType, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry, reach } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
+import { scatterAdd } from "../scatter.ts";
 import { repeatWindows } from "./window-sum.ts";
 
 export interface MaxPoolOperands {
@@ -25,8 +26,7 @@ const indices: MaxPoolForm = {
     if (unpoolsTo(geometry)) return unpool(g, dy, places, geometry);
     const flat = (value: Value): Value => g.reshape(value, [-1]);
     const zeros = flat(g.zerosLike(x));
-    const scattered = g.op("ScatterElements", [zeros, flat(places), flat(dy)], { axis: 0, reduction: "add" });
-    return g.reshapeLike(scattered, x);
+    return g.reshapeLike(scatterAdd(g, zeros, flat(places), flat(dy), 0), x);
   },
 };
 

@@ -208,9 +208,12 @@ function biased(
   return [dx, bias && needs[1] ? g.sumTo(dx, bias) : undefined];
 }
 
-/** Rounding to an integer has no slope, and an integer no gradient. */
-const cast: GradientRule = (g, { inputs: [x], outputs: [y] }, [dy]) =>
-  x && y && dy && isFloat(g.dtype(x)) && isFloat(g.dtype(y)) ? [g.cast(dy, g.dtype(x))] : [];
+/** Rounding to an integer has no slope, and an integer no gradient; one that stays what it is passes on what it is given. */
+const cast: GradientRule = (g, { inputs: [x], outputs: [y] }, [dy]) => {
+  if (!x || !y || !dy) return [];
+  if (g.dtype(x) === g.dtype(y)) return [dy];
+  return isFloat(g.dtype(x)) && isFloat(g.dtype(y)) ? [g.cast(dy, g.dtype(x))] : [];
+};
 
 function isFloat(dtype: DataType): boolean {
   return dataTypes[dtype].kind === "float";

@@ -16,6 +16,7 @@ import {
 } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
+import { scatterAdd } from "../scatter.ts";
 import { isStatic } from "../typed.ts";
 
 function axisOf(g: GradientBuilder, node: Node, x: Value, fallback: number): number {
@@ -37,8 +38,8 @@ const gather: GradientRule = (g, node, [dy]) => {
   const flat = g.rank(indices) === 1 ? dy : flattenAt(g, dy, axis, picked.length, rows);
   const along = g.reshape(indices, [...dims.slice(0, axis).map(() => 1), count, ...dims.slice(axis + 1).map(() => 1)]);
   const places = g.op("Expand", [along, g.shape(flat)]);
-  const reduction = isUnique(g, indices, dims[axis]!) ? "none" : "add";
-  return [g.op("ScatterElements", [g.zerosLike(x), places, flat], { axis, reduction })];
+  if (!isUnique(g, indices, dims[axis]!)) return [scatterAdd(g, g.zerosLike(x), places, flat, axis)];
+  return [g.op("ScatterElements", [g.zerosLike(x), places, flat], { axis, reduction: "none" })];
 };
 
 function flattenAt(g: GradientBuilder, dy: Value, axis: number, rank: number, rows: Dims): Value {
@@ -79,7 +80,7 @@ const gatherElements: GradientRule = (g, node, [dy]) => {
   const [x, indices] = node.inputs;
   if (!x || !indices || !dy) return [];
   const axis = axisOf(g, node, x, 0);
-  return [g.op("ScatterElements", [g.zerosLike(x), indices, dy], { axis, reduction: "add" })];
+  return [scatterAdd(g, g.zerosLike(x), indices, dy, axis)];
 };
 
 /** Tuples of indices as flat positions of slices: x is [batch, positions, slice], the indices [batch, tuples]. */
@@ -141,8 +142,7 @@ const gatherNd: GradientRule = (g, node, [dy]) => {
   const rows = folded(g, dy, batch, tuples, flat.slice);
   const places = rowPlaces(g, flat, batch, tuples, rows);
   const zeros = folded(g, g.zerosLike(x), batch, flat.positions, flat.slice);
-  const scattered = g.op("ScatterElements", [zeros, places, rows], { axis: 1, reduction: "add" });
-  return [g.reshapeLike(scattered, x)];
+  return [g.reshapeLike(scatterAdd(g, zeros, places, rows, 1), x)];
 };
 
 /** How a scatter's operands look once positions are flat along one axis. */

@@ -137,16 +137,16 @@ const batch: GradientRule = (g, node, [dy, ...dRunning], needs) => {
   }
   const parts = isTraining ? normalise(g, x, over, epsilon) : frozen(g, x, mean, variance, epsilon);
   const d = g.mul(dy, perChannel(g, scale, rank));
-  if (!isTraining && (needs[3] || needs[4])) {
-    throw new UnsupportedError("running statistics of BatchNormalization are not trained by gradients", {
-      where: describeNode(node),
-      hint: "Leave them out of the trainable values.",
-    });
-  }
+  const along = (value: Value): Value => g.reduceSum(value, over);
+  const ofMean = (): Value => g.neg(along(g.mul(d, parts.inverse)));
+  const ofVariance = (): Value =>
+    g.scale(along(g.mul(g.mul(d, parts.unit), g.mul(parts.inverse, parts.inverse))), -0.5);
   return [
     needs[0] ? (isTraining ? through(g, parts, d, over) : g.mul(d, parts.inverse)) : undefined,
-    needs[1] ? g.reduceSum(g.mul(dy, parts.unit), over) : undefined,
-    needs[2] ? g.reduceSum(dy, over) : undefined,
+    needs[1] ? along(g.mul(dy, parts.unit)) : undefined,
+    needs[2] ? along(dy) : undefined,
+    needs[3] && !isTraining ? ofMean() : undefined,
+    needs[4] && !isTraining ? ofVariance() : undefined,
   ];
 };
 

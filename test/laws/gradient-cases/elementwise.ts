@@ -165,6 +165,7 @@ const further: readonly GradientCase[] = [
     { fmod: 1 },
   ),
   operator("Cast", [x(2, 3)], { to: 11 }, { name: "Cast to float64" }),
+  operator("Cast", [x(2, 3)], { to: 1 }, { name: "Cast to its own type" }),
   operator("CastLike", [x(2, 3), { dims: [], dtype: "float64", values: [0], differentiable: false }]),
   ...[0.5, 1, 2, 3, -1].map((exponent) => ({
     name: `Pow ${exponent}`,
