@@ -4,7 +4,8 @@ import type { Command } from "commander";
 import { goals } from "../accelerate/index.ts";
 import { executionProviders } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { type JobOptions, runJob } from "./job.ts";
+import { runJob } from "./job.ts";
+import type { JobOptions } from "./job-options.ts";
 import { between, choice, declareData, declareRuntime, list, seconds } from "./options.ts";
 
 function declare(command: Command): void {
@@ -16,7 +17,7 @@ function declare(command: Command): void {
     .option("--check-ep <list>", "providers that must give the same answers", list(executionProviders), ["wasm"])
     .option("-o, --out <path>", "folder for model and report, or an .onnx file")
     .option("--resume", "go on with an interrupted run")
-    .option("--dry-run", "check everything, list the forms, change nothing");
+    .option("--dry-run", "check model, data and options, change nothing");
 }
 
 async function run(

@@ -4,9 +4,9 @@ import { loadModel } from "../onnx/files.ts";
 import { formatBytes, formatMilliseconds } from "../report/index.ts";
 import { benchmark, type NodeProfile, openSession, profileNodes } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { firstFeeds } from "./load.ts";
+import { firstBatch, loadData } from "./load.ts";
 import { type DataOptions, declareData, declareRuntime, type RuntimeOptions, seconds, whole } from "./options.ts";
-import { table } from "./terminal.ts";
+import { table } from "./text-table.ts";
 
 interface BenchOptions extends RuntimeOptions, DataOptions {
   readonly warmup: number;
@@ -31,12 +31,13 @@ async function run(
   const options = given as unknown as BenchOptions;
   const { ep, threads, batch = 1, warmup, rounds } = options;
   const model = await loadModel(path!);
-  const { feeds, source } = await firstFeeds(model, { data: "random", ...options });
+  const data = await loadData(model, { data: "random", ...options }, console);
+  const { feeds } = await firstBatch(data);
   await using session = await openSession(model, { ep, threads, isolate: "process" });
   const limits = { warmup, rounds, seconds: options.time, batch, signal: console.signal };
   const times = await benchmark(session, feeds, limits);
   const nodes = options.profile ? await profileNodes(openSession, model, feeds, { ep, threads }) : undefined;
-  const result = { ep, threads, batch, data: source, ...times, ...(nodes && { nodes }) };
+  const result = { ep, threads, batch, data: data.source, ...times, ...(nodes && { nodes }) };
   if (!console.json) show(result, nodes, console);
   return { result };
 }

@@ -1,9 +1,9 @@
 /** @file What a command is, and what it is given. */
 import type { Command } from "commander";
 
-/** Where a command writes: JSON results to stdout, everything else to stderr. */
+/** What a command talks through; its result it returns. */
 export interface Console {
-  /** `--json`: one object on stdout at the end, JSON lines of progress on stderr. */
+  /** `--json`: one object on stdout at the end; JSON lines of logs and progress on stderr. */
   readonly json: boolean;
   /** A line for the user; on stdout, or on stderr with `--json`. */
   say(line: string): void;

@@ -1,11 +1,11 @@
 /** @file `lithe compare A B`: two models on the same inputs. */
 import type { Command } from "commander";
-import { collect } from "../data/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { compareSessions, openSession } from "../runtime/index.ts";
 import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { fingerprint, loadData } from "./load.ts";
+import { firstBatch, loadData } from "./load.ts";
+import { fingerprint } from "./model-file.ts";
 import { between, type DataOptions, declareData, declareRuntime, type RuntimeOptions, whole } from "./options.ts";
 
 interface CompareOptions extends RuntimeOptions, DataOptions {
@@ -28,8 +28,8 @@ async function run(
 ): Promise<Outcome> {
   const options = given as unknown as CompareOptions;
   const [a, b] = [await loadModel(pathA!), await loadModel(pathB!)];
-  const data = await loadData(a, { data: "random", ...options });
-  const batches = await collect(data.evaluation());
+  const data = await loadData(a, { data: "random", ...options }, console);
+  const { feeds, count } = await firstBatch(data);
   const { ep, threads, seed } = options;
   await using sessionA = await openSession(a, { ep, threads });
   await using sessionB = await openSession(b, { ep, threads });
@@ -38,9 +38,9 @@ async function run(
     { session: sessionB, bytes: (await fingerprint(pathB!)).bytes },
     {
       threads,
-      batch: batches[0]!.count,
-      feeds: batches[0]!.feeds,
-      batches,
+      batch: count,
+      feeds,
+      batches: data.evaluation(),
       rounds: options.rounds,
       seed,
       signal: console.signal,

@@ -6,19 +6,30 @@ import type { Command } from "commander";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { runJob } from "./job.ts";
 import { seconds, whole } from "./options.ts";
+import { checkOutputFolder } from "./output.ts";
 
 const demoModel = new URL("../../assets/demo/glyph-net.onnx", import.meta.url);
+
+interface DemoOptions {
+  readonly out: string;
+  readonly budget: number;
+  readonly threads: number;
+  readonly seed: number;
+  readonly resume?: boolean;
+}
 
 function declare(command: Command): void {
   command
     .option("-o, --out <folder>", "where model and report go", join("lithe-out", "demo"))
     .option("--budget <time>", "time for the whole job", seconds, 75)
     .option("--threads <n>", "threads within an operator", whole(1), 1)
-    .option("--seed <n>", "seed of everything random", whole(0), 1);
+    .option("--seed <n>", "seed of everything random", whole(0), 1)
+    .option("--resume", "go on with an interrupted run");
 }
 
 async function run(_: readonly string[], given: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
-  const { out, budget, threads, seed } = given as { out: string; budget: number; threads: number; seed: number };
+  const { out, budget, threads, seed, resume = false } = given as unknown as DemoOptions;
+  await checkOutputFolder(out);
   const path = join(out, "glyphs.onnx");
   await mkdir(out, { recursive: true });
   await copyFile(fileURLToPath(demoModel), path);
@@ -27,6 +38,7 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
     threads,
     seed,
     budget,
+    resume,
     data: "demo",
     calibrationSamples: 128,
     evalSamples: 1000,

@@ -1,12 +1,10 @@
 /** @file `lithe doctor`: what this machine can run, and which forms pay on it. */
 import type { Command } from "commander";
-import { type FormTable, probeForms } from "../quantize/index.ts";
 import { formatBytes } from "../report/index.ts";
-import { cpuSaturates, describeHardware, executionProviders, openSession, probeProviders } from "../runtime/index.ts";
+import { cpuSaturates, describeHardware, executionProviders, probeProviders } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { keepFormTable } from "./form-cache.ts";
+import { probeAndKeep } from "./form-probe.ts";
 import { choice, type RuntimeOptions, whole } from "./options.ts";
-import { table } from "./terminal.ts";
 import { version } from "./version.ts";
 
 interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
@@ -40,7 +38,7 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
       `int8: sums of products ${saturates ? "saturate here; weights get 7 bits" : "are exact here; weights keep 8 bits"}`,
     );
   }
-  const forms = probe ? await measured(ep, threads, console) : undefined;
+  const forms = probe ? await probeAndKeep(ep, threads, console) : undefined;
   const result = {
     lithe: version,
     ...hardware,
@@ -50,31 +48,6 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
     ...(forms && { forms }),
   };
   return { result };
-}
-
-async function measured(
-  ep: RuntimeOptions["ep"],
-  threads: number,
-  { signal, progress, say, json }: Console,
-): Promise<FormTable> {
-  const forms = await probeForms(openSession, ep, {
-    threads,
-    signal,
-    onEntry: ({ product, form }, done, total) =>
-      progress({ stage: "probe", done, total, detail: `${form} of ${product}` }),
-  });
-  const path = await keepFormTable(forms);
-  if (json) return forms;
-  say("");
-  const rows = forms.entries.map(({ product, form, ratio, spread, reason }) => [
-    product,
-    form,
-    ratio === undefined ? "–" : `${ratio.toFixed(2)}×`,
-    spread ? spread.map((end) => end.toFixed(2)).join(" to ") : (reason ?? "").slice(0, 60),
-  ]);
-  for (const line of table(["product", "form", "against float32", "quartiles"], rows)) say(line);
-  say(`kept in ${path}`);
-  return forms;
 }
 
 export const command: CommandModule = { declare, run };

@@ -6,6 +6,7 @@ import { writeAtomically } from "../atomic-file.ts";
 import { DataError } from "../errors.ts";
 import { parseReport, reportPage } from "../report/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
+import { checkOutputFile } from "./output.ts";
 
 function declare(command: Command): void {
   command
@@ -27,6 +28,7 @@ async function run(
     });
   });
   const target = typeof out === "string" ? out : source.replace(/\.json$/, ".html");
+  await checkOutputFile(target, [source]);
   await writeAtomically(target, reportPage(parseReport(text, source)));
   say(target);
   return { result: { report: target } };

@@ -1,6 +1,6 @@
 /** @file The folder of a run: `run.json` (what was asked), `events.jsonl` (what happened), `kept/` (finished parts). Node only. */
 import { createHash } from "node:crypto";
-import { appendFile, mkdir, readFile, rm } from "node:fs/promises";
+import { access, appendFile, mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeAtomically } from "../atomic-file.ts";
 import { UsageError } from "../errors.ts";
@@ -22,11 +22,14 @@ export interface RunFolder {
   write(name: string, contents: string | Uint8Array): Promise<string>;
   /** Drops the finished parts, which only serve to resume. */
   finish(): Promise<void>;
+  /** After a failure: takes away what this run has written unless parts of it are finished and can be resumed. */
+  abandon(): Promise<void>;
 }
 
 /**
  * Opens the folder of a run. `config` is all that the result depends on: with `resume`, parts kept by a run of the same
- * configuration are used again; another configuration is an error, and without `resume` they are dropped.
+ * configuration are used again; another configuration is an error, and without `resume` they are dropped,
+ * and with them the reports of the earlier run, which would speak of another. Files that are no part of a run are never touched.
  */
 export async function openRunFolder(path: string, config: object, { resume = false } = {}): Promise<RunFolder> {
   const text = JSON.stringify(config);
@@ -40,9 +43,15 @@ export async function openRunFolder(path: string, config: object, { resume = fal
   }
   const kept = join(path, "kept");
   const events = join(path, "events.jsonl");
+  if (earlier === undefined && (await exists(kept))) {
+    throw new UsageError("the folder holds something else than a run", { where: kept, hint: "Name another --out." });
+  }
   if (!resume) {
     await rm(kept, { recursive: true, force: true });
     await rm(events, { force: true });
+  }
+  if (!resume && earlier !== undefined) {
+    for (const name of reports) await rm(join(path, name), { force: true });
   }
   await mkdir(kept, { recursive: true });
   await writeAtomically(join(path, "run.json"), `${JSON.stringify({ id, config }, null, 2)}\n`);
@@ -58,7 +67,26 @@ export async function openRunFolder(path: string, config: object, { resume = fal
       return file;
     },
     finish: () => rm(kept, { recursive: true, force: true }),
+    abandon: () => abandon(path),
   };
+}
+
+/** Files that speak of a run as a whole. */
+const reports = ["report.json", "report.html"];
+
+async function abandon(path: string): Promise<void> {
+  const kept = join(path, "kept");
+  const parts = await readdir(kept).catch(() => []);
+  if (parts.length > 0) return;
+  for (const name of ["kept", "events.jsonl", "run.json"]) await rm(join(path, name), { recursive: true, force: true });
+  await rmdir(path).catch(() => undefined); // Other files may stand there.
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function readConfig(path: string): Promise<string | undefined> {
@@ -70,7 +98,7 @@ async function readConfig(path: string): Promise<string | undefined> {
   }
 }
 
-/** The facts are written last: a part whose facts can be read is whole. */
+/** The facts are written last: a part whose facts can be read is whole. Infinity is written as `null`, which no fact is. */
 async function keepPart(stem: string, { facts, bytes }: KeptPart): Promise<void> {
   if (bytes) await writeAtomically(`${stem}.bin`, bytes);
   await writeAtomically(`${stem}.json`, JSON.stringify({ facts, hasBytes: bytes !== undefined }));
@@ -78,7 +106,7 @@ async function keepPart(stem: string, { facts, bytes }: KeptPart): Promise<void>
 
 async function loadPart(stem: string): Promise<KeptPart | undefined> {
   try {
-    const { facts, hasBytes } = JSON.parse(await readFile(`${stem}.json`, "utf8")) as {
+    const { facts, hasBytes } = JSON.parse(await readFile(`${stem}.json`, "utf8"), finite) as {
       facts: unknown;
       hasBytes: boolean;
     };
@@ -86,6 +114,10 @@ async function loadPart(stem: string): Promise<KeptPart | undefined> {
   } catch {
     return undefined;
   }
+}
+
+function finite(_: string, value: unknown): unknown {
+  return value === null ? Number.POSITIVE_INFINITY : value;
 }
 
 /** Keys are free text; a digest makes a file name of them. */

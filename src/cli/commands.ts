@@ -1,0 +1,51 @@
+/** @file The commands and the page that lists them. Each is loaded only when it is named. */
+import type { CommandEntry } from "./command.ts";
+
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  inspect: {
+    summary: "What a model is made of: nodes, parameters, multiply-accumulates, shapes",
+    load: async () => (await import("./inspect.ts")).command,
+  },
+  doctor: {
+    summary: "What this machine can run, and which forms pay on it",
+    load: async () => (await import("./doctor.ts")).command,
+  },
+  bench: {
+    summary: "Latency, throughput, memory and time per node of a model",
+    load: async () => (await import("./bench.ts")).command,
+  },
+  compare: {
+    summary: "Two models on the same inputs: size, latency ratio, agreement, accuracy",
+    load: async () => (await import("./compare.ts")).command,
+  },
+  quantize: {
+    summary: "Fewer bits: static, dynamic, weight-only or float16",
+    load: async () => (await import("./quantize.ts")).command,
+  },
+  accelerate: {
+    summary: "The fastest form of a model that stays right, found by measurement",
+    load: async () => (await import("./accelerate.ts")).command,
+  },
+  report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
+  demo: {
+    summary: "The whole job on an embedded model and data set",
+    load: async () => (await import("./demo.ts")).command,
+  },
+};
+
+/** What `lithe --help` prints. */
+export function helpText(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    "Usage: lithe <command> [arguments] [options]",
+    "",
+    "Makes neural networks run faster: an ONNX model in, a smaller and faster ONNX model out, proved by measurement.",
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    "Every command: --json (one object on stdout), --help. `lithe <command> --help` lists its options.",
+    "",
+  ].join("\n");
+}

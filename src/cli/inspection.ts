@@ -1,0 +1,60 @@
+/** @file Everything that can be said about a model without running it. */
+import { formatType, type Model, opsetOf, verify } from "../ir/index.ts";
+import { costOf, inferModel, type ModelCost } from "../ops/index.ts";
+
+/** The facts of `lithe inspect`, as `--json` prints them. */
+export type Inspection = ReturnType<typeof inspection>;
+
+/** `dims` gives lengths to symbolic dims. */
+export function inspection(model: Model, file: { sha256: string; bytes: number }, dims: ReadonlyMap<string, number>) {
+  const { types } = inferModel(model, { symbols: dims });
+  const cost = costOf(model, { dims });
+  const port = (value: Model["graph"]["inputs"][number]) => ({
+    name: value.name,
+    type: formatType(types.get(value) ?? value.type),
+  });
+  return {
+    ...file,
+    irVersion: model.irVersion,
+    opset: opsetOf(model),
+    domains: Object.fromEntries([...model.opsets].filter(([domain]) => domain !== "")),
+    producer: [model.producerName, model.producerVersion].filter(Boolean).join(" "),
+    nodes: model.graph.nodes.length,
+    parameters: cost.params,
+    macs: cost.macs,
+    weightBytes: cost.bytes.weights,
+    activationBytes: cost.bytes.activations,
+    unknownNodes: cost.unknown.length,
+    inputs: model.graph.inputs.filter((value) => !model.graph.initializers.has(value)).map(port),
+    outputs: model.graph.outputs.map(port),
+    operators: operatorCounts(cost),
+    layers: layerCosts(cost),
+    problems: verify(model),
+  };
+}
+
+function operatorCounts({ byNode }: ModelCost) {
+  const counts = new Map<string, { opType: string; nodes: number; parameters: number; macs: number }>();
+  for (const { opType, params, macs } of byNode) {
+    const entry = counts.get(opType) ?? { opType, nodes: 0, parameters: 0, macs: 0 };
+    counts.set(opType, {
+      opType,
+      nodes: entry.nodes + 1,
+      parameters: entry.parameters + params,
+      macs: entry.macs + (macs ?? 0),
+    });
+  }
+  return [...counts.values()].sort((a, b) => b.macs - a.macs || b.nodes - a.nodes);
+}
+
+function layerCosts({ byNode }: ModelCost) {
+  return byNode
+    .filter(({ params, macs }) => params > 0 || macs !== 0)
+    .map(({ node, opType, params, macs, bytes }) => ({
+      name: node.name || (node.outputs[0]?.name ?? ""),
+      opType,
+      parameters: params,
+      macs: macs ?? null,
+      weightBytes: bytes.weights,
+    }));
+}

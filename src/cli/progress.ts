@@ -1,0 +1,71 @@
+/** @file Progress: a bar with rate and time left on a terminal, JSON lines elsewhere. */
+import type { ProgressEvent } from "./command.ts";
+
+export interface Meter {
+  show(event: ProgressEvent): void;
+  /** Makes room for other text. */
+  clear(): void;
+}
+
+const WIDTH = 20;
+
+/** The text of a bar; without a total there is no bar and no time left. */
+export function progressText({ stage, done, total, detail }: ProgressEvent, perSecond: number): string {
+  const rate = perSecond > 0 ? `${perSecond.toFixed(1)}/s` : "";
+  const left = perSecond > 0 && total > 0 ? `${duration((total - done) / perSecond)} left` : "";
+  const filled = total > 0 ? Math.min(WIDTH, Math.round((WIDTH * done) / total)) : 0;
+  const bar = total > 0 ? `[${"#".repeat(filled)}${"-".repeat(WIDTH - filled)}] ${done}/${total}` : "";
+  const count = total === 0 && done > 0 ? String(done) : "";
+  const times = [rate, left].filter(Boolean).join(", ");
+  return [stage, bar, count, times, detail ?? ""].filter(Boolean).join(" ");
+}
+
+/** Redraws one line; `columns` is the width of the terminal. */
+export function bar(write: (text: string) => void, columns: () => number): Meter {
+  const started = new Map<string, { time: number; done: number }>();
+  let isDrawn = false;
+  return {
+    show(event) {
+      const now = Date.now();
+      const start = started.get(event.stage) ?? { time: now, done: event.done };
+      started.set(event.stage, start);
+      const perSecond = (event.done - start.done) / Math.max(1e-3, (now - start.time) / 1000);
+      write(`\r\u001b[2K${printable(progressText(event, perSecond)).slice(0, columns() - 1)}`);
+      isDrawn = true;
+    },
+    clear() {
+      if (isDrawn) write("\r\u001b[2K");
+      isDrawn = false;
+    },
+  };
+}
+
+/** One JSON line per change, at most four in a second for each stage; its end is always told. */
+export function lines(write: (text: string) => void): Meter {
+  const last = new Map<string, number>();
+  return {
+    show(event) {
+      const now = Date.now();
+      const isEnd = event.total > 0 && event.done >= event.total;
+      const isNew = !last.has(event.stage);
+      if (!isEnd && !isNew && now - last.get(event.stage)! < 250) return;
+      last.set(event.stage, now);
+      write(`${JSON.stringify({ type: "progress", ...event })}\n`);
+    },
+    clear: () => undefined,
+  };
+}
+
+function duration(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 90) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Text from models made harmless: control characters and escape sequences are shown, not sent. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
