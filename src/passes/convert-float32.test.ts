@@ -3,10 +3,11 @@ import { graphBuilder, model, numbersOf, tensorFromNumbers, verify } from "../ir
 import { evaluate } from "../runtime/reference/index.ts";
 import { convertFloat32 } from "./convert-float32.ts";
 
+/** The weight has the name that the pass would give to the input. */
 function halfModel(border: "float16" | "float32") {
   const g = graphBuilder();
   const x = g.input("x", border, ["n", 2]);
-  const w = g.constant("w", tensorFromNumbers("float16", [2, 2], [1, 0.5, -2, 3]));
+  const w = g.constant("x_float32", tensorFromNumbers("float16", [2, 2], [1, 0.5, -2, 3]));
   const half = border === "float16" ? x : g.op("Cast", [x], { to: 10 });
   const y = g.op("MatMul", [half, w]);
   g.output(border === "float16" ? y : g.op("Cast", [y], { to: 1 }), "y");

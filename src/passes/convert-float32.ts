@@ -10,6 +10,7 @@ import {
   type Model,
   makeNode,
   type Node,
+  namesOf,
   numbersOf,
   type Tensor,
   tensorFromNumbers,
@@ -95,10 +96,12 @@ function widenedNode(node: Node): Node {
 /** Casts behind float16 inputs and before float16 outputs of the main graph. */
 function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolean): Model {
   const { graph } = wide;
+  const scope = namesOf(wide);
+  const fresh = ({ name }: Value): Value => ({ name: scope.fresh(`${name}_float32`) });
   const casts: Node[] = [];
   const inner = new Map<Value, Value>();
   for (const input of graph.inputs.filter((value) => isHalf(value) && !graph.initializers.has(value))) {
-    const value: Value = { name: `${input.name}_float32` };
+    const value = fresh(input);
     inner.set(input, value);
     casts.push(makeNode("Cast", [input], [value], { name: value.name, attributes: { to: Number(single) } }));
   }
@@ -107,7 +110,7 @@ function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolea
   graph.outputs.forEach((output, i) => {
     const declared = before.graph.outputs[i]!;
     if (!isHalf(declared) || inner.has(output)) return;
-    const value: Value = { name: `${output.name}_float32` };
+    const value = fresh(output);
     outputs.set(output, value);
     last.push(makeNode("Cast", [value], [declared], { name: declared.name, attributes: { to: Number(half) } }));
   });
