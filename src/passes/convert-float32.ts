@@ -57,8 +57,8 @@ function hasHalfWeights(model: Model): boolean {
 
 function widenGraph(draft: Draft, isHalf: (value: Value) => boolean): void {
   for (const value of valuesOf(draft.graph)) {
-    if (!isHalf(value) || draft.graph.inputs.includes(value)) continue;
     const data = draft.graph.initializers.get(value);
+    if (!isHalf(value) || (!data && draft.graph.inputs.includes(value))) continue;
     if (data) draft.setInitializer(value, widened(data));
     if (value.type?.kind === "tensor") draft.substitute(value, { ...value, type: { ...value.type, dtype: "float32" } });
   }
