@@ -13,6 +13,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { openSession } from "../runtime/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
 import { gradient } from "./model-gradient.ts";
 
@@ -279,6 +280,33 @@ describe("emitted graphs", () => {
     const result = await gradient(model(g.build()), { of: "sum", wrt: ["x"] });
     const ones = run(result, new Map([["x", tensorFromNumbers("float32", [1, 1, 4, 4], new Array(16).fill(1))]]));
     expect(ones.get("x_grad")!.reduce((a, b) => a + b)).toBeCloseTo(8, 10);
+  });
+});
+
+describe("Dropout in training", () => {
+  it("passes the cotangent where the runtime's mask lets elements through, divided by what is kept", async () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", [64]);
+    const [ratio, training] = [tensorFromNumbers("float32", [], [0.25]), tensorFromNumbers("bool", [], [1])];
+    const y = g.op(
+      "Dropout",
+      [x, g.constant("ratio", ratio), g.constant("training", training)],
+      { seed: 7 },
+      { name: "y" },
+    );
+    g.output(y);
+    const result = await gradient(model(g.build()), { of: "y", wrt: ["x"], seed: "dy", keepOutputs: true });
+    await using session = await openSession(result);
+    const ones = tensorFromNumbers("float32", [64], new Array(64).fill(1));
+    const results = await session.run(
+      new Map([
+        ["x", ones],
+        ["dy", ones],
+      ]),
+    );
+    const [passed, slopes] = [numbersOf(results.get("y")!), numbersOf(results.get("x_grad")!)];
+    slopes.forEach((slope, i) => void expect(slope).toBeCloseTo(passed[i]!, 5));
+    expect(new Set([...slopes].map((slope) => slope.toFixed(4)))).toEqual(new Set(["0.0000", "1.3333"]));
   });
 });
 
