@@ -1,0 +1,46 @@
+/** @file Multi-head self-attention: Vaswani et al. (2017), arXiv:1706.03762. */
+import { UsageError } from "../errors.ts";
+import { tensorFromNumbers, type Value } from "../ir/index.ts";
+import type { Initialiser } from "./initialisers.ts";
+import { dropout, linear } from "./linear.ts";
+import { type Layers, lengthOf } from "./network.ts";
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** Whether a position sees only itself and those before it. The sequence then has a fixed length. */
+  readonly causal?: boolean;
+  readonly dropout?: number;
+  readonly weight?: Initialiser;
+  readonly biasInitial?: Initialiser;
+}
+
+/** softmax(QKᵀ/√d)·V per head over [batch, time, width], with linear layers before and after. */
+export function attention(
+  n: Layers,
+  x: Value,
+  { heads, causal = false, dropout: ratio, ...options }: AttentionOptions,
+): Value {
+  const width = lengthOf(x, -1);
+  if (width % heads !== 0) {
+    throw new UsageError("the heads do not divide the width", { expected: `a divisor of ${width}`, got: `${heads}` });
+  }
+  const size = width / heads;
+  const parts = n.ops("Split", [linear(n.scope("qkv"), x, 3 * width, options)], 3, { axis: -1, num_outputs: 3 });
+  const apart = (value: Value, perm: readonly number[]) =>
+    n.op("Transpose", [n.op("Reshape", [value, n.ints([0, 0, heads, size])])], { perm });
+  const [q, k, v] = [apart(parts[0]!, [0, 2, 1, 3]), apart(parts[1]!, [0, 2, 3, 1]), apart(parts[2]!, [0, 2, 1, 3])];
+  const scaled = n.op("MatMul", [n.op("Mul", [q, n.number(1 / Math.sqrt(size))]), k]);
+  const scores = causal ? n.op("Add", [scaled, causalMask(n, lengthOf(x, 1))]) : scaled;
+  const weights = dropout(n, n.op("Softmax", [scores], { axis: -1 }), ratio);
+  const mixed = n.op("Transpose", [n.op("MatMul", [weights, v])], { perm: [0, 2, 1, 3] });
+  const joined = n.op("Reshape", [mixed, n.ints([0, 0, width])]);
+  return dropout(n, linear(n.scope("out"), joined, width, options), ratio);
+}
+
+const HIDDEN = -1e9;
+
+function causalMask(n: Layers, length: number): Value {
+  const at = (i: number) => (i % length > Math.floor(i / length) ? HIDDEN : 0);
+  const values = Float32Array.from({ length: length * length }, (_, i) => at(i));
+  return n.constant("causal_mask", tensorFromNumbers("float32", [1, 1, length, length], values));
+}

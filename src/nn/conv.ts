@@ -1,0 +1,59 @@
+/** @file Convolutions and pooling over [batch, channels, height, width]. */
+import type { Value } from "../ir/index.ts";
+import { fanInUniform, type Initialiser } from "./initialisers.ts";
+import { type Layers, lengthOf } from "./network.ts";
+
+export interface ConvOptions {
+  readonly kernel: number;
+  readonly stride?: number;
+  /** On every side; by default what keeps the size at stride 1 with an odd kernel. */
+  readonly padding?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly weight?: Initialiser;
+}
+
+export function conv(n: Layers, x: Value, channels: number, options: ConvOptions): Value {
+  const { kernel, stride = 1, dilation = 1, groups = 1, bias = true } = options;
+  const { padding = (dilation * (kernel - 1)) >> 1 } = options;
+  const inner = lengthOf(x, 1) / groups;
+  const fanIn = inner * kernel * kernel;
+  const weight = n.parameter("weight", [channels, inner, kernel, kernel], options.weight ?? fanInUniform(fanIn));
+  const shift = bias ? n.parameter("bias", [channels], fanInUniform(fanIn)) : undefined;
+  return n.op("Conv", shift ? [x, weight, shift] : [x, weight], {
+    kernel_shape: [kernel, kernel],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+    dilations: [dilation, dilation],
+    group: groups,
+  });
+}
+
+export interface PoolOptions {
+  readonly kernel: number;
+  /** The kernel by default. */
+  readonly stride?: number;
+  readonly padding?: number;
+}
+
+export function maxPool(n: Layers, x: Value, options: PoolOptions): Value {
+  return pool(n, "MaxPool", x, options);
+}
+
+export function averagePool(n: Layers, x: Value, options: PoolOptions): Value {
+  return pool(n, "AveragePool", x, options);
+}
+
+/** [batch, channels, …] → [batch, channels]. */
+export function globalAveragePool(n: Layers, x: Value): Value {
+  return n.op("Flatten", [n.op("GlobalAveragePool", [x])], { axis: 1 });
+}
+
+function pool(n: Layers, opType: string, x: Value, { kernel, stride = kernel, padding = 0 }: PoolOptions): Value {
+  return n.op(opType, [x], {
+    kernel_shape: [kernel, kernel],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+  });
+}

@@ -1,0 +1,40 @@
+/** @file Embeddings and positional encodings. */
+import { tensorFromNumbers, type Value } from "../ir/index.ts";
+import { type Initialiser, normal } from "./initialisers.ts";
+import { type Layers, lengthOf } from "./network.ts";
+
+export interface Embedded {
+  readonly value: Value;
+  /** [vocabulary, width], for a tied head. */
+  readonly table: Value;
+}
+
+/** Rows of a table by int64 ids: [...] → [..., width]. */
+export function embedding(
+  n: Layers,
+  ids: Value,
+  {
+    vocabulary,
+    width,
+    weight = normal(1),
+  }: { readonly vocabulary: number; readonly width: number; readonly weight?: Initialiser },
+): Embedded {
+  const table = n.parameter("table", [vocabulary, width], weight);
+  return { table, value: n.op("Gather", [table, ids], { axis: 0 }) };
+}
+
+/** Adds a learned vector per position to [batch, time, width] of fixed time. */
+export function learnedPositions(n: Layers, x: Value, weight: Initialiser = normal(0.02)): Value {
+  return n.op("Add", [x, n.parameter("positions", [lengthOf(x, 1), lengthOf(x, 2)], weight)]);
+}
+
+/** Adds sines and cosines of wavelengths from 2π to 10000·2π: Vaswani et al. (2017), arXiv:1706.03762. */
+export function sinusoidalPositions(n: Layers, x: Value): Value {
+  const [length, width] = [lengthOf(x, 1), lengthOf(x, 2)];
+  const at = (position: number, i: number) => {
+    const angle = position / 10000 ** ((2 * Math.floor(i / 2)) / width);
+    return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  };
+  const values = Float32Array.from({ length: length * width }, (_, i) => at(Math.floor(i / width), i % width));
+  return n.op("Add", [x, n.constant("positions", tensorFromNumbers("float32", [1, length, width], values))]);
+}

@@ -1,0 +1,42 @@
+/** @file Affine layers. */
+import type { Value } from "../ir/index.ts";
+import { fanInUniform, type Initialiser } from "./initialisers.ts";
+import { type Layers, lengthOf } from "./network.ts";
+
+export interface LinearOptions {
+  readonly bias?: boolean;
+  readonly weight?: Initialiser;
+  readonly biasInitial?: Initialiser;
+}
+
+/** y = x·W + b over the last axis; W is [in, out]. */
+export function linear(n: Layers, x: Value, features: number, options: LinearOptions = {}): Value {
+  const fanIn = lengthOf(x, -1);
+  const { bias = true, weight = fanInUniform(fanIn), biasInitial = fanInUniform(fanIn) } = options;
+  const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, features], weight)]);
+  return bias ? n.op("Add", [product, n.parameter("bias", [features], biasInitial)]) : product;
+}
+
+export interface MlpOptions {
+  readonly hidden: number;
+  /** An ONNX operator of one input; `Gelu` by default. */
+  readonly activation?: string;
+  readonly dropout?: number;
+  readonly weight?: Initialiser;
+  readonly biasInitial?: Initialiser;
+}
+
+/** Two linear layers with an activation in between, back to the width of the input. */
+export function mlpBlock(
+  n: Layers,
+  x: Value,
+  { hidden, activation = "Gelu", dropout: ratio, ...options }: MlpOptions,
+): Value {
+  const inner = n.op(activation, [linear(n.scope("in"), x, hidden, options)]);
+  return dropout(n, linear(n.scope("out"), inner, lengthOf(x, -1), options), ratio);
+}
+
+/** Drops elements in training with probability `ratio` and scales the rest; does nothing otherwise. */
+export function dropout(n: Layers, x: Value, ratio: number | undefined): Value {
+  return ratio ? n.op("Dropout", [x, n.number(ratio)]) : x;
+}

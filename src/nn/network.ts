@@ -1,0 +1,91 @@
+/** @file Defining networks: a scoped builder that makes parameters with their initial values. */
+import { ShapeError } from "../errors.ts";
+import {
+  type BuilderAttributes,
+  type DataType,
+  type Dims,
+  type GraphBuilder,
+  graphBuilder,
+  int64s,
+  type Model,
+  model,
+  scalar,
+  TARGET_OPSET,
+  type Tensor,
+  tensor,
+  type Value,
+} from "../ir/index.ts";
+import { builderInference } from "../ops/index.ts";
+import type { Initialiser } from "./initialisers.ts";
+
+/** Where initial values come from; `random(seed)` of the data folder is one. */
+export interface RandomSource {
+  /** Uniform in [0, 1). */
+  uniform(): number;
+  /** Standard normal. */
+  normal(): number;
+}
+
+export interface Layers {
+  /** Adds a node with one output. */
+  op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
+  /** Adds a node with `count` outputs. */
+  ops(opType: string, inputs: readonly (Value | undefined)[], count: number, attributes?: BuilderAttributes): Value[];
+  input(name: string, dtype: DataType, dims: Dims): Value;
+  /** A trainable float32 tensor. Its name is unique under the scope. */
+  parameter(name: string, dims: readonly number[], initial: Initialiser): Value;
+  /** An initializer that no gradient trains: a running statistic. */
+  statistic(name: string, value: Tensor): Value;
+  /** A `Constant` node, which is part of the formula and never taken for a parameter: a mask, a table of sines. */
+  constant(name: string, value: Tensor): Value;
+  /** A float32 scalar. */
+  number(x: number): Value;
+  /** An int64 list, for shapes and axes. */
+  ints(list: readonly number[]): Value;
+  /** The same builder under a longer prefix: `block1/`. */
+  scope(name: string): Layers;
+  output(value: Value, name: string): void;
+}
+
+/**
+ * Builds a model of opset 21. Initial values are drawn in the order in which parameters are made, so the same source
+ * gives the same model.
+ */
+export function network(source: RandomSource, build: (n: Layers) => void): Model {
+  const g = graphBuilder({ infer: builderInference(TARGET_OPSET) });
+  build(layersOver(g, source));
+  return model(g.build());
+}
+
+function layersOver(g: GraphBuilder, source: RandomSource): Layers {
+  return {
+    op: (opType, inputs, attributes) => g.op(opType, inputs, attributes),
+    ops: (opType, inputs, count, attributes) => g.ops(opType, inputs, count, attributes),
+    input: (name, dtype, dims) => g.input(name, dtype, dims),
+    parameter: (name, dims, initial) => g.constant(name, tensor("float32", dims, initial(dims, source))),
+    statistic: (name, value) => g.constant(name, value),
+    constant: (name, value) => g.op("Constant", [], { value }, { name }),
+    number: (x) => g.constant("number", scalar("float32", x)),
+    ints: (list) => g.constant("ints", int64s(list)),
+    scope: (name) => layersOver(g.scope(`${name}/`), source),
+    output: (value, name) => g.output(value, name),
+  };
+}
+
+/** The dims of a value. */
+export function dimsOf(x: Value): Dims {
+  if (x.type?.kind === "tensor" && x.type.dims) return x.type.dims;
+  throw new ShapeError("a layer needs an input of known rank", { where: `value ${JSON.stringify(x.name)}` });
+}
+
+/** The length of an axis, which has to be a number. */
+export function lengthOf(x: Value, axis: number): number {
+  const dims = dimsOf(x);
+  const length = dims[axis < 0 ? axis + dims.length : axis];
+  if (typeof length === "number") return length;
+  throw new ShapeError("a layer needs an axis of fixed length", {
+    expected: `a number on axis ${axis}`,
+    got: `[${dims.join(", ")}]`,
+    where: `value ${JSON.stringify(x.name)}`,
+  });
+}

@@ -1,0 +1,51 @@
+/** @file Normalisations. */
+import { float, tensorFromNumbers, type Value } from "../ir/index.ts";
+import { type Initialiser, ones, zeros } from "./initialisers.ts";
+import { type Layers, lengthOf } from "./network.ts";
+
+export interface NormOptions {
+  readonly epsilon?: number;
+  /** Initial scale; ones by default. */
+  readonly scale?: Initialiser;
+}
+
+/** Over the batch and all positions, per channel (axis 1); with running statistics. */
+export function batchNorm(
+  n: Layers,
+  x: Value,
+  { epsilon = 1e-5, scale = ones, momentum = 0.9 }: NormOptions & { readonly momentum?: number } = {},
+): Value {
+  const channels = lengthOf(x, 1);
+  const statistic = (name: string, start: number) =>
+    n.statistic(name, tensorFromNumbers("float32", [channels], new Array<number>(channels).fill(start)));
+  const inputs = [x, n.parameter("scale", [channels], scale), n.parameter("bias", [channels], zeros)];
+  return n.op("BatchNormalization", [...inputs, statistic("mean", 0), statistic("variance", 1)], {
+    epsilon: float(epsilon),
+    momentum: float(momentum),
+  });
+}
+
+/** Over the last axis. */
+export function layerNorm(n: Layers, x: Value, { epsilon = 1e-5, scale = ones }: NormOptions = {}): Value {
+  const width = lengthOf(x, -1);
+  const inputs = [x, n.parameter("scale", [width], scale), n.parameter("bias", [width], zeros)];
+  return n.op("LayerNormalization", inputs, { axis: -1, epsilon: float(epsilon) });
+}
+
+/** Over groups of channels (axis 1) and all positions: Wu and He (2018), arXiv:1803.08494. */
+export function groupNorm(
+  n: Layers,
+  x: Value,
+  { groups, epsilon = 1e-5, scale = ones }: NormOptions & { readonly groups: number },
+): Value {
+  const channels = lengthOf(x, 1);
+  const inputs = [x, n.parameter("scale", [channels], scale), n.parameter("bias", [channels], zeros)];
+  return n.op("GroupNormalization", inputs, { num_groups: groups, epsilon: float(epsilon) });
+}
+
+/** x / √(mean x² + ε) · scale over the last axis: Zhang and Sennrich (2019), arXiv:1910.07467. */
+export function rmsNorm(n: Layers, x: Value, { epsilon = 1e-5, scale = ones }: NormOptions = {}): Value {
+  const square = n.op("ReduceMean", [n.op("Mul", [x, x]), n.ints([-1])], { keepdims: 1 });
+  const unit = n.op("Div", [x, n.op("Sqrt", [n.op("Add", [square, n.number(epsilon)])])]);
+  return n.op("Mul", [unit, n.parameter("scale", [lengthOf(x, -1)], scale)]);
+}

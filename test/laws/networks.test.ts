@@ -1,0 +1,143 @@
+/** @file Every network: valid, of the stated size, the same for the same seed, and it learns a batch on ONNX Runtime. */
+import { describe, expect, it } from "vitest";
+import { random } from "../../src/data/index.ts";
+import {
+  isSparse,
+  type Model,
+  numbersOf,
+  printModel,
+  sizeOf,
+  type Tensor,
+  tensorFromNumbers,
+  verify,
+} from "../../src/ir/index.ts";
+import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
+import { openSession, resideIn } from "../../src/runtime/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { adamw, crossEntropy, trainingStep } from "../../src/train/index.ts";
+
+interface Small {
+  readonly make: (seed: number) => Model;
+  readonly input: string;
+  readonly dims: readonly number[];
+  /** Ids below this; floats when absent. */
+  readonly ids?: number;
+  readonly labelDims: readonly number[];
+  readonly axis: number;
+}
+
+const small: Record<ModelName, Small> = {
+  mlp: {
+    make: (seed) => mlp(random(seed), { input: [1, 4, 4], hidden: [8, 8], classes: 3, dropout: 0.1 }),
+    input: "input",
+    dims: [6, 1, 4, 4],
+    labelDims: [6],
+    axis: 1,
+  },
+  lenet: {
+    make: (seed) => lenet(random(seed), { size: 16, classes: 3 }),
+    input: "input",
+    dims: [6, 1, 16, 16],
+    labelDims: [6],
+    axis: 1,
+  },
+  resnet: {
+    make: (seed) => resnet(random(seed), { depth: 8, width: 4, size: 8, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  vit: {
+    make: (seed) => vit(random(seed), { size: 8, patch: 4, width: 12, depth: 2, classes: 3, dropPath: 0.1 }),
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  gpt: {
+    make: (seed) => gpt(random(seed), { vocabulary: 7, context: 5, width: 8, depth: 1, heads: 2 }),
+    input: "ids",
+    dims: [3, 5],
+    ids: 7,
+    labelDims: [3, 5],
+    axis: -1,
+  },
+};
+
+function sample({ dims, ids }: Small): Tensor {
+  const source = random(1);
+  const numbers = Array.from({ length: sizeOf(dims) }, () => (ids ? source.below(ids) : source.normal()));
+  return tensorFromNumbers(ids ? "int64" : "float32", dims, numbers);
+}
+
+function parameterCount({ graph }: Model): number {
+  const kept = [...graph.initializers].filter(([{ name }]) => /(weight|bias|scale|table|positions)$/.test(name));
+  return kept.reduce((sum, [, data]) => sum + (isSparse(data) ? 0 : sizeOf(data.dims)), 0);
+}
+
+describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
+  const entry = small[name];
+
+  it("is valid, and the same for the same seed alone", () => {
+    expect(verify(entry.make(1))).toEqual([]);
+    expect(printModel(entry.make(1))).toBe(printModel(entry.make(1)));
+    expect(printModel(entry.make(1))).not.toBe(printModel(entry.make(2)));
+  });
+
+  it("runs on ONNX Runtime as in float64", async () => {
+    const built = entry.make(1);
+    const feeds = new Map([[entry.input, sample(entry)]]);
+    await using session = await openSession(built);
+    const logits = numbersOf((await session.run(feeds)).get("logits")!);
+    const expected = numbersOf(evaluate(built, feeds).get("logits")!);
+    for (const [i, x] of logits.entries()) expect(x).toBeCloseTo(expected[i]!, 4);
+  });
+
+  it("has no trained number that is not a parameter", () => {
+    const step = trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: "sgd" });
+    const parameters = step.state.filter(({ kind }) => kind === "parameter");
+    expect(parameters.reduce((sum, { initial }) => sum + sizeOf(initial.dims), 0)).toBe(parameterCount(entry.make(1)));
+  });
+
+  it("learns a batch by heart", async () => {
+    const step = trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw() });
+    const labels = tensorFromNumbers(
+      "int64",
+      entry.labelDims,
+      Array.from({ length: sizeOf(entry.labelDims) }, (_, i) => i % 3),
+    );
+    const initial = new Map(step.state.map(({ name, initial }) => [name, initial]));
+    const next = new Map(step.state.map(({ name, output }) => [name, output]));
+    await using session = await openSession(step.model);
+    const state = await resideIn(session, initial, next);
+    const losses: number[] = [];
+    for (let i = 1; i <= 40; i++) {
+      const feeds = new Map([
+        [entry.input, sample(entry)],
+        [step.labels, labels],
+        [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
+        [step.step, tensorFromNumbers("int64", [], [i])],
+        ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
+      ]);
+      const [results] = await state.advance([feeds], { fetches: [step.loss] });
+      losses.push(numbersOf(results!.get(step.loss)!)[0]!);
+    }
+    expect(Math.min(...losses.slice(-5))).toBeLessThan(losses[0]! / 3);
+  });
+});
+
+describe("sizes", () => {
+  it("are those of the papers", () => {
+    expect(parameterCount(lenet(random(1)))).toBe(61_706);
+    expect(parameterCount(resnet(random(1)))).toBe(272_474);
+    expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
+    expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
+  });
+
+  it("that are impossible are refused", () => {
+    expect(() => resnet(random(1), { depth: 21 })).toThrow(/no ResNet of this depth/);
+    expect(() => vit(random(1), { patch: 5 })).toThrow(/patches do not cover/);
+    expect(() => vit(random(1), { heads: 5 })).toThrow(/heads do not divide/);
+  });
+});
