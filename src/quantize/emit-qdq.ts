@@ -1,0 +1,148 @@
+/** @file The nodes and constants of quantization, one function for each, with the names of ONNX Runtime's own tools. */
+import {
+  floatsOf,
+  type Initializer,
+  makeNode,
+  type Names,
+  type Node,
+  scalar,
+  type Tensor,
+  tensorFromNumbers,
+  tensorType,
+  type Value,
+} from "../ir/index.ts";
+import {
+  groupParameters,
+  type Parameters,
+  type QuantizedTensor,
+  type QuantizedType,
+  quantizedParts,
+  quantizeValue,
+  roundedTo,
+  typeLimits,
+} from "./scheme.ts";
+
+/** What is written so far. */
+export interface Emission {
+  readonly scope: Names;
+  readonly activation: QuantizedType;
+  readonly nodes: Node[];
+  readonly initializers: Map<Value, Initializer>;
+}
+
+/** Constants of a pair. */
+export interface EmittedParameters {
+  readonly scale: Value;
+  readonly zeroPoint?: Value;
+}
+
+function store({ scope, initializers }: Emission, name: string, tensor: Tensor): Value {
+  const value = { name: scope.fresh(name), type: tensorType(tensor.dtype, tensor.dims) };
+  initializers.set(value, tensor);
+  return value;
+}
+
+/** Scale and zero point of an activation. */
+export function emitParameters(
+  emission: Emission,
+  name: string,
+  { scale, zeroPoint }: Parameters,
+): Required<EmittedParameters> {
+  return {
+    scale: store(emission, `${name}_scale`, scalar("float32", scale)),
+    zeroPoint: store(emission, `${name}_zero_point`, scalar(emission.activation, zeroPoint)),
+  };
+}
+
+/** The zero point alone, as what an integer is padded with. */
+export function emitZeroPoint(emission: Emission, name: string, { zeroPoint }: Parameters): Value {
+  return store(emission, name, scalar(emission.activation, zeroPoint));
+}
+
+export function emitQuantize(
+  emission: Emission,
+  name: string,
+  source: Value,
+  { scale, zeroPoint }: Required<EmittedParameters>,
+): Value {
+  const output = {
+    name: emission.scope.fresh(`${name}_QuantizeLinear_Output`),
+    type: tensorType(emission.activation),
+  };
+  emission.nodes.push(
+    makeNode("QuantizeLinear", [source, scale, zeroPoint], [output], { name: `${name}_QuantizeLinear` }),
+  );
+  return output;
+}
+
+export interface DequantizeOptions {
+  /** The value to make; a new one when absent. */
+  readonly target?: Value | undefined;
+  readonly axis?: number | undefined;
+}
+
+export function emitDequantize(
+  { scope, nodes }: Emission,
+  name: string,
+  q: Value,
+  { scale, zeroPoint }: EmittedParameters,
+  { target, axis }: DequantizeOptions = {},
+): Value {
+  const output = target ?? { name: scope.fresh(`${name}_DequantizeLinear_Output`) };
+  const inputs = zeroPoint ? [q, scale, zeroPoint] : [q, scale];
+  nodes.push(
+    makeNode("DequantizeLinear", inputs, [output], { name: `${name}_DequantizeLinear`, attributes: { axis } }),
+  );
+  return output;
+}
+
+/** A quantized constant and the reals that it stands for. */
+export function emitWeight(emission: Emission, name: string, q: QuantizedTensor): Value {
+  const { data, scale, zeroPoint } = quantizedParts(q);
+  const parameters = {
+    scale: store(emission, `${name}_scale`, scale),
+    zeroPoint: store(emission, `${name}_zero_point`, zeroPoint),
+  };
+  const { granularity } = q.scheme;
+  const axis = granularity.kind === "tensor" ? undefined : granularity.axis;
+  return emitDequantize(emission, name, store(emission, `${name}_quantized`, data), parameters, { axis });
+}
+
+/** A float constant that an integer node reads, on the activations' type. */
+export function emitConstant(emission: Emission, name: string, tensor: Tensor): Value {
+  const { activation } = emission;
+  const scheme = { dtype: activation, symmetric: false, granularity: { kind: "tensor" } } as const;
+  const reals = floatsOf(tensor);
+  const parameters = groupParameters(reals, tensor.dims, scheme);
+  const values = Int32Array.from(reals, (real) => quantizeValue(real, parameters[0]!, typeLimits(activation)));
+  return emitWeight(emission, name, { dims: tensor.dims, scheme, values, parameters });
+}
+
+/** int32 with scale `s_x s_w` and zero point 0, as the integer kernels add it. */
+export function emitBias(
+  emission: Emission,
+  name: string,
+  bias: Float64Array,
+  inputScale: number,
+  weight: QuantizedTensor,
+): Value {
+  const scales = weight.parameters.map(({ scale }) => Math.fround(Math.fround(inputScale) * Math.fround(scale)));
+  const perChannel = scales.length > 1;
+  const integers = bias.map((real, i) => roundedTo(real / scales[perChannel ? i : 0]!, 32));
+  const scale = tensorFromNumbers("float32", perChannel ? [scales.length] : [], scales);
+  const parameters = { scale: store(emission, `${name}_quantized_scale`, scale) };
+  const data = store(emission, `${name}_quantized`, tensorFromNumbers("int32", [bias.length], integers));
+  return emitDequantize(emission, name, data, parameters, { axis: perChannel ? 0 : undefined });
+}
+
+/** A one-by-one convolution that gives back its input: integers 1 with scale 1 on the diagonal. */
+export function emitIdentity(emission: Emission, name: string, input: Value, channels: number): Value {
+  const values = Int32Array.from({ length: channels ** 2 }, (_, i) => (i % (channels + 1) === 0 ? 1 : 0));
+  const scheme = { dtype: "int8", symmetric: true, granularity: { kind: "tensor" } } as const;
+  const parameters = [{ scale: 1, zeroPoint: 0 }];
+  const dims = [channels, channels, 1, 1];
+  const weight = emitWeight(emission, `${name}_anchor`, { dims, scheme, values, parameters });
+  const output = { name: emission.scope.fresh(`${name}_anchored`) };
+  emission.nodes.push(makeNode("Conv", [input, weight], [output], { name: output.name }));
+  return output;
+}
