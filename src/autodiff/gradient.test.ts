@@ -187,16 +187,11 @@ function shape(g: GraphBuilder, dims: readonly number[]): Value {
   return g.constant("shape", tensorFromNumbers("int64", [dims.length], dims));
 }
 
-function fixed(g: GraphBuilder, dims: readonly number[]): Value {
+function fixed(g: GraphBuilder, dims: readonly number[], name = "fixed"): Value {
   const count = dims.reduce((n, d) => n * d, 1);
-  return g.constant(
-    "fixed",
-    tensorFromNumbers(
-      "float32",
-      dims,
-      Array.from({ length: count }, (_, i) => 0.4 + i / 7),
-    ),
-  );
+  const phase = [...name].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+  const values = Array.from({ length: count }, (_, i) => 0.7 + Math.sin(1.3 * i + phase) / 2);
+  return g.constant(name, tensorFromNumbers("float32", dims, values));
 }
 
 function image(g: GraphBuilder, x: Value): Value {
@@ -280,6 +275,63 @@ describe("emitted graphs", () => {
     const result = await gradient(model(g.build()), { of: "sum", wrt: ["x"] });
     const ones = run(result, new Map([["x", tensorFromNumbers("float32", [1, 1, 4, 4], new Array(16).fill(1))]]));
     expect(ones.get("x_grad")!.reduce((a, b) => a + b)).toBeCloseTo(8, 10);
+  });
+});
+
+/**
+ * A small convolutional network with a loss; `batch` may be symbolic. No two constants are equal: ONNX Runtime would merge them,
+ * and BatchNormalization in training mode writes its running statistics into the constants that it reads.
+ */
+function network(batch: number | string): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [batch, 2, 8, 8]);
+  const labels = g.input("labels", "int64", [batch]);
+  const stem = g.op("Conv", [x, fixed(g, [8, 2, 3, 3], "w1"), fixed(g, [8], "b1")], { pads: [1, 1, 1, 1] });
+  const one = (name: string) => fixed(g, [8], name);
+  const [normal] = g.ops("BatchNormalization", [stem, one("s"), one("t"), one("m"), one("v")], 3, { training_mode: 1 });
+  const pooled = g.op("MaxPool", [g.op("Relu", [normal])], {
+    kernel_shape: [3, 3],
+    strides: [2, 2],
+    pads: [1, 1, 1, 1],
+  });
+  const mixed = g.op("Conv", [pooled, fixed(g, [8, 2, 3, 3], "w2")], { group: 4, pads: [1, 1, 1, 1] });
+  const small = g.op("AveragePool", [g.op("Add", [mixed, pooled])], { kernel_shape: [2, 2], strides: [2, 2] });
+  const tokens = g.op("Transpose", [g.op("Reshape", [small, shape(g, [0, 8, -1])])], { perm: [0, 2, 1] });
+  const gathered = g.op("Gather", [tokens, g.constant("first", tensorFromNumbers("int64", [], [0]))], { axis: 1 });
+  const attended = g.op("LayerNormalization", [g.op("MatMul", [tokens, fixed(g, [8, 8], "w3")]), fixed(g, [8], "g")]);
+  const summed = g.op("Add", [g.op("ReduceMean", [attended, shape(g, [1])], { keepdims: 0 }), gathered]);
+  const scores = g.op("Gemm", [g.op("Flatten", [summed]), fixed(g, [8, 5], "w4"), fixed(g, [5], "b4")]);
+  g.output(g.op("SoftmaxCrossEntropyLoss", [scores, labels]), "loss");
+  return model(g.build());
+}
+
+describe("a network whose batch is symbolic", () => {
+  it("has the gradients that it has for each batch, on the reference and on ONNX Runtime", async () => {
+    const open = network("batch");
+    const parameters = [...open.graph.initializers].filter(([, data]) => "dtype" in data && data.dtype === "float32");
+    const wrt = parameters.map(([{ name }]) => name).filter((name) => name !== "m" && name !== "v");
+    const symbolic = await gradient(open, { of: "loss", wrt, keepOutputs: true });
+    await using session = await openSession(symbolic, { threads: 2 });
+    for (const batch of [1, 3]) {
+      const pixels = Array.from({ length: batch * 128 }, (_, i) => Math.sin(i * i));
+      const feeds = new Map([
+        ["x", tensorFromNumbers("float32", [batch, 2, 8, 8], pixels)],
+        [
+          "labels",
+          tensorFromNumbers(
+            "int64",
+            [batch],
+            Array.from({ length: batch }, (_, i) => (2 * i) % 5),
+          ),
+        ],
+      ]);
+      const expected = run(await gradient(network(batch), { of: "loss", wrt, keepOutputs: true }), feeds);
+      const onRuntime = await session.run(feeds);
+      for (const [name, values] of run(symbolic, feeds)) {
+        values.forEach((x, i) => void expect(x, name).toBeCloseTo(expected.get(name)![i]!, 9));
+        numbersOf(onRuntime.get(name)!).forEach((x, i) => void expect(x, name).toBeCloseTo(values[i]!, 3));
+      }
+    }
   });
 });
 
