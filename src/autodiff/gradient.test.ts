@@ -280,7 +280,7 @@ describe("emitted graphs", () => {
 
 /**
  * A small convolutional network with a loss; `batch` may be symbolic. No two constants are equal: ONNX Runtime would merge them,
- * and BatchNormalization in training mode writes its running statistics into the constants that it reads.
+ * and BatchNormalization in training mode writes running statistics that nothing reads into the constants that it reads.
  */
 function network(batch: number | string): Model {
   const g = graphBuilder();
