@@ -22,6 +22,8 @@ export interface ExperimentContext {
   /** Parts that were finished by an interrupted run: a key is done once, whatever happens. */
   once<T>(key: string, work: () => Promise<T>): Promise<T>;
   log(line: string): void;
+  /** Keeps a file for other tools in the folder that `--keep` names; without it, nothing is kept. */
+  keep(name: string, bytes: Uint8Array): Promise<void>;
 }
 
 export interface Recorded<R = unknown> {

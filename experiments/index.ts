@@ -5,6 +5,7 @@ import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fuzzing } from "./fuzz.ts";
+import { ptq } from "./ptq.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
 export const experiments: readonly Experiment<any>[] = [accelerateModels, counts, conformance, codec, fuzzing];

@@ -143,7 +143,7 @@ async function run(context: ExperimentContext): Promise<readonly Outcome[]> {
   return outcomes;
 }
 
-async function one(subject: Subject, weightBits: 7 | 8, { shared }: ExperimentContext): Promise<Outcome> {
+async function one(subject: Subject, weightBits: 7 | 8, { shared, keep }: ExperimentContext): Promise<Outcome> {
   const original = await loadModel(`${shared}/models/${subject.model}.onnx`);
   const { model: cleaned } = await cleanup({ evaluate: evaluateWith(openSession) }).run(original);
   const { calibration, evaluation } = await subject.data(shared);
@@ -159,6 +159,7 @@ async function one(subject: Subject, weightBits: 7 | 8, { shared }: ExperimentCo
     calibration: () => feedsOf(calibration, subject.batch, input),
   });
   const seconds = (performance.now() - began) / 1000;
+  await keep(`${subject.model}.lithe-w${weightBits}.onnx`, encodeModel(model));
   const comparison = await compared(original, model, evaluation, first, input);
   return {
     model: subject.model,
@@ -178,7 +179,7 @@ async function firstOf(feeds: AsyncIterable<Feeds>): Promise<Feeds> {
 }
 
 async function compared(original: Model, model: Model, evaluation: Dataset, first: Feeds, input: string) {
-  const options = { threads: 1 } as const;
+  const options = { threads: 1, stock: true } as const;
   await using a = await openSession(original, options);
   await using b = await openSession(model, options);
   const labelled = async function* () {

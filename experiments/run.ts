@@ -5,6 +5,7 @@
  *     npm run experiment page
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { writeAtomically } from "../src/atomic-file.ts";
 import { UsageError } from "../src/errors.ts";
@@ -15,7 +16,11 @@ import { pagePath, resultsFolder, resultsPage } from "./page.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { shared: { type: "string", default: "../shared" }, fresh: { type: "boolean", default: false } },
+  options: {
+    shared: { type: "string", default: "../shared" },
+    fresh: { type: "boolean", default: false },
+    keep: { type: "string" },
+  },
 });
 
 const [name] = positionals;
@@ -57,6 +62,9 @@ function context(experiment: string): ExperimentContext {
   return {
     shared: values.shared,
     log: (line) => console.error(line),
+    async keep(file, bytes) {
+      if (values.keep !== undefined) await writeAtomically(join(values.keep, file), bytes);
+    },
     async once<T>(key: string, work: () => Promise<T>): Promise<T> {
       if (parts.has(key)) return parts.get(key) as T;
       const result = await work();
