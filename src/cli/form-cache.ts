@@ -3,9 +3,25 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { z } from "zod";
 import { writeAtomically } from "../atomic-file.ts";
 import type { FormTable } from "../quantize/index.ts";
 import { describeHardware, type ExecutionProvider } from "../runtime/index.ts";
+
+/** As much of a table as reading it relies on. */
+const schema = z.looseObject({
+  ep: z.string(),
+  threads: z.number(),
+  entries: z.array(
+    z.looseObject({
+      product: z.string(),
+      form: z.string(),
+      ratio: z.number().optional(),
+      spread: z.tuple([z.number(), z.number()]).optional(),
+      reason: z.string().optional(),
+    }),
+  ),
+});
 
 export async function keepFormTable(table: FormTable): Promise<string> {
   const path = await cachePath(table.ep, table.threads);
@@ -16,8 +32,9 @@ export async function keepFormTable(table: FormTable): Promise<string> {
 /** The table measured earlier for this machine; `undefined` when there is none or it cannot be read. */
 export async function knownFormTable(ep: ExecutionProvider, threads: number): Promise<FormTable | undefined> {
   try {
-    const table = JSON.parse(await readFile(await cachePath(ep, threads), "utf8")) as FormTable;
-    return table.ep === ep && table.threads === threads && Array.isArray(table.entries) ? table : undefined;
+    const table: unknown = JSON.parse(await readFile(await cachePath(ep, threads), "utf8"));
+    const { success, data } = schema.safeParse(table);
+    return success && data.ep === ep && data.threads === threads ? (data as unknown as FormTable) : undefined;
   } catch {
     return undefined;
   }

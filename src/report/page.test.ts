@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { JobReport } from "./facts.ts";
 import { html } from "./markup.ts";
 import { reportPage } from "./page.ts";
+import { parseReport } from "./parse.ts";
 import { niceTicks } from "./scale.ts";
 import { squarify } from "./treemap.ts";
 
@@ -87,6 +88,48 @@ describe("the report page", () => {
         expect(tags(reportPage(report(name)))).toBe(plain);
       }),
     );
+  });
+});
+
+describe("a written report", () => {
+  it("is read back as it was, and makes the same page", () => {
+    const facts = report("model.onnx");
+    const read = parseReport(JSON.stringify(facts), "report.json");
+    expect(read).toEqual(facts);
+    expect(reportPage(read)).toBe(reportPage(facts));
+  });
+
+  it("keeps distances that are infinite", () => {
+    const facts = report("model.onnx");
+    const agreement = { ...facts.chosen.agreement, relative: Number.POSITIVE_INFINITY };
+    const infinite: JobReport = { ...facts, chosen: { ...facts.chosen, agreement } };
+    expect(parseReport(JSON.stringify(infinite), "report.json")).toEqual(infinite);
+  });
+
+  it.each([
+    ["not json", "not JSON"],
+    ["[]", "fields that it should"],
+    [JSON.stringify({ ...report("m"), seed: "one" }), "seed"],
+  ])("is refused when it is something else: %.20s", (text, reason) => {
+    expect(() => parseReport(text, "report.json")).toThrow(reason);
+  });
+});
+
+describe("candidates that were not measured", () => {
+  const facts = report("model.onnx");
+  const failed = {
+    form: "float16",
+    accepted: false,
+    onFront: false,
+    reason: `the runtime refused it: ${"why ".repeat(90)}`,
+  };
+
+  it("are folded away with their long reasons", () => {
+    const page = reportPage({ ...facts, candidates: [...facts.candidates, failed] });
+    const [, folded] = page.split("1 form was not measured");
+    expect(folded).toContain("float16");
+    expect(folded).toMatch(/<summary>the runtime refused it: [^<]{80,130} …<\/summary>/);
+    expect(reportPage(facts)).not.toContain("not measured");
   });
 });
 

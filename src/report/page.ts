@@ -1,7 +1,9 @@
 /** @file The report as one self-contained HTML page: no script, nothing loaded, every name escaped. */
 import { sensitivityBars } from "./bars.ts";
-import type { CandidateFacts, ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
+import { candidateTable, notMeasured } from "./candidate-table.ts";
+import type { ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
+import { lossOf } from "./loss.ts";
 import { html, type Markup } from "./markup.ts";
 import { scatter } from "./scatter.ts";
 import { style } from "./style.ts";
@@ -22,8 +24,10 @@ export function reportPage(report: JobReport): string {
 ${cards(report)}
 <h2>What was tried</h2>
 <p>Loss is measured as ${bound.measure}; the bound is ${formatPercent(bound.maxDrop)}. The goal is ${bound.goal}. Circles grow with the file; the shaded corner is faster and within the bound.</p>
-${scatter(report.candidates, report.chosen.form, bound.maxDrop, lossOf)}
+<div class="scroll">${scatter(report.candidates, report.chosen.form, bound.maxDrop, lossOf)}</div>
+<p class="key"><span><i class="round" style="background:var(--good)"></i>chosen</span><span><i class="round" style="background:var(--accent)"></i>on the front: nothing is better in speed, size and loss at once</span><span><i class="round" style="background:var(--rest)"></i>other</span></p>
 ${candidateTable(report)}
+${notMeasured(report)}
 <h2>Where the bytes are</h2>${sizes(report)}
 ${sensitivity(report)}
 <h2>The same answers elsewhere</h2>${providers(report.providers)}
@@ -31,13 +35,6 @@ ${sensitivity(report)}
 <h2>Make it again</h2><pre>${report.command}</pre>${stages(report.stages)}
 </body></html>`;
   return `<!doctype html>\n${page.markup}\n`;
-}
-
-/** Accuracy lost where labels are known, else the share of changed answers, else 1 − cosine. */
-export function lossOf({ accuracy, agreement }: Partial<ComparisonBlock>): number | undefined {
-  if (accuracy) return accuracy.a - accuracy.b;
-  if (!agreement) return undefined;
-  return agreement.top1 === undefined ? 1 - agreement.cosine : 1 - agreement.top1;
 }
 
 function cards({ chosen }: JobReport): Markup {
@@ -62,22 +59,6 @@ function accuracyNote({ n, interval }: NonNullable<ComparisonBlock["accuracy"]>)
   return `${change}n = ${n}`;
 }
 
-function candidateTable({ candidates, chosen }: JobReport): Markup {
-  return html`<div class="scroll"><table><thead><tr><th>form</th><th class="number">speed</th><th class="number">size</th><th class="number">loss</th><th class="number">agreement</th><th>outcome</th></tr></thead>
-    <tbody>${candidates.map((candidate) => candidateRow(candidate, chosen.form))}</tbody></table></div>`;
-}
-
-function candidateRow(candidate: CandidateFacts, chosen: string): Markup {
-  const { form, accepted, reason, latency, size, agreement } = candidate;
-  const loss = lossOf(candidate);
-  const kind = form === chosen ? "chosen" : accepted ? "accepted" : "refused";
-  const same =
-    agreement && (agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1));
-  return html`<tr class="${kind}"><td>${form}</td><td class="number">${latency ? formatRatio(latency.ratio) : "–"}</td>
-    <td class="number">${size ? formatRatio(size.ratio) : "–"}</td><td class="number">${loss === undefined ? "–" : formatPercent(loss)}</td>
-    <td class="number">${same ?? "–"}</td><td>${form === chosen ? "chosen: " : accepted ? "accepted: " : "rejected: "}${reason}</td></tr>`;
-}
-
 function sizes({ sizes: { before, after }, chosen }: JobReport): Markup {
   const scale = Math.min(1, Math.sqrt(total(after) / Math.max(1, total(before))));
   const area = { width: 480, height: 300 };
@@ -85,14 +66,14 @@ function sizes({ sizes: { before, after }, chosen }: JobReport): Markup {
   return html`<p class="key"><span><i style="background:var(--wide)"></i>32 bits</span><span><i style="background:var(--half)"></i>16 bits, or 32-bit integers</span><span><i style="background:var(--narrow)"></i>8 bits and fewer</span></p>
     <div class="pair"><div><p class="soft">original, ${formatBytes(chosen.size.a)}</p>${treemap(before, area, "Tensors of the original")}</div>
     <div><p class="soft">${chosen.form}, ${formatBytes(chosen.size.b)} (areas at the same scale)</p><div style="width:${(100 * small.width) / area.width}%">${treemap(after, small, "Tensors of the result")}</div></div></div>
-    <details><summary>The largest tensors</summary><table><thead><tr><th>tensor</th><th>read by</th><th>type</th><th class="number">bytes</th></tr></thead>
+    <details><summary>The largest tensors</summary><div class="scroll"><table><thead><tr><th>tensor</th><th>read by</th><th>type</th><th class="number">bytes</th></tr></thead>
     <tbody>${[...after]
       .sort((a, b) => b.bytes - a.bytes)
       .slice(0, 20)
       .map(
         ({ name, opType, dtype, bytes }) =>
           html`<tr><td>${name}</td><td>${opType}</td><td>${dtype}</td><td class="number">${formatBytes(bytes)}</td></tr>`,
-      )}</tbody></table></details>`;
+      )}</tbody></table></div></details>`;
 }
 
 function total(entries: readonly SizeEntry[]): number {
@@ -102,13 +83,13 @@ function total(entries: readonly SizeEntry[]): number {
 function sensitivity({ sensitivity: entries }: JobReport): Markup | undefined {
   const chart = sensitivityBars(entries);
   if (!chart) return undefined;
-  return html`<h2>Which layers suffer</h2><p>Change of the output when one layer alone is quantized (Kullback-Leibler divergence in nats for scores). Mixed precision keeps the most sensitive ones in float.</p>${chart}`;
+  return html`<h2>Which layers suffer</h2><p>Change of the output when one layer alone is quantized (Kullback-Leibler divergence in nats for scores). Mixed precision keeps the most sensitive ones in float.</p><div class="scroll">${chart}</div>`;
 }
 
 function providers(entries: readonly ProviderFacts[]): Markup {
   if (entries.length === 0) return html`<p class="soft">No other execution provider was asked for.</p>`;
-  return html`<table><thead><tr><th>provider</th><th>outcome</th><th class="number">cosine</th><th class="number">largest difference</th><th>reason</th></tr></thead><tbody>
-    ${entries.map(({ ep, status, reason, agreement }) => html`<tr><td>${ep}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table>`;
+  return html`<div class="scroll"><table><thead><tr><th>provider</th><th>outcome</th><th class="number">cosine</th><th class="number">largest difference</th><th>reason</th></tr></thead><tbody>
+    ${entries.map(({ ep, status, reason, agreement }) => html`<tr><td>${ep}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table></div>`;
 }
 
 function protocol({ data, environment, seed, model, chosen, warnings }: JobReport): Markup {
@@ -133,11 +114,11 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
       `sha256 ${chosen.model.sha256}, opset ${chosen.model.opset}, ${chosen.model.nodes} nodes, ${chosen.file}`,
     ],
   ];
-  return html`<table><tbody>${facts.map(([name, text]) => html`<tr><th>${name}</th><td>${text}</td></tr>`)}
-    ${warnings.map(({ code, message }) => html`<tr><th>${code}</th><td>${message}</td></tr>`)}</tbody></table>`;
+  return html`<table><tbody>${facts.map(([name, text]) => html`<tr><th class="fact">${name}</th><td>${text}</td></tr>`)}
+    ${warnings.map(({ code, message }) => html`<tr><th class="fact">${code}</th><td>${message}</td></tr>`)}</tbody></table>`;
 }
 
 function stages(entries: readonly StageFacts[]): Markup {
-  return html`<details><summary>Stages</summary><table><thead><tr><th>stage</th><th class="number">time</th><th>notes</th></tr></thead><tbody>
-    ${entries.map(({ name, milliseconds, notes }) => html`<tr><td>${name}</td><td class="number">${formatMilliseconds(milliseconds)}</td><td>${notes.map((note) => html`${note}<br>`)}</td></tr>`)}</tbody></table></details>`;
+  return html`<details><summary>Stages</summary><div class="scroll"><table><thead><tr><th>stage</th><th class="number">time</th><th>notes</th></tr></thead><tbody>
+    ${entries.map(({ name, milliseconds, notes }) => html`<tr><td>${name}</td><td class="number">${formatMilliseconds(milliseconds)}</td><td>${notes.map((note) => html`${note}<br>`)}</td></tr>`)}</tbody></table></div></details>`;
 }

@@ -36,6 +36,7 @@ export function scatter(
   return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Speed against loss of every candidate">
     ${bands(x, y, maxDrop)}${axes(x, y)}
     ${ordered.map((point) => mark(point, x, y, { ceiling, largest, chosen }))}
+    ${ordered.filter(({ candidate }) => candidate.form === chosen).map((point) => caption(point, x, y, ceiling))}
   </svg>`;
 }
 
@@ -45,7 +46,7 @@ function bands(x: Scale, y: Scale, maxDrop: number): Markup {
   const [top, bottom] = [y.at(maxDrop), HEIGHT - MARGIN.bottom];
   return html`<rect class="good" x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"/>
     <line class="limit" x1="${MARGIN.left}" x2="${right}" y1="${top}" y2="${top}"/>
-    <text class="note" x="${right - 4}" y="${top - 5}" text-anchor="end">bound ${formatPercent(maxDrop)}</text>
+    <text class="note" x="${MARGIN.left + 4}" y="${top - 5}">bound ${formatPercent(maxDrop)}</text>
     <line class="limit" x1="${left}" x2="${left}" y1="${MARGIN.top}" y2="${bottom}"/>`;
 }
 
@@ -78,11 +79,16 @@ function mark(
   { ceiling, largest, chosen }: MarkContext,
 ): Markup {
   const radius = 4 + 9 * Math.sqrt(bytes / largest);
-  const isChosen = candidate.form === chosen;
-  const kind = isChosen ? "chosen" : candidate.onFront ? "front" : "other";
+  const kind = candidate.form === chosen ? "chosen" : candidate.onFront ? "front" : "other";
   const [cx, cy] = [x.at(speed), y.at(Math.min(drop, ceiling))];
   const label = `${candidate.form}: ${formatRatio(speed)}, loss ${formatPercent(drop)}, ${formatBytes(bytes)}. ${candidate.reason}`;
+  return html`<g class="${kind}"><title>${label}</title><circle cx="${cx}" cy="${cy}" r="${radius.toFixed(1)}"/></g>`;
+}
+
+/** The name of the chosen point, over everything else. */
+function caption({ candidate, speed, drop }: Point, x: Scale, y: Scale, ceiling: number): Markup {
+  const [cx, cy] = [x.at(speed), y.at(Math.min(drop, ceiling))];
   const anchor = cx > 0.75 * WIDTH ? "end" : cx < 0.25 * WIDTH ? "start" : "middle";
-  const caption = html`<text class="name" x="${cx}" y="${cy - radius - 5}" text-anchor="${anchor}">${candidate.form}</text>`;
-  return html`<g class="${kind}"><title>${label}</title><circle cx="${cx}" cy="${cy}" r="${radius.toFixed(1)}"/>${isChosen && caption}</g>`;
+  const name = candidate.form.length > 60 ? `${candidate.form.slice(0, 59)}…` : candidate.form;
+  return html`<text class="name" x="${cx}" y="${cy - 16}" text-anchor="${anchor}">${name}</text>`;
 }

@@ -58,8 +58,9 @@ function tone(dtype: string): string {
   return dtype === "" ? "rest" : "narrow";
 }
 
-/** The end of a long name says more than its beginning. */
-function shorten(name: string, letters: number): string {
+/** The end of a long name says more than its beginning, except for what every quantized tensor is called. */
+function shorten(full: string, letters: number): string {
+  const name = full.replace(/_quantized$/, "");
   return name.length <= letters ? name : `…${name.slice(1 - letters)}`;
 }
 

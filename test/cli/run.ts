@@ -1,5 +1,5 @@
 /** @file The command line as a user runs it: a process of its own, from the built files. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -16,6 +16,28 @@ export function lithe(args: readonly string[], options: { readonly cwd?: string 
       resolve({ code: typeof error?.code === "number" ? error.code : error ? -1 : 0, stdout, stderr });
     });
   });
+}
+
+/** A command under way: `matches` resolves when all of stderr so far does. */
+export function startLithe(args: readonly string[], options: { readonly cwd?: string } = {}) {
+  const child = spawn(process.execPath, [main, ...args], options);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text) => {
+    stdout += text;
+  });
+  child.stderr.on("data", (text) => {
+    stderr += text;
+  });
+  const finished = new Promise<Finished>((resolve) => {
+    child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+  const matches = (pattern: RegExp): Promise<void> =>
+    new Promise((resolve, reject) => {
+      child.stderr.on("data", () => pattern.test(stderr) && resolve());
+      child.on("close", () => reject(new Error(`it ended before ${pattern}: ${stderr}`)));
+    });
+  return { finished, matches, kill: (signal: NodeJS.Signals) => child.kill(signal) };
 }
 
 /** The one JSON object on stdout. */
