@@ -8,4 +8,4 @@ import { fuzzing } from "./fuzz.ts";
 import { ptq } from "./ptq.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
-export const experiments: readonly Experiment<any>[] = [accelerateModels, counts, conformance, codec, fuzzing];
+export const experiments: readonly Experiment<any>[] = [ptq, accelerateModels, counts, conformance, codec, fuzzing];
