@@ -82,9 +82,10 @@ async function tryForms(job: Job): Promise<Accelerated> {
   if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
   for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
   const layers = await sensitivity(job, context);
-  for (const candidate of carefulCandidates(context)) await tryCandidate(job, candidate);
+  const paysEverywhere = (bestStatic(job)?.figures.latencyRatio ?? 0) > 1;
+  for (const candidate of carefulCandidates(context, paysEverywhere)) await tryCandidate(job, candidate);
   await mixPrecision(job, context, layers);
-  for (const candidate of laterCandidates(context)) await tryCandidate(job, candidate);
+  if (paysEverywhere) for (const candidate of laterCandidates(context)) await tryCandidate(job, candidate);
   return await selectResult(job, cleaned, marked(job, layers));
 }
 

@@ -60,6 +60,11 @@ const later: readonly (readonly [string, StaticRecipe])[] = [
   ["static int8, entropy, second-order", { observer: "entropy", rounding: "second-order" }],
 ];
 
+const partlyInteger: readonly (readonly [string, StaticRecipe])[] = [
+  ["static int8 where it pays, mse, second-order", { observer: "mse", rounding: "second-order" }],
+  ["static int8 where it pays, percentile, second-order", { observer: "percentile", rounding: "second-order" }],
+];
+
 /** Forms that need no calibration. */
 const others: readonly (readonly [string, QuantizeOptions])[] = [
   ["dynamic int8", { form: "dynamic" }],
@@ -82,9 +87,14 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
   return [...statics, ...free];
 }
 
-/** Static forms with careful rounding, and the one that is int8 only where that pays. */
-export function carefulCandidates(context: CandidateContext): Candidate[] {
-  return [...careful.map(([form, recipe]) => staticCandidate(context, form, recipe)), fastestCandidate(context)];
+/**
+ * Static forms with careful rounding, and those that are int8 only where that pays. Where int8 everywhere was measured no faster
+ * than float, careful rounding would not make it so, and only the latter are left.
+ */
+export function carefulCandidates(context: CandidateContext, paysEverywhere: boolean): Candidate[] {
+  const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe));
+  if (!paysEverywhere) return partly;
+  return [...careful.map(([form, recipe]) => staticCandidate(context, form, recipe)), ...partly.slice(0, 1)];
 }
 
 /** Static forms that are tried when there is time left. */
@@ -93,19 +103,14 @@ export function laterCandidates(context: CandidateContext): Candidate[] {
 }
 
 /** Static int8 where it pays and float where it does not, by the measured time of every node in both. */
-function fastestCandidate(context: CandidateContext): Candidate {
-  const form = "static int8 where it pays, mse, second-order";
+function fastestCandidate(context: CandidateContext, form: string, recipe: StaticRecipe): Candidate {
   const { open, calibration, weightBits, threads, signal, model } = context;
-  const recipe = { observer: "mse", rounding: "second-order" } as const;
   return {
     form,
-    family: form,
+    family: "static int8 where it pays",
     quantizer: "static",
     async build() {
-      const { exclude, nodes } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
-      const kept = new Set(exclude);
-      if (nodes.every(({ node }) => kept.has(node)))
-        throw new UnsupportedError("no layer is faster on integers than in float, by the measured time of each");
+      const { exclude } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
       return await staticCandidate(context, form, { ...recipe, exclude }).build();
     },
   };
