@@ -71,7 +71,7 @@ async function checkElsewhere({ journal, open, samples, options }: Job, model: M
   return journal.stage("providers", () => agreementElsewhere(open, model, samples, options));
 }
 
-/** The cleaned original, or the original itself where cleaning made it slower or changed its answers. */
+/** The cleaned original, or the original itself where cleaning made it slower, larger for nothing, or changed its answers. */
 async function fallback(
   job: Job,
   cleaned: Model,
@@ -83,7 +83,7 @@ async function fallback(
     const form = model === job.model ? "original" : "cleaned";
     try {
       const comparison = await verify(job, form, model, bytes);
-      if (form === "cleaned" && (isSlower(comparison) || !(dropOf(comparison) <= job.options.maxDrop))) continue;
+      if (form === "cleaned" && (isWorse(comparison) || !(dropOf(comparison) <= job.options.maxDrop))) continue;
       return result(job, { ...findings, model, bytes, form, faster: false, comparison });
     } catch (error) {
       if (form === "original" || !(error instanceof LitheError)) throw error;
@@ -93,8 +93,9 @@ async function fallback(
   throw new RuntimeError("neither the cleaned model nor the original could be verified", { cause });
 }
 
-function isSlower({ latency }: MeasuredComparison): boolean {
-  return latency.spread[1] < 1;
+/** Slower, or larger without being faster: folded constants can take more room than what they were made of. */
+function isWorse({ latency, size }: MeasuredComparison): boolean {
+  return latency.spread[1] < 1 || (size.ratio < 0.99 && latency.spread[0] <= 1);
 }
 
 type Found = Pick<Accelerated, "model" | "bytes" | "form" | "faster" | "comparison" | "providers" | "sensitivity">;
