@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,
   },
+  train: {
+    summary: "Trains a network, or a model further, on labelled samples",
+    load: async () => (await import("./train.ts")).command,
+  },
   report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
   demo: {
     summary: "The whole job on an embedded model and data set",

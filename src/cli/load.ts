@@ -110,18 +110,23 @@ function demoData(
   };
 }
 
-async function openDataset(path: string, ports: readonly InputPort[], options: DataOptions): Promise<Dataset> {
+/** The data at a path, for a model's inputs, or as it is where there is no model yet. */
+export async function openDataset(
+  path: string,
+  ports: readonly InputPort[] | undefined,
+  options: Pick<DataOptions, "preset" | "preprocess" | "labels">,
+): Promise<Dataset> {
   const spec = await preprocessing(options);
-  const [first] = ports;
-  if (!first) throw new DataError("the model has no inputs to give data to");
+  const [first] = ports ?? [];
+  if (ports && !first) throw new DataError("the model has no inputs to give data to");
   return openData(path, {
-    port: ports.length === 1 ? first : ports,
+    ...(ports && first && { port: ports.length === 1 ? first : ports }),
     ...(spec !== undefined && { preprocess: spec }),
     ...(options.labels !== undefined && { labels: options.labels }),
   });
 }
 
-async function preprocessing({ preset, preprocess }: DataOptions) {
+async function preprocessing({ preset, preprocess }: Pick<DataOptions, "preset" | "preprocess">) {
   if (preset !== undefined && preprocess !== undefined) {
     throw new UsageError("pictures are prepared in one way only", { got: "--preset and --preprocess" });
   }

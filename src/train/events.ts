@@ -21,8 +21,9 @@ export type TrainEvent =
     }
   | {
       readonly type: "step";
-      /** Batches so far, this one included. */
+      /** Batches so far, this one included, and those of the whole run. */
       readonly step: number;
+      readonly steps: number;
       /** Updates so far. */
       readonly update: number;
       /** Counted from 1. */

@@ -196,6 +196,7 @@ async function trainGroup(
     const event = {
       type: "step",
       step: index + 1,
+      steps: perEpoch * options.epochs,
       update: Math.floor((index + 1) / step.accumulate),
       epoch,
       loss,
