@@ -1,18 +1,11 @@
 /** @file The facts of a finished acceleration, put together for the report. */
 import type { Accelerated } from "../accelerate/index.ts";
-import { constantOf, dataTypes, indexOf, isSparse, type Model, opsetOf } from "../ir/index.ts";
-import { costOf } from "../ops/index.ts";
-import type {
-  CandidateFacts,
-  ComparisonBlock,
-  Environment,
-  JobReport,
-  ModelFacts,
-  SizeEntry,
-} from "../report/index.ts";
+import type { Model } from "../ir/index.ts";
+import type { CandidateFacts, ComparisonBlock, Environment, JobReport } from "../report/index.ts";
 import { formatChange, formatPercent } from "../report/index.ts";
 import { describeHardware } from "../runtime/index.ts";
 import type { LoadedData } from "./load.ts";
+import { modelFacts, storedSizes } from "./model-facts.ts";
 import { version } from "./version.ts";
 
 export interface JobFacts {
@@ -49,7 +42,7 @@ export async function jobReport(facts: JobFacts): Promise<JobReport> {
       model: modelFacts(chosenFile.name, result.model, chosenFile),
     },
     candidates: result.candidates.map(candidateFacts),
-    sizes: { before: sizes(original), after: sizes(result.model) },
+    sizes: { before: storedSizes(original), after: storedSizes(result.model) },
     sensitivity: result.sensitivity,
     providers: result.providers,
     stages: result.stages,
@@ -98,41 +91,4 @@ function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparis
 
 function candidateFacts({ comparison, ...candidate }: Accelerated["candidates"][number]): CandidateFacts {
   return comparison ? { ...candidate, ...blocks(comparison) } : candidate;
-}
-
-function modelFacts(name: string, model: Model, { sha256, bytes }: { sha256: string; bytes: number }): ModelFacts {
-  const cost = costOf(model);
-  return {
-    name,
-    sha256,
-    bytes,
-    nodes: model.graph.nodes.length,
-    parameters: cost.params,
-    ...(cost.macs > 0 && { macs: cost.macs }),
-    opset: opsetOf(model),
-    inputs: model.graph.inputs.map((value) => value.name),
-    outputs: model.graph.outputs.map((value) => value.name),
-  };
-}
-
-/** Bytes of every stored tensor of the main graph, with the operator that reads it. */
-function sizes(model: Model): SizeEntry[] {
-  const { uses } = indexOf(model.graph);
-  const stored = [...model.graph.initializers].map(([value, data]) => ({
-    value,
-    data: isSparse(data) ? data.values : data,
-  }));
-  for (const node of model.graph.nodes) {
-    const data = constantOf(model.graph, node.outputs[0]);
-    if (data && node.outputs[0]) stored.push({ value: node.outputs[0], data });
-  }
-  return stored.map(({ value, data }) => ({
-    name: value.name,
-    opType: uses.get(value)?.find(({ node }) => node)?.node?.opType ?? "",
-    dtype: data.dtype,
-    bytes:
-      data.data instanceof Uint8Array
-        ? data.data.byteLength
-        : (data.dims.reduce((n, d) => n * d, 1) * dataTypes[data.dtype].bits) / 8,
-  }));
 }
