@@ -1,58 +1,14 @@
 /** @file `lithe train --model NAME|FILE --data DATA`: trains a network on labelled samples. */
-import type { Command } from "commander";
-import { type Split, split } from "../data/index.ts";
+import { split } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { saveModel } from "../onnx/files.ts";
-import {
-  type FitOptions,
-  fit,
-  losses,
-  optimizers,
-  schedules,
-  type TrainEvent,
-  type TrainReport,
-} from "../train/index.ts";
+import { fit, type TrainEvent, type TrainReport } from "../train/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { openDataset } from "./load.ts";
 import { inputPorts } from "./model-file.ts";
-import { between, choice, type DataOptions, declareRuntime, type RuntimeOptions, whole } from "./options.ts";
 import { checkOutputFile } from "./output.ts";
-import { modelToTrain, networkFor, networkNames } from "./trained-network.ts";
-
-interface TrainOptions extends RuntimeOptions, Pick<DataOptions, "data" | "preset" | "preprocess" | "labels"> {
-  readonly model?: string;
-  readonly validation: number;
-  readonly epochs: number;
-  readonly learningRate: number;
-  readonly optimizer: keyof typeof optimizers;
-  readonly schedule: keyof typeof schedules;
-  readonly loss: keyof typeof losses;
-  readonly clip?: number;
-  readonly stepsPerRun: number;
-  readonly checkpoint?: string;
-  readonly resume?: boolean;
-  readonly out?: string;
-}
-
-function declare(command: Command): void {
-  declareRuntime(command)
-    .option("--model <name|file>", `${networkNames.join(", ")}, or an .onnx file to train further`)
-    .option("--data <path>", "folder or file with labelled samples")
-    .option("--preset <name>", "how pictures become tensors")
-    .option("--preprocess <file>", "the same as a JSON file")
-    .option("--labels <file>", "labels: a file, or the name of a column or array")
-    .option("--validation <share>", "share of the samples that is evaluated on after every epoch", between(0, 0.9), 0.1)
-    .option("--epochs <n>", "times that every sample is seen", whole(1), 10)
-    .option("--learning-rate <x>", "highest learning rate", between(0, 1e6), 1e-3)
-    .addOption(choice("--optimizer <name>", "optimizer", Object.keys(optimizers), "adamw"))
-    .addOption(choice("--schedule <name>", "learning rate over the run", Object.keys(schedules), "warmup"))
-    .addOption(choice("--loss <name>", "loss", Object.keys(losses), "crossEntropy"))
-    .option("--clip <norm>", "largest norm of all gradients together", between(1e-9, 1e9))
-    .option("--steps-per-run <n>", "batches per call of the runtime", whole(1), 1)
-    .option("--checkpoint <folder>", "keeps the state of the run after every epoch")
-    .option("--resume", "goes on from the checkpoint")
-    .option("-o, --out <file>", "the trained model; default: NAME_trained.onnx");
-}
+import { declareTrain, fitOptions, type TrainOptions } from "./train-options.ts";
+import { modelToTrain, networkFor } from "./trained-network.ts";
 
 async function run(_: readonly string[], given: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
   const options = given as unknown as TrainOptions;
@@ -74,28 +30,6 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
   return { result: { model: name, file: out, ...report } };
 }
 
-function fitOptions(options: TrainOptions, { calibration, evaluation }: Split, { signal }: Console): FitOptions {
-  const { epochs, batch, learningRate, optimizer, schedule, loss, clip, seed, stepsPerRun, ep, threads } = options;
-  const classifies = loss === "crossEntropy" || loss === "hinge";
-  return {
-    data: calibration,
-    epochs,
-    learningRate,
-    optimizer,
-    schedule,
-    loss,
-    seed,
-    stepsPerRun,
-    signal,
-    session: { ep, threads },
-    ...(batch !== undefined && { batch }),
-    ...(clip !== undefined && { clip }),
-    ...(evaluation.size > 0 && { evaluate: { data: evaluation, metrics: classifies ? ["accuracy"] : [] } }),
-    ...(options.checkpoint !== undefined && { checkpoint: { folder: options.checkpoint } }),
-    ...(options.resume && { resume: true }),
-  };
-}
-
 function follow(event: TrainEvent, { say, progress }: Console): void {
   if (event.type === "start" && event.resumedFrom > 0) say(`resumed after batch ${event.resumedFrom}`);
   if (event.type === "step") {
@@ -112,4 +46,4 @@ function show({ parameters, updates, seconds, best }: TrainReport, out: string, 
   say(`model: ${out}`);
 }
 
-export const command: CommandModule = { declare, run };
+export const command: CommandModule = { declare: declareTrain, run };
