@@ -43,18 +43,19 @@ export const LAST_START = 0.8;
 /** Rounds of latency while choosing and for the final figure. */
 const ROUNDS = { choosing: 30, verifying: 80 };
 
-/** Tries a candidate unless it is known to be impossible, to lose, or to be too late; the journal says what it came to. */
+/** Tries a candidate unless it is finished, or known to be impossible, to lose, or to be too late; the journal says what it came to. */
 export async function tryCandidate(job: Job, candidate: Candidate): Promise<void> {
   const { journal, impossible, signal, options } = job;
   const { form, family } = candidate;
   checkCancelled(signal);
   if (impossible.has(family)) return;
-  const obstacle = losing(job, candidate) ?? tooLate(job);
+  const kept = await options.store?.load(form);
+  const obstacle = kept ? undefined : (losing(job, candidate) ?? tooLate(job));
   if (obstacle !== undefined) return journal.refuse(form, obstacle);
   journal.emit({ type: "stage", name: form, detail: "building" });
   const began = performance.now();
   try {
-    const { comparison, bytes } = (await options.store?.load(form)) ?? (await measured(job, candidate));
+    const { comparison, bytes } = kept ?? (await measured(job, candidate));
     const figures = figuresOf(form, comparison);
     const { accepted, reason } = decide(figures, options.maxDrop, options.goal);
     job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });

@@ -131,7 +131,7 @@ describe("lithe accelerate", () => {
       "out",
       "--json",
     ];
-    const running = startLithe([...job, "--check-ep", "none", "--budget", "20s"], { cwd });
+    const running = startLithe([...job, "--check-ep", "none", "--budget", "90s"], { cwd });
     await running.matches(/"[✓✗] static int8, min-max/);
     running.kill("SIGINT");
     const { code, stdout } = await running.finished;
