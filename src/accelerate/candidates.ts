@@ -156,7 +156,7 @@ async function quantized({ model: original }: CandidateContext, options: Quantiz
   const { model, report } = await quantize(original, options);
   if (report.layers.some((layer) => layer.quantized)) return model;
   const reasons = new Set(report.layers.map(({ reason }) => reason));
-  throw new UnsupportedError(`the model has nothing to make ${options.form}`, {
+  throw new UnsupportedError(`no layer of the model can take the form ${options.form}`, {
     expected: "layers with constant weights",
     got: report.layers.length === 0 ? "none" : `${report.layers.length} that stay: ${[...reasons].join("; ")}`,
   });
