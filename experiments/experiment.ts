@@ -19,6 +19,8 @@ export interface Experiment<R = unknown> {
 export interface ExperimentContext {
   /** Folder with the real models and data; an experiment that needs it fails without it. */
   readonly shared: string;
+  /** A Python with the packages that bench/peers/README.md names, for experiments with a peer. */
+  readonly python: string | undefined;
   /** Parts that were finished by an interrupted run: a key is done once, whatever happens. */
   once<T>(key: string, work: () => Promise<T>): Promise<T>;
   log(line: string): void;

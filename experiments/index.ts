@@ -5,7 +5,18 @@ import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fuzzing } from "./fuzz.ts";
+import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
+import { trainParity } from "./train-parity.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
-export const experiments: readonly Experiment<any>[] = [ptq, accelerateModels, counts, conformance, codec, fuzzing];
+export const experiments: readonly Experiment<any>[] = [
+  ptq,
+  accelerateModels,
+  providers,
+  counts,
+  conformance,
+  codec,
+  fuzzing,
+  trainParity,
+];

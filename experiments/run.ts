@@ -1,7 +1,7 @@
 /**
  * @file Runs an experiment by name, records its result and writes the page of results.
  *
- *     npm run experiment NAME [-- --shared ../shared] [--fresh]
+ *     npm run experiment NAME [-- --shared ../shared] [--fresh] [--python PYTHON]
  *     npm run experiment page
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     shared: { type: "string", default: "../shared" },
     fresh: { type: "boolean", default: false },
     keep: { type: "string" },
+    python: { type: "string" },
   },
 });
 
@@ -61,6 +62,7 @@ function context(experiment: string): ExperimentContext {
   const parts = new Map<string, unknown>(known as [string, unknown][]);
   return {
     shared: values.shared,
+    python: values.python ?? process.env.LITHE_PYTHON,
     log: (line) => console.error(line),
     async keep(file, bytes) {
       if (values.keep !== undefined) await writeAtomically(join(values.keep, file), bytes);
