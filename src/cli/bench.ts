@@ -33,10 +33,12 @@ async function run(
   const model = await loadModel(path!);
   const data = await loadData(model, { data: "random", ...options }, console);
   const { feeds } = await firstBatch(data);
-  await using session = await openSession(model, { ep, threads, isolate: "process" });
+  await using session = await openSession(model, { ep, threads, isolate: "process", stock: true });
   const limits = { warmup, rounds, seconds: options.time, batch, signal: console.signal };
   const times = await benchmark(session, feeds, limits);
-  const nodes = options.profile ? await profileNodes(openSession, model, feeds, { ep, threads }) : undefined;
+  const nodes = options.profile
+    ? await profileNodes(openSession, model, feeds, { ep, threads, stock: true })
+    : undefined;
   const result = { ep, threads, batch, data: data.source, ...times, ...(nodes && { nodes }) };
   if (!console.json) show(result, nodes, console);
   return { result };

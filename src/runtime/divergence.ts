@@ -34,49 +34,63 @@ export async function findDivergence(
   open: OpenSession,
   { tolerance = 1e-3, ...options }: DivergenceOptions = {},
 ): Promise<Divergence> {
-  const makers = commonValues(a, b);
-  const names = [...makers.keys()];
-  if (names.length === 0) throw new DataError("two models compute no value of one name");
+  const common = commonValues(a, b);
+  if (common.length === 0) throw new DataError("two models compute no value of one name");
   const values: ValueDivergence[] = [];
-  for (let start = 0; start < names.length; start += AT_ONCE) {
-    const some = names.slice(start, start + AT_ONCE);
-    for (const found of await distancesOf(a, b, some, batches, open, options)) {
-      values.push({ ...found, node: describeNode(makers.get(found.name)!) });
-    }
+  for (let start = 0; start < common.length; start += AT_ONCE) {
+    const some = common.slice(start, start + AT_ONCE);
+    const found = await distancesOf(a, b, some, batches, open, options);
+    values.push(...found.map((entry, i) => ({ ...entry, node: describeNode(some[i]!.node) })));
   }
   return { first: values.find(({ relative }) => relative > tolerance), values };
+}
+
+/** One value in both models. */
+interface Common {
+  readonly node: Node;
+  readonly nameA: string;
+  readonly nameB: string;
 }
 
 async function distancesOf(
   a: Model,
   b: Model,
-  names: readonly string[],
+  common: readonly Common[],
   batches: Iterable<Feeds> | AsyncIterable<Feeds>,
   open: OpenSession,
   options: CaptureOptions,
 ): Promise<OutputAgreement[]> {
-  const distances = names.map(distance);
+  const distances = common.map(({ nameA }) => distance(nameA));
+  const [namesA, namesB] = [common.map(({ nameA }) => nameA), common.map(({ nameB }) => nameB)];
   const whole = { ...options, memory: Number.POSITIVE_INFINITY };
-  const others = captureValues(b, names, batches, open, whole);
-  for await (const { values } of captureValues(a, names, batches, open, whole)) {
+  const others = captureValues(b, namesB, batches, open, whole);
+  for await (const { values } of captureValues(a, namesA, batches, open, whole)) {
     const { value: other } = await others.next();
     if (!other)
       throw new DataError("the batches must be read more than once", { expected: "an iterable that starts anew" });
-    for (const [i, name] of names.entries()) distances[i]!.add(values.get(name)!, other.values.get(name)!);
+    for (const [i, { nameA, nameB }] of common.entries()) {
+      distances[i]!.add(values.get(nameA)!, other.values.get(nameB)!);
+    }
   }
   await others.return(undefined);
   return distances.map((found) => found.result());
 }
 
-/** Values that nodes of both main graphs make under one name, with the first model's node, in its order. */
-function commonValues(a: Model, b: Model): Map<string, Node> {
+/** What a quantizer calls the float version of a value that it rounds, as ONNX Runtime's loss debugger expects it. */
+const DEQUANTIZED = "_DequantizeLinear_Output";
+
+/**
+ * Values that nodes of both main graphs make, with the first model's node, in its order. A value that the second model rounds to
+ * integers is compared after the rounding: before it, a clamp that the rounding does is missing.
+ */
+function commonValues(a: Model, b: Model): Common[] {
   const others = new Set(b.graph.nodes.flatMap(({ outputs }) => outputs.filter(isCapturable).map(({ name }) => name)));
-  const makers = new Map<string, Node>();
-  for (const node of a.graph.nodes) {
-    for (const output of node.outputs)
-      if (isCapturable(output) && others.has(output.name)) makers.set(output.name, node);
-  }
-  return makers;
+  return a.graph.nodes.flatMap((node) =>
+    node.outputs.filter(isCapturable).flatMap(({ name }): Common[] => {
+      const nameB = [`${name}${DEQUANTIZED}`, name].find((candidate) => others.has(candidate));
+      return nameB === undefined ? [] : [{ node, nameA: name, nameB }];
+    }),
+  );
 }
 
 function isCapturable(value: Value | undefined): value is Value {
