@@ -4,6 +4,7 @@ import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
+import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
@@ -19,4 +20,5 @@ export const experiments: readonly Experiment<any>[] = [
   codec,
   fuzzing,
   trainParity,
+  fashionMnist,
 ];
