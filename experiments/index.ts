@@ -9,6 +9,7 @@ import { fuzzing } from "./fuzz.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
+import { trainSpeed } from "./train-speed.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
 export const experiments: readonly Experiment<any>[] = [
@@ -20,5 +21,6 @@ export const experiments: readonly Experiment<any>[] = [
   codec,
   fuzzing,
   trainParity,
+  trainSpeed,
   fashionMnist,
 ];
