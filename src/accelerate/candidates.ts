@@ -38,7 +38,7 @@ export interface Candidate {
   /** Unique; also the key under which an interrupted run keeps it. */
   readonly form: string;
   /** How it was made, when it is static int8: what mixed precision starts from. */
-  readonly static?: StaticRecipe;
+  readonly static?: StaticRecipe | undefined;
   build(): Promise<Model>;
 }
 
@@ -94,7 +94,7 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
 export function carefulCandidates(context: CandidateContext, paysEverywhere: boolean): Candidate[] {
   const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe));
   if (!paysEverywhere) return partly;
-  return [...careful.map(([form, recipe]) => staticCandidate(context, form, recipe)), ...partly.slice(0, 1)];
+  return [...partly.slice(0, 1), ...careful.map(([form, recipe]) => staticCandidate(context, form, recipe))];
 }
 
 /** Static forms that are tried when there is time left. */
@@ -105,13 +105,20 @@ export function laterCandidates(context: CandidateContext): Candidate[] {
 /** Static int8 where it pays and float where it does not, by the measured time of every node in both. */
 function fastestCandidate(context: CandidateContext, form: string, recipe: StaticRecipe): Candidate {
   const { open, calibration, weightBits, threads, signal, model } = context;
+  let built: StaticRecipe | undefined;
   return {
     form,
     family: "static int8 where it pays",
     quantizer: "static",
+    get static() {
+      return built;
+    },
     async build() {
       const { exclude } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
-      return await staticCandidate(context, form, { ...recipe, exclude }).build();
+      if (exclude.length === 0)
+        throw new UnsupportedError("int8 pays in every node, so there is nothing to keep in float");
+      built = { ...recipe, exclude };
+      return await staticCandidate(context, form, built).build();
     },
   };
 }
@@ -129,11 +136,12 @@ export function mixedCandidates(
   { form, static: recipe }: Candidate,
   layers: readonly MeasuredLayer[],
 ): Candidate[] {
-  const ordered = [...layers].sort((a, b) => b.divergence - a.divergence);
+  const float = recipe?.exclude ?? [];
+  const ordered = layers.filter(({ node }) => !float.includes(node)).sort((a, b) => b.divergence - a.divergence);
   const counts = [1, 2, 4, 8, 16].filter((count) => count < ordered.length);
   return counts.map((count) => {
-    const exclude = ordered.slice(0, count).map(({ node }) => node);
-    const layersKept = `${count} layer${count === 1 ? "" : "s"} in float`;
+    const exclude = [...float, ...ordered.slice(0, count).map(({ node }) => node)];
+    const layersKept = `${count} ${float.length > 0 ? "more " : ""}layer${count === 1 ? "" : "s"} in float`;
     return staticCandidate(context, `${form}, ${layersKept}`, { ...recipe, exclude });
   });
 }

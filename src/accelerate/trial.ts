@@ -112,8 +112,10 @@ export function measuring({ options, signal }: Job, phase: keyof typeof ROUNDS):
   return { threads, seed, signal, rounds: ROUNDS[phase], seconds: Math.max(1, budgetSeconds / 40) };
 }
 
-/** The static form that loses least. */
+/** The static form that loses least; of those that are faster than the original, if any is. */
 export function bestStatic({ tried }: Job): Tried | undefined {
   const statics = tried.filter(({ candidate }) => candidate.static !== undefined);
-  return statics.sort((a, b) => a.figures.drop - b.figures.drop)[0];
+  const faster = statics.filter(({ figures }) => figures.latencySpread[0] > 1);
+  const eligible = faster.length > 0 ? faster : statics;
+  return [...eligible].sort((a, b) => a.figures.drop - b.figures.drop)[0];
 }
