@@ -56,7 +56,11 @@ const few = ["--eval-samples", "24", "--calibration-samples", "8"];
 
 const subjects: readonly Subject[] = [
   { model: "squeezenet1.1", about: "convolutional, ImageNet", data: pictures("imagenet") },
-  { model: "mcunet-320kb", about: "inverted residuals, ImageNet", data: pictures("imagenet") },
+  {
+    model: "mcunet-320kb",
+    about: "inverted residuals, ImageNet",
+    data: (context) => [...pictures("imagenet")(context), "--budget", "240s"],
+  },
   { model: "cifar10-resnet20", about: "residual, BatchNormalization", data: cifar("cifar10") },
   { model: "cifar10-resnet56", about: "residual, BatchNormalization", data: cifar("cifar10") },
   { model: "cifar10-resnet8-nhwc", about: "residual, channels last", data: cifar("raw") },
@@ -111,18 +115,8 @@ async function accelerateOne(subject: Subject, context: ExperimentContext): Prom
   try {
     const data = await subject.data(context, folder);
     const model = `${context.shared}/models/${subject.model}.onnx`;
-    const args = [
-      "accelerate",
-      model,
-      ...data,
-      "--budget",
-      "90s",
-      "--goal",
-      "latency",
-      "-o",
-      join(folder, "out"),
-      "--json",
-    ];
+    const options = ["--budget", "90s", "--goal", "latency", ...data];
+    const args = ["accelerate", model, ...options, "-o", join(folder, "out"), "--json"];
     const began = performance.now();
     const { code, stdout } = await lithe(args);
     const seconds = Math.round((performance.now() - began) / 1000);
@@ -167,7 +161,7 @@ export const accelerateModels: Experiment<readonly Outcome[]> = {
     "`lithe accelerate` comes to a sensible end on every real model: a form that is faster within the bound, or the original with the reasons.",
   source: "lithe",
   workload:
-    "15 models of others (convolutional, residual, recurrent with branches, detector, image to image, legacy opsets, quantized already), goal latency, at most 1 % lost, 90 s each, CPU, 1 thread, batch 1.",
+    "15 models of others (convolutional, residual, recurrent with branches, detector, image to image, legacy opsets, quantized already), goal latency, at most 1 % lost, 90 s each (240 s for MCUNet), CPU, 1 thread, batch 1.",
   seeds: [1],
   criterion: "every run exits with 0, and no result is slower than its original.",
   run,
