@@ -82,7 +82,7 @@ async function tryForms(job: Job): Promise<Accelerated> {
   if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
   for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
   const layers = await sensitivity(job, context);
-  const paysEverywhere = (bestStatic(job)?.figures.latencyRatio ?? 0) > 1;
+  const paysEverywhere = (bestStatic(job)?.figures.latencySpread[0] ?? 0) > 1;
   for (const candidate of carefulCandidates(context, paysEverywhere)) await tryCandidate(job, candidate);
   await mixPrecision(job, context, layers);
   if (paysEverywhere) for (const candidate of laterCandidates(context)) await tryCandidate(job, candidate);

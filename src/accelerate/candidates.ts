@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import {
+  type FastestPlacement,
   fastestPlacement,
   type QuantizeEvent,
   type QuantizeOptions,
@@ -92,7 +93,8 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
  * than float, careful rounding would not make it so, and only the latter are left.
  */
 export function carefulCandidates(context: CandidateContext, paysEverywhere: boolean): Candidate[] {
-  const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe));
+  const placement = once(() => fastestPlacement(context.model, context));
+  const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe, placement));
   if (!paysEverywhere) return partly;
   return [...partly.slice(0, 1), ...careful.map(([form, recipe]) => staticCandidate(context, form, recipe))];
 }
@@ -103,8 +105,12 @@ export function laterCandidates(context: CandidateContext): Candidate[] {
 }
 
 /** Static int8 where it pays and float where it does not, by the measured time of every node in both. */
-function fastestCandidate(context: CandidateContext, form: string, recipe: StaticRecipe): Candidate {
-  const { open, calibration, weightBits, threads, signal, model } = context;
+function fastestCandidate(
+  context: CandidateContext,
+  form: string,
+  recipe: StaticRecipe,
+  placement: () => Promise<FastestPlacement>,
+): Candidate {
   let built: StaticRecipe | undefined;
   return {
     form,
@@ -114,12 +120,21 @@ function fastestCandidate(context: CandidateContext, form: string, recipe: Stati
       return built;
     },
     async build() {
-      const { exclude } = await fastestPlacement(model, { open, calibration, weightBits, threads, signal });
+      const { exclude } = await placement();
       if (exclude.length === 0)
         throw new UnsupportedError("int8 pays in every node, so there is nothing to keep in float");
       built = { ...recipe, exclude };
       return await staticCandidate(context, form, built).build();
     },
+  };
+}
+
+/** The same result for every call. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work();
+    return result;
   };
 }
 

@@ -4,7 +4,7 @@ import type { CandidateContext } from "./candidates.ts";
 import type { LayerSensitivity } from "./result.ts";
 
 /** Batches that order the layers well enough. */
-const BATCHES = 32;
+const BATCHES = 16;
 
 export async function layerSensitivity(context: CandidateContext): Promise<Omit<LayerSensitivity, "keptFloat">[]> {
   const { model, open, weightBits, threads, signal, progress } = context;

@@ -241,7 +241,11 @@ it("names the forms when one is asked for that does not exist", async () => {
 
 describe("static", () => {
   it("names tensors as ONNX Runtime's loss debugger expects", async () => {
-    const { model: quantized } = await quantizeStatic(network(), { ...data, alignChannels: false, exclude: ["scores"] });
+    const { model: quantized } = await quantizeStatic(network(), {
+      ...data,
+      alignChannels: false,
+      exclude: ["scores"],
+    });
     const names = new Set(
       quantized.graph.nodes.flatMap((node) => [...node.inputs, ...node.outputs].map((v) => v?.name)),
     );
