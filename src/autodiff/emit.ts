@@ -1,22 +1,8 @@
 /** @file Emission of nodes with sharing: the same operator over the same inputs is one node. */
-import type { BuilderAttributes, GraphBuilder, OpOptions, Tensor, Value } from "../ir/index.ts";
+import type { BuilderAttributes, GraphBuilder, Tensor, Value } from "../ir/index.ts";
 
-export interface Emitter {
-  /** Adds a node with one output, or returns that of an equal node emitted before. */
-  op(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    attributes?: BuilderAttributes,
-    options?: OpOptions,
-  ): Value;
-  /** Adds a node with `count` outputs. */
-  ops(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    count: number,
-    attributes?: BuilderAttributes,
-    options?: OpOptions,
-  ): Value[];
+/** `op` returns the value of an equal node emitted before, where there is one. */
+export interface Emitter extends Pick<GraphBuilder, "op" | "ops"> {
   /** A shared constant. `key` tells its content. */
   constant(name: string, key: string, tensor: () => Tensor): Value;
   /** A node whose attributes are not compared, shared by `key`. */
