@@ -7,14 +7,14 @@
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { defaultForms, portablePoolChoice } from "../src/autodiff/index.ts";
+import { portableForms } from "../src/autodiff/index.ts";
 import { allGraphs, numbersOf } from "../src/ir/index.ts";
 import { openSession } from "../src/runtime/index.ts";
 import { gradientCases } from "../test/laws/gradient-cases/index.ts";
 import { type Prepared, prepare, reference } from "../test/laws/gradient-check.ts";
 import { swiftshader } from "../test/swiftshader.ts";
 
-const forms = { ...defaultForms, pool: portablePoolChoice };
+const forms = portableForms;
 const [pattern = ""] = process.argv.slice(2);
 
 if (swiftshader && process.env.VK_ICD_FILENAMES === undefined) {

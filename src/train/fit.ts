@@ -17,6 +17,7 @@ import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
+import { profileFor } from "./profiles.ts";
 import { schedules } from "./schedules/index.ts";
 import type { TrainingStep } from "./step.ts";
 import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, updateOf } from "./step-feeds.ts";
@@ -109,7 +110,7 @@ async function train(
 }
 
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
-  const step = trainingStep(model, options);
+  const step = trainingStep(model, { profile: profileFor(options.session?.ep), ...options });
   const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
   const inputs = step.batch.map((name) => byName.get(name)!);
   const { seed = 0, epochs, learningRate, data } = options;

@@ -4,6 +4,7 @@ import type { Model, Tensor } from "../ir/index.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { Loss, LossName } from "./losses/index.ts";
 import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
+import type { Profile, ProfileName } from "./profiles.ts";
 import type { Selection } from "./selection.ts";
 
 export interface TrainingStepOptions {
@@ -28,7 +29,9 @@ export interface TrainingStepOptions {
   readonly batchNorm?: "train" | "frozen";
   /** `train` (default): Dropout drops. `off`: it does nothing. */
   readonly dropout?: "train" | "off";
-  /** Forms of gradients that differ in speed. */
+  /** How the graph is written: `native` (default here) for CPU providers, `portable` for WebGPU, or one of one's own. */
+  readonly profile?: Profile | ProfileName;
+  /** Forms of gradients that differ in speed; the profile's by default. */
   readonly forms?: Forms;
 }
 
