@@ -109,6 +109,7 @@ class RemoteSession implements Session {
     this.inputs = portsFrom(inputs, types);
     this.outputs = portsFrom(outputs, types);
     this.loadTime = loadTime;
+    if (spec.resident.length > 0) checkFetches(spec.resident, this.outputs);
     leaked.register(this, `a session on ${this.ep}`, this);
   }
 

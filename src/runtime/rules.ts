@@ -17,6 +17,7 @@ import { externalValue } from "./external-data.ts";
 import { hasFullRangeWeights } from "./full-range-weights.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { reducedType } from "./reduced-types.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
 import { withOwnZeroPoints } from "./zero-points.ts";
@@ -25,6 +26,8 @@ import { withOwnZeroPoints } from "./zero-points.ts";
 export interface Target extends ResolvedOptions {
   /** Whether uint8 × int8 products saturate on this machine's CPU. */
   readonly saturates: boolean;
+  /** Whether this build of the runtime leaves types out, as the web build with WebGPU does. */
+  readonly reduced: boolean;
 }
 
 export interface Rule {
@@ -147,6 +150,21 @@ export const rules = {
   "half-precision-feeds": {
     goesWrong: "float16 feeds arrive empty where the platform has Float16Array",
     builtInto: "node/backend.ts",
+  },
+  "reduced-types": {
+    goesWrong:
+      "the web build with WebGPU has no kernels for float64 and 16-bit integers, and fails without naming them",
+    check(model, { reduced }) {
+      if (!reduced) return;
+      for (const graph of allGraphs(model.graph)) {
+        const found = reducedType(graph);
+        if (found === undefined) continue;
+        throw new UnsupportedError("this build of the runtime leaves a type of the model out", {
+          got: found,
+          hint: 'Keep to float32, float16, bool and integers of 8, 32 and 64 bits, as steps of the profile "portable" do.',
+        });
+      }
+    },
   },
   "gpu-download": {
     goesWrong: "downloading a tensor from the GPU in Node ends the process",

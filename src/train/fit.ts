@@ -94,8 +94,11 @@ async function train(
     resumedFrom: progress.done,
   });
   const looped = (options.stepsPerRun ?? 1) > 1;
-  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
+  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, {
+    ...options.session,
+    resident: [...next.values()],
+  });
   const resident = await resideIn(session, initial, next);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
     if (progress.stopReason !== undefined) break;

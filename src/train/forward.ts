@@ -12,9 +12,10 @@ import {
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { losses } from "./losses/index.ts";
+import { profileOf } from "./profiles.ts";
 import { type Chosen, chooseParameters } from "./selection.ts";
 import type { TrainingStepOptions } from "./step.ts";
-import { dtypeOf, type StepBuilder, stepBuilder } from "./step-builder.ts";
+import { dtypeOf, type ScalarType, type StepBuilder, stepBuilder } from "./step-builder.ts";
 import { trainingMode } from "./training-mode.ts";
 
 export interface Forward {
@@ -37,13 +38,13 @@ export function freshInput(scope: Names, name: string, dtype: DataType, dims: Di
   return { name: scope.fresh(name), type: tensorType(dtype, dims) };
 }
 
-export function newBuilder(scope: Names, prefix: string): StepBuilder {
-  return stepBuilder(graphBuilder({ names: scope, infer: builderInference(TARGET_OPSET), prefix }));
+export function newBuilder(scope: Names, prefix: string, scalars?: ScalarType): StepBuilder {
+  return stepBuilder(graphBuilder({ names: scope, infer: builderInference(TARGET_OPSET), prefix }), scalars);
 }
 
 /** Emits the loss over a typed graph. Parameters and statistics leave the initializers; they are inputs of the result. */
 export function forwardPart(original: Graph, options: TrainingStepOptions, scope: Names): Forward {
-  const after = newBuilder(scope, "update/");
+  const after = newBuilder(scope, "update/", profileOf(options.profile).scalars);
   const key = lazily(() => freshInput(scope, "mask_key", "uint32", [2]));
   const mode = trainingMode(original, after, {
     names: scope,

@@ -16,7 +16,11 @@ export async function openSession(source: Model | Uint8Array, options: SessionOp
     throw new UnsupportedError("the wasm build of the runtime writes no profile");
   }
   const model = readSource(source);
-  const { spec, types, transfer } = loadSpec(model, { ...resolved, saturates: await saturates(model, resolved) });
+  const { spec, types, transfer } = loadSpec(model, {
+    ...resolved,
+    saturates: await saturates(model, resolved),
+    reduced: false,
+  });
   const { isolate, limits } = resolved;
   const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel();
   return openRemote(channel, { spec, types, transfer, timeLimit: limits.time });
