@@ -104,6 +104,8 @@ export interface Session extends AsyncDisposable {
   readonly ep: SessionProvider;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** What the runtime does to this model although nobody asked for it, in sentences; absent where it does nothing. */
+  readonly notices?: readonly string[];
   /** Milliseconds that loading took. */
   readonly loadTime: number;
   /** Runs the model. Feeds are checked (names, dtypes, dims) before they reach the runtime. */
