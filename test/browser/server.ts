@@ -32,7 +32,8 @@ const imports = JSON.stringify({
   },
 });
 const entry = 'import * as lithe from "/dist/runtime/web/index.js"; globalThis.lithe = lithe;';
-const trainingEntry = 'import * as tasks from "/test/browser/tasks.js"; globalThis.tasks = tasks;';
+const trainingEntry =
+  'import * as tasks from "/test/browser/tasks.js"; import * as open from "/test/browser/open.js"; globalThis.tasks = { ...tasks, ...open };';
 const page = (script: string) =>
   `<!doctype html><meta charset="utf-8"><script type="importmap">${imports}</script><script type="module" src="${script}"></script>`;
 

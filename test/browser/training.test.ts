@@ -1,7 +1,10 @@
 /** @file Training in a real browser, from the built files: wasm, and WebGPU on a software adapter, against Node's CPU. */
 import { type Browser, chromium as launcher, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { dataTypes, graphBuilder, model } from "../../src/ir/index.ts";
+import { encodeModel } from "../../src/onnx/index.ts";
 import { chromium } from "../swiftshader.ts";
+import type * as opening from "./open.ts";
 import { startServer, type TestServer } from "./server.ts";
 import { type Losses, type TaskName, taskNames, trainedLosses } from "./tasks.ts";
 
@@ -14,6 +17,12 @@ interface Work {
 function inPage({ name, ep }: Work): Promise<Losses> {
   const { tasks } = globalThis as unknown as { tasks: { trainedLosses: typeof trainedLosses } };
   return tasks.trainedLosses(name, { ep, assets: new URL("/ort/", location.href).href });
+}
+
+/** Runs in the page. */
+function openInPage({ model: bytes, how }: { model: number[]; how: "opened" | "openedRaw" }): Promise<void> {
+  const { tasks } = globalThis as unknown as { tasks: typeof opening };
+  return tasks[how](bytes, "webgpu", new URL("/ort/", location.href).href);
 }
 
 /** A software adapter compiles every shader on the CPU. */
@@ -70,6 +79,17 @@ suite(chromium ? title : `${title} [needs Chromium; CHROMIUM_PATH names one]`, (
         }
       },
     );
+  });
+
+  it("names a type that the build with WebGPU leaves out, where the runtime does not", async () => {
+    const g = graphBuilder();
+    const wide = g.op("Cast", [g.input("x", "float32", [2])], { to: dataTypes.float64.code });
+    g.output(g.op("Cast", [wide], { to: dataTypes.float32.code }), "y");
+    const bytes = [...encodeModel(model(g.build()))];
+    const raw = page.evaluate(openInPage, { model: bytes, how: "openedRaw" as const });
+    await expect(raw).rejects.toThrow("Provider type for Cast node");
+    const ours = page.evaluate(openInPage, { model: bytes, how: "opened" as const });
+    await expect(ours).rejects.toThrow(/leaves a type of the model out/);
   });
 
   it("loads nothing that belongs to Node", () => {
