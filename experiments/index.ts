@@ -6,8 +6,10 @@ import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { gradients } from "./gradients.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
+import { resume } from "./resume.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
 
@@ -20,6 +22,8 @@ export const experiments: readonly Experiment<any>[] = [
   conformance,
   codec,
   fuzzing,
+  gradients,
+  resume,
   trainParity,
   trainSpeed,
   fashionMnist,

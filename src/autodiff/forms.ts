@@ -1,6 +1,6 @@
 /** @file Choices among forms of gradients that are equal in value and differ in speed. */
 import { type ConvChoice, defaultConvChoice } from "./conv/choose.ts";
-import { defaultPoolChoice, type PoolChoice } from "./pool/choose.ts";
+import { defaultPoolChoice, type PoolChoice, portablePoolChoice } from "./pool/choose.ts";
 
 export interface Forms {
   readonly conv: ConvChoice;
@@ -11,3 +11,6 @@ export interface Forms {
 
 /** Rules of thumb for the CPU provider. */
 export const defaultForms: Forms = { conv: defaultConvChoice, pool: defaultPoolChoice, rowSum: "product" };
+
+/** The same without operators that the WebGPU provider lacks. */
+export const portableForms: Forms = { ...defaultForms, pool: portablePoolChoice };

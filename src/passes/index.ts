@@ -15,6 +15,7 @@ import { fuseBatchNorm } from "./fuse-batchnorm.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
+import { lowerPortable } from "./lower-portable.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
 /** What a pass of the index may need from outside. */
@@ -37,6 +38,7 @@ export const passes = {
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
+  "lower-portable": () => lowerPortable(),
   "convert-float16": () => convertFloat16(),
   "convert-float32": () => convertFloat32(),
   cleanup: (context) => cleanup(context),
@@ -62,4 +64,5 @@ export { fuseBatchNorm } from "./fuse-batchnorm.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
+export { lowerPortable } from "./lower-portable.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

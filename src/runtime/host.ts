@@ -97,8 +97,10 @@ function methodsOver(load: LoadBackend): Methods {
       return id;
     },
     drop(id) {
-      opened().held.delete(id);
-      opened().resident.delete(id);
+      const { held, resident } = opened();
+      held.delete(id);
+      resident.get(id)?.tensors.forEach(forget);
+      resident.delete(id);
       return undefined;
     },
     reside({ tensors, next }) {
@@ -110,7 +112,7 @@ function methodsOver(load: LoadBackend): Methods {
     advance: (args) => advance(opened(), args),
     read({ state, names }) {
       const { tensors } = residentOf(opened(), state);
-      return names.map((name) => wireTensor(name, tensors.get(name)!));
+      return Promise.all(names.map((name) => wireTensor(name, tensors.get(name)!)));
     },
     run: ({ feeds, fetches }) => run(opened(), feeds, fetches),
     time: (args) => time(opened(), args),
@@ -133,7 +135,9 @@ async function run(state: State, feeds: WireFeeds, fetches: readonly string[]): 
   const start = performance.now();
   const results = await state.session.run(inputs, fetches);
   state.firstRun ??= performance.now() - start;
-  return fetches.map((name) => wireTensor(name, results[name]!));
+  const answers = await Promise.all(fetches.map((name) => wireTensor(name, results[name]!)));
+  Object.values(results).forEach(forget);
+  return answers;
 }
 
 /**
@@ -150,8 +154,11 @@ async function advance(
   const answers: WireTensor[][] = [];
   for (const batch of batches) {
     const results = await state.session.run({ ...Object.fromEntries(tensors), ...ortFeeds(state, batch) }, wanted);
-    for (const [input, output] of next) tensors.set(input, results[output]!);
-    answers.push(fetches.map((name) => wireTensor(name, results[name]!, kept.has(name))));
+    answers.push(await Promise.all(fetches.map((name) => wireTensor(name, results[name]!, kept.has(name)))));
+    for (const [input, output] of next) {
+      forget(tensors.get(input)!);
+      tensors.set(input, results[output]!);
+    }
   }
   return answers;
 }
@@ -167,8 +174,9 @@ async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["arg
   const times: number[] = [];
   for (let round = state.firstRun === undefined ? -1 : 0; round < rounds; round++) {
     const start = performance.now();
-    await state.session.run(inputs, fetches);
+    const results = await state.session.run(inputs, fetches);
     const elapsed = performance.now() - start;
+    Object.values(results).forEach(forget);
     if (round < 0) state.firstRun = elapsed;
     else times.push(elapsed);
   }
@@ -221,11 +229,19 @@ function halfView(): View {
   return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
-function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
+/** Reads a tensor, from the GPU if it is there. */
+async function wireTensor(name: string, tensor: OrtTensor, copied = false): Promise<WireTensor> {
+  const { type, dims } = tensor;
+  const data = tensor.location === "gpu-buffer" ? await tensor.getData() : tensor.data;
   const dtype = type as DataType;
   if (Array.isArray(data)) return { name, dtype, dims, data };
   const bytes = ownBytes(data as ArrayBufferView);
   return { name, dtype, dims, data: copied ? bytes.slice() : bytes };
+}
+
+/** Gives up a buffer of the GPU, which no garbage collector knows. */
+function forget(tensor: OrtTensor): void {
+  if (tensor.location === "gpu-buffer") tensor.dispose();
 }
 
 /** Bytes that fill their buffer; what a pipe delivers are pieces of a larger one. */

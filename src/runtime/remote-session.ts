@@ -46,6 +46,7 @@ interface Pending {
 export interface RemoteOptions {
   readonly spec: LoadSpec;
   readonly types: TypesByName;
+  readonly notices: readonly string[];
   /** Milliseconds for one call. */
   readonly timeLimit?: number | undefined;
   /** Hands the model's bytes over instead of copying them. */
@@ -54,7 +55,7 @@ export interface RemoteOptions {
 
 /** Loads a model at the other end of `channel`; a failure closes the channel. */
 export async function openRemote(channel: Channel, options: RemoteOptions): Promise<Session> {
-  const session = new RemoteSession(channel, options.spec, options.timeLimit);
+  const session = new RemoteSession(channel, options);
   try {
     await session.open(options);
     return session;
@@ -74,6 +75,7 @@ const leaked = new FinalizationRegistry<string>((where) => {
 class RemoteSession implements Session {
   readonly ep: ExecutionProvider;
   readonly profiling: boolean;
+  readonly notices: readonly string[];
   inputs: readonly Port[] = [];
   outputs: readonly Port[] = [];
   loadTime = 0;
@@ -85,11 +87,12 @@ class RemoteSession implements Session {
   #ended: LitheError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(channel: Channel, { ep, profile }: LoadSpec, timeLimit: number | undefined) {
+  constructor(channel: Channel, { spec: { ep, profile }, notices, timeLimit }: RemoteOptions) {
     this.#channel = channel;
     this.#timeLimit = timeLimit;
     this.ep = ep;
     this.profiling = profile;
+    this.notices = notices;
     // The channel outlives a session that was forgotten, so it must not be what keeps it in memory.
     const weak = new WeakRef(this);
     channel.listen(
@@ -109,6 +112,7 @@ class RemoteSession implements Session {
     this.inputs = portsFrom(inputs, types);
     this.outputs = portsFrom(outputs, types);
     this.loadTime = loadTime;
+    if (spec.resident.length > 0) checkFetches(spec.resident, this.outputs);
     leaked.register(this, `a session on ${this.ep}`, this);
   }
 

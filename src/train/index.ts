@@ -12,6 +12,7 @@ export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./objective.ts";
 export * from "./optimizers/index.ts";
+export { type Profile, type ProfileName, profileFor, profiles } from "./profiles.ts";
 export * from "./schedules/index.ts";
 export type { Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";

@@ -5,6 +5,7 @@ import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { ObjectiveOptions } from "./objective.ts";
 import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
+import type { Profile, ProfileName } from "./profiles.ts";
 import type { Selection } from "./selection.ts";
 
 export interface TrainingStepOptions extends ObjectiveOptions {
@@ -27,7 +28,9 @@ export interface TrainingStepOptions extends ObjectiveOptions {
   readonly dropout?: "train" | "off";
   /** Initializers that take the value of an output after each batch: biases that balance, centres that move. */
   readonly carry?: Carry;
-  /** Forms of gradients that differ in speed. */
+  /** How the graph is written: `native` (default here) for CPU providers, `portable` for WebGPU, or one of one's own. */
+  readonly profile?: Profile | ProfileName;
+  /** Forms of gradients that differ in speed; the profile's by default. */
   readonly forms?: Forms;
 }
 

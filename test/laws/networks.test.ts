@@ -2,6 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../../src/data/index.ts";
 import {
+  allNodes,
+  dataTypes,
+  intOf,
   isSparse,
   type Model,
   numbersOf,
@@ -14,7 +17,7 @@ import {
 import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { adamw, crossEntropy, trainingStep } from "../../src/train/index.ts";
+import { adamw, crossEntropy, type ProfileName, type TrainingStep, trainingStep } from "../../src/train/index.ts";
 
 interface Small {
   readonly make: (seed: number) => Model;
@@ -101,31 +104,53 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   });
 
   it("learns a batch by heart", async () => {
-    const step = trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw() });
-    const labels = tensorFromNumbers(
-      "int64",
-      entry.labelDims,
-      Array.from({ length: sizeOf(entry.labelDims) }, (_, i) => i % 3),
-    );
-    const initial = new Map(step.state.map(({ name, initial }) => [name, initial]));
-    const next = new Map(step.state.map(({ name, output }) => [name, output]));
-    await using session = await openSession(step.model);
-    const state = await resideIn(session, initial, next);
-    const losses: number[] = [];
-    for (let i = 1; i <= 40; i++) {
-      const feeds = new Map([
-        [entry.input, sample(entry)],
-        [step.labels!, labels],
-        [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
-        [step.step, tensorFromNumbers("int64", [], [i])],
-        ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
-      ]);
-      const [results] = await state.advance([feeds], { fetches: [step.loss] });
-      losses.push(numbersOf(results!.get(step.loss)!)[0]!);
-    }
+    const losses = await trained(entry, 40);
     expect(Math.min(...losses.slice(-5))).toBeLessThan(losses[0]! / 3);
   });
+
+  it("learns the same in the form for WebGPU, without what that lacks", async () => {
+    const { model } = stepOf(entry, "portable");
+    const nodes = [...allNodes(model)];
+    expect(nodes.filter((node) => ["LogSoftmax", "BatchNormalization", "Sum", "Sign"].includes(node.opType))).toEqual(
+      [],
+    );
+    expect(nodes.filter((node) => node.opType === "MaxPool" && node.outputs[1])).toEqual([]);
+    expect(nodes.filter((node) => intOf(node, "to", 0) === dataTypes.float64.code)).toEqual([]);
+    const [native, portable] = [await trained(entry, 8), await trained(entry, 8, "portable")];
+    for (const [i, loss] of portable.entries()) expect(Math.abs(loss / native[i]! - 1), `${i}`).toBeLessThan(1e-4);
+  });
 });
+
+function stepOf(entry: Small, profile: ProfileName): TrainingStep {
+  return trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw(), profile });
+}
+
+/** The losses of steps on one batch. */
+async function trained(entry: Small, steps: number, profile: ProfileName = "native"): Promise<number[]> {
+  const step = stepOf(entry, profile);
+  const labels = tensorFromNumbers(
+    "int64",
+    entry.labelDims,
+    Array.from({ length: sizeOf(entry.labelDims) }, (_, i) => i % 3),
+  );
+  const initial = new Map(step.state.map(({ name, initial }) => [name, initial]));
+  const next = new Map(step.state.map(({ name, output }) => [name, output]));
+  await using session = await openSession(step.model);
+  const state = await resideIn(session, initial, next);
+  const losses: number[] = [];
+  for (let i = 1; i <= steps; i++) {
+    const feeds = new Map([
+      [entry.input, sample(entry)],
+      [step.labels!, labels],
+      [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
+      [step.step, tensorFromNumbers("int64", [], [i])],
+      ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
+    ]);
+    const [results] = await state.advance([feeds], { fetches: [step.loss] });
+    losses.push(numbersOf(results!.get(step.loss)!)[0]!);
+  }
+  return losses;
+}
 
 describe("sizes", () => {
   it("are those of the papers", () => {

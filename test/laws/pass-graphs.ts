@@ -2,6 +2,7 @@
 import {
   type DataType,
   type Dims,
+  float,
   type GraphBuilder,
   graphAttribute,
   graphBuilder,
@@ -240,6 +241,23 @@ export const graphs = {
         g.op("Add", [g.op("MatMul", [x, g.constant("u", floats([4, 3]))]), g.constant("d", floats([2, 1, 3]))]),
         "z",
       );
+    }),
+  "what WebGPU lacks": () =>
+    build((g) => {
+      const x = input(g, "n", 3, 2, 2);
+      const parts = [2, 3, 4].map((seed) => g.constant(`p${seed}`, floats([3], seed)));
+      const statistics = [...parts, g.constant("variance", variances(3))];
+      const over = { training_mode: 1, momentum: float(0.75) };
+      const [y, mean, variance] = g.ops("BatchNormalization", [x, ...statistics], 3, over);
+      const signs = g.op("Sign", [y]);
+      const sums = g.op("Sum", [g.op("Selu", [y]), g.op("Softsign", [y]), signs]);
+      const zero = g.constant("zero", floats([1]));
+      const flags = ["Greater", "Less"].map((opType, i) => g.op(opType, [[y, sums][i], zero]));
+      g.output(g.op("LogSoftmax", [g.op("Mean", [sums, y])], { axis: 1 }), "y");
+      g.output(mean!, "next mean");
+      g.output(variance!, "next variance");
+      g.output(g.op("Or", flags), "or");
+      g.output(g.op("Xor", flags), "xor");
     }),
   "branches that capture": () =>
     build((g) => {
