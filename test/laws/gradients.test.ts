@@ -70,10 +70,19 @@ describe("forms of one gradient", () => {
       names(maxPoolForms).map((form) => [`maximum ${form}`, { ...defaultForms, pool: { max: () => [form] } }]),
     ),
     "sum reduction": { ...defaultForms, rowSum: "reduction" },
+    "product fused": { ...defaultForms, weightProduct: "fused" },
   } satisfies Record<string, Forms>;
 
+  const operators: Readonly<Record<string, string>> = {
+    input: "Conv",
+    weight: "Conv",
+    maximum: "MaxPool",
+    sum: "Gemm",
+    product: "MatMul",
+  };
+
   for (const [name, forms] of Object.entries(only)) {
-    const operator = name.startsWith("maximum") ? "MaxPool" : name.startsWith("sum") ? "Gemm" : "Conv";
+    const operator = operators[name.split(" ")[0]!]!;
     it(`${name} equals the others`, () => {
       for (const testCase of gradientCases.filter(({ covers }) => covers.includes(operator))) {
         const usual = prepare(testCase, 1);
