@@ -6,6 +6,7 @@ import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { gradientSize } from "./gradient-size.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
@@ -22,5 +23,6 @@ export const experiments: readonly Experiment<any>[] = [
   fuzzing,
   trainParity,
   trainSpeed,
+  gradientSize,
   fashionMnist,
 ];
