@@ -6,6 +6,7 @@ import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
@@ -26,5 +27,6 @@ export const experiments: readonly Experiment<any>[] = [
   resume,
   trainParity,
   trainSpeed,
+  gradientSize,
   fashionMnist,
 ];

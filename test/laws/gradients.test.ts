@@ -3,7 +3,10 @@
  * Runtime's float32 gradients against the float64 ones, on one thread and on two.
  */
 import { afterAll, describe, expect, it } from "vitest";
+import { inputForms } from "../../src/autodiff/conv/input-gradient.ts";
+import { weightForms } from "../../src/autodiff/conv/weight-gradient.ts";
 import { defaultForms, type Forms, gradientTable } from "../../src/autodiff/index.ts";
+import { maxPoolForms } from "../../src/autodiff/pool/max-forms.ts";
 import { allGraphs } from "../../src/ir/index.ts";
 import { gradientCases } from "./gradient-cases/index.ts";
 import { analytic, prepare, reference } from "./gradient-check.ts";
@@ -46,30 +49,37 @@ describe("gradients on ONNX Runtime", () => {
 });
 
 describe("forms of one gradient", () => {
+  const names = <Name extends string>(forms: Readonly<Record<Name, unknown>>) => Object.keys(forms) as Name[];
   const only = {
     ...Object.fromEntries(
-      (["transposed", "flipped", "matmul"] as const).map((form) => [
+      names(inputForms).map((form) => [
         `input ${form}`,
         { ...defaultForms, conv: { ...defaultForms.conv, input: () => [form] } },
       ]),
     ),
     ...Object.fromEntries(
-      (["convolution", "slices", "columns", "gemm", "matmul"] as const).map((form) => [
+      names(weightForms).map((form) => [
         `weight ${form}`,
         { ...defaultForms, conv: { ...defaultForms.conv, weight: () => [form] } },
       ]),
     ),
     ...Object.fromEntries(
-      (["indices", "repeated", "compared"] as const).map((form) => [
-        `maximum ${form}`,
-        { ...defaultForms, pool: { max: () => [form] } },
-      ]),
+      names(maxPoolForms).map((form) => [`maximum ${form}`, { ...defaultForms, pool: { max: () => [form] } }]),
     ),
     "sum reduction": { ...defaultForms, rowSum: "reduction" },
+    "product fused": { ...defaultForms, weightProduct: "fused" },
   } satisfies Record<string, Forms>;
 
+  const operators: Readonly<Record<string, string>> = {
+    input: "Conv",
+    weight: "Conv",
+    maximum: "MaxPool",
+    sum: "Gemm",
+    product: "MatMul",
+  };
+
   for (const [name, forms] of Object.entries(only)) {
-    const operator = name.startsWith("maximum") ? "MaxPool" : name.startsWith("sum") ? "Gemm" : "Conv";
+    const operator = operators[name.split(" ")[0]!]!;
     it(`${name} equals the others`, () => {
       for (const testCase of gradientCases.filter(({ covers }) => covers.includes(operator))) {
         const usual = prepare(testCase, 1);
