@@ -6,6 +6,8 @@ import type { DataType, Dim, Tensor } from "../ir/index.ts";
 export interface Sample {
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly label?: number;
+  /** The probability of each class, where labels were mixed. */
+  readonly target?: Float32Array;
   /** Where it came from, for reports: a file name or an index. */
   readonly source: string;
 }

@@ -1,11 +1,12 @@
 /** @file The loss and metrics of a model on data. */
+import { inlineLoader } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Model, namesOf, numbersOf, TARGET_OPSET, tensorType, type Value, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
-import { type BatchSource, dataInputs, fedBatches } from "./batch-feeds.ts";
+import { type BatchSource, batchForm, dataInputs, fedBatches } from "./batch-feeds.ts";
 import { newBuilder } from "./forward.ts";
-import { type Loss, type LossName, losses } from "./losses/index.ts";
+import { type Loss, type LossName, lossOf } from "./losses/index.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
 
 export interface EvaluateOptions {
@@ -33,12 +34,14 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
     labels: measured.labels,
     labelInput: options.labels,
     size: batch,
+    takesProbabilities: measured.takesProbabilities,
   };
+  const loader = inlineLoader(source.data, batchForm(source));
   const states = (options.metrics ?? []).map(metricOf).map((metric) => ({ metric, state: metric.start() }));
   await using session = await open(measured.model, sessionOptions);
   const fetches = [measured.loss, measured.prediction];
   let [sum, count] = [0, 0];
-  for await (const fed of fedBatches(source, range(options.data.size))) {
+  for await (const fed of fedBatches(source, loader, { positions: range(options.data.size), seed: 0, epoch: 0 })) {
     checkCancelled(options.signal);
     const results = await session.run(fed.feeds, { fetches });
     sum += numbersOf(results.get(measured.loss)!)[0]! * fed.count;
@@ -65,7 +68,7 @@ function withLoss(model: Model, { loss, output }: EvaluateOptions) {
   const prediction = output === undefined ? graph.outputs[0] : graph.outputs.find(({ name }) => name === output);
   if (!prediction) throw new UsageError("the model has no such output", { got: JSON.stringify(output) });
   const g = newBuilder(scope, "loss/");
-  const built = typeof loss === "string" ? losses[loss]() : loss;
+  const built = lossOf(loss);
   const type = built.labels(prediction);
   const labels: Value = { name: scope.fresh("labels"), type: tensorType(type.dtype, type.dims ?? []) };
   const value = built.build(g, prediction, labels);
@@ -79,7 +82,13 @@ function withLoss(model: Model, { loss, output }: EvaluateOptions) {
       initializers: new Map([...graph.initializers, ...g.raw.initializers]),
     },
   );
-  return { model: whole, labels, loss: value.name, prediction: prediction.name };
+  return {
+    model: whole,
+    labels,
+    loss: value.name,
+    prediction: prediction.name,
+    takesProbabilities: built.takesProbabilities,
+  };
 }
 
 function range(size: number): number[] {

@@ -1,5 +1,5 @@
 /** @file The trainer: epochs of steps with evaluation, checkpoints and early stopping, as a run. */
-import { prefetch } from "../data/index.ts";
+import { type BatchLoader, inlineLoader, prefetch } from "../data/index.ts";
 import { RuntimeError, UsageError } from "../errors.ts";
 import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
 import {
@@ -11,12 +11,13 @@ import {
   resideIn,
   startRun,
 } from "../runtime/index.ts";
-import { type BatchSource, batchCount, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
+import { type BatchSource, batchCount, batchForm, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
 import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
+import { lossOf } from "./losses/index.ts";
 import { schedules } from "./schedules/index.ts";
 import type { TrainingStep } from "./step.ts";
 import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, updateOf } from "./step-feeds.ts";
@@ -96,10 +97,11 @@ async function train(
   await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
   const resident = await resideIn(session, initial, next);
+  await using loader = loaderFor(plan);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
     if (progress.stopReason !== undefined) break;
     progress.losses = [];
-    await trainEpoch(plan, progress, resident, epoch, scope);
+    await trainEpoch(plan, progress, { resident, loader }, epoch, scope);
     if (progress.stopReason === undefined) await endEpoch(plan, progress, resident, epoch + 1, scope);
   }
   if (progress.stopReason !== undefined) {
@@ -114,7 +116,15 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   const inputs = step.batch.map((name) => byName.get(name)!);
   const { seed = 0, epochs, learningRate, data } = options;
   const size = options.batch ?? fixedBatch(inputs) ?? 32;
-  const source: BatchSource = { data, inputs, labels: byName.get(step.labels)!, labelInput: options.labels, size };
+  const { takesProbabilities } = lossOf(options.loss);
+  const source: BatchSource = {
+    data,
+    inputs,
+    labels: byName.get(step.labels)!,
+    labelInput: options.labels,
+    size,
+    takesProbabilities,
+  };
   const perEpoch = batchCount(source);
   const updates = Math.floor((perEpoch * epochs) / step.accumulate);
   if (updates === 0) {
@@ -137,6 +147,11 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
 }
 
+function loaderFor({ source, options }: Plan): BatchLoader {
+  const { augment = [] } = options;
+  return inlineLoader(source.data, { ...batchForm(source), augment });
+}
+
 function fixedBatch(inputs: BatchSource["inputs"]): number | undefined {
   const dims = inputs.map(({ type }) => (type?.kind === "tensor" ? type.dims?.[0] : undefined));
   return dims.find((dim) => typeof dim === "number");
@@ -150,7 +165,7 @@ function trainedCount({ state }: TrainingStep): number {
 async function trainEpoch(
   plan: Plan,
   progress: Progress,
-  resident: ResidentState,
+  { resident, loader }: { readonly resident: ResidentState; readonly loader: BatchLoader },
   epoch: number,
   scope: RunScope<TrainEvent>,
 ): Promise<void> {
@@ -161,7 +176,8 @@ async function trainEpoch(
   const everySteps = options.checkpoint?.everySteps;
   const limit = (index: number) =>
     Math.min(options.stepsPerRun ?? 1, end - index, everySteps ? everySteps - (index % everySteps) : Infinity);
-  for await (const group of prefetch(grouped(fedBatches(source, positions), progress.done, limit), 2)) {
+  const batches = fedBatches(source, loader, { positions, seed: pace.seed, epoch });
+  for await (const group of prefetch(grouped(batches, progress.done, limit), 2)) {
     checkCancelled(scope.signal);
     await trainGroup(plan, progress, resident, group, epoch + 1, scope);
     if (progress.stopReason !== undefined) return;
@@ -232,8 +248,8 @@ async function endEpoch(
   if (evaluate && (epoch % (evaluate.every ?? 1) === 0 || epoch === options.epochs)) {
     const tensors = trainedTensors(step, await resident.read());
     const metrics = await evaluateModel(withParameters(model, tensors), {
-      ...evaluate,
       ...evaluationOf(options, scope),
+      ...evaluate,
     });
     const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
     progress.evaluations.push(evaluation);

@@ -11,7 +11,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
-import { losses } from "./losses/index.ts";
+import { lossOf } from "./losses/index.ts";
 import { type Chosen, chooseParameters } from "./selection.ts";
 import type { TrainingStepOptions } from "./step.ts";
 import { dtypeOf, type StepBuilder, stepBuilder } from "./step-builder.ts";
@@ -53,7 +53,7 @@ export function forwardPart(original: Graph, options: TrainingStepOptions, scope
   const prediction = predictionOf(mode.graph, options.output);
   const chosen = chooseParameters(mode.graph, options.trainable, new Set(mode.statistics.keys()));
   const g = newBuilder(scope, "loss/");
-  const loss = typeof options.loss === "string" ? losses[options.loss]() : options.loss;
+  const loss = lossOf(options.loss);
   const labelType = loss.labels(prediction);
   const labels = freshInput(scope, "labels", labelType.dtype, labelType.dims ?? []);
   const value = loss.build(g, prediction, labels);

@@ -1,0 +1,16 @@
+/** @file A dataset decoded once. */
+import { collect } from "./collect.ts";
+import { type Dataset, datasetOf } from "./dataset.ts";
+
+/** The same samples, all read now and held in memory: for data that is small and read many times. */
+export async function inMemory(dataset: Dataset): Promise<Dataset> {
+  const samples = await collect(dataset);
+  const { size, classes, assumptions, labels } = dataset;
+  return datasetOf({
+    size,
+    ...(classes && { classes }),
+    ...(assumptions && { assumptions }),
+    ...(labels && { labels: () => dataset.labels!() }),
+    open: () => ({ read: (position) => samples[position]! }),
+  });
+}
