@@ -19,13 +19,14 @@ export { defaultInputName, type ImageOptions, type ImageSample, imageDataset } f
 export { inMemory } from "./in-memory.ts";
 export { type BatchForm, type BatchRequest, loadBatch } from "./load/load-batch.ts";
 export { type BatchLoader, inlineLoader } from "./load/loader.ts";
+export { type LoaderOptions, openLoader } from "./load/open-loader.ts";
 export { type OpenOptions, openData } from "./open-data.ts";
 export { prefetch } from "./prefetch.ts";
 export { preprocess, preprocessor } from "./preprocess.ts";
 export { type PreprocessSpec, parsePreprocessSpec } from "./preprocess-spec.ts";
 export { type PresetName, parsePreprocess, presets } from "./presets.ts";
 export * from "./random.ts";
-export type { Recipe } from "./recipe.ts";
+export { fromRecipe, type Recipe } from "./recipe.ts";
 export { type ResampleFilter, resample, resampleFilters } from "./resample.ts";
 export { type Split, type SplitOptions, shuffledOrder, split, stratifiedOrder } from "./split.ts";
 export { arrayDataset, arrayImages, type NamedArrays, type StoredArray } from "./stored-array.ts";

@@ -26,6 +26,11 @@ export interface FitOptions extends TrainingStepOptions {
    * sample alone, so that a resumed run makes the same ones.
    */
   readonly augment?: readonly Augmentation[];
+  /**
+   * Threads that read and augment the samples, ahead of the steps; 0 (default) leaves it to this thread. The data needs a
+   * recipe, see `openLoader`. The result is the same bit for bit. Node only.
+   */
+  readonly workers?: number;
   /** Decides the order of the samples, their augmentation and the masks of dropout. */
   readonly seed?: number;
   /**

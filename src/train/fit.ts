@@ -1,5 +1,5 @@
 /** @file The trainer: epochs of steps with evaluation, checkpoints and early stopping, as a run. */
-import { type BatchLoader, inlineLoader, prefetch } from "../data/index.ts";
+import { type BatchLoader, openLoader, prefetch } from "../data/index.ts";
 import { RuntimeError, UsageError } from "../errors.ts";
 import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
 import {
@@ -97,7 +97,7 @@ async function train(
   await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
   const resident = await resideIn(session, initial, next);
-  await using loader = loaderFor(plan);
+  await using loader = await loaderFor(plan, scope.signal);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
     if (progress.stopReason !== undefined) break;
     progress.losses = [];
@@ -147,9 +147,9 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
 }
 
-function loaderFor({ source, options }: Plan): BatchLoader {
-  const { augment = [] } = options;
-  return inlineLoader(source.data, { ...batchForm(source), augment });
+function loaderFor({ source, options }: Plan, signal: AbortSignal): Promise<BatchLoader> {
+  const { augment = [], workers = 0 } = options;
+  return openLoader(source.data, { ...batchForm(source), augment, workers, signal });
 }
 
 function fixedBatch(inputs: BatchSource["inputs"]): number | undefined {

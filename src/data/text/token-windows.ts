@@ -2,6 +2,7 @@
 import { DataError, ensure, UsageError } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
 import { type Dataset, datasetOf } from "../dataset.ts";
+import { ownRecipe } from "../recipe.ts";
 
 export interface WindowOptions {
   /** Tokens per window. */
@@ -33,7 +34,7 @@ export function tokenWindows(tokens: Int32Array, options: WindowOptions): Datase
   );
   const window = (start: number): Tensor =>
     tensor("int64", [context], BigInt64Array.from(tokens.subarray(start, start + context), BigInt));
-  return datasetOf({
+  const windows = datasetOf({
     size: Math.floor((tokens.length - 1 - context) / stride) + 1,
     open: () => ({
       read(position) {
@@ -48,6 +49,7 @@ export function tokenWindows(tokens: Int32Array, options: WindowOptions): Datase
       },
     }),
   });
+  return { ...windows, recipe: ownRecipe("tokenWindows", tokens, options) };
 }
 
 function checkCount(name: string, value: number): void {
