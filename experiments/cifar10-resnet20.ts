@@ -61,9 +61,9 @@ export const cifar10Resnet20: Experiment<readonly Row[]> = {
   name: "cifar10-resnet20",
   claim: "ResNet-20 learns from 18,000 pictures of CIFAR-10 on stock ONNX Runtime, on one core.",
   source: "lithe",
-  workload: `20,000 training pictures (${HELD} of them for validation), ${EPOCHS} epochs with random crops (4 pixels) and mirrored pictures, Muon for convolutions and head and AdamW for the rest, label smoothing 0.1; cpu, 1 thread, batch 128; 5,000 test pictures, seen once per network`,
+  workload: `20,000 training pictures (${HELD} of them for validation), ${EPOCHS} epochs with random crops (4 pixels) and mirrored pictures, Muon for convolutions and head and AdamW for the rest, label smoothing 0.1; cpu, 1 thread, batch 128; 5,000 test pictures, seen once per network.`,
   seeds: [1, 2, 3],
-  criterion: `test accuracy of at least ${100 * BOUND} % within ${MINUTES} CPU minutes, for every seed`,
+  criterion: `test accuracy of at least ${100 * BOUND} % within ${MINUTES} CPU minutes, for every seed.`,
   async run({ shared, once, log }) {
     const port = { name: "input", dtype: "float32", dims: ["batch", 3, 32, 32] } as const;
     const open = (name: string) => openData(`${shared}/data/cifar10/${name}.bin`, { preprocess: "cifar10", port });

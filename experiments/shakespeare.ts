@@ -57,9 +57,9 @@ export const shakespeare: Experiment<readonly Row[]> = {
   name: "shakespeare",
   claim: "A small GPT learns tiny Shakespeare from scratch on stock ONNX Runtime within minutes.",
   source: "lithe",
-  workload: `characters; the last 10 % of the text held out; ${size.depth} blocks of width ${size.width}, ${CONTEXT} characters of context; Muon for the matrices of the blocks and AdamW for the rest; cpu, 1 thread, batch 16`,
+  workload: `characters; the last 10 % of the text held out; ${size.depth} blocks of width ${size.width}, ${CONTEXT} characters of context; Muon for the matrices of the blocks and AdamW for the rest; cpu, 1 thread, batch 16.`,
   seeds: [1, 2, 3],
-  criterion: `a loss of at most ${BOUND} nats per character on the held-out text, for every seed`,
+  criterion: `a loss of at most ${BOUND} nats per character on the held-out text, for every seed.`,
   async run({ shared, once, log }) {
     const text = readFileSync(`${shared}/data/text/tinyshakespeare.txt`, "utf8");
     const tokenizer = characterTokenizer(text);

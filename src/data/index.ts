@@ -20,6 +20,7 @@ export { inMemory } from "./in-memory.ts";
 export { type BatchForm, type BatchRequest, loadBatch } from "./load/load-batch.ts";
 export { type BatchLoader, inlineLoader } from "./load/loader.ts";
 export { type LoaderOptions, openLoader } from "./load/open-loader.ts";
+export { mapSamples, type SampleTransform } from "./map-samples.ts";
 export { type OpenOptions, openData } from "./open-data.ts";
 export { prefetch } from "./prefetch.ts";
 export { preprocess, preprocessor } from "./preprocess.ts";
@@ -28,7 +29,15 @@ export { type PresetName, parsePreprocess, presets } from "./presets.ts";
 export * from "./random.ts";
 export { fromRecipe, type Recipe } from "./recipe.ts";
 export { type ResampleFilter, resample, resampleFilters } from "./resample.ts";
-export { type Split, type SplitOptions, shuffledOrder, split, stratifiedOrder } from "./split.ts";
+export {
+  partition,
+  type Split,
+  type SplitOptions,
+  shuffledOrder,
+  shuffleSamples,
+  split,
+  stratifiedOrder,
+} from "./split.ts";
 export { arrayDataset, arrayImages, type NamedArrays, type StoredArray } from "./stored-array.ts";
 export { type SyntheticFeeds, type SyntheticOptions, syntheticFeeds } from "./synthetic.ts";
 export * from "./text/index.ts";

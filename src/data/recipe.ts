@@ -15,17 +15,20 @@ export function ownRecipe(name: string, ...given: readonly unknown[]): Recipe {
 }
 
 /**
- * Calls the function and notes the recipe in what it returns, so that worker threads can make the same: a dataset, or an
- * augmentation. A module without such a function is a `UsageError`.
+ * Calls the function and notes the recipe in what it returns, so that worker threads can make the same: a dataset, an
+ * augmentation, a transform. A module without such a function is a `UsageError`.
  *
  *     const data = await fromRecipe<Dataset>({ module: import.meta.resolve("./pictures.js"), export: "pictures", arguments: ["photos/"] });
  */
 export async function fromRecipe<T extends object>(recipe: Recipe): Promise<T & { readonly recipe: Recipe }> {
   const made = (await callRecipe(recipe)) as T;
   ensure(
-    typeof made === "object" && made !== null,
+    typeof made === "function" || (typeof made === "object" && made !== null),
     () =>
-      new UsageError("a recipe makes no object", { got: typeof made, where: `${recipe.export} of ${recipe.module}` }),
+      new UsageError("a recipe makes neither object nor function", {
+        got: typeof made,
+        where: `${recipe.export} of ${recipe.module}`,
+      }),
   );
   return Object.assign(made, { recipe });
 }
