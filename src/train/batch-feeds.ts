@@ -27,9 +27,10 @@ const ORDER = 0x0d;
 
 export interface BatchSource {
   readonly data: Dataset;
-  /** The inputs of the network. */
+  /** The inputs of the network that the data fills. */
   readonly inputs: readonly Value[];
-  readonly labels: Value;
+  /** The input of the step that takes labels; absent when nothing reads any. */
+  readonly labels?: Value | undefined;
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labelInput?: string | undefined;
   readonly size: number;
@@ -59,7 +60,7 @@ export interface FedBatch {
 /** The inputs that batches have to fill. */
 export function batchForm({ inputs, labels, labelInput }: BatchSource): BatchForm {
   const ports = inputs.map(portOf);
-  return { port: labelInput === undefined ? ports : [...ports, { ...portOf(labels), name: labelInput }] };
+  return { port: labels && labelInput !== undefined ? [...ports, { ...portOf(labels), name: labelInput }] : ports };
 }
 
 export interface EpochPart {
@@ -74,7 +75,7 @@ export async function* fedBatches(source: BatchSource, loader: BatchLoader, part
   const { inputs, labels } = source;
   for await (const batch of loader.load(requestsOf(source, part))) {
     const feeds = new Map(inputs.map(({ name }) => [name, batch.feeds.get(name)!]));
-    feeds.set(labels.name, labelsOf(batch, source));
+    if (labels) feeds.set(labels.name, labelsOf(batch, labels, source));
     yield { feeds, count: batch.count };
   }
 }
@@ -91,7 +92,7 @@ function portOf(value: Value): InputPort {
   return { name: value.name, dtype, ...(dims && { dims }) };
 }
 
-function labelsOf(batch: Batch, { labels, labelInput, takesProbabilities }: BatchSource): Tensor {
+function labelsOf(batch: Batch, labels: Value, { labelInput, takesProbabilities }: BatchSource): Tensor {
   if (labelInput !== undefined) return batch.feeds.get(labelInput)!;
   const { dtype, dims = [] } = tensorTypeOf(labels);
   const classes = dims[1];
