@@ -7,6 +7,7 @@ import { collect } from "../collect.ts";
 import { type Dataset, datasetOf, subset } from "../dataset.ts";
 import { glyphs } from "../glyphs/index.ts";
 import { inMemory } from "../in-memory.ts";
+import { mapSamples, type SampleTransform } from "../map-samples.ts";
 import { fromRecipe, type Recipe } from "../recipe.ts";
 import { split } from "../split.ts";
 import { tokenWindows } from "../text/index.ts";
@@ -57,7 +58,7 @@ describe("worker threads", () => {
     expect(await batchesOf(data, { augment, workers }, requests(7, 2))).not.toEqual(inline);
   });
 
-  it("open whatever has a recipe: parts, data in memory, tokens, the embedded set", async () => {
+  it("open whatever has a recipe: the embedded set, parts, data in memory, mapped samples, tokens", async () => {
     const glyphParts = await split(glyphs({ split: "train", size: 60, seed: 1 }), {
       calibration: 20,
       evaluation: 40,
@@ -68,7 +69,8 @@ describe("worker threads", () => {
       { context: 5 },
     );
     const held = await inMemory(subset(glyphParts.evaluation, [...Array(30).keys()]));
-    for (const data of [held, windows]) {
+    const transform = await fromRecipe<SampleTransform>({ module, export: "relabelled", arguments: [3] });
+    for (const data of [mapSamples(held, transform), windows]) {
       expect(await batchesOf(data, { workers: 1 }, requests(3))).toEqual(await batchesOf(data, {}, requests(3)));
     }
   });
