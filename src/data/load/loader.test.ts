@@ -1,6 +1,6 @@
 /** @file Batches are the same whoever makes them, in order, within bounds, and without waiting where there are threads. */
 import { afterEach, describe, expect, it } from "vitest";
-import { CancelledError, DataError, UsageError } from "../../errors.ts";
+import { CancelledError, DataError, RuntimeError, UsageError } from "../../errors.ts";
 import { type Augmentation, horizontalFlip, mixup, randomCrop } from "../augment/index.ts";
 import type { Batch } from "../batches.ts";
 import { collect } from "../collect.ts";
@@ -126,6 +126,7 @@ describe("worker threads", () => {
     await expect(load(withRecipe(recipe("notAFunction")))).rejects.toThrow(UsageError);
     await expect(load(withRecipe({ ...recipe("x"), module: "no-such-package" }))).rejects.toThrow(/cannot be loaded/);
     await expect(load(withRecipe(recipe("failing")))).rejects.toThrow(/no pictures today/);
+    await expect(load(withRecipe(recipe("leaving")))).rejects.toThrow(RuntimeError);
   });
 });
 
