@@ -1,5 +1,6 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
@@ -11,6 +12,7 @@ import { gradients } from "./gradients.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
+import { shakespeare } from "./shakespeare.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
 
@@ -29,4 +31,6 @@ export const experiments: readonly Experiment<any>[] = [
   trainSpeed,
   gradientSize,
   fashionMnist,
+  cifar10Resnet20,
+  shakespeare,
 ];
