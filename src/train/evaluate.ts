@@ -1,5 +1,4 @@
 /** @file The loss and metrics of a model on data. */
-import { UsageError } from "../errors.ts";
 import { type Model, namesOf, numbersOf, TARGET_OPSET, tensorType, type Value, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
@@ -7,6 +6,7 @@ import { type BatchSource, dataInputs, fedBatches } from "./batch-feeds.ts";
 import { newBuilder } from "./forward.ts";
 import { type Loss, type LossName, losses } from "./losses/index.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
+import { outputOf } from "./output.ts";
 
 export interface EvaluateOptions {
   readonly data: BatchSource["data"];
@@ -62,8 +62,7 @@ function withLoss(model: Model, { loss, output }: EvaluateOptions) {
   const typed = inferShapes(model);
   const scope = namesOf(typed);
   const { graph } = typed;
-  const prediction = output === undefined ? graph.outputs[0] : graph.outputs.find(({ name }) => name === output);
-  if (!prediction) throw new UsageError("the model has no such output", { got: JSON.stringify(output) });
+  const prediction = outputOf(graph, output);
   const g = newBuilder(scope, "loss/");
   const built = typeof loss === "string" ? losses[loss]() : loss;
   const type = built.labels(prediction);

@@ -1,5 +1,4 @@
 /** @file The forward part of a step: the network in training form under its loss, parameters and statistics as inputs. */
-import { UsageError } from "../errors.ts";
 import {
   type DataType,
   type Dims,
@@ -12,6 +11,7 @@ import {
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { losses } from "./losses/index.ts";
+import { outputOf } from "./output.ts";
 import { type Chosen, chooseParameters } from "./selection.ts";
 import type { TrainingStepOptions } from "./step.ts";
 import { dtypeOf, type StepBuilder, stepBuilder } from "./step-builder.ts";
@@ -50,8 +50,8 @@ export function forwardPart(original: Graph, options: TrainingStepOptions, scope
     batchNorm: options.batchNorm ?? "train",
     ...(options.dropout !== "off" && { maskKey: key.get }),
   });
-  const prediction = predictionOf(mode.graph, options.output);
-  const chosen = chooseParameters(mode.graph, options.trainable, new Set(mode.statistics.keys()));
+  const prediction = outputOf(mode.graph, options.output);
+  const chosen = chooseParameters(mode.graph, options, new Set(mode.statistics.keys()));
   const g = newBuilder(scope, "loss/");
   const loss = typeof options.loss === "string" ? losses[options.loss]() : options.loss;
   const labelType = loss.labels(prediction);
@@ -95,13 +95,4 @@ function lazily<T>(make: () => T): { get: () => T; made: () => T | undefined } {
     },
     made: () => value,
   };
-}
-
-function predictionOf({ outputs }: Graph, name: string | undefined): Value {
-  const found = name === undefined ? outputs[0] : outputs.find((value) => value.name === name);
-  if (found) return found;
-  throw new UsageError("the model has no such output", {
-    expected: outputs.map((value) => JSON.stringify(value.name)).join(", ") || "an output",
-    got: JSON.stringify(name),
-  });
 }

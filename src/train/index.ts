@@ -2,6 +2,7 @@
 
 export { type EvaluateOptions, evaluateModel } from "./evaluate.ts";
 export type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
+export * from "./finetune/index.ts";
 export { fit } from "./fit.ts";
 export type { FitOptions } from "./fit-options.ts";
 export { loopedStep } from "./looped-step.ts";
@@ -9,6 +10,7 @@ export type { LossScaleOptions } from "./loss-scale.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
 export * from "./optimizers/index.ts";
+export type { Precision } from "./precision.ts";
 export * from "./schedules/index.ts";
 export type { Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";

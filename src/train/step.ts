@@ -4,6 +4,7 @@ import type { Model, Tensor } from "../ir/index.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { Loss, LossName } from "./losses/index.ts";
 import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
+import type { Precision } from "./precision.ts";
 import type { Selection } from "./selection.ts";
 
 export interface TrainingStepOptions {
@@ -14,6 +15,8 @@ export interface TrainingStepOptions {
   readonly output?: string;
   /** What is trained: all float initializers of rank 1 and more unless named. The rest stays frozen in the model. */
   readonly trainable?: Selection;
+  /** What is not trained of it. */
+  readonly freeze?: Selection;
   /** What weight decay leaves alone: biases and norms unless named. `[]` lets all decay, as PyTorch does. */
   readonly decayExclude?: Selection;
   /** The largest norm of all gradients together; longer ones are scaled down. */
@@ -28,6 +31,11 @@ export interface TrainingStepOptions {
   readonly batchNorm?: "train" | "frozen";
   /** `train` (default): Dropout drops. `off`: it does nothing. */
   readonly dropout?: "train" | "off";
+  /**
+   * The dtype of the network's products and sums, forwards and backwards. The master parameters, the optimizer, the loss and
+   * operators that need the range stay float32: Micikevicius et al. (2017), arXiv:1710.03740. `float16` wants `lossScale`.
+   */
+  readonly precision?: Precision;
   /** Forms of gradients that differ in speed. */
   readonly forms?: Forms;
 }
