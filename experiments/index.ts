@@ -5,6 +5,7 @@ import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { finetune } from "./finetune.ts";
 import { fuzzing } from "./fuzz.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
@@ -23,4 +24,5 @@ export const experiments: readonly Experiment<any>[] = [
   trainParity,
   trainSpeed,
   fashionMnist,
+  finetune,
 ];
