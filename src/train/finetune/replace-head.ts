@@ -21,7 +21,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
-import { outputOf } from "../output.ts";
+import { outputOf } from "../objective.ts";
 import { dimsOf, dtypeOf } from "../step-builder.ts";
 
 export interface HeadOptions {
