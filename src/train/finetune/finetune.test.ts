@@ -145,7 +145,7 @@ describe("adapters", () => {
     const losses: number[] = [];
     for (let i = 1; i <= 30; i++) {
       const controls = [
-        [step.labels, labels],
+        [step.labels!, labels],
         [step.learningRate, tensor("float32", [], [0.05])],
         [step.step, tensorFromNumbers("int64", [], [i])],
       ] as const;
