@@ -50,13 +50,13 @@ async function main([out, folder]: readonly string[]): Promise<void> {
   if (out === undefined || folder === undefined) throw new Error("usage: demo-network.ts OUT.onnx CHECKPOINTS");
   const before = process.cpuUsage();
   const run = fit(glyphNet(0), {
-    data: pictures("train", 40_000),
+    data: pictures("train", 44_800),
     evaluate: { data: pictures("calibration", 1000), metrics: ["accuracy"] },
-    epochs: 5,
-    batch: 128,
+    epochs: 2,
+    batch: 64,
     loss: crossEntropy({ smoothing: 0.02 }),
     optimizer: sgd({ momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
-    learningRate: 0.1,
+    learningRate: 0.05,
     schedule: oneCycle({ rise: 0.2 }),
     decayExclude: [],
     seed: 0,
@@ -66,7 +66,7 @@ async function main([out, folder]: readonly string[]): Promise<void> {
   });
   for await (const event of run) {
     if (event.type === "evaluation") console.log(`epoch ${event.epoch}: ${JSON.stringify(event.metrics)}`);
-    if (event.type === "step" && event.step % 50 === 0) console.log(`step ${event.step}: ${event.loss.toFixed(4)}`);
+    if (event.type === "step" && event.step % 100 === 0) console.log(`step ${event.step}: ${event.loss.toFixed(4)}`);
   }
   const { model, report } = await run.result;
   const { user, system } = process.cpuUsage(before);

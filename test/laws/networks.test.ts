@@ -11,7 +11,7 @@ import {
   tensorFromNumbers,
   verify,
 } from "../../src/ir/index.ts";
-import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
+import { gpt, imagenetResnet, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { adamw, crossEntropy, trainingStep } from "../../src/train/index.ts";
@@ -45,6 +45,13 @@ const small: Record<ModelName, Small> = {
     make: (seed) => resnet(random(seed), { depth: 8, width: 4, size: 8, classes: 3 }),
     input: "input",
     dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  imagenetResnet: {
+    make: (seed) => imagenetResnet(random(seed), { depth: 50, width: 4, size: 32, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 32, 32],
     labelDims: [6],
     axis: 1,
   },
@@ -131,12 +138,15 @@ describe("sizes", () => {
   it("are those of the papers", () => {
     expect(parameterCount(lenet(random(1)))).toBe(61_706);
     expect(parameterCount(resnet(random(1)))).toBe(272_474);
+    expect(parameterCount(imagenetResnet(random(1), { depth: 18 }))).toBe(11_689_512);
+    expect(parameterCount(imagenetResnet(random(1), { depth: 50 }))).toBe(25_557_032);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 
   it("that are impossible are refused", () => {
     expect(() => resnet(random(1), { depth: 21 })).toThrow(/no ResNet of this depth/);
+    expect(() => imagenetResnet(random(1), { depth: 20 })).toThrow(/18, 34, 50/);
     expect(() => vit(random(1), { patch: 5 })).toThrow(/patches do not cover/);
     expect(() => vit(random(1), { heads: 5 })).toThrow(/heads do not divide/);
   });
