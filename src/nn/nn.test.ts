@@ -9,6 +9,7 @@ import {
   fanInUniform,
   groupNorm,
   gru,
+  type Initialiser,
   kaimingNormal,
   type Layers,
   layerNorm,
@@ -112,10 +113,12 @@ describe("layers", () => {
   });
 
   it("recur over time", () => {
-    const { numbers } = run([2, 3, 4], (n, x) =>
-      rnn(n, x, { hidden: 1, weight: () => new Float32Array(n === undefined ? 0 : 4).fill(0.5) }),
-    );
-    expect(numbers.length).toBe(6);
+    const halves: Initialiser = (dims) => new Float32Array(dims.reduce((product, dim) => product * dim, 1)).fill(0.5);
+    const { numbers } = run([2, 3, 4], (n, x) => rnn(n, x, { hidden: 1, weight: halves }));
+    const row = (i: number) => [0, 1, 2, 3].reduce((sum, k) => sum + Math.sin(7 * (4 * i + k) + 1), 0);
+    const step = (before: number, i: number) => Math.tanh(0.5 * row(i) + 0.5 * before + 1);
+    expect(numbers[3]).toBeCloseTo(step(0, 3), 6);
+    expect(numbers[4]).toBeCloseTo(step(step(0, 3), 4), 6);
     for (const layer of [rnn, gru, lstm]) {
       expect(run([2, 3, 4], (n, x) => layer(n, x, { hidden: 5 })).dims).toEqual([2, 3, 5]);
       expect(run([2, 3, 4], (n, x) => layer(n, x, { hidden: 5, bidirectional: true })).dims).toEqual([2, 3, 10]);
