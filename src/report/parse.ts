@@ -115,6 +115,7 @@ const training = z.object({
   epochs: number,
   seconds: number,
   stoppedEarly: z.boolean(),
+  restoredBest: z.boolean(),
   monitor: text,
   curve: z.array(z.object({ step: number, loss: number, learningRate: number })),
   evaluations: z.array(

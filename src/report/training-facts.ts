@@ -37,6 +37,8 @@ export interface TrainingReport {
   readonly epochs: number;
   readonly seconds: number;
   readonly stoppedEarly: boolean;
+  /** Whether the model is that of the best evaluation instead of the last one. */
+  readonly restoredBest: boolean;
   /** The metric that decides which evaluation is best. */
   readonly monitor: string;
   readonly curve: readonly CurvePoint[];

@@ -25,27 +25,35 @@ function bestOf({ evaluations }: TrainingReport): EvaluationFacts | undefined {
   return evaluations.find(({ isBest }) => isBest);
 }
 
+/** The evaluation of the model that was handed out. */
+function finalOf(report: TrainingReport): EvaluationFacts | undefined {
+  return report.restoredBest ? bestOf(report) : report.evaluations.at(-1);
+}
+
 function verdict(report: TrainingReport): string {
-  const { stoppedEarly, epochs, updates, monitor, data } = report;
+  const { stoppedEarly, epochs, updates, monitor, data, restoredBest } = report;
   const length = `${formatNumber(epochs)} ${epochs === 1 ? "epoch" : "epochs"}, ${formatCount(updates)} updates`;
-  const best = bestOf(report);
   const end = stoppedEarly ? "; it was ended early" : "";
+  const best = bestOf(report);
   if (!best) return `${length}${end}. No samples were held out, so nothing is known about others.`;
   const value = formatMetric(monitor, best.metrics[monitor]);
-  return `${length}${end}. Best ${monitor} ${value} after epoch ${best.epoch}, on ${data.validation} samples that were not trained on.`;
+  const handed = restoredBest ? "That is the model" : "The model is that of the last epoch";
+  return `${length}${end}. Best ${monitor} ${value} after epoch ${best.epoch}, on ${data.validation} samples that were not trained on. ${handed}.`;
 }
 
 function cards(report: TrainingReport): Markup {
-  const { model, trained, seconds, steps, curve, data } = report;
-  const best = bestOf(report);
-  const names = Object.keys(best?.metrics ?? {});
-  const shown = best && (names.find((name) => name !== "loss") ?? "loss");
+  const { model, trained, seconds, steps, curve, data, epochs } = report;
+  const final = finalOf(report);
+  const name = Object.keys(final?.metrics ?? {}).find((key) => key !== "loss") ?? "loss";
   const last = curve.at(-1)?.loss;
+  const time = seconds >= 90 ? `${(seconds / 60).toFixed(1)} min` : `${seconds.toFixed(1)} s`;
+  const pace = Math.round((data.training * epochs) / Math.max(seconds, 1e-3));
+  const rest = trained < model.parameters ? "the rest stayed as it was" : "all of them";
   return html`<div class="cards">
-    ${best && shown && card(shown, formatMetric(shown, best.metrics[shown]), "better", `after epoch ${best.epoch}`, `n = ${data.validation}, held out`)}
+    ${final && card(name, formatMetric(name, final.metrics[name]), "better", `after epoch ${final.epoch}`, `n = ${data.validation}, held out`)}
     ${last !== undefined && card("Training loss", formatNumber(last), "plain", `from ${formatNumber(curve[0]!.loss)}`, `${steps} batches`)}
-    ${card("Trained", formatCount(trained), "plain", `of ${formatCount(model.parameters)} parameters`, trained < model.parameters ? "the rest stayed as it was" : "all of them")}
-    ${card("Time", seconds >= 90 ? `${(seconds / 60).toFixed(1)} min` : `${seconds.toFixed(1)} s`, "plain", `${formatCount(Math.round((data.training * report.epochs) / Math.max(seconds, 1e-3)))} samples/s`, "evaluations included; without what an interrupted run did before")}
+    ${card("Trained", formatCount(trained), "plain", `of ${formatCount(model.parameters)} parameters`, rest)}
+    ${card("Time", time, "plain", `${formatCount(pace)} samples/s`, "evaluations included; without what an interrupted run did before")}
   </div>`;
 }
 

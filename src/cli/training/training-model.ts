@@ -98,7 +98,7 @@ export async function prepared(known: Model, config: TrainingConfig, data: Datas
   const notes = withHead ? [`a new head for ${classes} classes reads ${JSON.stringify(withHead.at)}`] : [];
   if (!lora) return { model: base, options: {}, notes, finish: (model) => ({ model }) };
   const own = withHead?.parameters ?? [];
-  const adapted = addLora(base, { seed, ...present(lora) });
+  const adapted = addLora(base, { seed, except: own, ...present(lora) });
   return {
     model: adapted.model,
     options: { trainable: [...adapted.parameters, ...own], batchNorm: "frozen" },

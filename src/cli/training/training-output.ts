@@ -97,6 +97,7 @@ async function trainingReport(
     epochs,
     seconds,
     stoppedEarly,
+    restoredBest: config.restoreBest === true,
     monitor: best?.monitor ?? "loss",
     curve: trainingCurve(lines),
     evaluations: evaluations.map(({ epoch, update, metrics }) => ({

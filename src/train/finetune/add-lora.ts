@@ -14,6 +14,8 @@ export interface LoraOptions {
   readonly alpha?: number;
   /** Names of weights (initializers), `*` standing for any run of characters; all that can carry an adapter when absent. */
   readonly weights?: readonly string[];
+  /** Names of weights that carry none whatever `weights` says, such as that of a new head, which is trained as a whole. */
+  readonly except?: readonly string[];
   /** Decides the initial values of the first factors. */
   readonly seed?: number;
 }
@@ -31,11 +33,12 @@ export interface WithLora {
  *
  * @throws UsageError for a rank that is no count, and where a pattern or the whole model has no weight that can carry an adapter.
  */
-export function addLora(model: Model, { rank, alpha = rank, weights, seed = 0 }: LoraOptions): WithLora {
+export function addLora(model: Model, { rank, alpha = rank, weights, except = [], seed = 0 }: LoraOptions): WithLora {
   if (!Number.isSafeInteger(rank) || rank < 1) {
     throw new UsageError("the rank of an adapter is no count", { expected: "at least 1", got: String(rank) });
   }
-  const sites = chosenSites(loraSites(inferShapes(model).graph), weights);
+  const possible = loraSites(inferShapes(model).graph).filter(({ weight }) => !except.includes(weight.name));
+  const sites = chosenSites(possible, weights);
   const source = random(seed, ADAPTERS);
   const tensors = new Map<string, Tensor>();
   for (const { weight, tensor: matrix, nodes, layer } of sites) {
