@@ -4,8 +4,8 @@
  *     node --import ./scripts/typescript.mjs bench/train-speed.ts TASK.json --threads 2 [--steps-per-run 8] [--profile]
  *
  * Says `{"ready": …}` once it has warmed up. Every line on stdin is a number of runs; each is answered by
- * `{"ms": milliseconds per step, "peak": peak resident bytes, "loss": the last loss}`. Ends with stdin. With `--profile` it
- * reads nothing and says the milliseconds per step of each operator.
+ * `{"ms": milliseconds per step, "cpu": the processor's milliseconds per step, "peak": peak resident bytes, "loss": the last
+ * loss}`. Ends with stdin. With `--profile` it reads nothing and says the milliseconds per step of each operator.
  */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -62,10 +62,12 @@ if (values.profile) {
   say({ ready: true, start });
   for await (const line of createInterface({ input: process.stdin })) {
     const runs = Number(line);
-    const began = performance.now();
+    const [began, used] = [performance.now(), process.cpuUsage()];
     let loss = Number.NaN;
     for (let i = 0; i < runs; i++) loss = await advance();
-    say({ ms: (performance.now() - began) / (runs * perRun), peak: peakBytes(), loss });
+    const [ms, { user, system }] = [performance.now() - began, process.cpuUsage(used)];
+    const steps = runs * perRun;
+    say({ ms: ms / steps, cpu: (user + system) / 1e3 / steps, peak: peakBytes(), loss });
   }
 }
 await session.release();

@@ -1,9 +1,10 @@
 /** @file Real learning from scratch: a small convolutional network on Fashion-MNIST within a budget of CPU time. */
-import { collect, type Dataset, datasetOf, openData, random, split } from "../src/data/index.ts";
+import { type Dataset, inMemory, openData, random, split } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
 import { batchNorm, conv, dropout, type Layers, linear, maxPool, network } from "../src/nn/index.ts";
 import { adamw, evaluateModel, fit, warmup } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { meanAndDeviation } from "./training-folder.ts";
 
 const BOUND = 0.915;
 const MINUTES = 10;
@@ -30,13 +31,6 @@ export function smallConvNet(seed: number): Model {
     const flat = dropout(n, n.op("Flatten", [y], { axis: 1 }), 0.2);
     n.output(linear(n.scope("head"), flat, 10), "logits");
   });
-}
-
-/** The same samples, decoded once and held in memory. */
-export async function held(data: Dataset): Promise<Dataset> {
-  const samples = await collect(data);
-  const labels = samples.map(({ label }) => label!);
-  return datasetOf({ size: data.size, labels: async () => labels, open: () => ({ read: (i) => samples[i]! }) });
 }
 
 async function train(seed: number, training: Dataset, test: Dataset, log: (line: string) => void): Promise<Row> {
@@ -83,7 +77,7 @@ export const fashionMnist: Experiment<readonly Row[]> = {
   async run({ shared, once, log }) {
     const port = { name: "input", dtype: "float32", dims: ["batch", 1, 28, 28] } as const;
     const open = (name: string) => openData(`${shared}/data/fashion-mnist/${name}-images-idx3-ubyte.gz`, { port });
-    const [training, test] = [await held(await open("train")), await held(await open("t10k"))];
+    const [training, test] = [await inMemory(await open("train")), await inMemory(await open("t10k"))];
     const rows: Row[] = [];
     for (const seed of this.seeds) rows.push(await once(`seed ${seed}`, () => train(seed, training, test, log)));
     return rows;
@@ -92,8 +86,7 @@ export const fashionMnist: Experiment<readonly Row[]> = {
     const percent = (x: number) => `${(100 * x).toFixed(2)} %`;
     const cells = rows.map((row) => [row.seed, percent(row.validation), percent(row.test), row.cpuMinutes.toFixed(1)]);
     const tests = rows.map(({ test }) => test);
-    const mean = tests.reduce((sum, x) => sum + x, 0) / tests.length;
-    const deviation = Math.sqrt(tests.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, tests.length - 1));
+    const { mean, deviation } = meanAndDeviation(tests);
     const met = rows.every(({ test, cpuMinutes }) => test >= BOUND && cpuMinutes <= MINUTES);
     return [
       markdownTable(["seed", "validation", "test", "CPU minutes"], cells),

@@ -1,12 +1,12 @@
 /** @file Fine-tuning an imported network on a new task, against training the same architecture from scratch. */
-import { type Dataset, openData, presets, random, split, subset } from "../src/data/index.ts";
+import { type Dataset, inMemory, openData, presets, random, split, subset } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
 import { resnet } from "../src/models/index.ts";
 import { loadModel } from "../src/onnx/files.ts";
 import { upgradeOpset } from "../src/passes/index.ts";
 import { addLora, evaluateModel, type FitOptions, fit, replaceHead } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
-import { held } from "./fashion-mnist.ts";
+import { meanAndDeviation } from "./training-folder.ts";
 
 const TRAINING = 500;
 const VALIDATION = 500;
@@ -120,7 +120,7 @@ export const finetune: Experiment<readonly Row[]> = {
     const open = (name: string) =>
       openData(`${shared}/data/fashion-mnist/${name}-images-idx3-ubyte.gz`, { port, preprocess });
     const first = async (data: Dataset, count: number) =>
-      held(
+      inMemory(
         subset(
           data,
           Array.from({ length: count }, (_, i) => i),
@@ -180,7 +180,6 @@ function percent(x: number): string {
 }
 
 function summary(values: readonly number[]): string {
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
-  const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, values.length - 1));
+  const { mean, deviation } = meanAndDeviation(values);
   return `${percent(mean)} ± ${percent(deviation)}`;
 }

@@ -1,5 +1,6 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
@@ -9,6 +10,7 @@ import { finetune } from "./finetune.ts";
 import { fuzzing } from "./fuzz.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
+import { shakespeare } from "./shakespeare.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
 
@@ -25,4 +27,6 @@ export const experiments: readonly Experiment<any>[] = [
   trainSpeed,
   fashionMnist,
   finetune,
+  cifar10Resnet20,
+  shakespeare,
 ];

@@ -4,7 +4,12 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const workers = ["node/thread.js", "node/process.js", "web/worker.js"].map((name) => `${root}dist/runtime/${name}`);
+const workers = [
+  "runtime/node/thread.js",
+  "runtime/node/process.js",
+  "runtime/web/worker.js",
+  "data/node/load-thread.js",
+].map((name) => `${root}dist/${name}`);
 
 /** Type errors are reported by `npm run types`; here a missing worker alone is fatal. */
 export function setup(): void {

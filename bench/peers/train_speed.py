@@ -3,7 +3,8 @@
     python bench/peers/train_speed.py TASK.json WEIGHTS.safetensors --threads 2
 
 Says `{"ready": …}` once it has warmed up. Every line on stdin is a number of steps; each is answered by
-`{"ms": milliseconds per step, "peak": peak resident bytes, "loss": the last loss}`. Ends with stdin.
+`{"ms": milliseconds per step, "cpu": the processor's milliseconds per step, "peak": peak resident bytes, "loss": the last
+loss}`. Ends with stdin.
 """
 
 import argparse
@@ -48,10 +49,11 @@ def main() -> None:
     say({"ready": True, "torch": torch.__version__, "start": start})
     for line in sys.stdin:
         count = int(line)
-        begin = time.perf_counter()
+        begin, used = time.perf_counter(), time.process_time()
         for _ in range(count):
             loss = step(x, labels)
-        say({"ms": 1e3 * (time.perf_counter() - begin) / count, "peak": peak_bytes(), "loss": loss})
+        ms, cpu = 1e3 * (time.perf_counter() - begin) / count, 1e3 * (time.process_time() - used) / count
+        say({"ms": ms, "cpu": cpu, "peak": peak_bytes(), "loss": loss})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 /** @file Samples stacked into the feeds of a model. */
 import { DataError, ensure, UsageError } from "../errors.ts";
-import { bytesOfTensor, formatType, type Tensor, tensorType } from "../ir/index.ts";
+import { bytesOfTensor, formatType, type Tensor, tensor, tensorType } from "../ir/index.ts";
 import type { Dataset, InputPort, Sample } from "./dataset.ts";
 import { concat } from "./inflate.ts";
 
@@ -9,6 +9,8 @@ export interface Batch {
   readonly feeds: ReadonlyMap<string, Tensor>;
   /** One per real sample; absent unless every sample has one. */
   readonly labels?: readonly number[];
+  /** float32 [count, classes]: the probabilities of each real sample's classes; absent unless every sample has them. */
+  readonly targets?: Tensor;
   /** Where the real samples came from. */
   readonly sources: readonly string[];
   /** The number of real samples. Beyond them a model of fixed batch size gets its last sample again. */
@@ -31,7 +33,7 @@ export interface BatchOptions {
  */
 export async function* batches(dataset: Dataset, options: BatchOptions = {}): AsyncGenerator<Batch> {
   checkCounts(options);
-  const ports = options.port === undefined ? undefined : [options.port].flat();
+  const ports = portsOf(options);
   const limit = Math.min(dataset.size, options.limit ?? Number.POSITIVE_INFINITY);
   const whole = limit === dataset.size;
   const samples = whole ? dataset : dataset.pick(Array.from({ length: limit }, (_, i) => i));
@@ -45,6 +47,19 @@ export async function* batches(dataset: Dataset, options: BatchOptions = {}): As
     group = [];
   }
   if (layout && group.length > 0) yield stack(group, layout, layout.fixed ? layout.size : group.length);
+}
+
+/** One batch of these samples, at most as many as a batch holds; none is a `DataError`. See `batches`. */
+export function batchOf(samples: readonly Sample[], options: Omit<BatchOptions, "limit"> = {}): Batch {
+  checkCounts(options);
+  const [first] = samples;
+  ensure(first !== undefined, () => new DataError("a batch needs a sample"));
+  const layout = layoutFor(first, portsOf(options), options.batch ?? samples.length);
+  return stack(samples, layout, layout.fixed ? layout.size : samples.length);
+}
+
+function portsOf({ port }: BatchOptions): readonly InputPort[] | undefined {
+  return port === undefined ? undefined : [port].flat();
 }
 
 interface Layout {
@@ -95,13 +110,21 @@ function stack(samples: readonly Sample[], { ports, names, single }: Layout, siz
     if (port) checkFeed(feed, port, samples[0]!.source);
     feeds.set(name, feed);
   }
-  const labels = samples.map(({ label }) => label).filter((label): label is number => label !== undefined);
+  const labels = samples.map(({ label }) => label).filter((label) => label !== undefined);
   return {
     feeds,
     ...(labels.length === samples.length && { labels }),
+    ...targetsOf(samples),
     sources: samples.map(({ source }) => source),
     count: samples.length,
   };
+}
+
+function targetsOf(samples: readonly Sample[]): Pick<Batch, "targets"> {
+  const targets = samples.map(({ target }) => target).filter((target) => target !== undefined);
+  if (targets.length < samples.length) return {};
+  const rows = targets.map((target) => tensor("float32", [target.length], target));
+  return { targets: stackTensors(rows, samples, samples.length) };
 }
 
 function inputOf(sample: Sample, name: string): Tensor {

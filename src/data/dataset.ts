@@ -1,11 +1,14 @@
 /** @file Samples and how they are iterated. */
 import { DataError, ensure } from "../errors.ts";
 import type { DataType, Dim, Tensor } from "../ir/index.ts";
+import { ownRecipe, type Recipe } from "./recipe.ts";
 
 /** One input without its batch axis, with its label when there is one. */
 export interface Sample {
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly label?: number;
+  /** The probability of each class, where labels were mixed. */
+  readonly target?: Float32Array;
   /** Where it came from, for reports: a file name or an index. */
   readonly source: string;
 }
@@ -18,6 +21,8 @@ export interface Dataset extends AsyncIterable<Sample> {
   readonly classes?: readonly string[];
   /** What was decided without being told, in sentences, for reports. */
   readonly assumptions?: readonly string[];
+  /** How another thread opens the same data; absent where it cannot. */
+  readonly recipe?: Recipe;
   /** The samples at the given positions, in that order. */
   pick(positions: readonly number[]): AsyncIterable<Sample>;
   /** The labels in order, read without the inputs; absent where the source has none. */
@@ -77,6 +82,7 @@ export function subset(dataset: Dataset, positions: readonly number[]): Dataset 
     size: positions.length,
     ...(classes && { classes }),
     ...(assumptions && { assumptions }),
+    ...(dataset.recipe && { recipe: ownRecipe("subset", dataset.recipe, positions) }),
     ...(dataset.labels && { labels: async () => gather(await dataset.labels!(), positions) }),
     pick: (inner) => dataset.pick(inner.map(at)),
     [Symbol.asyncIterator]: () => dataset.pick(positions)[Symbol.asyncIterator](),

@@ -1,4 +1,5 @@
-export { type Batch, type BatchOptions, batches } from "./batches.ts";
+export * from "./augment/index.ts";
+export { type Batch, type BatchOptions, batches, batchOf } from "./batches.ts";
 export type { ByteSource } from "./bytes.ts";
 export { memorySource } from "./bytes.ts";
 export { collect } from "./collect.ts";
@@ -15,13 +16,28 @@ export { type GlyphOptions, type GlyphSplit, glyphImages, glyphSplits, glyphs } 
 export { type GlyphName, glyphNames } from "./glyphs/shapes.ts";
 export * from "./image.ts";
 export { defaultInputName, type ImageOptions, type ImageSample, imageDataset } from "./image-dataset.ts";
+export { inMemory } from "./in-memory.ts";
+export { type BatchForm, type BatchRequest, loadBatch } from "./load/load-batch.ts";
+export { type BatchLoader, inlineLoader } from "./load/loader.ts";
+export { type LoaderOptions, openLoader } from "./load/open-loader.ts";
+export { mapSamples, type SampleTransform } from "./map-samples.ts";
 export { type OpenOptions, openData } from "./open-data.ts";
 export { prefetch } from "./prefetch.ts";
 export { preprocess, preprocessor } from "./preprocess.ts";
 export { type PreprocessSpec, parsePreprocessSpec } from "./preprocess-spec.ts";
 export { type PresetName, parsePreprocess, presets } from "./presets.ts";
 export * from "./random.ts";
+export { fromRecipe, type Recipe } from "./recipe.ts";
 export { type ResampleFilter, resample, resampleFilters } from "./resample.ts";
-export { type Split, type SplitOptions, shuffledOrder, split, stratifiedOrder } from "./split.ts";
+export {
+  partition,
+  type Split,
+  type SplitOptions,
+  shuffledOrder,
+  shuffleSamples,
+  split,
+  stratifiedOrder,
+} from "./split.ts";
 export { arrayDataset, arrayImages, type NamedArrays, type StoredArray } from "./stored-array.ts";
 export { type SyntheticFeeds, type SyntheticOptions, syntheticFeeds } from "./synthetic.ts";
+export * from "./text/index.ts";

@@ -1,6 +1,7 @@
 /** @file The entry to data on disk; everything that needs Node is loaded when it is called. */
 import type { Dataset } from "./dataset.ts";
 import type { OpenOptions } from "./node/format.ts";
+import { ownRecipe } from "./recipe.ts";
 
 export type { OpenOptions };
 
@@ -11,5 +12,5 @@ export type { OpenOptions };
  */
 export async function openData(path: string, options: OpenOptions = {}): Promise<Dataset> {
   const { openPath } = await import("./node/open.ts");
-  return openPath(path, options);
+  return { ...(await openPath(path, options)), recipe: ownRecipe("openData", path, options) };
 }

@@ -66,13 +66,16 @@ export interface Random {
   normal(): number;
 }
 
+/** At most three integers in [0, 2³²): a purpose, an epoch, a sample's index, a layer, a rank. */
+export type Stream = readonly [] | readonly [number] | readonly [number, number] | readonly [number, number, number];
+
 /**
- * The sequence named by `seed` and `stream`. Seeds are integers in [0, 2⁵³); streams are lists of integers in
- * [0, 2³²), at most two, and give independent sequences: a sample's index, a layer, a rank.
+ * The sequence named by `seed` and `stream`, of 2³⁴ words. Seeds are integers in [0, 2⁵³); different streams give
+ * independent sequences.
  */
-export function random(seed: number, ...stream: readonly [] | readonly [number] | readonly [number, number]): Random {
+export function random(seed: number, ...stream: Stream): Random {
   const key = seedKey(seed);
-  const [stream0 = 0, stream1 = 0] = stream;
+  const [stream0 = 0, stream1 = 0, stream2 = 0] = stream;
   let block = 0;
   const words = new Uint32Array(4);
   let used = 4;
@@ -81,7 +84,7 @@ export function random(seed: number, ...stream: readonly [] | readonly [number] 
   function word(): number {
     if (used === 4) {
       words[0] = block;
-      words[1] = block / 2 ** 32;
+      words[1] = stream2;
       words[2] = stream0;
       words[3] = stream1;
       philoxInPlace(words, key[0], key[1]);

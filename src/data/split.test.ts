@@ -7,7 +7,10 @@ import {
   collect,
   type Dataset,
   datasetOf,
+  mapSamples,
+  partition,
   prefetch,
+  shuffleSamples,
   split,
   stratifiedOrder,
   syntheticFeeds,
@@ -80,6 +83,45 @@ describe("split", () => {
 
   it("orders nothing", () => {
     expect(stratifiedOrder([], 3)).toEqual([]);
+  });
+});
+
+describe("partition", () => {
+  it("names disjoint parts, one of which may be the rest", async () => {
+    const parts = await partition(numbered(30), { training: "rest", validation: 6, test: 4 }, 2);
+    expect([parts.training.size, parts.validation.size, parts.test.size]).toEqual([20, 6, 4]);
+    const all = [];
+    for (const part of [parts.training, parts.validation, parts.test]) all.push(...(await sources(part)));
+    expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i));
+  });
+
+  it("refuses two rests and more than there is", async () => {
+    await expect(partition(numbered(9), { a: "rest", b: "rest" }, 0)).rejects.toThrow(UsageError);
+    await expect(partition(numbered(9), { a: 8, b: 2 }, 0)).rejects.toThrow(/8 for a and 2 for b/);
+    await expect(partition(numbered(9), { a: -1, b: "rest" }, 0)).rejects.toThrow(DataError);
+  });
+});
+
+describe("shuffleSamples", () => {
+  it("orders by the seed alone", async () => {
+    const data = numbered(50);
+    const order = await sources(shuffleSamples(data, 4));
+    expect(order).toEqual(await sources(shuffleSamples(data, 4)));
+    expect(order).not.toEqual(await sources(shuffleSamples(data, 5)));
+    expect([...order].sort((a, b) => a - b)).toEqual(await sources(data));
+  });
+});
+
+describe("mapSamples", () => {
+  it("changes each sample where it is read, and knows its position", async () => {
+    const data = mapSamples(numbered(5, [4, 3, 2, 1, 0]), (sample, position) => ({
+      ...sample,
+      label: 10 * sample.label! + position,
+    }));
+    expect((await collect(data)).map(({ label }) => label)).toEqual([40, 31, 22, 13, 4]);
+    expect((await collect(data.pick([3, 0]))).map(({ label }) => label)).toEqual([13, 40]);
+    expect(data.labels).toBeUndefined();
+    await expect(collect(data.pick([5]))).rejects.toThrow(DataError);
   });
 });
 

@@ -1,5 +1,5 @@
-/** @file Disjoint parts of a dataset for calibration and evaluation. */
-import { DataError, ensure } from "../errors.ts";
+/** @file Disjoint parts of a dataset, and its samples in random order. */
+import { DataError, ensure, UsageError } from "../errors.ts";
 import { type Dataset, subset } from "./dataset.ts";
 import { random, shuffle } from "./random.ts";
 
@@ -15,28 +15,54 @@ export interface Split {
   readonly evaluation: Dataset;
 }
 
-/**
- * Two disjoint random parts, the same for the same seed. With labels each part has the classes in the dataset's
- * proportions, up to rounding. Asking for more samples than there are is a `DataError`.
- */
+/** Two disjoint parts; see `partition`. */
 export async function split(dataset: Dataset, { calibration, evaluation, seed }: SplitOptions): Promise<Split> {
-  const rest = evaluation ?? Math.max(0, dataset.size - calibration);
-  const fits = isCount(calibration) && isCount(rest) && calibration + rest <= dataset.size;
+  return partition(dataset, { calibration, evaluation: evaluation ?? "rest" }, seed);
+}
+
+/**
+ * Disjoint random parts by name, the same for the same seed: for training, validation and test, say. A size is a number of samples, and
+ * one may be the `rest`. With labels each part has the classes in the dataset's proportions, up to rounding. Asking for more samples than there are
+ * is a `DataError`.
+ */
+export async function partition<K extends string>(
+  dataset: Dataset,
+  sizes: Readonly<Record<K, number | "rest">>,
+  seed: number,
+): Promise<Record<K, Dataset>> {
+  const counts = countsOf(sizes, dataset.size);
+  const labels = await dataset.labels?.();
+  const order = labels ? stratifiedOrder(labels, seed) : shuffledOrder(dataset.size, seed);
+  let start = 0;
+  const parts = counts.map(([name, count]) => {
+    const positions = order.slice(start, start + count);
+    start += count;
+    return [name, subset(dataset, positions)] as const;
+  });
+  return Object.fromEntries(parts) as Record<K, Dataset>;
+}
+
+/** The samples in a random order that depends on the seed alone. */
+export function shuffleSamples(dataset: Dataset, seed: number): Dataset {
+  return subset(dataset, shuffledOrder(dataset.size, seed));
+}
+
+function countsOf(sizes: Readonly<Record<string, number | "rest">>, size: number): (readonly [string, number])[] {
+  const entries = Object.entries(sizes);
+  const stated = entries.map(([, count]) => count).filter((count) => count !== "rest");
+  const rests = entries.length - stated.length;
+  ensure(rests <= 1, () => new UsageError("only one part can be the rest", { got: `${rests}` }));
+  const left = size - stated.reduce((sum, count) => sum + count, 0);
   ensure(
-    fits,
+    stated.every(isCount) && left >= 0,
     () =>
       new DataError("the data has too few samples for the split", {
-        expected: `${calibration} for calibration and ${rest} for evaluation`,
-        got: `${dataset.size} samples`,
+        expected: entries.map(([name, count]) => `${count} for ${name}`).join(" and "),
+        got: `${size} samples`,
         hint: "Ask for fewer of either, or give more data.",
       }),
   );
-  const labels = await dataset.labels?.();
-  const order = labels ? stratifiedOrder(labels, seed) : shuffledOrder(dataset.size, seed);
-  return {
-    calibration: subset(dataset, order.slice(0, calibration)),
-    evaluation: subset(dataset, order.slice(calibration, calibration + rest)),
-  };
+  return entries.map(([name, count]) => [name, count === "rest" ? left : count] as const);
 }
 
 function isCount(value: number): boolean {

@@ -1,7 +1,25 @@
 /** @file From a dataset to the feeds of a step: order, batches, labels. */
-import { type Batch, batches, type Dataset, type InputPort, permutation, random, subset } from "../data/index.ts";
+import {
+  type Batch,
+  type BatchForm,
+  type BatchLoader,
+  type BatchRequest,
+  type Dataset,
+  type InputPort,
+  permutation,
+  random,
+} from "../data/index.ts";
 import { DataError } from "../errors.ts";
-import { type Dim, type Graph, sizeOf, type Tensor, tensorFromNumbers, type Value } from "../ir/index.ts";
+import {
+  type DataType,
+  type Dim,
+  type Graph,
+  numbersOf,
+  sizeOf,
+  type Tensor,
+  tensorFromNumbers,
+  type Value,
+} from "../ir/index.ts";
 import { tensorTypeOf } from "./step-builder.ts";
 
 /** Streams of random numbers: one per epoch. */
@@ -16,6 +34,8 @@ export interface BatchSource {
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labelInput?: string | undefined;
   readonly size: number;
+  /** Whether the loss wants the probability of each class. */
+  readonly takesProbabilities?: boolean | undefined;
 }
 
 /** The order of an epoch's samples: a permutation that depends on the seed and the epoch alone. */
@@ -37,17 +57,33 @@ export interface FedBatch {
   readonly count: number;
 }
 
-/** The batches of samples at `positions`, in that order. */
-export async function* fedBatches(source: BatchSource, positions: readonly number[]): AsyncGenerator<FedBatch> {
-  const { data, inputs, labels, labelInput, size } = source;
+/** The inputs that batches have to fill. */
+export function batchForm({ inputs, labels, labelInput }: BatchSource): BatchForm {
   const ports = inputs.map(portOf);
-  const all = labels && labelInput !== undefined ? [...ports, { ...portOf(labels), name: labelInput }] : ports;
-  const isFixed = hasFixedBatch(inputs);
-  for await (const batch of batches(subset(data, positions), { batch: size, port: all })) {
-    if (isFixed && batch.count < size) continue;
+  return { port: labels && labelInput !== undefined ? [...ports, { ...portOf(labels), name: labelInput }] : ports };
+}
+
+export interface EpochPart {
+  /** Of the samples, in order. */
+  readonly positions: readonly number[];
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/** The batches of samples at `positions`, in that order. */
+export async function* fedBatches(source: BatchSource, loader: BatchLoader, part: EpochPart): AsyncGenerator<FedBatch> {
+  const { inputs, labels } = source;
+  for await (const batch of loader.load(requestsOf(source, part))) {
     const feeds = new Map(inputs.map(({ name }) => [name, batch.feeds.get(name)!]));
-    if (labels) feeds.set(labels.name, labelsOf(batch, labels, labelInput));
+    if (labels) feeds.set(labels.name, labelsOf(batch, labels, source));
     yield { feeds, count: batch.count };
+  }
+}
+
+function* requestsOf({ inputs, size }: BatchSource, { positions, seed, epoch }: EpochPart): Generator<BatchRequest> {
+  const end = hasFixedBatch(inputs) ? positions.length - (positions.length % size) : positions.length;
+  for (let start = 0; start < end; start += size) {
+    yield { positions: positions.slice(start, Math.min(start + size, end)), seed, epoch };
   }
 }
 
@@ -56,15 +92,12 @@ function portOf(value: Value): InputPort {
   return { name: value.name, dtype, ...(dims && { dims }) };
 }
 
-function labelsOf(batch: Batch, labels: Value, labelInput: string | undefined): Tensor {
+function labelsOf(batch: Batch, labels: Value, { labelInput, takesProbabilities }: BatchSource): Tensor {
   if (labelInput !== undefined) return batch.feeds.get(labelInput)!;
   const { dtype, dims = [] } = tensorTypeOf(labels);
-  if (!batch.labels) {
-    throw new DataError("the samples have no labels", {
-      where: batch.sources[0] ?? "the data",
-      hint: "Name the input of the samples that holds them with { labels }.",
-    });
-  }
+  const classes = dims[1];
+  if (takesProbabilities && typeof classes === "number") return probabilities(batch, dtype, classes);
+  if (!batch.labels) throw noLabels(batch);
   const wanted = [batch.count, ...dims.slice(1).map((dim: Dim) => Number(dim))];
   if (sizeOf(wanted) !== batch.count) {
     throw new DataError("the loss wants more than one number per sample", {
@@ -74,6 +107,36 @@ function labelsOf(batch: Batch, labels: Value, labelInput: string | undefined): 
     });
   }
   return tensorFromNumbers(dtype, wanted, batch.labels);
+}
+
+/** The probability of each class: mixed labels as they are, a class index as certainty. */
+function probabilities(batch: Batch, dtype: DataType, classes: number): Tensor {
+  const { targets, labels, count } = batch;
+  if (targets) {
+    const [, length] = targets.dims;
+    if (length === classes) return tensorFromNumbers(dtype, targets.dims, numbersOf(targets));
+    throw new DataError("the mixed labels do not fit the model", { expected: `${classes} classes`, got: `${length}` });
+  }
+  if (!labels) throw noLabels(batch);
+  const values = new Float64Array(count * classes);
+  for (const [i, label] of labels.entries()) {
+    if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
+      throw new DataError("a label is no class of the model", { expected: `0 to ${classes - 1}`, got: `${label}` });
+    }
+    values[i * classes + label] = 1;
+  }
+  return tensorFromNumbers(dtype, [count, classes], values);
+}
+
+function noLabels({ sources, targets }: Batch): DataError {
+  return targets
+    ? new DataError("mixed labels are no class indices", {
+        hint: "Train with a loss that takes probabilities: softCrossEntropy.",
+      })
+    : new DataError("the samples have no labels", {
+        where: sources[0] ?? "the data",
+        hint: "Name the input of the samples that holds them with { labels }.",
+      });
 }
 
 /** The inputs of a graph that are no initializers. */

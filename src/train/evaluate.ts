@@ -1,13 +1,14 @@
 /** @file The loss and metrics of a model on data. */
+import { inlineLoader } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
-import { type BatchSource, dataInputs, fedBatches } from "./batch-feeds.ts";
+import { type BatchSource, batchForm, dataInputs, fedBatches } from "./batch-feeds.ts";
 import { checkDrives, type Drives, evaluationFeeds, undriven } from "./drive.ts";
 import { newBuilder } from "./fresh-input.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
-import { buildObjective, type ObjectiveOptions } from "./objective.ts";
+import { buildObjective, type ObjectiveOptions, takesProbabilities } from "./objective.ts";
 
 export interface EvaluateOptions extends ObjectiveOptions {
   readonly data: BatchSource["data"];
@@ -39,14 +40,16 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
     labels,
     labelInput: options.labels,
     size: batch,
+    takesProbabilities: takesProbabilities(options),
   };
+  const loader = inlineLoader(source.data, batchForm(source));
   const states = (options.metrics ?? []).map(metricOf).map((metric) => ({ metric, state: metric.start() }));
   if (states.length > 0 && !labels) throw new UsageError("metrics need labels, which only a loss brings");
   await using session = await open(measured.model, sessionOptions);
   const fetches = [...measured.means.values(), measured.prediction];
   const sums = new Map([...measured.means.keys()].map((name) => [name, 0]));
   let count = 0;
-  for await (const fed of fedBatches(source, range(options.data.size))) {
+  for await (const fed of fedBatches(source, loader, { positions: range(options.data.size), seed: 0, epoch: 0 })) {
     checkCancelled(options.signal);
     const results = await session.run(new Map([...fed.feeds, ...evaluationFeeds(drive)]), { fetches });
     for (const [name, output] of measured.means) {

@@ -1,9 +1,10 @@
 /** @file What `fit` can be told. */
-import type { Dataset } from "../data/index.ts";
+import type { Augmentation, Dataset } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { OpenSession, SessionOptions } from "../runtime/index.ts";
 import type { Drives } from "./drive.ts";
 import type { TrainEvent } from "./events.ts";
+import type { Loss, LossName } from "./losses/index.ts";
 import type { Metric, MetricName } from "./metrics/index.ts";
 import type { Schedule, ScheduleName } from "./schedules/index.ts";
 import type { TrainingStepOptions } from "./step.ts";
@@ -23,7 +24,17 @@ export interface FitOptions extends TrainingStepOptions {
   readonly learningRate: number;
   /** The factor of the learning rate over the run; constant by default. */
   readonly schedule?: Schedule | ScheduleName;
-  /** Decides the order of the samples and the masks of dropout. */
+  /**
+   * Random changes of the training pictures, in this order. They depend on the seed, the epoch and the position of a
+   * sample alone, so that a resumed run makes the same ones.
+   */
+  readonly augment?: readonly Augmentation[];
+  /**
+   * Threads that read and augment the samples, ahead of the steps; 0 (default) leaves it to this thread. The data needs a
+   * recipe, see `openLoader`. The result is the same bit for bit. Node only.
+   */
+  readonly workers?: number;
+  /** Decides the order of the samples, their augmentation and the masks of dropout. */
   readonly seed?: number;
   /**
    * Batches per call of the runtime, as a loop in the graph. More copy less between steps and hold more batches in
@@ -34,6 +45,8 @@ export interface FitOptions extends TrainingStepOptions {
     readonly data: Dataset;
     readonly metrics?: readonly (Metric | MetricName)[];
     readonly batch?: number;
+    /** The loss that is reported; that of the training by default. */
+    readonly loss?: Loss | LossName;
     /** Epochs between evaluations. */
     readonly every?: number;
   };

@@ -1,5 +1,5 @@
 /** @file The trainer: epochs of steps with evaluation, checkpoints and early stopping, as a run. */
-import { prefetch } from "../data/index.ts";
+import { type BatchLoader, openLoader, prefetch } from "../data/index.ts";
 import { RuntimeError, UsageError } from "../errors.ts";
 import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
 import {
@@ -11,13 +11,14 @@ import {
   resideIn,
   startRun,
 } from "../runtime/index.ts";
-import { type BatchSource, batchCount, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
+import { type BatchSource, batchCount, batchForm, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
 import { checkDrives, drivesSampled, undriven } from "./drive.ts";
 import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
+import { takesProbabilities } from "./objective.ts";
 import { schedules } from "./schedules/index.ts";
 import { type TrainingStep, toldBy } from "./step.ts";
 import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, turnOf, updateOf } from "./step-feeds.ts";
@@ -97,10 +98,11 @@ async function train(
   await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
   const resident = await resideIn(session, initial, next);
+  await using loader = await loaderFor(plan, scope.signal);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
     if (progress.stopReason !== undefined) break;
     progress.losses = [];
-    await trainEpoch(plan, progress, resident, epoch, scope);
+    await trainEpoch(plan, progress, { resident, loader }, epoch, scope);
     if (progress.stopReason === undefined) await endEpoch(plan, progress, resident, epoch + 1, scope);
   }
   if (progress.stopReason !== undefined) {
@@ -120,7 +122,14 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   const { seed = 0, epochs, learningRate, data } = options;
   const size = options.batch ?? fixedBatch(inputs) ?? 32;
   const labels = step.labels === undefined ? undefined : byName.get(step.labels);
-  const source: BatchSource = { data, inputs, labels, labelInput: options.labels, size };
+  const source: BatchSource = {
+    data,
+    inputs,
+    labels,
+    labelInput: options.labels,
+    size,
+    takesProbabilities: takesProbabilities(options),
+  };
   const perEpoch = batchCount(source);
   const updates = Math.floor((perEpoch * epochs) / step.accumulate);
   if (updates === 0) {
@@ -146,6 +155,11 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
 }
 
+function loaderFor({ source, options }: Plan, signal: AbortSignal): Promise<BatchLoader> {
+  const { augment = [], workers = 0 } = options;
+  return openLoader(source.data, { ...batchForm(source), augment, workers, signal });
+}
+
 function fixedBatch(inputs: BatchSource["inputs"]): number | undefined {
   const dims = inputs.map(({ type }) => (type?.kind === "tensor" ? type.dims?.[0] : undefined));
   return dims.find((dim) => typeof dim === "number");
@@ -159,7 +173,7 @@ function trainedCount({ state }: TrainingStep): number {
 async function trainEpoch(
   plan: Plan,
   progress: Progress,
-  resident: ResidentState,
+  { resident, loader }: { readonly resident: ResidentState; readonly loader: BatchLoader },
   epoch: number,
   scope: RunScope<TrainEvent>,
 ): Promise<void> {
@@ -170,7 +184,8 @@ async function trainEpoch(
   const everySteps = options.checkpoint?.everySteps;
   const limit = (index: number) =>
     Math.min(options.stepsPerRun ?? 1, end - index, everySteps ? everySteps - (index % everySteps) : Infinity);
-  for await (const group of prefetch(grouped(fedBatches(source, positions), progress.done, limit), 2)) {
+  const batches = fedBatches(source, loader, { positions, seed: pace.seed, epoch });
+  for await (const group of prefetch(grouped(batches, progress.done, limit), 2)) {
     checkCancelled(scope.signal);
     await trainGroup(plan, progress, resident, group, epoch + 1, scope);
     if (progress.stopReason !== undefined) return;
@@ -243,8 +258,8 @@ async function endEpoch(
   if (evaluate && (epoch % (evaluate.every ?? 1) === 0 || epoch === options.epochs)) {
     const tensors = trainedTensors(step, await resident.read());
     const metrics = await evaluateModel(withParameters(model, tensors), {
-      ...evaluate,
       ...evaluationOf(options, scope),
+      ...evaluate,
     });
     const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
     progress.evaluations.push(evaluation);

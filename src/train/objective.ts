@@ -2,7 +2,7 @@
 import { UsageError } from "../errors.ts";
 import type { Graph, Names, Value } from "../ir/index.ts";
 import { freshInput } from "./fresh-input.ts";
-import { type Loss, type LossName, losses } from "./losses/index.ts";
+import { type Loss, type LossName, lossOf } from "./losses/index.ts";
 import { dimsOf, type StepBuilder } from "./step-builder.ts";
 
 /** What a term may read. */
@@ -47,7 +47,7 @@ export function buildObjective(g: StepBuilder, graph: Graph, options: ObjectiveO
   const { terms = [] } = options;
   checkTerms(options);
   const prediction = outputOf(graph, options.output);
-  const loss = typeof options.loss === "string" ? losses[options.loss]() : options.loss;
+  const loss = options.loss && lossOf(options.loss);
   const type = loss?.labels(prediction);
   const labels = type && freshInput(scope, "labels", type.dtype, type.dims ?? []);
   const context: TermContext = {
@@ -63,6 +63,11 @@ export function buildObjective(g: StepBuilder, graph: Graph, options: ObjectiveO
   if (loss && labels) parts.unshift(loss.build(g, prediction, labels));
   const total = parts.reduce((sum, part) => g.add(sum, part));
   return { total, prediction, ...(labels && { labels }), terms: built.map(({ name, value }) => ({ name, value })) };
+}
+
+/** Whether the labels are the probabilities of classes. */
+export function takesProbabilities({ loss }: ObjectiveOptions): boolean {
+  return (loss && lossOf(loss).takesProbabilities) ?? false;
 }
 
 function checkTerms({ loss, terms = [] }: ObjectiveOptions): void {

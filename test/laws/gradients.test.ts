@@ -4,7 +4,10 @@
  */
 import type { InferenceSession } from "onnxruntime-node";
 import { afterAll, describe, expect, it } from "vitest";
+import { inputForms } from "../../src/autodiff/conv/input-gradient.ts";
+import { weightForms } from "../../src/autodiff/conv/weight-gradient.ts";
 import { defaultForms, type Forms, gradientTable } from "../../src/autodiff/index.ts";
+import { maxPoolForms } from "../../src/autodiff/pool/max-forms.ts";
 import { allGraphs, type Model } from "../../src/ir/index.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import { rawFeeds, rawSession } from "../raw-runtime.ts";
@@ -49,24 +52,22 @@ describe("gradients on ONNX Runtime", () => {
 });
 
 describe("forms of one gradient", () => {
+  const names = <Name extends string>(forms: Readonly<Record<Name, unknown>>) => Object.keys(forms) as Name[];
   const only = {
     ...Object.fromEntries(
-      (["transposed", "flipped", "matmul"] as const).map((form) => [
+      names(inputForms).map((form) => [
         `input ${form}`,
         { ...defaultForms, conv: { ...defaultForms.conv, input: () => [form] } },
       ]),
     ),
     ...Object.fromEntries(
-      (["convolution", "slices", "columns", "gemm", "matmul"] as const).map((form) => [
+      names(weightForms).map((form) => [
         `weight ${form}`,
         { ...defaultForms, conv: { ...defaultForms.conv, weight: () => [form] } },
       ]),
     ),
     ...Object.fromEntries(
-      (["indices", "repeated", "compared"] as const).map((form) => [
-        `maximum ${form}`,
-        { ...defaultForms, pool: { max: () => [form] } },
-      ]),
+      names(maxPoolForms).map((form) => [`maximum ${form}`, { ...defaultForms, pool: { max: () => [form] } }]),
     ),
     "sum reduction": { ...defaultForms, rowSum: "reduction" },
   } satisfies Record<string, Forms>;

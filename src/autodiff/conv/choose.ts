@@ -14,18 +14,24 @@ export interface ConvChoice {
 
 /**
  * Rules of thumb from measurements on the CPU provider (`bench/conv-gradients.ts` repeats them). dx: turning the kernel around
- * loses for few channels and for long kernels. dw: offsets in one matrix for few channels, one product per offset for many,
- * convolving with dy where strides leave few positions.
+ * loses for few channels and for long kernels. dw: offsets in one matrix for few channels; crossed shifts for large images,
+ * one product per offset for small ones and for strides; convolving with dy for long kernels and strides over few channels.
  */
 export const defaultConvChoice: ConvChoice = {
   input: ({ inputs, kernel }) =>
     inputs < 8 || Math.max(...kernel) >= 5 ? ["transposed"] : ["flipped", "matmul", "transposed"],
-  weight: ({ inputs, kernel, strides }) => {
+  weight({ inputs, kernel, strides, to }) {
+    const isThin = inputs * product(kernel) < 100;
     const isStrided = Math.max(...strides) > 1 && Math.max(...kernel) > 1;
-    if (isStrided || Math.max(...kernel) > 5) return ["convolution"];
-    return inputs * product(kernel) < 200 ? ["matmul", "columns", "convolution"] : ["matmul", "slices", "convolution"];
+    if (Math.max(...kernel) > 5 || (isStrided && isThin)) return ["convolution"];
+    if (isThin) return ["matmul", "columns", "convolution"];
+    const isLarge = product(to) >= LARGE && !isStrided;
+    return isLarge ? ["matmul", "crossed", "slices", "convolution"] : ["matmul", "slices", "convolution"];
   },
 };
+
+/** Pixels of an image from which on copies weigh more than products. */
+const LARGE = 256;
 
 export function inputForm(choice: ConvChoice, geometry: ConvGeometry) {
   const name = choice.input(geometry).find((form) => inputForms[form].applies(geometry)) ?? "transposed";

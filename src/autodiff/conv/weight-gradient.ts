@@ -1,7 +1,7 @@
 /** @file Forms of dw of y = Conv(x, w); equal in value, different in speed. */
 import type { Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import { type ConvGeometry, isPointwise, product } from "./geometry.ts";
+import { type ConvGeometry, isPointwise, product, reach } from "./geometry.ts";
 import type { ConvForm } from "./input-gradient.ts";
 
 /** The convolution of x with dy, batch and channels exchanged, strides and dilations too. Always applies. */
@@ -70,8 +70,7 @@ const columns: ConvForm = {
     const { batch, outputs, inputs, to, kernel } = geometry;
     const right = g.reshape(dy, [batch, outputs, product(to)]);
     const cols = offsets(g, x, geometry).map((cut) => g.reshape(cut, [batch, inputs, product(to)]));
-    const all = cols.length === 1 ? cols[0]! : g.op("Concat", cols, { axis: 1 });
-    const perImage = g.op("MatMul", [right, g.transpose(all, [0, 2, 1])]);
+    const perImage = g.op("MatMul", [right, g.transpose(joined(g, cols), [0, 2, 1])]);
     const sum = g.reshape(g.reduceSum(perImage, [0]), [outputs, product(kernel), inputs]);
     return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
   },
@@ -91,6 +90,55 @@ const gemm: ConvForm = {
   },
 };
 
+/**
+ * Stride 1: x moved along the last axis, dy along the others, so that one product per image meets all offsets of the
+ * kernel while each is copied once per offset of its own axes alone.
+ */
+const crossed: ConvForm = {
+  applies: (geometry) => {
+    const { group, strides, begin, end, from } = geometry;
+    const isInside = reach(geometry).every((n, i) => n <= from[i]! && begin[i]! < n && end[i]! < n);
+    return group === 1 && strides.every((stride) => stride === 1) && isInside;
+  },
+  build(g, { x, w, dy }, geometry) {
+    const { batch, inputs, outputs, kernel, dilations, begin, from, to } = geometry;
+    const last = kernel.length - 1;
+    const others = kernel.slice(0, last);
+    const frame = [...from.slice(0, last), to[last]!];
+    const ofX = [...Array(kernel[last]).keys()].map((k) => {
+      const shift = [...others.map(() => 0), begin[last]! - k * dilations[last]!];
+      return moved(g, x, from, shift, frame);
+    });
+    const ofDy = places(others).map((place) => {
+      const shift = [...place.map((k, i) => k * dilations[i]! - begin[i]!), 0];
+      return moved(g, dy, to, shift, frame);
+    });
+    const left = g.reshape(joined(g, ofX), [batch, ofX.length * inputs, product(frame)]);
+    const right = g.reshape(joined(g, ofDy), [batch, ofDy.length * outputs, product(frame)]);
+    const perImage = g.op("MatMul", [left, g.transpose(right, [0, 2, 1])]);
+    const sum = g.reshape(g.reduceSum(perImage, [0]), [ofX.length, inputs, ...others, outputs]);
+    return g.reshapeLike(g.transpose(sum, [kernel.length + 1, ...kernel.map((_, i) => i + 1), 0]), w);
+  },
+};
+
+/** Its pixels moved by `shift`, zero where none comes from: [A, B, …from] → [A, B, …to]. */
+function moved(
+  g: GradientBuilder,
+  x: Value,
+  from: readonly number[],
+  shift: readonly number[],
+  to: readonly number[],
+): Value {
+  const after = to.map((length, i) => length - from[i]! - shift[i]!);
+  const isSame = [...shift, ...after].every((amount) => amount === 0);
+  return isSame ? x : g.op("Pad", [x, g.ints([0, 0, ...shift, 0, 0, ...after])]);
+}
+
+/** Beside one another along the channels. */
+function joined(g: GradientBuilder, parts: readonly Value[]): Value {
+  return parts.length === 1 ? parts[0]! : g.op("Concat", parts, { axis: 1 });
+}
+
 /** A 1×1 kernel: one product per image. */
 const matmul: ConvForm = {
   applies: (geometry) => geometry.group === 1 && isPointwise(geometry),
@@ -101,4 +149,4 @@ const matmul: ConvForm = {
   },
 };
 
-export const weightForms = { convolution, slices, columns, gemm, matmul } satisfies Record<string, ConvForm>;
+export const weightForms = { convolution, slices, columns, crossed, gemm, matmul } satisfies Record<string, ConvForm>;

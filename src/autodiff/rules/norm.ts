@@ -1,6 +1,5 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
-import { UnsupportedError } from "../../errors.ts";
-import { type Dims, describeNode, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
+import { type Dims, float, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { Cotangents, GradientEntry, GradientRule } from "../rule.ts";
 import { countAlong } from "./reduce.ts";
@@ -49,7 +48,7 @@ function overLast(centred: boolean): GradientRule {
     const d = dy && (scale ? g.mul(dy, scale) : dy);
     const ofOutput = needs[0] && d ? through(g, parts, d, axes, centred) : undefined;
     return [
-      ofOutput && ofStatistics ? g.add(ofOutput, ofStatistics) : (ofOutput ?? ofStatistics),
+      added(g, ofOutput, ofStatistics),
       dy && scale && needs[1] ? g.sumTo(g.mul(dy, parts.unit), scale) : undefined,
       dy && bias && needs[2] ? g.sumTo(dy, bias) : undefined,
     ];
@@ -122,33 +121,94 @@ const group: GradientRule = (g, node, [dy], needs) => {
   ];
 };
 
-/** Frozen statistics: y = (x − μ)·s·scale + bias is affine in x. In training mode μ and s depend on x. */
-const batch: GradientRule = (g, node, [dy, ...dRunning], needs) => {
+const batch: GradientRule = (g, node, dy, needs) =>
+  intOf(node, "training_mode", 0) === 1 ? overBatch(g, node, dy, needs) : withFrozen(g, node, dy, needs);
+
+/** Frozen statistics: y = (x − μ)·s·scale + bias is affine in x. */
+const withFrozen: GradientRule = (g, node, [dy], needs) => {
   const [x, scale, , mean, variance] = node.inputs;
   if (!x || !scale || !mean || !variance || !dy) return [];
   const rank = g.rank(x);
-  const epsilon = floatOf(node, "epsilon", 1e-5);
   const over = [0, ...from(2, rank)];
-  const isTraining = intOf(node, "training_mode", 0) === 1;
-  if (dRunning.some((value) => value !== undefined)) {
-    throw new UnsupportedError("the running statistics of BatchNormalization have no gradient", {
-      where: describeNode(node),
-    });
-  }
-  const parts = isTraining ? normalise(g, x, over, epsilon) : frozen(g, x, mean, variance, epsilon);
+  const parts = frozen(g, x, mean, variance, floatOf(node, "epsilon", 1e-5));
   const d = g.mul(dy, perChannel(g, scale, rank));
   const along = (value: Value): Value => g.reduceSum(value, over);
   const ofMean = (): Value => g.neg(along(g.mul(d, parts.inverse)));
   const ofVariance = (): Value =>
     g.scale(along(g.mul(g.mul(d, parts.unit), g.mul(parts.inverse, parts.inverse))), -0.5);
   return [
-    needs[0] ? (isTraining ? through(g, parts, d, over) : g.mul(d, parts.inverse)) : undefined,
+    needs[0] ? g.mul(d, parts.inverse) : undefined,
     needs[1] ? along(g.mul(dy, parts.unit)) : undefined,
     needs[2] ? along(dy) : undefined,
-    needs[3] && !isTraining ? ofMean() : undefined,
-    needs[4] && !isTraining ? ofVariance() : undefined,
+    needs[3] ? ofMean() : undefined,
+    needs[4] ? ofVariance() : undefined,
   ];
 };
+
+/**
+ * Statistics of the batch: dx = scale·s·(dy − mean(dy) − x̂·mean(dy·x̂)). The sums in it are the gradients of bias and scale;
+ * what is left of x̂ is an affine map of x per channel, which the operator itself applies in one pass.
+ */
+const overBatch: GradientRule = (g, node, [dy, dMean, dVariance], needs) => {
+  const [x, scale] = node.inputs;
+  if (!x || !scale) return [];
+  const rank = g.rank(x);
+  const over = [0, ...from(2, rank)];
+  const count = countAlong(g, x, over);
+  const statistics = batchStatistics(g, node, x, over);
+  const moved = g.sub(x, perChannel(g, statistics.mean, rank));
+  const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.add(statistics.variance, g.number(x, statistics.epsilon))])]);
+  const dScale = dy && g.mul(g.reduceSum(g.mul(dy, moved), over), inverse);
+  const dBias = dy && g.reduceSum(dy, over);
+  const ofOutput = (): Value | undefined => {
+    if (!dy || !dScale || !dBias) return undefined;
+    const factor = g.mul(g.cast(scale, g.dtype(x)), inverse);
+    const share = g.neg(g.div(factor, count));
+    const rest = affine(g, x, statistics, g.mul(share, dScale), g.mul(share, dBias));
+    return g.add(g.mul(dy, perChannel(g, factor, rank)), rest);
+  };
+  const ofStatistics = (): Value | undefined => {
+    const rate = g.div(g.number(x, 1 - floatOf(node, "momentum", 0.9)), count);
+    const ofVariance = dVariance && g.mul(moved, perChannel(g, g.mul(g.scale(dVariance, 2), rate), rank));
+    const ofMean = dMean && perChannel(g, g.mul(dMean, rate), rank);
+    return ofVariance && ofMean ? g.add(ofVariance, ofMean) : (ofVariance ?? (ofMean && g.expandLike(ofMean, x)));
+  };
+  return [
+    needs[0] ? added(g, ofOutput(), ofStatistics()) : undefined,
+    dScale,
+    dBias,
+    dMean && g.scale(dMean, floatOf(node, "momentum", 0.9)),
+    dVariance && g.scale(dVariance, floatOf(node, "momentum", 0.9)),
+  ];
+};
+
+interface Statistics {
+  readonly mean: Value;
+  /** Of the whole population, in the dims of the mean. */
+  readonly variance: Value;
+  readonly epsilon: number;
+}
+
+/** With a momentum of 0 the next running statistics are those of the batch. */
+function batchStatistics(g: GradientBuilder, node: Node, x: Value, over: readonly number[]): Statistics {
+  const epsilon = floatOf(node, "epsilon", 1e-5);
+  const [, running, runningSquare] = node.outputs;
+  if (floatOf(node, "momentum", 0.9) === 0 && running && runningSquare) {
+    return { mean: g.cast(running, g.dtype(x)), variance: g.cast(runningSquare, g.dtype(x)), epsilon };
+  }
+  const mean = g.reduceMean(x, over);
+  const moved = g.sub(x, perChannel(g, mean, g.rank(x)));
+  return { mean, variance: g.reduceMean(g.mul(moved, moved), over), epsilon };
+}
+
+/** slope·x̂ + offset, per channel. */
+function affine(g: GradientBuilder, x: Value, { mean, variance, epsilon }: Statistics, slope: Value, offset: Value) {
+  return g.op("BatchNormalization", [x, slope, offset, mean, variance], { epsilon: float(epsilon) });
+}
+
+function added(g: GradientBuilder, a: Value | undefined, b: Value | undefined): Value | undefined {
+  return a && b ? g.add(a, b) : (a ?? b);
+}
 
 function frozen(g: GradientBuilder, x: Value, mean: Value, variance: Value, epsilon: number): Normalised {
   const rank = g.rank(x);

@@ -1,5 +1,17 @@
-/** @file Optimizers, schedules and losses as a configuration names them, with their settings. */
+/** @file Optimizers, schedules, losses and augmentations as a configuration names them, with their settings. */
 import * as z from "zod";
+import {
+  type Augmentation,
+  type AugmentationName,
+  cutmix,
+  cutout,
+  horizontalFlip,
+  mixup,
+  normalise,
+  randAugment,
+  randomCrop,
+  randomErasing,
+} from "../../data/index.ts";
 import {
   adam,
   adamw,
@@ -22,6 +34,7 @@ import {
   oneCycle,
   type ScheduleName,
   sgd,
+  softCrossEntropy,
   stepDecay,
   warmup,
 } from "../../train/index.ts";
@@ -71,6 +84,7 @@ export const lossMembers = {
     z.strictObject({ smoothing: number, weights: z.array(z.number()).optional(), ignoreIndex: number, axis: number }),
     (s) => crossEntropy(present(s)),
   ),
+  softCrossEntropy: member(z.strictObject({ smoothing: number, axis: number }), (s) => softCrossEntropy(present(s))),
   binaryCrossEntropy: member(none, () => binaryCrossEntropy()),
   meanSquaredError: member(none, () => meanSquaredError()),
   meanAbsoluteError: member(none, () => meanAbsoluteError()),
@@ -79,3 +93,59 @@ export const lossMembers = {
   focal: member(z.strictObject({ gamma: number, alpha: number }), (s) => focal(present(s))),
   hinge: member(none, () => hinge()),
 } satisfies Record<LossName, unknown>;
+
+/** An augmentation for data of so many classes. */
+type Augment = (classes: () => Promise<number>) => Promise<Augmentation>;
+
+const list = z.array(z.number());
+const perChannel = { mean: list.optional(), std: list.optional() };
+const mixing = z.strictObject({ alpha: number });
+const plain =
+  <S>(make: (settings: S) => Augmentation) =>
+  (settings: S): Augment =>
+  async () =>
+    make(settings);
+
+export const augmentationMembers = {
+  randomCrop: member(
+    z.strictObject({ padding: number, fill: z.union([z.number(), list]).optional() }),
+    plain((s) => randomCrop(present(s))),
+  ),
+  horizontalFlip: member(
+    z.strictObject({ probability: number }),
+    plain((s) => horizontalFlip(present(s))),
+  ),
+  randAugment: member(
+    z.strictObject({ operations: number, magnitude: number, ...perChannel }),
+    plain((s) => randAugment(present(s))),
+  ),
+  mixup: member(
+    mixing,
+    (s): Augment =>
+      async (classes) =>
+        mixup({ ...present(s), classes: await classes() }),
+  ),
+  cutmix: member(
+    mixing,
+    (s): Augment =>
+      async (classes) =>
+        cutmix({ ...present(s), classes: await classes() }),
+  ),
+  cutout: member(
+    z.strictObject({ size: number, fill: number }),
+    plain((s) => cutout(present(s))),
+  ),
+  randomErasing: member(
+    z.strictObject({
+      probability: number,
+      area: z.tuple([z.number(), z.number()]).optional(),
+      ratio: number,
+      fill: z.union([z.literal("noise"), z.number()]).optional(),
+    }),
+    plain((s) => randomErasing(present(s))),
+  ),
+  normalise: member(
+    z.strictObject(perChannel),
+    plain((s) => normalise(present(s))),
+  ),
+} satisfies Record<AugmentationName, unknown>;

@@ -1,7 +1,8 @@
 /** @file From a configuration to what the trainer is told. */
 import type { Dataset } from "../../data/index.ts";
 import type { FitOptions } from "../../train/index.ts";
-import { lossMembers, optimizerMembers, scheduleMembers } from "./families.ts";
+import { classCount } from "./class-count.ts";
+import { augmentationMembers, lossMembers, optimizerMembers, scheduleMembers } from "./families.ts";
 import { chosen, type Member, type NamedChoice, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 
@@ -14,7 +15,8 @@ export interface TrainingData {
 /** @throws UsageError for names and settings that do not exist, before anything is loaded */
 export function fitOptions(config: TrainingConfig): Omit<FitOptions, "data"> {
   const { epochs, batch, learningRate, output, trainable, freeze, decayExclude, clip, accumulate, average } = config;
-  const { lossScale, precision, batchNorm, dropout, earlyStopping, restoreBest, monitor, stepsPerRun } = config;
+  const { lossScale, precision, batchNorm, dropout, earlyStopping, restoreBest, monitor, stepsPerRun, workers } =
+    config;
   return {
     epochs,
     learningRate,
@@ -25,10 +27,17 @@ export function fitOptions(config: TrainingConfig): Omit<FitOptions, "data"> {
     schedule: built("schedule", scheduleMembers, config.schedule),
     loss: built("loss", lossMembers, config.loss),
     ...present({ batch, output, trainable, freeze, decayExclude, clip, accumulate, average, precision }),
-    ...present({ batchNorm, dropout, restoreBest, monitor }),
+    ...present({ batchNorm, dropout, restoreBest, monitor, workers }),
     ...(lossScale && { lossScale: present(lossScale) }),
     ...(earlyStopping && { earlyStopping: present(earlyStopping) }),
   };
+}
+
+/** The augmentations of a configuration. @throws UsageError for names and settings that do not exist */
+export async function augmentOf({ augment = [] }: TrainingConfig, data: Dataset): Promise<Pick<FitOptions, "augment">> {
+  const members = augment.map((choice) => built("augmentation", augmentationMembers, choice));
+  if (members.length === 0) return {};
+  return { augment: await Promise.all(members.map((make) => make(() => classCount(data)))) };
 }
 
 /** What is measured on samples that are held out: accuracy where classes are told apart. */

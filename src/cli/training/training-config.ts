@@ -17,6 +17,10 @@ export const configSchema = z.strictObject({
   preset: z.string().optional(),
   preprocess: z.string().optional(),
   labels: z.string().optional(),
+  /** Random changes of the training pictures, in this order. */
+  augment: z.array(namedChoice).optional(),
+  /** Threads that read and augment samples ahead of the steps. */
+  workers: z.int().min(0).optional(),
   validation: z.number().min(0).max(0.9).default(0.1),
   epochs: count.default(10),
   batch: count.optional(),

@@ -1,5 +1,6 @@
 /** @file The flags of `lithe train` and `lithe finetune`: each says what a key of the configuration says. */
 import type { Command } from "commander";
+import { augmentations } from "../../data/index.ts";
 import { executionProviders } from "../../runtime/index.ts";
 import { losses, optimizers, schedules } from "../../train/index.ts";
 import { between, choice, names, whole } from "../options.ts";
@@ -12,6 +13,8 @@ export function declareTraining(command: Command): Command {
     .option("--preset <name>", "how pictures become tensors")
     .option("--preprocess <file>", "the same as a JSON file")
     .option("--labels <file>", "labels: a file, or the name of a column or array")
+    .option("--augment <names>", `changes pictures at random: ${Object.keys(augmentations).join(", ")}`, names)
+    .option("--workers <n>", "threads that read and augment samples ahead of the steps (0)", whole(0))
     .option(
       "--validation <share>",
       "share of the samples that is evaluated on after every epoch (0.1)",

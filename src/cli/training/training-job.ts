@@ -9,7 +9,7 @@ import type { Console } from "../command.ts";
 import { openDataset } from "../load.ts";
 import { fingerprint, inputPorts } from "../model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "../output.ts";
-import { evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelToTrain, networkFor, prepared } from "./training-model.ts";
@@ -28,6 +28,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   await checkOutputFolder(folderOf(target));
   const known = await modelToTrain(config);
   const data = target.data ?? (await openParts(config, known, console));
+  const augment = await augmentOf(config, data.training);
   const start = await prepared(known ?? (await networkFor(config, data.training)), config, data.training);
   for (const note of start.notes) console.say(note);
   const sha256 = known && (await fingerprint(name)).sha256;
@@ -40,6 +41,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
       ...options,
       ...start.options,
       ...evaluationOf(config, data),
+      ...augment,
       data: data.training,
       checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },
       resume: target.resume,

@@ -7,6 +7,7 @@ import { imagenetResnet, lenet, mlp, resnet, vit } from "../../models/index.ts";
 import { loadModel } from "../../onnx/files.ts";
 import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
+import { classCount } from "./class-count.ts";
 import { chosen, member, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 
@@ -119,14 +120,6 @@ async function sampleDims(data: Dataset): Promise<readonly number[]> {
     expected: 'one input called "input"',
     hint: "Train an .onnx file whose inputs are those of the data.",
   });
-}
-
-async function classCount({ classes, labels }: Dataset): Promise<number> {
-  if (classes) return classes.length;
-  const all = await labels?.();
-  if (!all || all.length === 0)
-    throw new DataError("training needs labelled data", { hint: "Name them with --labels." });
-  return Math.max(...new Set(Array.from(all))) + 1;
 }
 
 function square({ input, classes }: Shape): { channels: number; size: number; classes: number } {

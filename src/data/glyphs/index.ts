@@ -3,6 +3,7 @@ import { ensure, UsageError } from "../../errors.ts";
 import type { Dataset, Source } from "../dataset.ts";
 import { type ImageOptions, type ImageSample, imageDataset } from "../image-dataset.ts";
 import { random } from "../random.ts";
+import { ownRecipe } from "../recipe.ts";
 import { drawGlyph } from "./draw-glyph.ts";
 import { glyphNames } from "./shapes.ts";
 
@@ -23,7 +24,8 @@ export interface GlyphOptions extends ImageOptions {
  * `glyphs`, that of the demo network.
  */
 export function glyphs(options: GlyphOptions): Dataset {
-  return imageDataset(glyphImages(options), { preprocess: "glyphs", ...options }, "glyphs");
+  const data = imageDataset(glyphImages(options), { preprocess: "glyphs", ...options }, "glyphs");
+  return { ...data, recipe: ownRecipe("glyphs", options) };
 }
 
 /** The same as images. */

@@ -1,14 +1,12 @@
 /** @file The lines to a worker thread and to a child process. */
 import { type ChildProcess, fork } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { RuntimeError } from "../../errors.ts";
+import { builtFile } from "../../built-file.ts";
 import type { Channel, Reply } from "../protocol.ts";
 
 /** A thread of this process. */
 export function threadChannel(): Channel {
-  const worker = new Worker(builtFile("thread.js"), { execArgv: [], stdout: false, stderr: false });
+  const worker = new Worker(builtFile(import.meta.url, "thread.js"), { execArgv: [], stdout: false, stderr: false });
   let closed = false;
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
@@ -35,7 +33,7 @@ const passedOn =
 
 /** A process of its own, ended when its resident memory passes `memoryLimit` bytes. */
 export function processChannel(memoryLimit: number | undefined): Channel {
-  const child = fork(builtFile("process.js"), memoryLimit === undefined ? [] : [String(memoryLimit)], {
+  const child = fork(builtFile(import.meta.url, "process.js"), memoryLimit === undefined ? [] : [String(memoryLimit)], {
     execArgv: [],
     serialization: "advanced",
     stdio: ["ignore", "ignore", "pipe", "ipc"],
@@ -84,17 +82,4 @@ function lastWords(child: ChildProcess): () => string {
 function endOf(code: number | null, signal: NodeJS.Signals | null, words: string): string {
   const how = signal ? `was ended by ${signal}` : `exited with code ${code}`;
   return `its process ${how}${words ? `: ${words}` : ""}`;
-}
-
-/** The built file beside this one; from the sources (tests), the one under `dist/`. */
-function builtFile(name: string): string {
-  const here = import.meta.url.endsWith(".ts")
-    ? import.meta.url.replace("/src/runtime/", "/dist/runtime/")
-    : import.meta.url;
-  const path = fileURLToPath(new URL(name, here));
-  if (existsSync(path)) return path;
-  throw new RuntimeError("a file of the package is missing", {
-    expected: `dist/runtime/node/${name}`,
-    hint: "npm run build",
-  });
 }

@@ -12,6 +12,7 @@ export function klDivergence({ axis = 1 }: KlDivergenceOptions = {}): Loss {
   return {
     name: "klDivergence",
     labels: likePrediction,
+    takesProbabilities: true,
     build(g, prediction, labels) {
       const { place } = classAxis(prediction, axis);
       const logs = g.op("LogSoftmax", [prediction], { axis: place });

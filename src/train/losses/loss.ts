@@ -7,6 +7,8 @@ export interface Loss {
   readonly name: string;
   /** The type of the labels for a prediction of this type. */
   labels(prediction: Value): TensorType;
+  /** The labels are the probabilities of the classes, so that a class index can stand for certainty. */
+  readonly takesProbabilities?: boolean;
   /** The loss of a batch, a scalar of the prediction's dtype. */
   build(g: StepBuilder, prediction: Value, labels: Value): Value;
 }

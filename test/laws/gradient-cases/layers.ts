@@ -1,5 +1,5 @@
 /** @file Convolutions, pools, normalisations, resampling, losses, attention, fused and quantizing operators. */
-import { type AttributeLiteral, int64s, tensorFromNumbers } from "../../../src/ir/index.ts";
+import { type AttributeLiteral, float, int64s, tensorFromNumbers } from "../../../src/ir/index.ts";
 import { type CaseInput, distinct, type GradientCase, integers, number, operator, positive, x } from "./case.ts";
 
 type Attributes = Readonly<Record<string, AttributeLiteral>>;
@@ -84,6 +84,18 @@ const norms: readonly GradientCase[] = [
   operator("LRN", [x(1, 6, 2, 2)], { size: 3, alpha: 0.3, beta: 0.6 }),
   operator("LRN", [x(1, 5, 2, 2)], { size: 4, alpha: 0.3 }, { runtime: "the kernel takes odd sizes only" }),
   operator("BatchNormalization", [x(3, 2, 4), x(2), x(2), x(2), positive(2)]),
+  ...[0, 0.7].map((momentum) =>
+    operator(
+      "BatchNormalization",
+      [x(3, 2, 4), x(2), x(2), x(2), positive(2)],
+      { training_mode: 1, momentum: float(momentum), epsilon: float(0.01) },
+      {
+        outputs: 3,
+        name: `BatchNormalization, all outputs, momentum ${momentum}`,
+        ...(momentum > 0 && { runtime: "the kernel writes the running statistics over the feeds" }),
+      },
+    ),
+  ),
   ...[
     [3, 3, 2, 4],
     [3, 1, 2, 4],

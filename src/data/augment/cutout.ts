@@ -1,0 +1,22 @@
+/** @file A square without content: DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017), arXiv:1708.04552. */
+import { ownRecipe } from "../recipe.ts";
+import { type Augmentation, checkWhole } from "./augmentation.ts";
+import { boxAroundRandomPixel, withBox } from "./box.ts";
+
+export interface CutoutOptions {
+  /** Side of the square in pixels; 8 by default. */
+  readonly size?: number;
+  /** The value inside; 0 by default, the mean colour of normalised pictures. */
+  readonly fill?: number;
+}
+
+/** Fills a square around a random pixel; at the edges a part of it lies outside. */
+export function cutout(options: CutoutOptions = {}): Augmentation {
+  const { size = 8, fill = 0 } = options;
+  checkWhole("size", size);
+  return {
+    name: "cutout",
+    recipe: ownRecipe("cutout", options),
+    apply: (picture, source) => withBox(picture, boxAroundRandomPixel(picture, source, size, size), () => fill),
+  };
+}
