@@ -53,14 +53,10 @@ const model = z.object({
 });
 const sizes = z.array(z.object({ name: text, opType: text, dtype: text, bytes: number }));
 
+const header = { schema: z.literal(1), title: text, command: text, created: text, seed: number, environment, model };
+
 const schema = z.object({
-  schema: z.literal(1),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment,
-  model,
+  ...header,
   data: z.object({
     source: text,
     calibration: number,
@@ -99,14 +95,8 @@ const schema = z.object({
 });
 
 const training = z.object({
-  schema: z.literal(1),
+  ...header,
   kind: z.literal("training"),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment,
-  model,
   data: z.object({ source: text, training: number, validation: number }),
   settings: z.array(z.object({ name: text, value: text })),
   trained: number,

@@ -1,5 +1,5 @@
 /** @file The facts of a training run, as they stand in `report.json` and as the HTML page shows them. */
-import type { Environment, ModelFacts } from "./facts.ts";
+import type { ReportHeader } from "./facts.ts";
 
 /** The loss and the learning rate of one batch. */
 export interface CurvePoint {
@@ -18,16 +18,9 @@ export interface EvaluationFacts {
   readonly isBest: boolean;
 }
 
-export interface TrainingReport {
-  readonly schema: 1;
+/** Its `model` is the one that was trained. */
+export interface TrainingReport extends ReportHeader {
   readonly kind: "training";
-  readonly title: string;
-  /** A command that makes the same result again. */
-  readonly command: string;
-  readonly created: string;
-  readonly seed: number;
-  readonly environment: Environment;
-  readonly model: ModelFacts;
   readonly data: { readonly source: string; readonly training: number; readonly validation: number };
   /** How it was trained, as names and values to print. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];

@@ -201,6 +201,7 @@ describe("lithe finetune", () => {
     expect(result.parameters).toBe(3 * 256 + 257 * 2);
     for (const [args, message] of [
       [["--head", "nowhere"], /computes no such value.*"relu"/],
+      [["--lora", "1", "--trainable", "head*"], /adapters and the new head are what is trained/],
       [["--lora", "1", "--lora-weights", "tail"], /could carry an adapter.*hidden0\/weight/],
       [["--output", "tail"], /no such output/],
     ] as const) {

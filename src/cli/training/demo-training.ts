@@ -14,7 +14,7 @@ export interface DemoTraining {
 
 const port = { name: "image", dtype: "float32", dims: ["batch", 3, 32, 32] } as const;
 
-/** On pictures that the shipped network was not trained on; `scripts/demo-network.ts` made it from those of seeds 0 and 1. */
+/** On pictures that the shipped network was not trained on; `scripts/demo-network.ts` made it from those of seed 0. */
 export async function trainDemo(
   { out, threads, seed, resume = false }: DemoTraining,
   command: string,

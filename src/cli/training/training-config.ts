@@ -69,7 +69,8 @@ export type TrainingConfig = z.infer<typeof configSchema>;
 export type Flags = Readonly<Record<string, unknown>>;
 
 /**
- * Reads a configuration; what a flag says goes before what the file says.
+ * Reads a configuration; what a flag says goes before what the file says. float16 gets a loss scale, without which small gradients
+ * would vanish.
  *
  * @throws UsageError for a file that cannot be read, unknown keys and values that do not fit, naming the valid ones
  */
@@ -85,15 +86,28 @@ export async function readConfig(path: string | undefined, flags: Flags): Promis
     });
   }
   const config = checked(configSchema, whole, path ?? "options");
-  if (config.keepAdapters !== undefined && !config.lora) throw new UsageError("keepAdapters needs lora");
-  if (config.lora && config.batchNorm === "train") {
+  checkAdapters(config);
+  const needsScale = config.precision === "float16" && config.lossScale === undefined;
+  return needsScale ? { ...config, lossScale: {} } : config;
+}
+
+/** Options of adapters that contradict each other or would do nothing. */
+function checkAdapters({ lora, keepAdapters, trainable, batchNorm }: TrainingConfig): void {
+  if (keepAdapters !== undefined && !lora) throw new UsageError("keepAdapters needs lora");
+  if (!lora) return;
+  if (trainable) {
+    throw new UsageError("with lora, adapters and the new head are what is trained", {
+      got: "trainable",
+      hint: "Choose the weights that carry adapters with weights of lora, or freeze some with freeze.",
+    });
+  }
+  if (batchNorm === "train") {
     throw new UsageError("adapters are trained with frozen batch statistics", {
       expected: 'batchNorm "frozen"',
       got: '"train"',
       hint: "Statistics are no part of the adapters, so that what they belong to must keep them.",
     });
   }
-  return config;
 }
 
 async function jsonObject(path: string): Promise<object> {

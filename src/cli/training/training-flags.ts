@@ -4,7 +4,7 @@ import { augmentations } from "../../data/index.ts";
 import { executionProviders } from "../../runtime/index.ts";
 import { losses, optimizers, schedules } from "../../train/index.ts";
 import { between, choice, names, whole } from "../options.ts";
-import type { Flags, TrainingConfig } from "./training-config.ts";
+import type { Flags } from "./training-config.ts";
 
 /** Flags have no values of their own where the user is silent, so that a configuration file can speak. */
 export function declareTraining(command: Command): Command {
@@ -44,11 +44,7 @@ export function declareTraining(command: Command): Command {
     .option("--resume", "goes on with an interrupted run");
 }
 
-/** The flags as keys of a configuration. float16 comes with a loss scale, without which small gradients would vanish. */
+/** The flags as keys of a configuration. */
 export function configOf({ patience, resume: _, json: __, ...flags }: Flags): Flags {
-  return {
-    ...flags,
-    ...(flags.precision === "float16" && { lossScale: {} satisfies TrainingConfig["lossScale"] }),
-    ...(patience !== undefined && { earlyStopping: { patience } }),
-  };
+  return { ...flags, ...(patience !== undefined && { earlyStopping: { patience } }) };
 }

@@ -89,6 +89,12 @@ describe("replaceHead", () => {
     ]);
   });
 
+  it("can read the output itself, which gives up its name", () => {
+    const { model: longer } = replaceHead(pictures(), { classes: 2, at: "probabilities" });
+    expect(verify(longer)).toEqual([]);
+    expect(outputOf(longer)).toHaveLength(6);
+  });
+
   it("says what it cannot find", () => {
     expect(() => replaceHead(pictures(), { classes: 2, at: "tail" })).toThrow(/computes no such value.*"mixed"/);
     expect(() => replaceHead(pictures(), { classes: 2, output: "tail" })).toThrow(/no such output/);
