@@ -6,6 +6,7 @@ import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { finetune } from "./finetune.ts";
 import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
@@ -31,6 +32,7 @@ export const experiments: readonly Experiment<any>[] = [
   trainSpeed,
   gradientSize,
   fashionMnist,
+  finetune,
   cifar10Resnet20,
   shakespeare,
 ];

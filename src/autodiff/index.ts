@@ -3,6 +3,7 @@ export type { ConvChoice, InputForm, WeightForm } from "./conv/choose.ts";
 export { defaultForms, type Forms, portableForms } from "./forms.ts";
 export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
 export { inlineFunctions } from "./inline-functions.ts";
+export { dependents, withoutDeadNodes } from "./living.ts";
 export { lowerTraining } from "./lower-training.ts";
 export { type MemoryEstimate, type MemoryOptions, memoryEstimate } from "./memory-estimate.ts";
 export { type GradientOptions, gradient, prepareForGradient } from "./model-gradient.ts";

@@ -30,6 +30,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Trains a network, or a model further, on labelled samples",
     load: async () => (await import("./train.ts")).command,
   },
+  finetune: {
+    summary: "Fits an imported model to a new task: new head, frozen parts, adapters",
+    load: async () => (await import("./finetune.ts")).command,
+  },
   report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
   demo: {
     summary: "The whole job on an embedded model and data set",

@@ -10,6 +10,7 @@ import {
   globalAveragePool,
   kaimingNormal,
   type Layers,
+  lengthOf,
   linear,
   network,
   type RandomSource,
@@ -35,21 +36,29 @@ export function resnet(source: RandomSource, options: ResnetOptions = {}): Model
     let y = n.op("Relu", [normalised(n.scope("stem"), x, width, 3, 1)]);
     for (let stage = 0; stage < 3; stage++) {
       for (let i = 0; i < (depth - 2) / 6; i++) {
-        y = block(n.scope(`stage${stage}/block${i}`), y, width * 2 ** stage, stage > 0 && i === 0 ? 2 : 1);
+        y = basicBlock(n.scope(`stage${stage}/block${i}`), y, width * 2 ** stage, stage > 0 && i === 0 ? 2 : 1);
       }
     }
     n.output(linear(n.scope("head"), globalAveragePool(n, y), classes), "logits");
   });
 }
 
-function block(n: Layers, x: Value, channels: number, stride: number): Value {
+/** Two 3×3 convolutions around a shortcut. */
+export function basicBlock(n: Layers, x: Value, channels: number, stride: number): Value {
   const inner = n.op("Relu", [normalised(n.scope("1"), x, channels, 3, stride)]);
-  const branch = normalised(n.scope("2"), inner, channels, 3, 1);
-  const shortcut = stride === 1 ? x : normalised(n.scope("shortcut"), x, channels, 1, stride);
+  return joined(n, x, normalised(n.scope("2"), inner, channels, 3, 1), stride);
+}
+
+/** branch + x, with a 1×1 convolution on x where the size changes. */
+export function joined(n: Layers, x: Value, branch: Value, stride: number): Value {
+  const channels = lengthOf(branch, 1);
+  const isSame = stride === 1 && lengthOf(x, 1) === channels;
+  const shortcut = isSame ? x : normalised(n.scope("shortcut"), x, channels, 1, stride);
   return n.op("Relu", [n.op("Add", [branch, shortcut])]);
 }
 
-function normalised(n: Layers, x: Value, channels: number, kernel: number, stride: number): Value {
+/** A convolution without bias and batch normalisation. */
+export function normalised(n: Layers, x: Value, channels: number, kernel: number, stride: number): Value {
   const weight = kaimingNormal(channels * kernel * kernel);
   return batchNorm(n, conv(n, x, channels, { kernel, stride, bias: false, weight }));
 }

@@ -6,4 +6,5 @@ export * from "./initialisers.ts";
 export * from "./linear.ts";
 export * from "./network.ts";
 export * from "./norms.ts";
+export * from "./recurrent.ts";
 export * from "./residual.ts";

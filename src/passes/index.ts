@@ -47,7 +47,7 @@ export const passes = {
 export type PassName = keyof typeof passes;
 
 export { cleanup } from "./cleanup.ts";
-export { convertFloat16, type Float16Options } from "./convert-float16.ts";
+export { convertFloat16, type Float16Options, float16Form } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
 export { type DynamicBatchOptions, dynamicBatch } from "./dynamic-batch.ts";
 export { constantsOnly, eliminateCommonSubexpressions, type Mergeable } from "./eliminate-common-subexpressions.ts";

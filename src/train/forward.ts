@@ -33,7 +33,7 @@ export function forwardPart(original: Graph, options: TrainingStepOptions, scope
     ...(options.dropout !== "off" && { maskKey: key.get }),
   });
   const statistics = new Map([...mode.statistics, ...carriedValues(mode.graph, after, options.carry)]);
-  const chosen = chooseParameters(mode.graph, options.trainable, new Set(statistics.keys()));
+  const chosen = chooseParameters(mode.graph, options, new Set(statistics.keys()));
   const g = newBuilder(scope, "loss/");
   const objective = buildObjective(g, mode.graph, options, scope);
   const lossScale = options.lossScale && freshInput(scope, "loss_scale", "float32", []);

@@ -20,6 +20,7 @@ import { freshInput } from "./fresh-input.ts";
 import { initLossScale, nextLossScale } from "./loss-scale.ts";
 import { type Optimizer, optimizers } from "./optimizers/index.ts";
 import { zerosLike } from "./optimizers/optimizer.ts";
+import { inPrecision } from "./precision.ts";
 import { profileOf } from "./profiles.ts";
 import { biasesAndNorms, type Chosen, parameterOf, selects } from "./selection.ts";
 import { newStates, type States } from "./states.ts";
@@ -34,7 +35,7 @@ import type { TrainingStep, TrainingStepOptions } from "./step.ts";
 export function trainingStep(model: Model, options: TrainingStepOptions): TrainingStep {
   checkOptions(model, options);
   const profile = profileOf(options.profile);
-  const typed = inferShapes(model);
+  const typed = inPrecision(inferShapes(model), options.precision ?? "float32");
   const scope = namesOf(typed);
   const parts = forwardPart(typed.graph, options, scope);
   const differentiated = differentiateGraph(parts.graph, {

@@ -14,7 +14,7 @@ import {
   tensorFromNumbers,
   verify,
 } from "../../src/ir/index.ts";
-import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
+import { gpt, imagenetResnet, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { adamw, crossEntropy, type ProfileName, type TrainingStep, trainingStep } from "../../src/train/index.ts";
@@ -48,6 +48,13 @@ const small: Record<ModelName, Small> = {
     make: (seed) => resnet(random(seed), { depth: 8, width: 4, size: 8, classes: 3 }),
     input: "input",
     dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  imagenetResnet: {
+    make: (seed) => imagenetResnet(random(seed), { depth: 18, width: 4, size: 16, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 16, 16],
     labelDims: [6],
     axis: 1,
   },
@@ -153,15 +160,21 @@ async function trained(entry: Small, steps: number, profile: ProfileName = "nati
 }
 
 describe("sizes", () => {
+  /** Where only the size counts. */
+  const zeros = { uniform: () => 0, normal: () => 0 };
+
   it("are those of the papers", () => {
     expect(parameterCount(lenet(random(1)))).toBe(61_706);
     expect(parameterCount(resnet(random(1)))).toBe(272_474);
+    expect(parameterCount(imagenetResnet(zeros, { depth: 18 }))).toBe(11_689_512);
+    expect(parameterCount(imagenetResnet(zeros, { depth: 50 }))).toBe(25_557_032);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 
   it("that are impossible are refused", () => {
     expect(() => resnet(random(1), { depth: 21 })).toThrow(/no ResNet of this depth/);
+    expect(() => imagenetResnet(random(1), { depth: 20 })).toThrow(/18, 34, 50/);
     expect(() => vit(random(1), { patch: 5 })).toThrow(/patches do not cover/);
     expect(() => vit(random(1), { heads: 5 })).toThrow(/heads do not divide/);
   });
