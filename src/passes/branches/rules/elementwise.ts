@@ -20,7 +20,7 @@ export function branchAxis(f: Fusion, operands: Operands, rank: number): number 
 const elementwise: FusionRule = {
   fuse(f, node, operands) {
     const rank = f.dims(node.outputs[0]).length;
-    const merged = overChannels(f, node, operands);
+    const merged = overMerged(f, node, operands);
     if (merged) return [merged];
     const axis = branchAxis(f, operands, rank);
     const inputs = operands.map((operand) => operand && f.aligned(operand, axis, rank));
@@ -45,21 +45,25 @@ const addition: FusionRule = {
   },
 };
 
-/** Between convolutions the channels stay joined: nothing but a stacked tensor and scalars takes part. */
-function overChannels(f: Fusion, node: Node, operands: Operands): Operand | undefined {
+/**
+ * What lies one after another stays so, between convolutions and after a wide product: where all others are merged
+ * alike, scalars, or one number per channel of each branch.
+ */
+function overMerged(f: Fusion, node: Node, operands: Operands): Operand | undefined {
   const dims = f.dims(node.outputs[0]);
-  const isPlain = (operand: Operand | undefined): boolean =>
-    operand === undefined || (operand.kind === "common" && operand.rank === 0);
-  const isJoined = (operand: Operand | undefined): boolean =>
-    operand?.kind === "stacked" && operand.axis === 1 && operand.rank === dims.length && dims.length > 2;
-  if (!operands.some(isJoined) || !operands.every((operand) => isPlain(operand) || isJoined(operand))) return undefined;
-  if (node.outputs.length > 1) return undefined;
-  const isWhole = node.inputs.every((value, i) => isPlain(operands[i]) || f.dims(value).join() === dims.join());
-  if (!isWhole) return undefined;
-  const inputs = operands.map(
-    (operand) => operand && (isPlain(operand) ? f.aligned(operand, 0, 0) : f.channels(operand)),
-  );
-  return f.split(f.op(node.opType, inputs, attributesOf(node)), dims);
+  const lead = operands.find((operand) => f.isMerged(operand));
+  if (lead?.kind !== "stacked" || lead.rank !== dims.length || node.outputs.length > 1) return undefined;
+  const { axis } = lead;
+  const inputs = operands.map((operand, i) => {
+    if (operand?.kind === "common" && operand.rank === 0) return operand.value;
+    const own = f.dims(node.inputs[i]);
+    if (operand?.kind === "stacked" && operand.axis === axis && own.join() === dims.join())
+      return f.merged(operand, axis);
+    const isPerChannel = own.length === dims.length - axis && own[0] === dims[axis];
+    return operand?.kind === "own" && isPerChannel ? f.joined(operand, 0) : undefined;
+  });
+  if (inputs.some((value, i) => !value && operands[i])) return undefined;
+  return f.split(f.op(node.opType, inputs, attributesOf(node)), dims, axis);
 }
 
 /** Σ(a ± b) = Σa ± Σb. */

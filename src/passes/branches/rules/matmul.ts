@@ -46,9 +46,7 @@ function batched(f: Fusion, a: Operand, weights: Value, dims: Dims): Stacked {
 
 /** x·[W_1 … W_n]. */
 function wide(f: Fusion, x: Value, w: Operand, dims: Dims): Operand {
-  const rank = dims.length;
-  const product = f.op("MatMul", [x, f.joined(w, 1)]);
-  return stacked(f.reshape(product, dims.toSpliced(rank - 1, 0, f.count)), rank - 1, rank);
+  return f.split(f.op("MatMul", [x, f.joined(w, 1)]), dims, dims.length - 1);
 }
 
 /** All axes but the last made one, behind `kept` axes; where at most one of them is unknown. */
@@ -67,7 +65,7 @@ const productOfJoined: SumRule = {
   through: () => [],
   emit(f, _, [a, w]) {
     if (a?.kind !== "stacked" || !w || !isWeight(w) || a.axis !== a.rank - 1) return undefined;
-    return f.op("MatMul", [f.joined(a, a.rank - 1), f.joined(w, 0)]);
+    return f.op("MatMul", [f.merged(a, a.axis), f.joined(w, 0)]);
   },
 };
 
