@@ -70,6 +70,11 @@ class Layout implements Fusion {
     return this.#tensorType(value).dims;
   }
 
+  dimsOf(operand: Operand): Dims {
+    if (operand.kind === "stacked") return this.dims(operand.value).toSpliced(operand.axis, 1);
+    return this.dims(operand.kind === "own" || operand.kind === "parts" ? operand.values[0] : operand.value);
+  }
+
   dtype(value: Value | undefined): DataType {
     return this.#tensorType(value).dtype;
   }

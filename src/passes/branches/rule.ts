@@ -15,6 +15,8 @@ export interface Fusion {
   number(x: number, dtype: DataType): Value;
   /** Dims and element type of a value in one branch. */
   dims(value: Value | undefined): Dims;
+  /** Dims of what an operand stands for in one branch. */
+  dimsOf(operand: Operand): Dims;
   dtype(value: Value | undefined): DataType;
   /** A constant that all branches share. */
   constant(operand: Operand | undefined): Tensor | undefined;

@@ -3,6 +3,7 @@ import { type Dims, floatOf, intOf, type Value } from "../../../ir/index.ts";
 import { declined } from "../../../rewrite/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Parts, SumRule } from "../rule.ts";
+import { added } from "./elementwise.ts";
 
 const isWeight = (operand: Operand | undefined): boolean => operand?.kind === "own" && operand.rank === 2;
 
@@ -17,15 +18,18 @@ function byWeights(f: Fusion, a: Operand, w: Operand, dims: Dims): Operand {
 /** (u ⊙ γ_j + β_j)·W_j = u·(γ_j ⊙ W_j) + β_j·W_j: weights are scaled, which are smaller than what they multiply. */
 function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, w: Operand, dims: Dims): Operand {
   const weights = f.at(w, 0);
-  const [, length] = f.dims(weights);
+  const [, length, features] = f.dims(weights);
   const scale = f.reshape(f.at(parts.scale, 0), [f.count, length!, 1]);
-  const product = batched(f, parts.unit, f.op("Mul", [weights, scale]), dims);
+  const scaled = f.op("Mul", [weights, scale]);
+  const { unit } = parts;
+  const product =
+    unit.kind === "common" && f.form === "wide"
+      ? f.split(f.op("MatMul", [unit.value, f.merged(stacked(scaled, 0, 2), 1)]), dims, dims.length - 1)
+      : batched(f, unit, scaled, dims);
   if (!parts.shift) return product;
-  const rank = dims.length;
   const shifts = f.op("MatMul", [f.aligned(parts.shift, 0, 2), weights]);
-  const ones = new Array<number>(rank - 1).fill(1);
-  const shift = stacked(f.reshape(shifts, [f.count, ...ones, dims.at(-1)!]), 0, rank);
-  const sum = stacked(f.op("Add", [product.value, shift.value]), 0, rank);
+  const shift = stacked(f.reshape(shifts, [f.count, features!]), 0, 1);
+  const sum = added(f, product, shift);
   f.note(sum.value, { unit: product, shift });
   return sum;
 }
