@@ -115,7 +115,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
     for (let i = 1; i <= 40; i++) {
       const feeds = new Map([
         [entry.input, sample(entry)],
-        [step.labels, labels],
+        [step.labels!, labels],
         [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
         [step.step, tensorFromNumbers("int64", [], [i])],
         ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
