@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../errors.ts";
 import { constantOf, describeNode, type Model, type Node, readsOf, sameValueType, type Value } from "../ir/index.ts";
 import { type ResidualStep, residualSteps, type Surroundings, surroundingsOf } from "./residual-steps.ts";
-import { type Signatures, signatures } from "./signature.ts";
+import { alikeSteps, alikeTails, structureOf } from "./step-kinds.ts";
 
 /** The steps of one block, each reading what the one before makes: attention, then MLP. */
 export type Block = readonly ResidualStep[];
@@ -18,7 +18,7 @@ export interface BlockSurvey {
   readonly runs: readonly BlockRun[];
   /** Residual steps that belong to no run. */
   readonly alone: readonly ResidualStep[];
-  /** Neighbours of one structure that differ in shape, in words. */
+  /** Steps of the same operators that are not isomorphic, in words. */
   readonly misfits: readonly string[];
 }
 
@@ -28,19 +28,16 @@ export interface BlockSurvey {
  */
 export function surveyBlocks(model: Model): BlockSurvey {
   const surroundings = surroundingsOf(model);
-  const text = signatures(surroundings);
   const runs: BlockRun[] = [];
   const alone: ResidualStep[] = [];
   const misfits: string[] = [];
-  for (const chain of chainsOf(surroundings, text)) {
-    const shapes = numbered(chain.map((step) => text.whole(step, "shape")));
-    const structures = numbered(chain.map((step) => text.whole(step, "structure")));
-    const found = repeated(shapes);
-    for (const { start, period, count } of found) {
+  for (const chain of chainsOf(surroundings)) {
+    const kinds = kindsOf(chain, surroundings);
+    for (const { start, period, count } of repeated(kinds)) {
       if (count === 1) alone.push(...chain.slice(start, start + period));
       else runs.push({ period, blocks: Array.from({ length: count }, (_, i) => blockAt(chain, start, period, i)) });
     }
-    if (found.length > repeated(structures).length) misfits.push(...misfitsOf(chain, shapes, structures));
+    misfits.push(...misfitsOf(chain, kinds));
   }
   return { runs: outermost(runs), alone, misfits };
 }
@@ -76,7 +73,7 @@ function blockAt(chain: readonly ResidualStep[], start: number, period: number, 
 }
 
 /** Steps of which each alone feeds the next. Tails are settled here: what stands between a sum and the next input. */
-function chainsOf(surroundings: Surroundings, text: Signatures): ResidualStep[][] {
+function chainsOf(surroundings: Surroundings): ResidualStep[][] {
   const steps = residualSteps(surroundings);
   const bySum = new Map(steps.map((step) => [step.sum, step]));
   const next = new Map<ResidualStep, ResidualStep>();
@@ -96,7 +93,7 @@ function chainsOf(surroundings: Surroundings, text: Signatures): ResidualStep[][
         chain.push({ ...step, ...tails.get(step) });
       }
       const last = chain.pop()!;
-      return [...chain, { ...last, ...lastTail(last, chain, surroundings, text) }];
+      return [...chain, { ...last, ...lastTail(last, chain, surroundings) }];
     });
 }
 
@@ -134,20 +131,14 @@ function linkBefore(
 }
 
 /** Behind the last step nothing says where its tail ends: it is the longest that another step of the chain has too. */
-function lastTail(
-  last: ResidualStep,
-  chain: readonly ResidualStep[],
-  surroundings: Surroundings,
-  text: Signatures,
-): Tail | undefined {
-  const known = new Map(chain.map((step) => [text.tail(step), step.tail.length]));
-  const lengths = [...new Set(known.values())].sort((a, b) => b - a);
-  const following = nodesAfter(last.sum, lengths[0] ?? 0, surroundings);
-  for (const length of lengths) {
-    const tail = following.slice(0, length);
+function lastTail(last: ResidualStep, chain: readonly ResidualStep[], surroundings: Surroundings): Tail | undefined {
+  const known = chain.filter(({ tail }) => tail.length > 0).toSorted((a, b) => b.tail.length - a.tail.length);
+  const following = nodesAfter(last.sum, known[0]?.tail.length ?? 0, surroundings);
+  for (const step of known) {
+    const tail = following.slice(0, step.tail.length);
     const output = tail.at(-1)?.outputs[0];
-    if (!output || tail.length < length || !isClosed(last.sum, tail, output, surroundings)) continue;
-    if (known.has(text.tail({ ...last, tail, output }))) return { tail, output };
+    if (!output || !isClosed(last.sum, tail, output, surroundings)) continue;
+    if (alikeTails(step, { ...last, tail, output }, surroundings)) return { tail, output };
   }
   return undefined;
 }
@@ -178,12 +169,16 @@ function isReadBy(value: Value, nodes: readonly Node[], { readers, outputs }: Su
   return !outputs.has(value) && (readers.get(value) ?? []).every((reader) => nodes.includes(reader));
 }
 
-function numbered(texts: readonly string[]): number[] {
-  const numbers = new Map<string, number>();
-  return texts.map((text) => {
-    const number = numbers.get(text) ?? numbers.size;
-    numbers.set(text, number);
-    return number;
+/** Kinds of steps that one chain is compared with; more of them repeat nothing. */
+const MOST_KINDS = 64;
+
+/** A number for each step; alike steps have one number. */
+function kindsOf(chain: readonly ResidualStep[], surroundings: Surroundings): number[] {
+  const known: ResidualStep[] = [];
+  return chain.map((step, i) => {
+    const kind = known.findIndex((other) => alikeSteps(other, step, surroundings));
+    if (kind >= 0) return kind;
+    return known.length < MOST_KINDS ? known.push(step) - 1 : MOST_KINDS + i;
   });
 }
 
@@ -217,18 +212,16 @@ function repetitions(kinds: readonly number[], start: number, period: number): n
   return start + period > kinds.length ? 0 : Math.floor(length / period);
 }
 
-/** Steps that have the structure of an earlier one but not its shape, first ones only. */
-function misfitsOf(chain: readonly ResidualStep[], shapes: readonly number[], structures: readonly number[]): string[] {
-  const seen = new Map<number, number>();
+/** Steps with the operators of an earlier one that are not isomorphic to it, first ones only. */
+function misfitsOf(chain: readonly ResidualStep[], kinds: readonly number[]): string[] {
+  const firsts = new Map<string, number>();
   return chain.flatMap((step, i) => {
-    const first = seen.get(structures[i]!);
-    if (first === undefined) {
-      seen.set(structures[i]!, i);
-      return [];
-    }
-    if (shapes[first] === shapes[i]) return [];
-    seen.set(structures[i]!, i);
+    const first = firsts.get(structureOf(step));
+    firsts.set(structureOf(step), i);
+    if (first === undefined || kinds[first] === kinds[i]) return [];
     const [a, b] = [chain[first]!, step].map(({ additions }) => describeNode(additions.at(-1)!));
-    return [`the block at ${a} and the one at ${b} differ in shape`];
+    return [
+      `the blocks at ${a} and at ${b} have the same operators, but differ in shape or in weights that they share`,
+    ];
   });
 }
