@@ -13,7 +13,7 @@ export * from "./metrics/index.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./objective.ts";
 export * from "./optimizers/index.ts";
 export * from "./schedules/index.ts";
-export type { Selection } from "./selection.ts";
+export { type Chosen, chooseParameters, type Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";
 export type { Operand, StepBuilder } from "./step-builder.ts";
 export { trainedTensors, withParameters } from "./trained-model.ts";
