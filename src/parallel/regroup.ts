@@ -89,8 +89,10 @@ function emitBranch(draft: Draft, branch: Branch, input: Value, nodes: Node[], a
     if (step.input !== state) draft.replaceValue(step.input, state);
     nodes.push(...step.members);
     if (i === branch.length - 1) break;
-    nodes.push(...step.additions, ...step.tail);
-    state = step.output;
+    const end = [...step.additions, ...step.tail];
+    const isNext = branch[i + 1]!.input === step.output;
+    state = isNext ? step.output : draft.value(step.output.name, step.output.type);
+    nodes.push(...(isNext ? end : [...end.slice(0, -1), giving(end.at(-1)!, step.output, state)]));
   }
   const last = branch.at(-1)!;
   if (branch.slice(0, -1).every(({ tail }) => tail.length === 0))
@@ -102,6 +104,14 @@ function emitBranch(draft: Draft, branch: Branch, input: Value, nodes: Node[], a
   const end = sumOf([state, ...last.terms], add);
   nodes.push(makeNode("Sub", [end, input], [result], { name: result.name }));
   return result;
+}
+
+/**
+ * The node with another value in the place of one of its outputs: where branches are not runs of consecutive blocks, the
+ * old output is the input of a block in another branch, which reads something else from now on.
+ */
+function giving(node: Node, output: Value, value: Value): Node {
+  return { ...node, outputs: node.outputs.map((old) => (old === output ? value : old)) };
 }
 
 function sumOf(values: readonly Value[], add: AddNode): Value {
