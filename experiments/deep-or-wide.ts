@@ -6,6 +6,7 @@ import {
   fromScratch,
   mean,
   nameOf,
+  percent,
   picturesOf,
   type Scores,
   type Shape,
@@ -15,7 +16,7 @@ import {
 } from "./para-training.ts";
 
 const COMBINE = "residualSum";
-const rates = [1e-3, 2e-3, 4e-3];
+const rates = [1e-3, 3e-3];
 
 const shapes: readonly Shape[] = [
   { depth: 8, branches: 1 },
@@ -87,6 +88,27 @@ export const deepOrWide: Experiment<Result> = {
     return { choices, rows };
   },
   page({ choices, rows }) {
-    return "";
+    const sizes = [8, 12];
+    const tests = (shape: Shape) => rows.filter((row) => nameOf(row) === nameOf(shape)).map(({ test }) => test);
+    const ofSize = (size: number) => shapes.filter(({ depth, branches }) => depth * branches === size);
+    const lines = sizes.map((size) => {
+      const all = ofSize(size);
+      const [deepest, widest] = [tests(all[0]!), tests(all.at(-1)!)];
+      const differences = widest.map((test, seed) => test - deepest[seed]!);
+      return {
+        text: `${size} blocks, widest against deepest: ${spread(differences)} points`,
+        met: mean(differences) >= -0.01,
+      };
+    });
+    return [
+      `Test accuracy in percent, mean ± standard deviation over the seeds. Learning rates were chosen on validation, on other seeds' pictures (${choices.map((x) => `${nameOf(x)} ${x.rate}: ${percent(x.validation)}`).join("; ")}); the shapes of 12 blocks take that of the shape of 8 whose depth is nearest.`,
+      ...sizes.map((size) =>
+        markdownTable(
+          [`m-n, ${size} blocks`, "test", "learning rate"],
+          ofSize(size).map((shape) => [nameOf(shape), spread(tests(shape)), rateFor(shape, choices)]),
+        ),
+      ),
+      `${lines.map(({ text }) => text).join("; ")}. The criterion is ${lines.every(({ met }) => met) ? "" : "not "}met.`,
+    ].join("\n\n");
   },
 };

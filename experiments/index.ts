@@ -8,6 +8,7 @@ import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
 import { paraFormerTables } from "./para-former.ts";
+import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
@@ -27,4 +28,5 @@ export const experiments: readonly Experiment<any>[] = [
   fashionMnist,
   paraFormerTables,
   deepOrWide,
+  progressive,
 ];

@@ -1,8 +1,9 @@
 /** @file The groups of branches of a model, and their combination over other values. */
 import { UnsupportedError } from "../errors.ts";
-import { type Model, makeNode, type Node, type Value } from "../ir/index.ts";
+import { isSparse, type Model, makeNode, type Node, type Value } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { type BranchGroup, branchGroupsOf } from "../passes/index.ts";
+import { withParameters } from "../train/index.ts";
 
 /** A model whose values carry their types, and its groups of n branches each. */
 export interface BranchedModel {
@@ -27,4 +28,11 @@ export function requireBranches(model: Model): BranchedModel {
 export function combined({ combine }: BranchGroup, outputs: readonly Value[], result: Value): Node {
   const opType = combine.factor === 1 ? "Sum" : "Mean";
   return makeNode(opType, [...outputs, ...combine.addends], [result], { name: result.name });
+}
+
+/** A model with the initializers of another form of it, by their names. */
+export function withTrained(model: Model, trained: Model): Model {
+  const { initializers } = trained.graph;
+  const dense = [...initializers].flatMap(([{ name }, data]) => (isSparse(data) ? [] : [[name, data] as const]));
+  return withParameters(model, new Map(dense));
 }

@@ -1,8 +1,7 @@
 /** @file A mask over branches as an input of the model, so that one training graph serves every number of branches. */
 import { type Draft, editModel, int64s, type Model, makeNode, type Node, tensorType, type Value } from "../ir/index.ts";
 import type { BranchGroup } from "../passes/index.ts";
-import { withParameters } from "../train/index.ts";
-import { combined, requireBranches } from "./branch-groups.ts";
+import { combined, requireBranches, withTrained } from "./branch-groups.ts";
 
 export interface MaskedModel {
   /** Reads the further input `mask`, float32 [branches]. Initializers keep their names. */
@@ -32,7 +31,7 @@ export function maskBranches(model: Model): MaskedModel {
     );
     for (const group of groups) apply(draft, group, factors, input);
   });
-  return { model: masked, mask, branches, restore: (trained) => withInitializersOf(model, trained) };
+  return { model: masked, mask, branches, restore: (trained) => withTrained(model, trained) };
 }
 
 function apply(draft: Draft, group: BranchGroup, factors: readonly Value[], mask: Value): void {
@@ -54,10 +53,4 @@ function apply(draft: Draft, group: BranchGroup, factors: readonly Value[], mask
   const end = combine.nodes.at(-1)!;
   draft.replaceNode(end, ...added);
   for (const node of combine.nodes) if (node !== end) draft.remove(node);
-}
-
-function withInitializersOf(model: Model, trained: Model): Model {
-  const { initializers } = trained.graph;
-  const dense = [...initializers].flatMap(([{ name }, data]) => ("indices" in data ? [] : [[name, data] as const]));
-  return withParameters(model, new Map(dense));
 }

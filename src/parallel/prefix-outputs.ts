@@ -2,13 +2,15 @@
 import { UnsupportedError, UsageError } from "../errors.ts";
 import { type Draft, editModel, type Model, type Node, readsOf, subgraphsOf, type Value } from "../ir/index.ts";
 import { type Loss, type LossName, type LossTerm, losses } from "../train/index.ts";
-import { combined, requireBranches } from "./branch-groups.ts";
+import { combined, requireBranches, withTrained } from "./branch-groups.ts";
 
 export interface PrefixModel {
   /** Initializers and outputs keep their names; the outputs of `prefixes` come after them. */
   readonly model: Model;
   /** `prefixes[k − 1]`: the name of the output of the first k branches, for k below n. */
   readonly prefixes: readonly string[];
+  /** The original model with the parameters of this one, say after training. */
+  restore(trained: Model): Model;
 }
 
 /**
@@ -39,7 +41,11 @@ export function withPrefixOutputs(model: Model): PrefixModel {
     }
     draft.setOutputs([...typed.graph.outputs, ...prefixes]);
   });
-  return { model: edited, prefixes: prefixes.map(({ name }) => name) };
+  return {
+    model: edited,
+    prefixes: prefixes.map(({ name }) => name),
+    restore: (trained) => withTrained(model, trained),
+  };
 }
 
 /** A term per prefix, each of the weight of the loss over all branches: nested dropout without the drawing, Rippel et al. (2014), arXiv:1402.0915. */
