@@ -3,9 +3,12 @@ import { accelerateModels } from "./accelerate-models.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
+import { deepOrWide } from "./deep-or-wide.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { paraFormerTables } from "./para-former.ts";
+import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
@@ -23,4 +26,7 @@ export const experiments: readonly Experiment<any>[] = [
   trainParity,
   trainSpeed,
   fashionMnist,
+  paraFormerTables,
+  deepOrWide,
+  progressive,
 ];
