@@ -39,7 +39,7 @@ function trained(model: Model, optimizer: Optimizer): { model: Model; said: Map<
       new Map([
         ...feedsOf(model, BATCH),
         ...state,
-        [step.labels, labels],
+        [step.labels!, labels],
         [step.learningRate, tensorFromNumbers("float32", [], [RATE])],
         [step.step, tensorFromNumbers("int64", [], [i])],
       ]),

@@ -7,6 +7,7 @@ import {
   int64s,
   scalar,
   type Tensor,
+  tensorType,
   type Value,
   type ValueType,
 } from "../../ir/index.ts";
@@ -161,7 +162,10 @@ class Layout implements Fusion {
     if (moved.length > 1)
       throw new UnsupportedError("more than one length is unknown where branches are laid together");
     const target = dims.map((dim, i) => (typeof dim === "number" ? dim : i === moved[0] ? -1 : 0));
-    return this.#once(`reshaped ${this.#id(value)} ${dims}`, () => this.op("Reshape", [value, this.ints(target)]));
+    const types = dims.includes("") ? {} : { types: [tensorType(this.dtype(value), dims)] };
+    return this.#once(`reshaped ${this.#id(value)} ${dims}`, () =>
+      this.#options.g.op("Reshape", [value, this.ints(target)], {}, types),
+    );
   }
 
   note(value: Value, parts: Parts): void {

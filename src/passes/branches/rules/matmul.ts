@@ -1,5 +1,6 @@
 /** @file Products of matrices: batched over the branches, or one wide product where all branches read the same. */
 import { type Dims, floatOf, intOf, type Value } from "../../../ir/index.ts";
+import { namedProduct } from "../../../ops/index.ts";
 import { declined } from "../../../rewrite/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Parts, SumRule } from "../rule.ts";
@@ -58,10 +59,7 @@ function flattened(f: Fusion, value: Value, kept: number): Value | undefined {
   const dims = f.dims(value);
   const unknown = dims.filter((dim) => typeof dim !== "number");
   if (unknown.length > 1) return undefined;
-  const rows = dims
-    .slice(kept, -1)
-    .reduce<number | string>((a, b) => (a === "" || typeof b !== "number" ? "" : Number(a) * b), 1);
-  return f.reshape(value, [...dims.slice(0, kept), rows, dims.at(-1)!]);
+  return f.reshape(value, [...dims.slice(0, kept), namedProduct(dims.slice(kept, -1)), dims.at(-1)!]);
 }
 
 /** Σ h_j·W_j = [h_1 … h_n]·[W_1; …; W_n], where the branches lie before the features already. */
