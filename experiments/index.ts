@@ -4,12 +4,16 @@ import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
+import { deepOrWide } from "./deep-or-wide.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { finetune } from "./finetune.ts";
+import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
+import { paraFormerTables } from "./para-former.ts";
+import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
@@ -35,4 +39,8 @@ export const experiments: readonly Experiment<any>[] = [
   finetune,
   cifar10Resnet20,
   shakespeare,
+  paraFormerTables,
+  deepOrWide,
+  progressive,
+  fusedBranches,
 ];

@@ -1,8 +1,17 @@
 /** @file ResNet in the form for ImageNet: He et al., "Deep residual learning" (2015), arXiv:1512.03385, table 1. */
 import { UsageError } from "../errors.ts";
 import type { Model, Value } from "../ir/index.ts";
-import { globalAveragePool, type Layers, linear, maxPool, network, type RandomSource } from "../nn/index.ts";
-import { basicBlock, joined, normalised } from "./resnet.ts";
+import {
+  basicBlock,
+  bottleneck,
+  convNorm,
+  globalAveragePool,
+  type Layers,
+  linear,
+  maxPool,
+  network,
+  type RandomSource,
+} from "../nn/index.ts";
 
 export interface ImagenetResnetOptions {
   /** 18 and 34 with basic blocks; 50, 101 and 152 with bottlenecks. */
@@ -24,7 +33,7 @@ const forms: ReadonlyMap<number, { readonly blocks: readonly number[]; readonly 
   [152, { blocks: [3, 8, 36, 3], block: bottleneck }],
 ]);
 
-/** A 7×7 stem and pooling, four stages, a linear head. The stride of a bottleneck is in its 3×3 convolution, as in torchvision. */
+/** A 7×7 stem and pooling, four stages, a linear head. */
 export function imagenetResnet(source: RandomSource, options: ImagenetResnetOptions = {}): Model {
   const { depth = 50, width = 64, channels = 3, size = 224, classes = 1000 } = options;
   const form = forms.get(depth);
@@ -36,7 +45,7 @@ export function imagenetResnet(source: RandomSource, options: ImagenetResnetOpti
   }
   return network(source, (n) => {
     const x = n.input("input", "float32", ["batch", channels, size, size]);
-    const stem = n.op("Relu", [normalised(n.scope("stem"), x, width, 7, 2)]);
+    const stem = n.op("Relu", [convNorm(n.scope("stem"), x, width, { kernel: 7, stride: 2 })]);
     let y = maxPool(n, stem, { kernel: 3, stride: 2, padding: 1 });
     for (const [stage, count] of form.blocks.entries()) {
       for (let i = 0; i < count; i++) {
@@ -46,11 +55,4 @@ export function imagenetResnet(source: RandomSource, options: ImagenetResnetOpti
     }
     n.output(linear(n.scope("head"), globalAveragePool(n, y), classes), "logits");
   });
-}
-
-/** 1×1, 3×3 and 1×1 convolutions to four times the channels. */
-function bottleneck(n: Layers, x: Value, channels: number, stride: number): Value {
-  const reduced = n.op("Relu", [normalised(n.scope("1"), x, channels, 1, 1)]);
-  const middle = n.op("Relu", [normalised(n.scope("2"), reduced, channels, 3, stride)]);
-  return joined(n, x, normalised(n.scope("3"), middle, 4 * channels, 1, 1), stride);
 }

@@ -30,6 +30,7 @@ export function forwardPart(original: Graph, options: TrainingStepOptions, scope
   const mode = trainingMode(original, after, {
     names: scope,
     batchNorm: options.batchNorm ?? "train",
+    ...(options.inference && { inference: options.inference }),
     ...(options.dropout !== "off" && { maskKey: key.get }),
   });
   const statistics = new Map([...mode.statistics, ...carriedValues(mode.graph, after, options.carry)]);

@@ -16,7 +16,7 @@ export * from "./optimizers/index.ts";
 export type { Precision } from "./precision.ts";
 export { type Profile, type ProfileName, profileFor, profiles } from "./profiles.ts";
 export * from "./schedules/index.ts";
-export type { Selection } from "./selection.ts";
+export { type Chosen, chooseParameters, type Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";
 export type { Operand, StepBuilder } from "./step-builder.ts";
 export { trainedTensors, withParameters } from "./trained-model.ts";

@@ -1,6 +1,6 @@
 /** @file What a training step is made of: its options, and the names of the graph that comes out. */
 import type { Forms } from "../autodiff/index.ts";
-import type { Model, Tensor } from "../ir/index.ts";
+import type { Model, Node, Tensor } from "../ir/index.ts";
 import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { ObjectiveOptions } from "./objective.ts";
@@ -29,6 +29,8 @@ export interface TrainingStepOptions extends ObjectiveOptions {
   readonly batchNorm?: "train" | "frozen";
   /** `train` (default): Dropout drops. `off`: it does nothing. */
   readonly dropout?: "train" | "off";
+  /** Nodes that keep their inference form whatever `batchNorm` and `dropout` say: those of a part that is not trained. */
+  readonly inference?: (node: Node) => boolean;
   /** Initializers that take the value of an output after each batch: biases that balance, centres that move. */
   readonly carry?: Carry;
   /** How the graph is written: `native` (default here) for CPU providers, `portable` for WebGPU, or one of one's own. */
