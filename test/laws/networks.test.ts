@@ -168,6 +168,7 @@ describe("sizes", () => {
     expect(parameterCount(lenet(random(1)))).toBe(61_706);
     expect(parameterCount(resnet(random(1)))).toBe(272_474);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
+    expect(parameterCount(paraFormer(random(1), { depth: 2, branches: 3 }))).toBe(parameterCount(vit(random(1))));
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 
