@@ -155,7 +155,7 @@ export const paraFormerTables: Experiment<Result> = {
   claim:
     "The accuracy of Para-Former-1-n grows with n; more depth and more branches both help; trained serial weights are a better start than random ones.",
   source: "Para-Former, arXiv:2407.21670",
-  workload: `${FASHION} and ${CIFAR}, each: ${budget}`,
+  workload: `${FASHION} and ${CIFAR}, each: ${budget}; ${EPOCHS} passes over the training pictures.`,
   seeds: [1, 2, 3],
   criterion:
     "on both data sets, n = 8 is better than n = 1 by at least one point and no step from n to 2n loses more than its noise",

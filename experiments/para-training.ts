@@ -12,7 +12,7 @@ const BATCH = 32;
 const VALIDATION = 2000;
 const TEST = 5000;
 
-export const budget = `${TRAINING} training pictures seen ${EPOCHS} times in batches of ${BATCH}, ${VALIDATION} held out of the training set for choices, ${TEST} of the test set at the end; width 48, 3 heads, 16 patches, AdamW, cosine after a warm-up; stock ONNX Runtime on the CPU, one thread`;
+export const budget = `${TRAINING} training pictures in batches of ${BATCH}, ${VALIDATION} held out of the training set for choices, ${TEST} of the test set at the end; width 48, 3 heads, 16 patches, AdamW, cosine after a warm-up; stock ONNX Runtime on the CPU, one thread`;
 
 /** The pictures of one seed: other seeds train and validate on other ones and start from other values. */
 export interface Pictures {

@@ -68,9 +68,9 @@ export const progressive: Experiment<readonly Row[]> = {
   name: "progressive-branches",
   claim: "After progressive training, branches can be cut at inference without training again.",
   source: "ParaFormer, arXiv:2510.15425",
-  workload: `Fashion-MNIST, Para-Former-1-${BRANCHES} with the plain sum: ${budget}; here ${PASSES} passes over the training pictures for every method, learning rate 3e-3`,
+  workload: `Fashion-MNIST, Para-Former-1-${BRANCHES} with the plain sum: ${budget}; ${PASSES} passes over the training pictures for every method, learning rate 3e-3.`,
   seeds: [1, 2, 3],
-  criterion: `with half of the branches, a progressively trained network is within one point of itself with all, and better than the ordinary one cut the same way`,
+  criterion: `with half of the branches, a progressively trained network is within one point of itself with all, and better than the ordinary one cut the same way.`,
   async run({ shared, once, log }) {
     const source = await fashionPictures(shared);
     const rows: Row[] = [];

@@ -132,6 +132,27 @@ describe.each(names)("combination %s", (combine) => {
   });
 });
 
+it("a sum and a mean are one function before a norm", () => {
+  const [a, b] = (["sum", "mean"] as const).map((combine) =>
+    paraFormer(random(3), { ...small, depth: 2, branches: 4, combine }),
+  );
+  expect(distance(answers(a!), answers(b!))).toBeLessThan(1e-3);
+});
+
+it("a branch that changes its dims has no difference to its input", () => {
+  const build = (combine: CombinationName) => () =>
+    network(random(1), (n) => {
+      const x = n.input("x", "float32", ["batch", 4]);
+      n.output(
+        branches(n, x, (scope, y) => linear(scope, y, 3), { branches: 2, combine }),
+        "y",
+      );
+    });
+  for (const combine of ["residualSum", "learnedScale"] as const)
+    expect(build(combine)).toThrow(/keep the dims.*branch 0/);
+  for (const combine of ["sum", "mean"] as const) expect(verify(build(combine)())).toEqual([]);
+});
+
 /** A network with the values of another whose parameters have other names. */
 function renamed(target: Model, source: Model, rename: (name: string) => string): Model {
   const values = [...source.graph.initializers].map(([{ name }, data]) => [rename(name), data as Tensor] as const);

@@ -206,6 +206,7 @@ describe("sizes", () => {
     expect(parameterCount(imagenetResnet(zeros, { depth: 18 }))).toBe(11_689_512);
     expect(parameterCount(imagenetResnet(zeros, { depth: 50 }))).toBe(25_557_032);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
+    expect(parameterCount(paraFormer(random(1), { depth: 2, branches: 3 }))).toBe(parameterCount(vit(random(1))));
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 

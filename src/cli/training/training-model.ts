@@ -3,7 +3,7 @@ import * as z from "zod";
 import { type Dataset, type Random, random } from "../../data/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import type { Model, Tensor } from "../../ir/index.ts";
-import { imagenetResnet, lenet, mlp, resnet, vit } from "../../models/index.ts";
+import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../models/index.ts";
 import { loadModel } from "../../onnx/files.ts";
 import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
@@ -53,6 +53,12 @@ const networks = {
     (s): Build =>
       (source, shape) =>
         vit(source, { ...present(s), ...square(shape) }),
+  ),
+  "para-former": member(
+    z.strictObject({ ...vitSettings, branches: count, dropout: share, dropPath: share }),
+    (s): Build =>
+      (source, shape) =>
+        paraFormer(source, { ...present(s), ...square(shape) }),
   ),
 };
 
