@@ -52,9 +52,9 @@ export interface WireState {
   readonly next: readonly (readonly [input: string, output: string])[];
 }
 
-/** Every call with its arguments and its answer. */
-export interface Calls {
-  open: { readonly args: LoadSpec; readonly result: Opened };
+/** Every call with its arguments and its answer; `Spec` is what the other side loads. */
+export interface Calls<Spec = LoadSpec> {
+  open: { readonly args: Spec; readonly result: Opened };
   hold: { readonly args: readonly WireTensor[]; readonly result: number };
   drop: { readonly args: number; readonly result: undefined };
   run: {
@@ -86,10 +86,10 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
-export interface Request<C extends CallName = CallName> {
+export interface Request<Spec = LoadSpec, C extends CallName = CallName> {
   readonly id: number;
   readonly call: C;
-  readonly args: Calls[C]["args"];
+  readonly args: Calls<Spec>[C]["args"];
 }
 
 export interface Failure {
@@ -103,8 +103,8 @@ export interface Failure {
 export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Failure };
 
 /** The client's end of a line to a host. */
-export interface Channel {
-  post(request: Request, transfer: readonly ArrayBuffer[]): void;
+export interface Channel<Spec = LoadSpec> {
+  post(request: Request<Spec>, transfer: readonly ArrayBuffer[]): void;
   /** `onReply` for every answer; `onEnd` once, when the other side has ended by itself. */
   listen(onReply: (reply: Reply) => void, onEnd: (reason: string) => void): void;
   /** Whether an answer is awaited: an idle line does not keep the program alive. */
