@@ -208,7 +208,7 @@ const views: ReadonlyMap<DataType, View> = new Map<DataType, View>([
 ]);
 
 /** Names that are safe as keys come from here alone: `Object.fromEntries` defines own properties, even `__proto__`. */
-function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
+export function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
   const create = Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
   if (!(data instanceof Uint8Array)) return new create(dtype, [...data], dims);
   const ViewOf = dtype === "float16" ? halfView() : views.get(dtype);
@@ -221,7 +221,7 @@ function halfView(): View {
   return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
-function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
+export function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
   const dtype = type as DataType;
   if (Array.isArray(data)) return { name, dtype, dims, data };
   const bytes = ownBytes(data as ArrayBufferView);

@@ -1,5 +1,6 @@
 /** @file The messages between a session and the thread, process or web worker in which the runtime runs. */
 import type { DataType, Dim } from "../ir/index.ts";
+import type { SumStep } from "./partition.ts";
 import type { ExecutionProvider, MemoryUse, NodeProfile, Timing } from "./session.ts";
 
 /** A tensor on its way; `data` owns its whole buffer, so that it can be transferred. */
@@ -35,6 +36,24 @@ export interface LoadSpec {
   readonly cpuNodes: readonly string[];
   /** Where the browser finds the runtime's files. */
   readonly assets?: string;
+}
+
+/** What one of several ranks loads: its parts of a partition, and the memory that it shares with the others. */
+export interface RankSpec {
+  readonly rank: number;
+  readonly memory: { readonly size: number; readonly buffer: SharedArrayBuffer };
+  readonly ep: ExecutionProvider;
+  readonly threads: number;
+  readonly inputs: readonly WirePort[];
+  readonly outputs: readonly WirePort[];
+  readonly steps: readonly (RankPart | SumStep)[];
+}
+
+export interface RankPart {
+  readonly kind: "run";
+  readonly spec: LoadSpec;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
 }
 
 export interface Opened {

@@ -4,11 +4,11 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { RuntimeError } from "../../errors.ts";
-import type { Channel, Reply } from "../protocol.ts";
+import type { Channel, LoadSpec, Reply } from "../protocol.ts";
 
-/** A thread of this process. */
-export function threadChannel(): Channel {
-  const worker = new Worker(builtFile("thread.js"), { execArgv: [], stdout: false, stderr: false });
+/** A thread of this process that runs one of the entries beside this file. */
+export function threadChannel<Spec = LoadSpec>(entry: string): Channel<Spec> {
+  const worker = new Worker(builtFile(entry), { execArgv: [], stdout: false, stderr: false });
   let closed = false;
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
