@@ -44,6 +44,7 @@ export const passes = {
 
 export type PassName = keyof typeof passes;
 
+export { type BranchGroup, branchGroupsOf, type Combination } from "./branches/find-branches.ts";
 export { cleanup } from "./cleanup.ts";
 export { convertFloat16, type Float16Options } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
