@@ -1,5 +1,5 @@
 /** @file Sums between the ranks of a group, through memory that they share. */
-import { UnsupportedError } from "../../errors.ts";
+import { ShapeError, UnsupportedError } from "../../errors.ts";
 import { byteLength, type DataType, sizeOf } from "../../ir/index.ts";
 import { isSummable, type Summable, type SumStep } from "../partition.ts";
 import type { WireTensor } from "../protocol.ts";
@@ -49,6 +49,7 @@ function sum(end: End, { value, dtype, from, to }: SumStep, own: WireTensor | un
   const dims = own && bytes ? own.dims : dimsFrom(end, from[0]!);
   const length = byteLength(dtype, sizeOf(dims));
   const total = to.includes(end.rank) ? new Uint8Array(length) : undefined;
+  if (total) checkTerms(end, from, dims);
   for (let start = 0; ; start += WINDOW) {
     if (total) addUp(end, from, dtype, total.subarray(start, start + WINDOW));
     end.views.done.set(end.rank, end.piece);
@@ -86,6 +87,18 @@ function dimsFrom(end: End, rank: number): number[] {
   written(end, rank);
   const [length = 0, ...dims] = end.views.dims(rank, end.piece & 1);
   return dims.slice(0, length);
+}
+
+function checkTerms(end: End, from: readonly number[], dims: readonly number[]): void {
+  for (const rank of from) {
+    const term = dimsFrom(end, rank);
+    if (term.length === dims.length && term.every((length, axis) => length === dims[axis])) continue;
+    throw new ShapeError("the terms of a sum between ranks have other dims", {
+      expected: `[${dims.join(", ")}]`,
+      got: `[${term.join(", ")}]`,
+      where: `rank ${rank}`,
+    });
+  }
 }
 
 function addUp(end: End, from: readonly number[], dtype: DataType, total: Uint8Array<ArrayBuffer>): void {
