@@ -128,7 +128,7 @@ export interface Channel<Spec = LoadSpec> {
   listen(onReply: (reply: Reply) => void, onEnd: (reason: string) => void): void;
   /** Whether an answer is awaited: an idle line does not keep the program alive. */
   busy(busy: boolean): void;
-  /** Ends the other side, whatever it is doing. */
+  /** Ends the other side: a process at once, a thread as soon as the runtime has returned. */
   close(): Promise<void>;
 }
 

@@ -43,6 +43,7 @@ export function groupChannel(lines: readonly Channel<RankSpec>[], memory: GroupM
       for (const line of lines) line.busy(busy);
     },
     async close() {
+      views.fail();
       await Promise.all(lines.map((line) => line.close()));
     },
   };

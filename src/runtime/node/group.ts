@@ -17,8 +17,7 @@ export async function openPartition(partition: Partition, options: SessionOption
   checkOptions(resolved);
   checkPartition(partition);
   const memory = groupMemory(partition.size);
-  const ranks: RankSpec[] = [];
-  for (let rank = 0; rank < partition.size; rank++) ranks.push(await rankSpec(partition, rank, memory, resolved));
+  const ranks = await rankSpecs(partition, memory, resolved);
   const lines = ranks.map(() => threadChannel<RankSpec>("rank.js"));
   const spec: GroupSpec = { ep: resolved.ep, profile: false, ranks };
   const types = new Map([...partition.inputs, ...partition.outputs].map(({ name, type }) => [name, type]));
@@ -30,6 +29,17 @@ function checkOptions({ ep, profile, isolate }: ResolvedOptions): void {
   if (isolate === "process") throw new UnsupportedError("the ranks share memory, which processes do not");
   if (ep === "webgpu")
     throw new UnsupportedError("ranks on one GPU wait for each other", { expected: '"cpu" or "wasm"' });
+}
+
+/** What each rank loads. */
+export async function rankSpecs(
+  partition: Partition,
+  memory: GroupMemory,
+  options: ResolvedOptions,
+): Promise<RankSpec[]> {
+  const specs: RankSpec[] = [];
+  for (let rank = 0; rank < partition.size; rank++) specs.push(await rankSpec(partition, rank, memory, options));
+  return specs;
 }
 
 async function rankSpec(
