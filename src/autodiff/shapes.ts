@@ -89,6 +89,10 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
       if (axes.length === 0) return x;
       const added = dimsOf(x).length - dimsOf(like).length;
       if (axes.length === added) return sumOfRows(x, axes);
+      const kept = rowsBehind(dimsOf(x), axes);
+      if (kept !== undefined && rowSum === "product") {
+        return reshaping(emit, shape, shapeFrom).reshapeLike(productWithOnes(emit, x, kept), like);
+      }
       const summed = reduceSum(x, axes, true);
       return reshaping(emit, shape, shapeFrom).reshapeLike(summed, like);
     },
@@ -103,17 +107,26 @@ function filled(emit: Emitter, shape: Value, dtype: DataType, number: number): V
   return emit.shared(`${dtype} ${number} ${shape.name}`, () => emit.op("ConstantOfShape", [shape], { value }));
 }
 
-/** Σ over all axes but the last: [1, rows] · [rows, length]. */
-function productWithOnes(emit: Emitter, x: Value): Value {
+/** How many axes stand before the summed ones, where these are all others but the last and every other length is known. */
+function rowsBehind(dims: Dims, axes: readonly number[]): number | undefined {
+  const [kept = 0] = axes;
+  const isBlock = axes.length === dims.length - 1 - kept && axes.every((axis, i) => axis === kept + i);
+  return isBlock && isStatic([...dims.slice(0, kept), dims.at(-1)!]) ? kept : undefined;
+}
+
+/** Σ over all axes but the last and the first `kept` ones: [1, rows] · [kept…, rows, length]. */
+function productWithOnes(emit: Emitter, x: Value, kept = 0): Value {
   const { op } = emit;
-  const length = Number(dimsOf(x).at(-1));
-  const flat = dimsOf(x).length === 2 ? x : op("Reshape", [x, intsIn(emit, [-1, length])]);
-  const rows = dimsOf(flat)[0]!;
-  const count = (): Value => op("Shape", [flat], { start: 0, end: 1 });
+  const dims = dimsOf(x);
+  const before = dims.slice(0, kept).map(Number);
+  const length = Number(dims.at(-1));
+  const flat = dims.length === kept + 2 ? x : op("Reshape", [x, intsIn(emit, [...before, -1, length])]);
+  const rows = dimsOf(flat)[kept]!;
+  const count = (): Value => op("Shape", [flat], { start: kept, end: kept + 1 });
   const shape =
     typeof rows === "number" ? intsIn(emit, [1, rows]) : op("Concat", [intsIn(emit, [1]), count()], { axis: 0 });
   const sum = op("MatMul", [filled(emit, shape, dtypeOf(x), 1), flat]);
-  return op("Reshape", [sum, intsIn(emit, [length])]);
+  return op("Reshape", [sum, intsIn(emit, [...before, length])]);
 }
 
 function intsIn(emit: Emitter, values: readonly number[]): Value {

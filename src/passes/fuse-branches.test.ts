@@ -13,7 +13,6 @@ describe.each(names)("fused branches of %s", (name) => {
     const model = branchNetworks[name]({ branches, depth: 2 });
     const { model: fused, notes = [] } = await checked(fuseBranches()).run(model);
     expect(verify(fused)).toEqual([]);
-    console.log(name, branches, model.graph.nodes.length, fused.graph.nodes.length, notes.map((x) => x.reason).join("; "));
     expect(fused !== model).toBe(branches > 1);
     for (const batch of [1, 3]) {
       const feeds = feedsOf(model, batch);

@@ -12,6 +12,7 @@ import { foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
 import { fuseAffine } from "./fuse-affine.ts";
 import { fuseBatchNorm } from "./fuse-batchnorm.ts";
+import { fuseBranches } from "./fuse-branches.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
@@ -37,6 +38,7 @@ export const passes = {
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
+  "fuse-branches": () => fuseBranches(),
   "convert-float16": () => convertFloat16(),
   "convert-float32": () => convertFloat32(),
   cleanup: (context) => cleanup(context),
@@ -45,6 +47,13 @@ export const passes = {
 export type PassName = keyof typeof passes;
 
 export { type BranchGroup, branchGroupsOf, type Combination } from "./branches/find-branches.ts";
+export {
+  joinStacked,
+  type StackedParameter,
+  splitStacked,
+  stackedParameters,
+  unfuseBranches,
+} from "./branches/stacking.ts";
 export { cleanup } from "./cleanup.ts";
 export { convertFloat16, type Float16Options } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
@@ -60,6 +69,7 @@ export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
 export { fuseAffine } from "./fuse-affine.ts";
 export { fuseBatchNorm } from "./fuse-batchnorm.ts";
+export { fuseBranches } from "./fuse-branches.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";

@@ -1,6 +1,6 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
 import { UnsupportedError } from "../../errors.ts";
-import { type Dims, describeNode, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
+import { type Dims, describeNode, floatOf, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { Cotangents, GradientEntry, GradientRule } from "../rule.ts";
 import { countAlong } from "./reduce.ts";
@@ -46,7 +46,7 @@ function overLast(centred: boolean): GradientRule {
     const axes = from(axis < 0 ? axis + rank : axis, rank);
     const parts = centred ? recorded(g, node, x, axes) : normalise(g, x, axes, floatOf(node, "epsilon", 1e-5), false);
     const ofStatistics = throughStatistics(g, x, parts, centred ? dStatistics : [undefined, dStatistics[0]], axes);
-    const d = dy && (scale ? g.mul(dy, scale) : dy);
+    const d = dy && (scale && !isOne(g, scale) ? g.mul(dy, scale) : dy);
     const ofOutput = needs[0] && d ? through(g, parts, d, axes, centred) : undefined;
     return [
       ofOutput && ofStatistics ? g.add(ofOutput, ofStatistics) : (ofOutput ?? ofStatistics),
@@ -54,6 +54,12 @@ function overLast(centred: boolean): GradientRule {
       dy && bias && needs[2] ? g.sumTo(dy, bias) : undefined,
     ];
   };
+}
+
+/** A scale that is there because the operator asks for one. */
+function isOne(g: GradientBuilder, scale: Value): boolean {
+  const tensor = g.constant(scale);
+  return tensor !== undefined && numbersOf(tensor).every((x) => x === 1);
 }
 
 /** ∂μ/∂x = 1/n and ∂s/∂x = −s²·x̂/n. */

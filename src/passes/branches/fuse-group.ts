@@ -57,12 +57,7 @@ export interface End {
  * Fuses the sets in the given form. The values that the rest of the graph reads stay the same objects.
  * @returns `undefined` with reasons in `ends` where no weighted operator could be fused.
  */
-export function fuseSets(
-  graph: Graph,
-  sets: FusableSets,
-  form: FusionForm,
-  typeOf: TypeOf,
-): FusedSets | UnfusedSets {
+export function fuseSets(graph: Graph, sets: FusableSets, form: FusionForm, typeOf: TypeOf): FusedSets | UnfusedSets {
   const g = graphBuilder({ names: names(namesIn(graph)), infer: builderInference(TARGET_OPSET) });
   const record: StackedParameter[] = [];
   const run = new Run(graph, sets, fusionFor(graph, sets, { form, g, record }, typeOf));

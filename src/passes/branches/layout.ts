@@ -12,7 +12,7 @@ import {
 } from "../../ir/index.ts";
 import { type Operand, stacked } from "./operand.ts";
 import { type OwnConstants, ownConstants } from "./own-constants.ts";
-import type { Fusion, FusionForm } from "./rule.ts";
+import type { Fusion, FusionForm, Parts } from "./rule.ts";
 import type { StackedParameter } from "./stacking.ts";
 
 export interface FusionOptions {
@@ -40,6 +40,7 @@ class Layout implements Fusion {
   readonly #own: OwnConstants;
   readonly #merged = new Map<Value, Value>();
   readonly #made = new Map<string, Value>();
+  readonly #parts = new Map<Value, Parts>();
   readonly #ids = new Map<Value, number>();
 
   constructor(options: FusionOptions, own: OwnConstants) {
@@ -157,6 +158,14 @@ class Layout implements Fusion {
       throw new UnsupportedError("more than one length is unknown where branches are laid together");
     const target = dims.map((dim, i) => (typeof dim === "number" ? dim : i === moved[0] ? -1 : 0));
     return this.#once(`reshaped ${this.#id(value)} ${dims}`, () => this.op("Reshape", [value, this.ints(target)]));
+  }
+
+  note(value: Value, parts: Parts): void {
+    this.#parts.set(value, parts);
+  }
+
+  partsOf(operand: Operand | undefined): Parts | undefined {
+    return operand?.kind === "stacked" ? this.#parts.get(operand.value) : undefined;
   }
 
   #unsqueezed(value: Value, axes: readonly number[]): Value {

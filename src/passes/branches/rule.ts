@@ -33,6 +33,16 @@ export interface Fusion {
   /** Σ over the branches. */
   sum(operand: Operand): Value;
   reshape(value: Value, dims: Dims): Value;
+  /** Tells later rules of what parts a value was made, so that they may begin from these. */
+  note(value: Value, parts: Parts): void;
+  partsOf(operand: Operand | undefined): Parts | undefined;
+}
+
+/** value = unit · scale + shift along the last axis; `unit` without a scale is broadcast against like the value. */
+export interface Parts {
+  readonly unit: Operand;
+  readonly scale?: Operand;
+  readonly shift?: Operand;
 }
 
 export type FusionForm = "leading" | "wide";

@@ -29,6 +29,22 @@ const elementwise: FusionRule = {
   },
 };
 
+/** Of two shifts one after another, the shifts are added first, which are smaller. */
+const addition: FusionRule = {
+  fuse(f, node, operands) {
+    const [a, b] = operands;
+    const shifted = f.partsOf(a)?.shift && !f.partsOf(a)?.scale ? a : b;
+    const parts = f.partsOf(shifted);
+    const other = shifted === a ? b : a;
+    if (!parts?.shift || parts.scale || other?.kind !== "own" || other.rank > 1)
+      return elementwise.fuse(f, node, operands);
+    const { rank } = parts.unit;
+    const axis = branchAxis(f, [parts.unit], rank);
+    const shift = f.op("Add", [f.aligned(parts.shift, axis, rank), f.aligned(other, axis, rank)]);
+    return [stacked(f.op("Add", [f.aligned(parts.unit, axis, rank), shift]), axis, rank)];
+  },
+};
+
 /** Between convolutions the channels stay joined: nothing but a stacked tensor and scalars takes part. */
 function overChannels(f: Fusion, node: Node, operands: Operands): Operand | undefined {
   const dims = f.dims(node.outputs[0]);
@@ -87,7 +103,7 @@ const linear = (sum: SumRule): FusionRule => ({ ...elementwise, sum });
 
 export const elementwiseRules = {
   Abs: elementwise,
-  Add: linear(termByTerm),
+  Add: { ...addition, sum: termByTerm },
   And: elementwise,
   Cast: elementwise,
   Ceil: elementwise,

@@ -1,19 +1,46 @@
 /** @file Products of matrices: batched over the branches, or one wide product where all branches read the same. */
 import { type Dims, floatOf, intOf, type Value } from "../../../ir/index.ts";
 import { declined } from "../../../rewrite/index.ts";
-import { type Operand, stacked } from "../operand.ts";
-import type { Fusion, FusionRule, SumRule } from "../rule.ts";
+import { type Operand, type Stacked, stacked } from "../operand.ts";
+import type { Fusion, FusionRule, Parts, SumRule } from "../rule.ts";
 
 const isWeight = (operand: Operand | undefined): boolean => operand?.kind === "own" && operand.rank === 2;
 
 /** Weights W_j [K, F] side by side: x·W_j for all j. */
 function byWeights(f: Fusion, a: Operand, w: Operand, dims: Dims): Operand {
+  const parts = f.partsOf(a);
+  if (parts?.scale) return byScaledWeights(f, { ...parts, scale: parts.scale }, w, dims);
   if (a.kind === "common" && f.form === "wide") return wide(f, a.value, w, dims);
+  return batched(f, a, f.at(w, 0), dims);
+}
+
+/** (u ⊙ γ_j + β_j)·W_j = u·(γ_j ⊙ W_j) + β_j·W_j: weights are scaled, which are smaller than what they multiply. */
+function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, w: Operand, dims: Dims): Operand {
+  const weights = f.at(w, 0);
+  const [, length] = f.dims(weights);
+  const scale = f.reshape(f.at(parts.scale, 0), [f.count, length!, 1]);
+  const product = batched(f, parts.unit, f.op("Mul", [weights, scale]), dims);
+  if (!parts.shift) return product;
+  const rank = dims.length;
+  const shifts = f.op("MatMul", [f.aligned(parts.shift, 0, 2), weights]);
+  const ones = new Array<number>(rank - 1).fill(1);
+  const shift = stacked(f.reshape(shifts, [f.count, ...ones, dims.at(-1)!]), 0, rank);
+  const sum = stacked(f.op("Add", [product.value, shift.value]), 0, rank);
+  f.note(sum.value, { unit: product, shift });
+  return sum;
+}
+
+/** By weights [n, K, F]. */
+function batched(f: Fusion, a: Operand, weights: Value, dims: Dims): Stacked {
   const rank = dims.length;
   const inner = a.kind === "common" ? a.value : f.at(a, 0);
   const rows = rank > 2 ? flattened(f, inner, a.kind === "common" ? 0 : 1) : inner;
-  if (!rows) return stacked(f.op("MatMul", [f.aligned(a, 0, rank), f.aligned(w, 0, rank)]), 0, rank);
-  const product = f.op("MatMul", [rows, f.at(w, 0)]);
+  if (!rows) {
+    const ones = new Array<number>(rank - 2).fill(1);
+    const aligned = f.reshape(weights, [f.count, ...ones, ...f.dims(weights).slice(1)]);
+    return stacked(f.op("MatMul", [f.aligned(a, 0, rank), aligned]), 0, rank);
+  }
+  const product = f.op("MatMul", [rows, weights]);
   return stacked(rank > 2 ? f.reshape(product, [f.count, ...dims]) : product, 0, rank);
 }
 

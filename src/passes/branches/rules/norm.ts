@@ -43,7 +43,9 @@ const layerNorm: FusionRule = {
     const plain = f.op("LayerNormalization", [value, ones], attributes);
     const unit = x.kind === "common" ? { kind: "common" as const, value: plain, rank } : stacked(plain, branch, rank);
     const scaled = f.op("Mul", [f.aligned(unit, branch, rank), f.aligned(scale, branch, rank)]);
-    return [stacked(bias ? f.op("Add", [scaled, f.aligned(bias, branch, rank)]) : scaled, branch, rank)];
+    const result = bias ? f.op("Add", [scaled, f.aligned(bias, branch, rank)]) : scaled;
+    if (behind === 1) f.note(result, { unit, scale, ...(bias && { shift: bias }) });
+    return [stacked(result, branch, rank)];
   },
 };
 
