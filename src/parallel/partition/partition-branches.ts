@@ -32,12 +32,10 @@ export function partitionBranches(model: Model, size: number): Partition {
   const { graph } = typed;
   const groups = branchGroupsOf(graph);
   checkSize(size, groups);
-  groups.forEach(checkTypes);
   const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
   const ends = { size, inputs, outputs: graph.outputs };
   if (size === 1) return { ...ends, steps: [{ kind: "run", parts: [typed] }] };
-  const planned = plan(stagesOf(graph, groups), size, namesOf(typed));
-  return { ...ends, steps: stepsFrom(typed, size, planned) };
+  return { ...ends, steps: stepsFrom(typed, size, planSteps(typed, groups, size, evenShare(size))) };
 }
 
 function checkSize(size: number, groups: readonly BranchGroup[]): void {
@@ -65,22 +63,49 @@ function checkTypes({ outputs, combine: { output } }: BranchGroup): void {
   });
 }
 
-function plan(stages: Stages, size: number, names: Names): PlannedStep[] {
+/** Which branches of `count` a rank owns. */
+export type Share = (rank: number, count: number) => readonly [first: number, end: number];
+
+function evenShare(size: number): Share {
+  return (rank, count) => [Math.ceil((rank * count) / size), Math.ceil(((rank + 1) * count) / size)];
+}
+
+/** The steps of `size` ranks with the given shares of every stage. The graph's values carry types. */
+export function planSteps(model: Model, groups: readonly BranchGroup[], size: number, share: Share): PlannedStep[] {
+  groups.forEach(checkTypes);
+  const names = namesOf(model);
+  const stages = stagesOf(model.graph, groups);
   const ranks = Array.from({ length: size }, (_, rank) => rank);
-  const steps = stages.groups.flatMap((group, stage): PlannedStep[] => {
+  const steps = groups.flatMap((group, stage): PlannedStep[] => {
     const segment = stages.segments[stage]!;
     const broadcasts = broadcastsAfter(segment, stages, ranks);
     const trunk = ranks.map((rank) => trunkNodes(segment, rank));
-    const branches = ranks.map((rank) => branchNodes(group, rank, size, names));
+    const branches = ranks.map((rank) => branchNodes(group, rank, share(rank, group.nodes.length), names));
     const from = ranks.filter((rank) => branches[rank]!.length > 0);
     const to = stages.isNeededEverywhere(group.combine.output) ? ranks : [0];
     const sum: PlannedStep = { kind: "sum", value: group.combine.output, from, to };
-    if (broadcasts.length === 0)
-      return [{ kind: "run", nodes: ranks.map((r) => [...trunk[r]!, ...branches[r]!]) }, sum];
-    return [{ kind: "run", nodes: trunk }, ...broadcasts, { kind: "run", nodes: branches }, sum];
+    const count = group.nodes.length;
+    if (broadcasts.length > 0) return [run(trunk, 0), ...broadcasts, run(branches, count), sum];
+    return [
+      run(
+        ranks.map((rank) => [...trunk[rank]!, ...branches[rank]!]),
+        count,
+      ),
+      sum,
+    ];
   });
   const last = stages.segments.at(-1)!;
-  return [...steps, { kind: "run", nodes: ranks.map((rank) => trunkNodes(last, rank)) }];
+  return [
+    ...steps,
+    run(
+      ranks.map((rank) => trunkNodes(last, rank)),
+      0,
+    ),
+  ];
+}
+
+function run(nodes: readonly (readonly Node[])[], branches: number): PlannedStep {
+  return { kind: "run", nodes, branches };
 }
 
 /** A segment that ran on rank 0 hands on what the others need, now or later. */
@@ -94,9 +119,7 @@ function trunkNodes({ replicated, single }: Segment, rank: number): Node[] {
 }
 
 /** The nodes of a rank's branches, and of their sum; rank 0 adds what is added beside the branches. */
-function branchNodes(group: BranchGroup, rank: number, size: number, names: Names): Node[] {
-  const count = group.nodes.length;
-  const [first, end] = [Math.ceil((rank * count) / size), Math.ceil(((rank + 1) * count) / size)];
+function branchNodes(group: BranchGroup, rank: number, [first, end]: ReturnType<Share>, names: Names): Node[] {
   const terms = [...group.outputs.slice(first, end), ...(rank === 0 ? group.combine.addends : [])];
   if (terms.length === 0) return [];
   return [...group.nodes.slice(first, end).flat(), ...sumNodes(group, terms, names)];

@@ -18,6 +18,8 @@ import { isConstant } from "./stages.ts";
 export interface PlannedRun {
   readonly kind: "run";
   readonly nodes: readonly (readonly Node[])[];
+  /** Branches of the stage that it runs; 0 where it runs none. */
+  readonly branches: number;
 }
 
 /** A sum step of a value of the graph. */
