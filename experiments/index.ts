@@ -1,5 +1,6 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { branchLatency } from "./branch-latency.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
@@ -23,4 +24,5 @@ export const experiments: readonly Experiment<any>[] = [
   trainParity,
   trainSpeed,
   fashionMnist,
+  branchLatency,
 ];
