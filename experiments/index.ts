@@ -4,9 +4,12 @@ import { branchLatency } from "./branch-latency.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
+import { deepOrWide } from "./deep-or-wide.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { paraFormerTables } from "./para-former.ts";
+import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
@@ -24,5 +27,8 @@ export const experiments: readonly Experiment<any>[] = [
   trainParity,
   trainSpeed,
   fashionMnist,
+  paraFormerTables,
+  deepOrWide,
+  progressive,
   branchLatency,
 ];

@@ -158,7 +158,7 @@ export function stepInputs(
 ): Map<string, Tensor> {
   return new Map([
     [step.batch[0]!, input],
-    [step.labels, labels],
+    [step.labels!, labels],
     [step.learningRate, tensorFromNumbers("float32", [], [rate])],
     [step.step, tensorFromNumbers("int64", [], [number])],
   ]);

@@ -2,7 +2,7 @@
 import { type Dataset, random } from "../data/index.ts";
 import { DataError, UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { lenet, mlp, resnet, vit } from "../models/index.ts";
+import { lenet, mlp, paraFormer, resnet, vit } from "../models/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { freezeInitializers, upgradeOpset } from "../passes/index.ts";
 
@@ -19,6 +19,7 @@ const named: ReadonlyMap<string, (seed: number, shape: Shape) => Model> = new Ma
   ["resnet20", (seed, shape) => resnet(random(seed), { ...square(shape), classes: shape.classes, depth: 20 })],
   ["resnet56", (seed, shape) => resnet(random(seed), { ...square(shape), classes: shape.classes, depth: 56 })],
   ["vit", (seed, shape) => vit(random(seed), { ...square(shape), classes: shape.classes })],
+  ["para-former", (seed, shape) => paraFormer(random(seed), { ...square(shape), classes: shape.classes })],
 ]);
 
 export const networkNames = [...named.keys()];

@@ -1,10 +1,10 @@
 /** @file A GPT-2 in small: Radford et al., "Language models are unsupervised multitask learners" (2019); the head is the embedding. */
 import type { Model } from "../ir/index.ts";
 import {
-  type Block,
   chain,
   dropout,
   embedding,
+  type Layer,
   layerNorm,
   learnedPositions,
   network,
@@ -31,7 +31,7 @@ export function gpt(source: RandomSource, options: GptOptions): Model {
 }
 
 /** The block of a GPT of these options. */
-export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions): Block {
+export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions): Layer {
   return (n, x) =>
     transformerBlock(n, x, {
       heads,
@@ -44,7 +44,7 @@ export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions)
 }
 
 /** Embeddings, positions, the given body over the tokens, a norm and the embedding again as the head. */
-export function gptAround(source: RandomSource, options: GptOptions, body: Block): Model {
+export function gptAround(source: RandomSource, options: GptOptions, body: Layer): Model {
   const { vocabulary, context = 128, width = 256, dropout: ratio } = options;
   return network(source, (n) => {
     const ids = n.input("ids", "int64", ["batch", context]);

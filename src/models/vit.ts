@@ -1,10 +1,10 @@
 /** @file A vision transformer: Dosovitskiy et al. (2020), arXiv:2010.11929; pre-norm blocks, the mean over patches by default. */
 import type { Model } from "../ir/index.ts";
 import {
-  type Block,
   chain,
   classToken,
   dropout,
+  type Layer,
   type Layers,
   layerNorm,
   learnedPositions,
@@ -48,7 +48,7 @@ export function vit(source: RandomSource, options: VitOptions = {}): Model {
 }
 
 /** The block of a vision transformer of these options. */
-export function vitBlock({ width = 192, heads = 3, expansion = 4, dropout: ratio }: VitOptions, dropPath = 0): Block {
+export function vitBlock({ width = 192, heads = 3, expansion = 4, dropout: ratio }: VitOptions, dropPath = 0): Layer {
   return (n, x) =>
     transformerBlock(n, x, {
       heads,
@@ -61,7 +61,7 @@ export function vitBlock({ width = 192, heads = 3, expansion = 4, dropout: ratio
 }
 
 /** Patches, positions, the given body over the tokens, a norm and a linear head. */
-export function vitAround(source: RandomSource, options: VitOptions, body: Block): Model {
+export function vitAround(source: RandomSource, options: VitOptions, body: Layer): Model {
   const { channels = 3, size = 32, patch = 4, width = 192, classes = 10, pooling = "mean" } = options;
   const { dropout: ratio } = options;
   const weight = truncatedNormal(0.02);
@@ -77,4 +77,4 @@ export function vitAround(source: RandomSource, options: VitOptions, body: Block
 const pooled = {
   mean: (n: Layers, tokens) => n.op("ReduceMean", [tokens, n.ints([1])], { keepdims: 0 }),
   class: (n: Layers, tokens) => n.op("Squeeze", [n.op("Gather", [tokens, n.ints([0])], { axis: 1 }), n.ints([1])]),
-} satisfies Record<NonNullable<VitOptions["pooling"]>, Block>;
+} satisfies Record<NonNullable<VitOptions["pooling"]>, Layer>;

@@ -5,7 +5,7 @@ import { type Combination, type CombinationName, combinations } from "./combinat
 import type { Layers } from "./network.ts";
 
 /** Any part of a network: a layer, a block, a chain of them. Its parameters are named under the scope that it is given. */
-export type Block = (n: Layers, x: Value) => Value;
+export type Layer = (n: Layers, x: Value) => Value;
 
 export interface BranchOptions {
   /** Branches side by side. */
@@ -18,7 +18,7 @@ export interface BranchOptions {
 export function branches(
   n: Layers,
   x: Value,
-  build: Block,
+  build: Layer,
   { branches: count, combine = "sum" }: BranchOptions,
 ): Value {
   const combination = typeof combine === "string" ? combinations[combine] : combine;
@@ -35,7 +35,7 @@ export function chain(n: Layers, x: Value, build: (n: Layers, x: Value, i: numbe
 export function parallelChains(
   n: Layers,
   x: Value,
-  build: Block,
+  build: Layer,
   { depth, ...options }: BranchOptions & { readonly depth: number },
 ): Value {
   return branches(n, x, (branch, input) => chain(branch, input, build, depth), options);

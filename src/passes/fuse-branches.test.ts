@@ -11,7 +11,7 @@ const counts = [1, 2, 3, 8];
 describe.each(names)("fused branches of %s", (name) => {
   it.each(counts)("compute the same with n = %i", async (branches) => {
     const model = branchNetworks[name]({ branches, depth: 2 });
-    const { model: fused, notes = [] } = await checked(fuseBranches()).run(model);
+    const { model: fused } = await checked(fuseBranches()).run(model);
     expect(verify(fused)).toEqual([]);
     expect(fused !== model).toBe(branches > 1);
     for (const batch of [1, 3]) {

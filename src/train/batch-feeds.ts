@@ -9,9 +9,10 @@ const ORDER = 0x0d;
 
 export interface BatchSource {
   readonly data: Dataset;
-  /** The inputs of the network. */
+  /** The inputs of the network that the data fills. */
   readonly inputs: readonly Value[];
-  readonly labels: Value;
+  /** The input of the step that takes labels; absent when nothing reads any. */
+  readonly labels?: Value | undefined;
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labelInput?: string | undefined;
   readonly size: number;
@@ -40,12 +41,12 @@ export interface FedBatch {
 export async function* fedBatches(source: BatchSource, positions: readonly number[]): AsyncGenerator<FedBatch> {
   const { data, inputs, labels, labelInput, size } = source;
   const ports = inputs.map(portOf);
-  const all = labelInput === undefined ? ports : [...ports, { ...portOf(labels), name: labelInput }];
+  const all = labels && labelInput !== undefined ? [...ports, { ...portOf(labels), name: labelInput }] : ports;
   const isFixed = hasFixedBatch(inputs);
   for await (const batch of batches(subset(data, positions), { batch: size, port: all })) {
     if (isFixed && batch.count < size) continue;
     const feeds = new Map(inputs.map(({ name }) => [name, batch.feeds.get(name)!]));
-    feeds.set(labels.name, labelsOf(batch, labels, labelInput));
+    if (labels) feeds.set(labels.name, labelsOf(batch, labels, labelInput));
     yield { feeds, count: batch.count };
   }
 }

@@ -1,19 +1,20 @@
 /** @file The loss and metrics of a model on data. */
 import { UsageError } from "../errors.ts";
-import { type Model, namesOf, numbersOf, TARGET_OPSET, tensorType, type Value, withGraph } from "../ir/index.ts";
+import { type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
 import { type BatchSource, dataInputs, fedBatches } from "./batch-feeds.ts";
-import { newBuilder } from "./forward.ts";
-import { type Loss, type LossName, losses } from "./losses/index.ts";
+import { checkDrives, type Drives, evaluationFeeds, undriven } from "./drive.ts";
+import { newBuilder } from "./fresh-input.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
+import { buildObjective, type ObjectiveOptions } from "./objective.ts";
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends ObjectiveOptions {
   readonly data: BatchSource["data"];
-  readonly loss: Loss | LossName;
+  /** What the prediction is measured by, against the labels of the loss. */
   readonly metrics?: readonly (Metric | MetricName)[];
-  /** The output that the loss and the metrics read; the first when absent. */
-  readonly output?: string;
+  /** Inputs of the model that the data does not have. */
+  readonly drive?: Drives;
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labels?: string;
   /** Samples per batch; 64 unless the model has a fixed size. */
@@ -23,32 +24,39 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Runs the model in inference form over all samples. `loss` is the mean over the batches, each by its number of samples. */
+/**
+ * Runs the model in inference form over all samples. `loss` is the sum that training minimises, beside it stands every
+ * term without its weight; both are means over the batches, each by its number of samples.
+ */
 export async function evaluateModel(model: Model, options: EvaluateOptions): Promise<Record<string, number>> {
-  const { batch = 64, open = openSession, session: sessionOptions = {} } = options;
-  const measured = withLoss(model, options);
+  const { batch = 64, open = openSession, session: sessionOptions = {}, drive } = options;
+  checkDrives(model.graph, drive);
+  const measured = withObjective(model, options);
+  const { labels } = measured;
   const source: BatchSource = {
     data: options.data,
-    inputs: dataInputs(model.graph),
-    labels: measured.labels,
+    inputs: undriven(dataInputs(model.graph), drive),
+    labels,
     labelInput: options.labels,
     size: batch,
   };
   const states = (options.metrics ?? []).map(metricOf).map((metric) => ({ metric, state: metric.start() }));
+  if (states.length > 0 && !labels) throw new UsageError("metrics need labels, which only a loss brings");
   await using session = await open(measured.model, sessionOptions);
-  const fetches = [measured.loss, measured.prediction];
-  let [sum, count] = [0, 0];
+  const fetches = [...measured.means.values(), measured.prediction];
+  const sums = new Map([...measured.means.keys()].map((name) => [name, 0]));
+  let count = 0;
   for await (const fed of fedBatches(source, range(options.data.size))) {
     checkCancelled(options.signal);
-    const results = await session.run(fed.feeds, { fetches });
-    sum += numbersOf(results.get(measured.loss)!)[0]! * fed.count;
-    count += fed.count;
-    for (const { state } of states) {
-      state.add(results.get(measured.prediction)!, fed.feeds.get(measured.labels.name)!);
+    const results = await session.run(new Map([...fed.feeds, ...evaluationFeeds(drive)]), { fetches });
+    for (const [name, output] of measured.means) {
+      sums.set(name, sums.get(name)! + numbersOf(results.get(output)!)[0]! * fed.count);
     }
+    count += fed.count;
+    for (const { state } of states) state.add(results.get(measured.prediction)!, fed.feeds.get(labels!.name)!);
   }
   return Object.fromEntries([
-    ["loss", sum / count],
+    ...[...sums].map(([name, sum]) => [name, sum / count]),
     ...states.map(({ metric, state }) => [metric.name, state.value()]),
   ]);
 }
@@ -58,28 +66,32 @@ export function metricOf(metric: Metric | MetricName): Metric {
   return typeof metric === "string" ? metrics[metric]() : metric;
 }
 
-function withLoss(model: Model, { loss, output }: EvaluateOptions) {
+function withObjective(model: Model, options: EvaluateOptions) {
   const typed = inferShapes(model);
   const scope = namesOf(typed);
   const { graph } = typed;
-  const prediction = output === undefined ? graph.outputs[0] : graph.outputs.find(({ name }) => name === output);
-  if (!prediction) throw new UsageError("the model has no such output", { got: JSON.stringify(output) });
   const g = newBuilder(scope, "loss/");
-  const built = typeof loss === "string" ? losses[loss]() : loss;
-  const type = built.labels(prediction);
-  const labels: Value = { name: scope.fresh("labels"), type: tensorType(type.dtype, type.dims ?? []) };
-  const value = built.build(g, prediction, labels);
+  const { total, prediction, labels, terms } = buildObjective(g, graph, options, scope);
+  const means = [{ name: "loss", value: total }, ...terms].map(({ name, value }) => ({
+    name,
+    value: g.op("Identity", [value]),
+  }));
   const whole = withGraph(
     { ...typed, opsets: new Map([...typed.opsets, ["", TARGET_OPSET]]) },
     {
       ...graph,
-      inputs: [...dataInputs(graph), labels],
-      outputs: [value, prediction],
+      inputs: [...dataInputs(graph), ...(labels ? [labels] : [])],
+      outputs: [...means.map(({ value }) => value), prediction],
       nodes: [...graph.nodes, ...g.raw.nodes],
       initializers: new Map([...graph.initializers, ...g.raw.initializers]),
     },
   );
-  return { model: whole, labels, loss: value.name, prediction: prediction.name };
+  return {
+    model: whole,
+    labels,
+    prediction: prediction.name,
+    means: new Map(means.map(({ name, value }) => [name, value.name])),
+  };
 }
 
 function range(size: number): number[] {

@@ -29,6 +29,8 @@ export type TrainEvent =
       /** Counted from 1. */
       readonly epoch: number;
       readonly loss: number;
+      /** The terms of the loss without their weights, where there are any. */
+      readonly terms?: Readonly<Record<string, number>>;
       readonly learningRate: number;
       readonly gradientNorm?: number;
       readonly samplesPerSecond: number;

@@ -2,6 +2,7 @@
 import type { Dataset } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { OpenSession, SessionOptions } from "../runtime/index.ts";
+import type { Drives } from "./drive.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Metric, MetricName } from "./metrics/index.ts";
 import type { Schedule, ScheduleName } from "./schedules/index.ts";
@@ -14,6 +15,8 @@ export interface FitOptions extends TrainingStepOptions {
   readonly data: Dataset;
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labels?: string;
+  /** Inputs of the model that the run feeds itself, by name; the data fills the others. */
+  readonly drive?: Drives;
   readonly epochs: number;
   /** Samples per batch; 32 unless the model has a fixed size, which then also leaves out a last smaller batch. */
   readonly batch?: number;

@@ -13,18 +13,19 @@ import {
 } from "../runtime/index.ts";
 import { type BatchSource, batchCount, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
+import { checkDrives, drivesSampled, undriven } from "./drive.ts";
 import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
 import { schedules } from "./schedules/index.ts";
-import type { TrainingStep } from "./step.ts";
-import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, updateOf } from "./step-feeds.ts";
+import { type TrainingStep, toldBy } from "./step.ts";
+import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, turnOf, updateOf } from "./step-feeds.ts";
 import { trainedTensors, withParameters } from "./trained-model.ts";
 import { trainingStep } from "./training-step.ts";
 
 /**
- * Trains a model on labelled samples. The same model, data, options and seed give the same parameters bit for bit on the
+ * Trains a model on samples, labelled where the loss reads labels. The same model, data, options and seed give the same parameters bit for bit on the
  * same provider, whether the run was interrupted and resumed or not.
  *
  * @throws UsageError at once for options that do not fit; through `result`: whatever `trainingStep` throws, DataError
@@ -109,12 +110,17 @@ async function train(
 }
 
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
+  checkDrives(model.graph, options.drive);
   const step = trainingStep(model, options);
   const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
-  const inputs = step.batch.map((name) => byName.get(name)!);
+  const inputs = undriven(
+    step.batch.map((name) => byName.get(name)!),
+    options.drive,
+  );
   const { seed = 0, epochs, learningRate, data } = options;
   const size = options.batch ?? fixedBatch(inputs) ?? 32;
-  const source: BatchSource = { data, inputs, labels: byName.get(step.labels)!, labelInput: options.labels, size };
+  const labels = step.labels === undefined ? undefined : byName.get(step.labels);
+  const source: BatchSource = { data, inputs, labels, labelInput: options.labels, size };
   const perEpoch = batchCount(source);
   const updates = Math.floor((perEpoch * epochs) / step.accumulate);
   if (updates === 0) {
@@ -129,10 +135,13 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
     seed,
     updates,
     schedule: typeof schedule === "string" ? schedules[schedule]() : schedule,
+    drives: options.drive,
   };
   const files = options.checkpoint && (await import("./checkpoint.ts"));
   const rates = Array.from({ length: 17 }, (_, i) => rateAt(pace, Math.floor((i * updates) / 17)));
-  const settings = { size, epochs, seed, rates, samples: data.size, monitor: monitor.name };
+  const turns = rates.map((_, i) => turnOf(step, Math.floor((i * perEpoch * epochs) / 17), pace));
+  const driven = options.drive && { driven: drivesSampled(options.drive, turns) };
+  const settings = { size, epochs, seed, rates, samples: data.size, monitor: monitor.name, ...driven };
   const fingerprint = files?.fingerprintOf(step, settings) ?? "";
   return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
 }
@@ -180,12 +189,13 @@ async function trainGroup(
   scope: RunScope<TrainEvent>,
 ): Promise<void> {
   const start = performance.now();
-  const fetches = [step.loss, ...(step.gradientNorm ? [step.gradientNorm] : [])];
+  const fetches = toldBy(step);
   const all = group.map((batch, i) => stepFeeds(step, batch, progress.done + i, pace));
   const feeds = (options.stepsPerRun ?? 1) > 1 ? stackFeeds(all) : all[0]!;
   const [results] = await resident.advance([feeds], { fetches, transfer: false });
   const losses = numbersOf(results!.get(step.loss)!);
   const norms = step.gradientNorm && numbersOf(results!.get(step.gradientNorm)!);
+  const terms = step.terms.map(({ name, output }) => ({ name, values: numbersOf(results!.get(output)!) }));
   const elapsed = performance.now() - start;
   const samples = group.reduce((sum, { count }) => sum + count, 0);
   for (const [i, loss] of losses.entries()) {
@@ -200,6 +210,7 @@ async function trainGroup(
       update: Math.floor((index + 1) / step.accumulate),
       epoch,
       loss,
+      ...(terms.length > 0 && { terms: Object.fromEntries(terms.map(({ name, values }) => [name, values[i]!])) }),
       learningRate: rateAt(pace, updateOf(step, index)),
       ...(norms && { gradientNorm: norms[i]! }),
       samplesPerSecond: (1000 * samples) / elapsed,
@@ -249,10 +260,12 @@ async function endEpoch(
 }
 
 function evaluationOf(options: FitOptions, { signal }: RunScope<TrainEvent>) {
-  const { loss, output, labels, session, open } = options;
+  const { loss, terms, output, labels, session, open, drive } = options;
   return {
-    loss,
     signal,
+    ...(loss !== undefined && { loss }),
+    ...(terms && { terms }),
+    ...(drive && { drive }),
     ...(output !== undefined && { output }),
     ...(labels !== undefined && { labels }),
     ...(session && { session }),

@@ -1,29 +1,18 @@
 /** @file The forward part of a step: the network in training form under its loss, parameters and statistics as inputs. */
-import { UsageError } from "../errors.ts";
-import {
-  type DataType,
-  type Dims,
-  type Graph,
-  graphBuilder,
-  type Names,
-  TARGET_OPSET,
-  tensorType,
-  type Value,
-} from "../ir/index.ts";
-import { builderInference } from "../ops/index.ts";
-import { losses } from "./losses/index.ts";
+import type { Graph, Names, Value } from "../ir/index.ts";
+import { carriedValues } from "./carry.ts";
+import { freshInput, newBuilder } from "./fresh-input.ts";
+import { buildObjective, type Objective } from "./objective.ts";
 import { type Chosen, chooseParameters } from "./selection.ts";
 import type { TrainingStepOptions } from "./step.ts";
-import { dtypeOf, type StepBuilder, stepBuilder } from "./step-builder.ts";
+import { dtypeOf, type StepBuilder } from "./step-builder.ts";
 import { trainingMode } from "./training-mode.ts";
 
 export interface Forward {
   readonly graph: Graph;
-  readonly loss: Value;
-  readonly prediction: Value;
-  readonly labels: Value;
+  readonly objective: Objective;
   readonly chosen: readonly Chosen[];
-  /** The next running statistics, made by `after`. */
+  /** The next running statistics and carried values, made by `after`. */
   readonly statistics: ReadonlyMap<Value, Value>;
   /** Holds the nodes that come behind all others. */
   readonly after: StepBuilder;
@@ -33,14 +22,6 @@ export interface Forward {
   readonly seed?: Value;
 }
 
-export function freshInput(scope: Names, name: string, dtype: DataType, dims: Dims): Value {
-  return { name: scope.fresh(name), type: tensorType(dtype, dims) };
-}
-
-export function newBuilder(scope: Names, prefix: string): StepBuilder {
-  return stepBuilder(graphBuilder({ names: scope, infer: builderInference(TARGET_OPSET), prefix }));
-}
-
 /** Emits the loss over a typed graph. Parameters and statistics leave the initializers; they are inputs of the result. */
 export function forwardPart(original: Graph, options: TrainingStepOptions, scope: Names): Forward {
   const after = newBuilder(scope, "update/");
@@ -48,27 +29,23 @@ export function forwardPart(original: Graph, options: TrainingStepOptions, scope
   const mode = trainingMode(original, after, {
     names: scope,
     batchNorm: options.batchNorm ?? "train",
+    ...(options.inference && { inference: options.inference }),
     ...(options.dropout !== "off" && { maskKey: key.get }),
   });
-  const prediction = predictionOf(mode.graph, options.output);
-  const chosen = chooseParameters(mode.graph, options.trainable, new Set(mode.statistics.keys()));
+  const statistics = new Map([...mode.statistics, ...carriedValues(mode.graph, after, options.carry)]);
+  const chosen = chooseParameters(mode.graph, options.trainable, new Set(statistics.keys()));
   const g = newBuilder(scope, "loss/");
-  const loss = typeof options.loss === "string" ? losses[options.loss]() : options.loss;
-  const labelType = loss.labels(prediction);
-  const labels = freshInput(scope, "labels", labelType.dtype, labelType.dims ?? []);
-  const value = loss.build(g, prediction, labels);
+  const objective = buildObjective(g, mode.graph, options, scope);
   const lossScale = options.lossScale && freshInput(scope, "loss_scale", "float32", []);
-  const seed = lossScale && g.cast(lossScale, dtypeOf(value));
+  const seed = lossScale && g.cast(lossScale, dtypeOf(objective.total));
   const maskKey = key.made();
-  const added = [labels, maskKey, lossScale].filter((input) => input !== undefined);
-  const fed = [...chosen.map((item) => item.value), ...mode.statistics.keys()];
+  const added = [objective.labels, maskKey, lossScale].filter((input) => input !== undefined);
+  const fed = [...chosen.map((item) => item.value), ...statistics.keys()];
   return {
     graph: joined(mode.graph, g, [...added, ...fed], new Set(fed)),
-    loss: value,
-    prediction,
-    labels,
+    objective,
     chosen,
-    statistics: mode.statistics,
+    statistics,
     after,
     ...(maskKey && { maskKey }),
     ...(lossScale && { lossScale }),
@@ -95,13 +72,4 @@ function lazily<T>(make: () => T): { get: () => T; made: () => T | undefined } {
     },
     made: () => value,
   };
-}
-
-function predictionOf({ outputs }: Graph, name: string | undefined): Value {
-  const found = name === undefined ? outputs[0] : outputs.find((value) => value.name === name);
-  if (found) return found;
-  throw new UsageError("the model has no such output", {
-    expected: outputs.map((value) => JSON.stringify(value.name)).join(", ") || "an output",
-    got: JSON.stringify(name),
-  });
 }

@@ -1,5 +1,7 @@
 /** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
 
+export type { Carry } from "./carry.ts";
+export type { Drive, Drives, Turn } from "./drive.ts";
 export { type EvaluateOptions, evaluateModel } from "./evaluate.ts";
 export type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 export { fit } from "./fit.ts";
@@ -8,9 +10,11 @@ export { loopedStep } from "./looped-step.ts";
 export type { LossScaleOptions } from "./loss-scale.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
+export type { LossTerm, ObjectiveOptions, TermContext } from "./objective.ts";
 export * from "./optimizers/index.ts";
 export * from "./schedules/index.ts";
-export type { Selection } from "./selection.ts";
+export { type Chosen, chooseParameters, type Selection } from "./selection.ts";
 export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step.ts";
+export type { Operand, StepBuilder } from "./step-builder.ts";
 export { trainedTensors, withParameters } from "./trained-model.ts";
 export { trainingStep } from "./training-step.ts";

@@ -13,7 +13,7 @@ import {
   type Value,
   withGraph,
 } from "../ir/index.ts";
-import type { TrainingStep } from "./step.ts";
+import { type TrainingStep, toldBy } from "./step.ts";
 import { tensorTypeOf } from "./step-builder.ts";
 
 /** The symbolic length of the loop. */
@@ -21,7 +21,7 @@ const STEPS = "steps";
 
 /**
  * A model that runs a step once per slice of its inputs. What a step takes beside its state comes stacked along a new
- * first axis, all of one length; the loss, and the norm of the gradients, come out as vectors, the state as it is after
+ * first axis, all of one length; the loss, its terms, and the norm of the gradients come out as vectors, the state as it is after
  * the last step. Names are those of the step; the model's own outputs are not given.
  */
 export function loopedStep(step: TrainingStep): Model {
@@ -29,7 +29,7 @@ export function loopedStep(step: TrainingStep): Model {
   const scope = namesOf(step.model);
   const byName = new Map([...graph.inputs, ...graph.outputs].map((value) => [value.name, value]));
   const state = step.state.map(({ name, output }) => ({ input: byName.get(name)!, output: byName.get(output)! }));
-  const told = [step.loss, ...(step.gradientNorm ? [step.gradientNorm] : [])].map((name) => byName.get(name)!);
+  const told = toldBy(step).map((name) => byName.get(name)!);
   const carried = new Set(state.map(({ input }) => input));
   const fed = graph.inputs.filter((value) => !carried.has(value));
   const { inner, at } = insideLoop(graph, [...state.map(({ output }) => output), ...told], scope);

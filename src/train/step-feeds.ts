@@ -1,6 +1,7 @@
 /** @file What a step takes beside its batch, and several steps' feeds stacked for the loop. */
 import { bytesOfTensor, type Tensor, tensor, tensorFromNumbers } from "../ir/index.ts";
 import type { FedBatch } from "./batch-feeds.ts";
+import type { Drives, Turn } from "./drive.ts";
 import type { Schedule } from "./schedules/index.ts";
 import type { TrainingStep } from "./step.ts";
 
@@ -9,6 +10,8 @@ export interface Pace {
   readonly schedule: Schedule;
   readonly updates: number;
   readonly seed: number;
+  /** Inputs that the run feeds itself. */
+  readonly drives?: Drives | undefined;
 }
 
 /** The update that batch `index` belongs to, counted from 0. */
@@ -21,10 +24,16 @@ export function rateAt({ learningRate, schedule, updates }: Pace, update: number
   return learningRate * schedule(update, updates);
 }
 
+export function turnOf(step: Pick<TrainingStep, "accumulate">, batch: number, { updates, seed }: Pace): Turn {
+  return { batch, update: Math.floor(batch / step.accumulate), updates, seed };
+}
+
 /** The feeds of batch `index`, counted from 0 over the whole run; they depend on nothing else. */
 export function stepFeeds(step: TrainingStep, batch: FedBatch, index: number, pace: Pace): Map<string, Tensor> {
   const update = updateOf(step, index);
   const feeds = new Map(batch.feeds);
+  const turn = turnOf(step, index, pace);
+  for (const [name, drive] of Object.entries(pace.drives ?? {})) feeds.set(name, drive.train(turn));
   feeds.set(step.learningRate, tensor("float32", [], [rateAt(pace, update)]));
   feeds.set(step.step, tensorFromNumbers("int64", [], [update + 1]));
   if (step.maskKey) {

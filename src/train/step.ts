@@ -1,17 +1,14 @@
 /** @file What a training step is made of: its options, and the names of the graph that comes out. */
 import type { Forms } from "../autodiff/index.ts";
-import type { Model, Tensor } from "../ir/index.ts";
+import type { Model, Node, Tensor } from "../ir/index.ts";
+import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
-import type { Loss, LossName } from "./losses/index.ts";
+import type { ObjectiveOptions } from "./objective.ts";
 import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
 import type { Selection } from "./selection.ts";
 
-export interface TrainingStepOptions {
-  /** A loss, or the name of one with its usual settings. */
-  readonly loss: Loss | LossName;
+export interface TrainingStepOptions extends ObjectiveOptions {
   readonly optimizer: Optimizer | OptimizerName;
-  /** The output that the loss reads; the first when absent. */
-  readonly output?: string;
   /** What is trained: all float initializers of rank 1 and more unless named. The rest stays frozen in the model. */
   readonly trainable?: Selection;
   /** What weight decay leaves alone: biases and norms unless named. `[]` lets all decay, as PyTorch does. */
@@ -28,6 +25,10 @@ export interface TrainingStepOptions {
   readonly batchNorm?: "train" | "frozen";
   /** `train` (default): Dropout drops. `off`: it does nothing. */
   readonly dropout?: "train" | "off";
+  /** Nodes that keep their inference form whatever `batchNorm` and `dropout` say: those of a part that is not trained. */
+  readonly inference?: (node: Node) => boolean;
+  /** Initializers that take the value of an output after each batch: biases that balance, centres that move. */
+  readonly carry?: Carry;
   /** Forms of gradients that differ in speed. */
   readonly forms?: Forms;
 }
@@ -46,25 +47,33 @@ export interface StateTensor {
 }
 
 /**
- * The names of a step graph. Its inputs are the model's own (`batch`), `labels`, `learningRate` (float32), `step` (int64,
+ * The names of a step graph. Its inputs are the model's own (`batch`), with a loss `labels`, `learningRate` (float32), `step` (int64,
  * counted from 1), for dropout `maskKey` (uint32[2]: any two words that differ from batch to batch), for accumulation
  * `apply` (bool: whether this batch ends with the update), then the state. Its outputs are `loss`, the model's own
- * outputs, the norm of the gradients where it is needed, then the next state.
+ * outputs, the terms, the norm of the gradients where it is needed, then the next state.
  */
 export interface TrainingStep {
   /** Opset 21. Parameters and state are plain inputs, never initializers. */
   readonly model: Model;
   readonly batch: readonly string[];
-  readonly labels: string;
+  readonly labels?: string;
   readonly learningRate: string;
   readonly step: string;
   readonly maskKey?: string;
   readonly apply?: string;
   readonly accumulate: number;
+  /** The sum that is minimised. */
   readonly loss: string;
+  /** The outputs that tell the terms, without their weights. */
+  readonly terms: readonly { readonly name: string; readonly output: string }[];
   /** The model's outputs; metrics read `prediction`. */
   readonly outputs: readonly string[];
   readonly prediction: string;
   readonly gradientNorm?: string;
   readonly state: readonly StateTensor[];
+}
+
+/** The scalars that every step tells: the loss, its terms, the norm of the gradients. */
+export function toldBy({ loss, terms, gradientNorm }: TrainingStep): string[] {
+  return [loss, ...terms.map(({ output }) => output), ...(gradientNorm === undefined ? [] : [gradientNorm])];
 }

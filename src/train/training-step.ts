@@ -15,7 +15,8 @@ import {
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { applyGradients, type Trained } from "./apply-gradients.ts";
-import { type Forward, forwardPart, freshInput } from "./forward.ts";
+import { type Forward, forwardPart } from "./forward.ts";
+import { freshInput } from "./fresh-input.ts";
 import { initLossScale, nextLossScale } from "./loss-scale.ts";
 import { type Optimizer, optimizers } from "./optimizers/index.ts";
 import { zerosLike } from "./optimizers/optimizer.ts";
@@ -35,7 +36,7 @@ export function trainingStep(model: Model, options: TrainingStepOptions): Traini
   const scope = namesOf(typed);
   const parts = forwardPart(typed.graph, options, scope);
   const differentiated = differentiateGraph(parts.graph, {
-    of: parts.loss,
+    of: parts.objective.total,
     wrt: parts.chosen.map(({ value }) => value),
     opset: TARGET_OPSET,
     scope,
@@ -167,37 +168,49 @@ interface Ending {
 
 function finished(
   typed: Model,
-  { graph, after, labels, maskKey, prediction, loss }: Forward,
+  { graph, after, objective, maskKey, chosen }: Forward,
   states: States,
   { controls, batches, gradientNorm }: Ending,
   scope: Names,
 ): TrainingStep {
   const { learningRate, step, apply } = controls;
+  const { labels, prediction, total, terms } = objective;
   const batch = typed.graph.inputs.filter((value) => !typed.graph.initializers.has(value));
   const fed = [...batch, labels, learningRate, step, maskKey, apply].filter((value) => value !== undefined);
-  const named = new Map<Value, string>([[loss, "loss"]]);
+  const told = terms.map(({ name, value }) => ({ name, value: after.op("Identity", [value]) }));
+  const named = new Map<Value, string>([[total, "loss"]]);
+  for (const { name, value } of told) named.set(value, `term/${name}`);
   if (gradientNorm) named.set(gradientNorm, "gradient_norm");
+  const trained = new Set(states.slots.map(({ value }) => value));
+  const unreached = chosen.flatMap(({ value, tensor }) => (trained.has(value) ? [] : [[value, tensor] as const]));
   const ends = states.slots.map(({ value }) => states.next(value));
   states.slots.forEach(({ value }, i) => void named.set(ends[i]!, `${value.name}:next`));
   const whole: Graph = {
     ...graph,
     name: "training_step",
     inputs: [...fed, ...states.slots.map(({ value }) => value)],
-    outputs: [loss, ...graph.outputs, ...(gradientNorm ? [gradientNorm] : []), ...ends],
+    outputs: [
+      total,
+      ...graph.outputs,
+      ...told.map(({ value }) => value),
+      ...(gradientNorm ? [gradientNorm] : []),
+      ...ends,
+    ],
     nodes: [...graph.nodes, ...after.raw.nodes],
-    initializers: new Map([...graph.initializers, ...after.raw.initializers]),
+    initializers: new Map([...graph.initializers, ...unreached, ...after.raw.initializers]),
   };
   const { result, names } = renamed(whole, named, scope);
   return {
     model: { ...withGraph(typed, result), docString: "A training step made by lithe." },
     batch: batch.map(({ name }) => name),
-    labels: labels.name,
+    ...(labels && { labels: labels.name }),
     learningRate: learningRate.name,
     step: step.name,
     ...(maskKey && { maskKey: maskKey.name }),
     ...(apply && { apply: apply.name }),
     accumulate: batches,
-    loss: names.get(loss)!,
+    loss: names.get(total)!,
+    terms: told.map(({ name, value }) => ({ name, output: names.get(value)! })),
     outputs: graph.outputs.map(({ name }) => name),
     prediction: prediction.name,
     ...(gradientNorm && { gradientNorm: names.get(gradientNorm)! }),

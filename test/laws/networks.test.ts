@@ -151,7 +151,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
     for (let i = 1; i <= 40; i++) {
       const feeds = new Map([
         [entry.input, sample(entry)],
-        [step.labels, labels],
+        [step.labels!, labels],
         [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
         [step.step, tensorFromNumbers("int64", [], [i])],
         ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
@@ -168,6 +168,7 @@ describe("sizes", () => {
     expect(parameterCount(lenet(random(1)))).toBe(61_706);
     expect(parameterCount(resnet(random(1)))).toBe(272_474);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
+    expect(parameterCount(paraFormer(random(1), { depth: 2, branches: 3 }))).toBe(parameterCount(vit(random(1))));
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 
