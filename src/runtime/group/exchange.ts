@@ -9,8 +9,11 @@ import { type GroupMemory, type GroupViews, MAX_AXES, viewsOf, WINDOW } from "./
 export interface Exchange {
   /** Returns when every rank has come here, so that a run takes as long on one rank as on all of them. */
   meet(): void;
-  /** The sum, where the rank is one of `to`; `own` is its term, where it is one of `from`. */
-  sum(step: SumStep, own: WireTensor | undefined): WireTensor | undefined;
+  /**
+   * The sum, where the rank is one of `to`; `own` is its term, where it is one of `from`. The sum is made in `room` when
+   * that has its length.
+   */
+  sum(step: SumStep, own: WireTensor | undefined, room?: Uint8Array<ArrayBuffer>): WireTensor | undefined;
 }
 
 interface End {
@@ -25,7 +28,7 @@ interface End {
 export function exchangeOver(memory: GroupMemory, rank: number): Exchange {
   const views = viewsOf(memory);
   const end: End = { rank, size: memory.size, views, generation: views.generation(), piece: 0 };
-  return { meet: () => meet(end), sum: (step, own) => sum(end, step, own) };
+  return { meet: () => meet(end), sum: (step, own, room) => sum(end, step, own, room) };
 }
 
 function meet(end: End): void {
@@ -42,13 +45,19 @@ function meet(end: End): void {
  * Pieces pass through a rank's two windows in turn: it fills one while others still read from the other. The terms are
  * added in the order of `from` on every rank, so that all get the same bits.
  */
-function sum(end: End, { value, dtype, from, to }: SumStep, own: WireTensor | undefined): WireTensor | undefined {
+function sum(
+  end: End,
+  { value, dtype, from, to }: SumStep,
+  own: WireTensor | undefined,
+  room: Uint8Array<ArrayBuffer> | undefined,
+): WireTensor | undefined {
   const bytes = from.includes(end.rank) ? bytesOf(own!) : undefined;
   next(end);
   if (bytes) write(end, bytes.subarray(0, WINDOW), own!.dims);
   const dims = own && bytes ? own.dims : dimsFrom(end, from[0]!);
   const length = byteLength(dtype, sizeOf(dims));
-  const total = to.includes(end.rank) ? new Uint8Array(length) : undefined;
+  const made = room?.length === length ? room : undefined;
+  const total = to.includes(end.rank) ? (made ?? new Uint8Array(length)) : undefined;
   if (total) checkTerms(end, from, dims);
   for (let start = 0; ; start += WINDOW) {
     if (total) addUp(end, from, dtype, total.subarray(start, start + WINDOW));

@@ -27,8 +27,10 @@ async function loadRank(spec: RankSpec, backend: Backend): Promise<LoadedSession
   const sessions: LoadedSession[] = [];
   const steps: Step[] = [];
   for (const step of spec.steps) {
-    if (step.kind === "sum") steps.push(sumStep(step, exchange, backend.Tensor));
-    else {
+    if (step.kind === "sum") {
+      const isResult = spec.outputs.some(({ name }) => name === step.value);
+      steps.push(sumStep(step, exchange, backend.Tensor, isResult));
+    } else {
       const session = await backend.load(step.spec);
       sessions.push(session);
       steps.push(runStep(step, session));
@@ -60,11 +62,15 @@ function runStep({ inputs, outputs }: RankPart, session: LoadedSession): Step {
   };
 }
 
-function sumStep(step: SumStep, exchange: Exchange, Tensor: TensorConstructor): Step {
+/** The memory of a sum serves the next run again, unless it leaves as a result. */
+function sumStep(step: SumStep, exchange: Exchange, Tensor: TensorConstructor, isResult: boolean): Step {
+  let room: Uint8Array<ArrayBuffer> | undefined;
   return async (held) => {
     const own = held.get(step.value);
-    const total = exchange.sum(step, own && wireTensor(step.value, own));
-    if (total) held.set(step.value, ortTensor(Tensor, total));
+    const total = exchange.sum(step, own && wireTensor(step.value, own), room);
+    if (!total) return;
+    if (!isResult) room = total.data as Uint8Array<ArrayBuffer>;
+    held.set(step.value, ortTensor(Tensor, total));
   };
 }
 
