@@ -1,5 +1,6 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { branchLatency } from "./branch-latency.ts";
 import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
@@ -42,5 +43,6 @@ export const experiments: readonly Experiment<any>[] = [
   paraFormerTables,
   deepOrWide,
   progressive,
+  branchLatency,
   fusedBranches,
 ];

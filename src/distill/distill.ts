@@ -31,7 +31,7 @@ export interface DistillOptions extends Omit<FitOptions, "terms" | "output" | "i
  * @throws through `result`: what `jointModel` and `fit` throw.
  */
 export function distill(student: Model, options: DistillOptions): Run<TrainEvent, TrainResult> {
-  const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, ...rest } = options;
+  const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, freeze: ____, ...rest } = options;
   return startRun(
     async (scope) => {
       const joint = jointModel(student, options);
@@ -40,7 +40,7 @@ export function distill(student: Model, options: DistillOptions): Run<TrainEvent
         ...(loss && { loss: scaled(loss, labelWeight) }),
         output: joint.output,
         terms: joint.terms,
-        trainable: trainableIn(student, joint, options.trainable),
+        trainable: trainableIn(student, joint, options),
         inference: ({ name }) => joint.teacherNodes.has(name),
         signal: scope.signal,
       });
@@ -67,7 +67,11 @@ export async function distillationGap(student: Model, options: DistillationGap):
   return terms;
 }
 
-function trainableIn(student: Model, { projections }: JointModel, selection: Selection | undefined): Selection {
+function trainableIn(
+  student: Model,
+  { projections }: JointModel,
+  selection: Pick<FitOptions, "trainable" | "freeze">,
+): Selection {
   const chosen = chooseParameters(student.graph, selection, new Set()).map(({ value }) => value.name);
   const names = new Set([...chosen, ...projections]);
   return ({ name }) => names.has(name);
