@@ -33,7 +33,7 @@ export function smallConvNet(seed: number): Model {
 }
 
 /** The same samples, decoded once and held in memory. */
-async function held(data: Dataset): Promise<Dataset> {
+export async function held(data: Dataset): Promise<Dataset> {
   const samples = await collect(data);
   const labels = samples.map(({ label }) => label!);
   return datasetOf({ size: data.size, labels: async () => labels, open: () => ({ read: (i) => samples[i]! }) });

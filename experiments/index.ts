@@ -6,6 +6,7 @@ import { counts } from "./counts.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { fuzzing } from "./fuzz.ts";
+import { parallelizeExperiment } from "./parallelize.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { trainParity } from "./train-parity.ts";
@@ -23,4 +24,5 @@ export const experiments: readonly Experiment<any>[] = [
   trainParity,
   trainSpeed,
   fashionMnist,
+  parallelizeExperiment,
 ];
