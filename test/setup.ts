@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const workers = ["node/thread.js", "node/process.js", "web/worker.js"].map((name) => `${root}dist/runtime/${name}`);
+const workers = ["node/thread.js", "node/process.js", "node/rank.js", "web/worker.js"].map((name) => `${root}dist/runtime/${name}`);
 
 /** Type errors are reported by `npm run types`; here a missing worker alone is fatal. */
 export function setup(): void {

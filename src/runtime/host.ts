@@ -1,10 +1,5 @@
 /** @file The side of a session on which ONNX Runtime runs: one session, one call at a time. */
-import type {
-  InferenceSession,
-  InferenceSessionFactory,
-  Tensor as OrtTensor,
-  TensorConstructor,
-} from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { MissingPackageError, UnsupportedError } from "../errors.ts";
 import type { DataType } from "../ir/index.ts";
 import {
@@ -22,22 +17,27 @@ import {
 } from "./protocol.ts";
 import type { MemoryUse, NodeProfile } from "./session.ts";
 
+/** What the host needs of a session of ONNX Runtime. */
+export type LoadedSession = Pick<InferenceSession, "inputMetadata" | "outputMetadata" | "endProfiling" | "release"> & {
+  run(feeds: OrtTensors, fetches: readonly string[]): Promise<OrtTensors>;
+};
+
+export type OrtTensors = Readonly<Record<string, OrtTensor>>;
+
 /** What a platform supplies: the runtime itself, and what only the platform can do. */
-export interface Backend {
-  readonly InferenceSession: InferenceSessionFactory;
+export interface Backend<Spec = LoadSpec> {
   readonly Tensor: TensorConstructor;
-  /** The session options of this platform. */
-  options(spec: LoadSpec): InferenceSession.SessionOptions;
+  load(spec: Spec): Promise<LoadedSession>;
   /** Reads the profile that the runtime has just finished writing. */
   readProfile?(): Promise<readonly NodeProfile[]>;
   memory?(): MemoryUse;
 }
 
-export type LoadBackend = (spec: LoadSpec) => Promise<Backend>;
+export type LoadBackend<Spec = LoadSpec> = (spec: Spec) => Promise<Backend<Spec>>;
 
 interface State {
-  readonly backend: Backend;
-  readonly session: InferenceSession;
+  readonly backend: Omit<Backend, "load">;
+  readonly session: LoadedSession;
   readonly held: Map<number, Record<string, OrtTensor>>;
   readonly resident: Map<number, Resident>;
   firstRun: number | undefined;
@@ -50,13 +50,13 @@ interface Resident {
 }
 
 type Answer<C extends CallName> = Calls[C]["result"] | Promise<Calls[C]["result"]>;
-type Methods = { readonly [C in CallName]: (args: Calls[C]["args"]) => Answer<C> };
+type Methods<Spec> = { readonly [C in CallName]: (args: Calls<Spec>[C]["args"]) => Answer<C> };
 
 /** Answers requests through `post`. The client sends one at a time. */
-export function serve(
-  load: LoadBackend,
+export function serve<Spec = LoadSpec>(
+  load: LoadBackend<Spec>,
   post: (reply: Reply, transfer: ArrayBuffer[]) => void,
-): (request: Request) => Promise<void> {
+): (request: Request<Spec>) => Promise<void> {
   const methods = methodsOver(load);
   return async ({ id, call, args }) => {
     try {
@@ -75,7 +75,7 @@ function movedBy(call: CallName, value: unknown): ArrayBuffer[] {
   return call === "advance" ? buffersOf((value as Calls["advance"]["result"]).flat()) : [];
 }
 
-function methodsOver(load: LoadBackend): Methods {
+function methodsOver<Spec>(load: LoadBackend<Spec>): Methods<Spec> {
   let state: State | undefined;
   const opened = (): State => {
     if (!state) throw new Error("the session is not open");
@@ -85,7 +85,7 @@ function methodsOver(load: LoadBackend): Methods {
     async open(spec) {
       const backend = await load(spec);
       const start = performance.now();
-      const session = await backend.InferenceSession.create(spec.model, backend.options(spec));
+      const session = await backend.load(spec);
       const loadTime = performance.now() - start;
       state = { backend, session, held: new Map(), resident: new Map(), firstRun: undefined, holds: 0 };
       return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), loadTime };
@@ -208,7 +208,7 @@ const views: ReadonlyMap<DataType, View> = new Map<DataType, View>([
 ]);
 
 /** Names that are safe as keys come from here alone: `Object.fromEntries` defines own properties, even `__proto__`. */
-function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
+export function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
   const create = Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
   if (!(data instanceof Uint8Array)) return new create(dtype, [...data], dims);
   const ViewOf = dtype === "float16" ? halfView() : views.get(dtype);
@@ -221,7 +221,7 @@ function halfView(): View {
   return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
-function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
+export function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
   const dtype = type as DataType;
   if (Array.isArray(data)) return { name, dtype, dims, data };
   const bytes = ownBytes(data as ArrayBufferView);

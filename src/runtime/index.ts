@@ -15,6 +15,8 @@ export { describeHardware, type Hardware, type ProviderState, probeProviders } f
 export { inspectTypes } from "./inspect-types.ts";
 export { compareLatency, type LatencyComparison, type LatencyOptions, type LatencyStats } from "./latency.ts";
 export { cpuSaturates, openSession } from "./open.ts";
+export { type OpenPartition, openPartition } from "./open-partition.ts";
+export { checkPartition, type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";
 export { resideIn } from "./resident.ts";
 export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, type Target } from "./rules.ts";
 export * from "./run.ts";

@@ -43,8 +43,11 @@ interface Pending {
   readonly timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-export interface RemoteOptions {
-  readonly spec: LoadSpec;
+/** What a session knows of the spec that it loads. */
+type AnySpec = Pick<LoadSpec, "ep" | "profile">;
+
+export interface RemoteOptions<Spec extends AnySpec = LoadSpec> {
+  readonly spec: Spec;
   readonly types: TypesByName;
   /** Milliseconds for one call. */
   readonly timeLimit?: number | undefined;
@@ -53,7 +56,10 @@ export interface RemoteOptions {
 }
 
 /** Loads a model at the other end of `channel`; a failure closes the channel. */
-export async function openRemote(channel: Channel, options: RemoteOptions): Promise<Session> {
+export async function openRemote<Spec extends AnySpec>(
+  channel: Channel<Spec>,
+  options: RemoteOptions<Spec>,
+): Promise<Session> {
   const session = new RemoteSession(channel, options.spec, options.timeLimit);
   try {
     await session.open(options);
@@ -65,19 +71,19 @@ export async function openRemote(channel: Channel, options: RemoteOptions): Prom
 }
 
 /** Sessions that await an answer: the answer alone may be what somebody still waits for. */
-const busy = new Set<RemoteSession>();
+const busy = new Set<Session>();
 
 const leaked = new FinalizationRegistry<string>((where) => {
   console.warn(`litheml: ${where} was not released; call release() or use "await using"`);
 });
 
-class RemoteSession implements Session {
+class RemoteSession<Spec extends AnySpec> implements Session {
   readonly ep: ExecutionProvider;
   readonly profiling: boolean;
   inputs: readonly Port[] = [];
   outputs: readonly Port[] = [];
   loadTime = 0;
-  readonly #channel: Channel;
+  readonly #channel: Channel<Spec>;
   readonly #timeLimit: number | undefined;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
@@ -85,7 +91,7 @@ class RemoteSession implements Session {
   #ended: LitheError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(channel: Channel, { ep, profile }: LoadSpec, timeLimit: number | undefined) {
+  constructor(channel: Channel<Spec>, { ep, profile }: Spec, timeLimit: number | undefined) {
     this.#channel = channel;
     this.#timeLimit = timeLimit;
     this.ep = ep;
@@ -104,7 +110,7 @@ class RemoteSession implements Session {
     );
   }
 
-  async open({ spec, types, transfer = [] }: RemoteOptions): Promise<void> {
+  async open({ spec, types, transfer = [] }: RemoteOptions<Spec>): Promise<void> {
     const { inputs, outputs, loadTime } = await this.#call("open", spec, transfer);
     this.inputs = portsFrom(inputs, types);
     this.outputs = portsFrom(outputs, types);
@@ -240,7 +246,7 @@ class RemoteSession implements Session {
 
   #call<C extends CallName>(
     call: C,
-    args: Calls[C]["args"],
+    args: Calls<Spec>[C]["args"],
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Calls[C]["result"]> {
     if (this.#ended) return Promise.reject(this.#ended);

@@ -11,7 +11,18 @@ import {
   tensorFromNumbers,
   verify,
 } from "../../src/ir/index.ts";
-import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
+import {
+  gpt,
+  lenet,
+  type ModelName,
+  mlp,
+  models,
+  paraFormer,
+  paraGpt,
+  paraResnet,
+  resnet,
+  vit,
+} from "../../src/models/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { adamw, crossEntropy, trainingStep } from "../../src/train/index.ts";
@@ -62,6 +73,31 @@ const small: Record<ModelName, Small> = {
     ids: 7,
     labelDims: [3, 5],
     axis: -1,
+  },
+  paraFormer: {
+    make: (seed) => {
+      const shape = { size: 8, patch: 4, width: 12, depth: 2, branches: 3, classes: 3 };
+      return paraFormer(random(seed), { ...shape, pooling: "class", combine: "learnedScale" });
+    },
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  paraGpt: {
+    make: (seed) => paraGpt(random(seed), { vocabulary: 7, context: 5, width: 8, branches: 2, heads: 2 }),
+    input: "ids",
+    dims: [3, 5],
+    ids: 7,
+    labelDims: [3, 5],
+    axis: -1,
+  },
+  paraResnet: {
+    make: (seed) => paraResnet(random(seed), { width: 4, size: 8, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
   },
 };
 

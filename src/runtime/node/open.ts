@@ -18,12 +18,12 @@ export async function openSession(source: Model | Uint8Array, options: SessionOp
   const model = readSource(source);
   const { spec, types, transfer } = loadSpec(model, { ...resolved, saturates: await saturates(model, resolved) });
   const { isolate, limits } = resolved;
-  const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel();
+  const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel("thread.js");
   return openRemote(channel, { spec, types, transfer, timeLimit: limits.time });
 }
 
 /** Asks the machine only where the answer matters, since the question is a session of its own. */
-async function saturates(model: Model, { ep, stock }: ResolvedOptions): Promise<boolean> {
+export async function saturates(model: Model, { ep, stock }: ResolvedOptions): Promise<boolean> {
   return ep === "cpu" && !stock && hasFullRangeWeights(model) && cpuSaturates();
 }
 

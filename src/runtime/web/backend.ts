@@ -19,9 +19,8 @@ export async function loadBackend({ ep, threads, assets }: LoadSpec): Promise<Ba
   if (assets !== undefined) env.wasm.wasmPaths = assets;
   env.wasm.numThreads = globalThis.crossOriginIsolated ? threads : 1;
   return {
-    InferenceSession,
     Tensor,
-    options: (spec) => ({ ...sessionOptions(spec), externalData: [...spec.external] }),
+    load: (spec) => InferenceSession.create(spec.model, sessionOptions(spec)),
   };
 }
 
