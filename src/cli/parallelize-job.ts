@@ -120,12 +120,12 @@ function fixedBatch(model: Model): number | undefined {
 
 function tell(event: ParallelizeEvent, { say, progress }: Console): void {
   if (event.type === "survey") {
-    const runs = event.runs.map(({ blocks, period }) => `${blocks} blocks of ${period} residual steps`);
+    const runs = event.runs.map(({ blocks, period }) => `${blocks} blocks of ${period} residual step${period === 1 ? "" : "s"}`);
     say(`found ${runs.join(", ")}`);
   }
   if (event.type === "window") progress({ stage: "measure", done: event.done, total: event.total, detail: "parts" });
   if (event.type === "depth") progress({ stage: "measure", done: event.done, total: event.total, detail: "depths" });
-  if (event.type === "plan") say(`${event.plan.windows.length} parallel parts, sequential depth ${event.depth}`);
+  if (event.type === "plan") say(`parallel parts: ${event.plan.windows.length}, sequential depth ${event.depth}`);
   if (event.type === "training") tellTraining(event.event, { say, progress });
 }
 

@@ -35,7 +35,7 @@ async function run(
   requireLabels(flags, data.hasLabels);
   if (flags.dryRun) {
     const { parts, depth } = plan;
-    console.say(`${parts} parts would become parallel, depth ${depth.before} → ${depth.after}; nothing was changed`);
+    console.say(`parallel parts: ${parts}, sequential depth ${depth.before} → ${depth.after}; nothing was changed`);
     return { result: { dryRun: true, ...plan, out, data: data.source } };
   }
   const { out: _, ...config } = flags;
