@@ -120,7 +120,9 @@ function fixedBatch(model: Model): number | undefined {
 
 function tell(event: ParallelizeEvent, { say, progress }: Console): void {
   if (event.type === "survey") {
-    const runs = event.runs.map(({ blocks, period }) => `${blocks} blocks of ${period} residual step${period === 1 ? "" : "s"}`);
+    const runs = event.runs.map(
+      ({ blocks, period }) => `${blocks} blocks of ${period} residual step${period === 1 ? "" : "s"}`,
+    );
     say(`found ${runs.join(", ")}`);
   }
   if (event.type === "window") progress({ stage: "measure", done: event.done, total: event.total, detail: "parts" });

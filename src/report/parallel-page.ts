@@ -56,25 +56,18 @@ function chart(report: ParallelReport): Markup {
   const { accuracy } = comparison;
   const shows = hasAccuracy(report);
   const before = curve.map((point) => [point.depth, shows ? point.accuracy! : point.divergence] as const);
-  const ends: Series["points"] =
-    shows && accuracy
-      ? [
-          [depth.after, accuracy.b],
-          [depth.before, accuracy.a],
-        ]
-      : [];
-  const series: Series[] = [
-    { name: "the best plan of every depth, before training", kind: "points", points: before },
-    { name: "", kind: "soft", points: [] },
-    { name: "original and result", kind: "points", points: ends },
-  ];
+  const series: Series[] = [{ name: "the best plan of every depth, before training", kind: "points", points: before }];
+  if (shows && accuracy) {
+    series.push({ name: "original", kind: "points", points: [[depth.before, accuracy.a]] });
+    series.push({ name: "result", kind: "points", points: [[depth.after, accuracy.b]] });
+  }
   const drawn = lineChart(series, {
     label: "Quality over sequential depth",
     x: "sequential depth in blocks",
     y: shows ? "accuracy" : "divergence",
   });
   if (!drawn) return html`<p class="soft">No samples were given to measure depths on.</p>`;
-  return html`<p class="key">${curve.length > 0 && html`<span><i class="round" style="background:var(--accent)"></i>best plan of every depth before training, on ${report.data.selection} samples that choose</span>`}${ends.length > 0 && html`<span><i class="round" style="background:var(--good)"></i>original and result, on ${comparison.agreement.n} other samples</span>`}</p>
+  return html`<p class="key">${curve.length > 0 && html`<span><i class="round" style="background:var(--accent)"></i>best plan of every depth before training, on ${report.data.selection} samples that choose</span>`}${accuracy && html`<span><i class="round" style="background:var(--good)"></i>result, on ${accuracy.n} other samples</span>`}</p>
     <div class="scroll">${drawn}</div>`;
 }
 

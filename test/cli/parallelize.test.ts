@@ -96,7 +96,7 @@ describe("lithe parallelize", () => {
   ])("%j ends with code %i and writes nothing", async (args, expected, message) => {
     const before = await readdir(folder);
     const { code, json } = await litheJson(["parallelize", ...args], { cwd: folder });
-    const told = code === 0 ? json : (json.error as { message: string });
+    const told = code === 0 ? json : (json as unknown as { error: object }).error;
     expect([code, JSON.stringify(told)]).toEqual([expected, expect.stringMatching(message)]);
     expect(await readdir(folder)).toEqual(before);
   });
