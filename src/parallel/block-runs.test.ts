@@ -2,11 +2,15 @@ import { describe, expect, it } from "vitest";
 import { residualNetwork } from "../../test/residual-networks.ts";
 import { describeShared, sharedPath } from "../../test/shared.ts";
 import { random } from "../data/index.ts";
-import { graphBuilder, type Model, model, scalar, tensorFromNumbers } from "../ir/index.ts";
+import { graphBuilder, type Model, model, scalar, tensorFromNumbers, verify } from "../ir/index.ts";
 import { lenet, resnet } from "../models/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { builderInference } from "../ops/index.ts";
+import { upgradeOpset } from "../passes/index.ts";
+import { openSession } from "../runtime/index.ts";
 import { requireRuns, surveyBlocks } from "./block-runs.ts";
+import { depthOf, windowsOf } from "./plan.ts";
+import { parallelizeBlocks } from "./regroup.ts";
 
 /** Blocks, steps per block and nodes of the tails of every run. */
 function shapeOf(network: Model): [number, number, number[]][] {
@@ -101,6 +105,21 @@ describeShared("runs of real models", () => {
   ])("%s", async (name, lengths, period, tail) => {
     const found = shapeOf(await loadModel(sharedPath(`models/${name}.onnx`)));
     expect(found).toEqual(lengths.map((length) => [length, period, new Array(period).fill(tail)]));
+  });
+
+  it.each([
+    ["cifar10-resnet56", 2, 25, 13],
+    ["bert-toy", 5, 5, 1],
+  ])("%s runs in parallel form", async (name, branches, before, after) => {
+    const { model: original } = await upgradeOpset().run(await loadModel(sharedPath(`models/${name}.onnx`)));
+    const { runs } = surveyBlocks(original);
+    const windows = windowsOf(runs, { branches }).filter(({ first }) => first % branches === 0);
+    const changed = parallelizeBlocks(original, { branches, windows });
+    expect(verify(changed)).toEqual([]);
+    expect([[], windows].map((some) => depthOf(runs, { branches, windows: some }))).toEqual([before, after]);
+    expect(changed.graph.initializers.size < original.graph.initializers.size).toBe(name === "bert-toy");
+    await using session = await openSession(changed, { threads: 1 });
+    expect(session.outputs.map((port) => port.name)).toEqual(original.graph.outputs.map((value) => value.name));
   });
 
   it.each(["squeezenet1.1", "silero-vad", "super-resolution"])("%s has none", async (name) => {

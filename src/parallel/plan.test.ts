@@ -30,6 +30,8 @@ describe("the full plan", () => {
     expect(() => fullPlan(survey, { branches: 1 })).toThrow(/no parallel network/);
     expect(() => fullPlan(survey, { branches: 2.5 })).toThrow(/no count/);
     expect(fullPlan(survey, { branches: 1, arrangement: "merged" }).windows).toHaveLength(7);
+    const single = surveyBlocks(residualNetwork({ blocks: 4, period: 1 }));
+    expect(() => fullPlan(single, { branches: 1, arrangement: "merged" })).toThrow(/nothing to put side by side/);
   });
 });
 

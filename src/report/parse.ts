@@ -55,13 +55,11 @@ const model = z.object({
 });
 const sizes = z.array(z.object({ name: text, opType: text, dtype: text, bytes: number }));
 
+/** What every report begins with. */
+const head = { schema: z.literal(1), title: text, command: text, created: text, seed: number, environment };
+
 const schema = z.object({
-  schema: z.literal(1),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment,
+  ...head,
   model,
   data: z.object({
     source: text,
@@ -101,13 +99,8 @@ const schema = z.object({
 });
 
 const training = z.object({
-  schema: z.literal(1),
+  ...head,
   kind: z.literal("training"),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment,
   model,
   data: z.object({ source: text, training: number, validation: number }),
   settings: z.array(z.object({ name: text, value: text })),
@@ -132,13 +125,8 @@ const training = z.object({
 });
 
 const parallel = z.object({
-  schema: z.literal(1),
+  ...head,
   kind: z.literal("parallel"),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment,
   original: model,
   result: model,
   data: z.object({ source: text, selection: number, training: number, verification: number }),
