@@ -14,6 +14,7 @@ import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
 import { paraFormerTables } from "./para-former.ts";
+import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
@@ -45,4 +46,5 @@ export const experiments: readonly Experiment<any>[] = [
   progressive,
   branchLatency,
   fusedBranches,
+  parallelizeExperiment,
 ];

@@ -22,6 +22,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Fewer bits: static, dynamic, weight-only or float16",
     load: async () => (await import("./quantize.ts")).command,
   },
+  parallelize: {
+    summary: "A serial network made parallel: blocks side by side, accuracy won back by distillation",
+    load: async () => (await import("./parallelize.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,

@@ -52,19 +52,17 @@ export function distill(student: Model, options: DistillOptions): Run<TrainEvent
   );
 }
 
-export type DistillationGap = JointOptions &
-  Pick<EvaluateOptions, "data" | "batch" | "drive" | "session" | "open" | "signal">;
+export type DistillationGap = JointOptions & Omit<EvaluateOptions, "terms" | "output">;
 
-/** How far a student is from a teacher: every distillation loss, by name, as a mean over the data. No labels are read. */
+/**
+ * How far a student is from a teacher: every distillation loss by its name, and the metrics, as means over the data.
+ * Labels are read only by a `loss` and its metrics.
+ */
 export async function distillationGap(student: Model, options: DistillationGap): Promise<Record<string, number>> {
   const { teacher: _, losses: __, teacherOutput: ___, ...rest } = options;
-  const joint = jointModel(student, options);
-  const { loss: ____, ...terms } = await evaluateModel(joint.model, {
-    ...rest,
-    output: joint.output,
-    terms: joint.terms,
-  });
-  return terms;
+  const { model, output, terms } = jointModel(student, options);
+  const { loss: ____, ...gaps } = await evaluateModel(model, { ...rest, output, terms });
+  return gaps;
 }
 
 function trainableIn(

@@ -23,9 +23,9 @@ export interface JointOptions {
   /** A model of the student's inputs that is not trained. */
   readonly teacher: Model;
   readonly losses: readonly DistillationLoss[];
-  /** The student's output that predictions are; the first when absent. */
+  /** The student's value that predictions are, an output or not (the logits before a Softmax); the first output when absent. */
   readonly output?: string;
-  /** The teacher's. */
+  /** The same of the teacher. */
   readonly teacherOutput?: string;
 }
 
@@ -52,17 +52,17 @@ export function jointModel(student: Model, options: JointOptions): JointModel {
   const scope = namesOf(own);
   const inputs = sharedInputs(own.graph, teacher.graph);
   const other = renamedGraph(teacher.graph, "teacher/", scope, inputs);
-  const prediction: Pair = {
-    student: outputName(own.graph, options.output, "student"),
-    teacher: outputName(teacher.graph, options.teacherOutput, "teacher"),
-  };
   const find = valueFinder(own.graph, teacher.graph, other);
+  const prediction: Pair = {
+    student: options.output ?? firstOutput(own.graph, "the student"),
+    teacher: options.teacherOutput ?? firstOutput(teacher.graph, "the teacher"),
+  };
   const comparisons = options.losses.map((loss) =>
     (loss.pairs ?? [prediction]).map((pair) => compared(loss, find(pair), scope)),
   );
   const all = comparisons.flat();
   return {
-    model: exposed(joined(own, teacher, other.graph), all),
+    model: exposed(joined(own, teacher, other.graph), find(prediction).student, all),
     terms: options.losses.map((loss, i) => termOf(loss, options.losses.slice(0, i), comparisons[i]!)),
     output: prediction.student,
     projections: all.flatMap(({ projection: layer }) => (layer ? [layer.parameter.name] : [])),
@@ -155,14 +155,10 @@ function mergedFunctions(a: readonly ModelFunction[], b: readonly ModelFunction[
   return [...a, ...b.filter((item) => !known.has(keyOf(item)))];
 }
 
-function outputName({ outputs }: Graph, name: string | undefined, who: string): string {
-  const found = name === undefined ? outputs[0] : outputs.find((value) => value.name === name);
-  if (found) return found.name;
-  throw new UsageError("the model has no such output", {
-    expected: outputs.map((value) => JSON.stringify(value.name)).join(", "),
-    got: JSON.stringify(name),
-    where: who,
-  });
+function firstOutput({ outputs }: Graph, where: string): string {
+  const [first] = outputs;
+  if (first) return first.name;
+  throw new UsageError("a model without outputs has no prediction", { where });
 }
 
 interface Comparison {
@@ -191,14 +187,14 @@ function compared(loss: DistillationLoss, { teacher, student }: Compared, scope:
   return { teacher, student, projection: loss.projects ? projection(student, teacher, scope) : undefined };
 }
 
-/** The model with everything that is compared among its outputs. */
-function exposed(model: Model, all: readonly Comparison[]): Model {
+/** The model with the prediction and everything that is compared among its outputs. */
+function exposed(model: Model, prediction: Value, all: readonly Comparison[]): Model {
   const { graph } = model;
   const layers = all.flatMap(({ projection: layer }) => layer ?? []);
   const seen = [...all.flatMap(({ teacher, student }) => [teacher, student]), ...layers.map(({ output }) => output)];
   return withGraph(model, {
     ...graph,
-    outputs: [...new Set([...graph.outputs, ...seen])],
+    outputs: [...new Set([...graph.outputs, prediction, ...seen])],
     nodes: [...graph.nodes, ...layers.map(({ node }) => node)],
     initializers: new Map([
       ...graph.initializers,

@@ -1,9 +1,11 @@
-/** @file Parallel networks: branches side by side, made, trained, cut, and placed on devices. */
+/** @file Parallel networks: branches side by side, made, trained, cut, and placed on devices; serial networks made parallel. */
 export * from "./arrangements/index.ts";
 export { type Block, type BlockRun, type BlockSurvey, requireRuns, surveyBlocks } from "./block-runs.ts";
 export { branchesFromSerial } from "./branches-from-serial.ts";
+export { type Answers, answersOf, type Judgement, type JudgeOptions, judge } from "./judge.ts";
 export { keepBranches } from "./keep-branches.ts";
 export { type MaskedModel, maskBranches } from "./mask-branches.ts";
+export * from "./parallelize.ts";
 export { partitionBranches } from "./partition/partition-branches.ts";
 export { type StepParts, stepParts } from "./partition/step-parts.ts";
 export * from "./plan.ts";

@@ -92,6 +92,7 @@ export function fullPlan(survey: BlockSurvey, shape: PlanShape): ParallelPlan {
   checkShape(shape);
   const runs = requireRuns(survey);
   const length = windowLength(shape);
+  checkGain(runs, shape);
   for (const { blocks } of runs) {
     if (blocks.length % length === 0) continue;
     throw new UsageError("the blocks cannot be divided among the branches", {
@@ -104,6 +105,16 @@ export function fullPlan(survey: BlockSurvey, shape: PlanShape): ParallelPlan {
     Array.from({ length: blocks.length / length }, (_, i) => ({ run, first: i * length })),
   );
   return { ...shape, windows };
+}
+
+/** Blocks of one step cannot be merged by themselves. */
+function checkGain(runs: readonly BlockRun[], shape: PlanShape): void {
+  if (runs.every((run) => savedBy(run, shape) > 0)) return;
+  throw new UsageError("these blocks have nothing to put side by side", {
+    expected: "2 branches or more",
+    got: `${shape.branches}`,
+    where: "blocks of one residual step",
+  });
 }
 
 function describeShape({ branches, group = 1 }: PlanShape): string {
@@ -179,9 +190,10 @@ export function windowsForDepth(runs: readonly BlockRun[], shape: PlanShape, dep
   checkShape(shape);
   const serial = runs.reduce((sum, { blocks }) => sum + blocks.length, 0);
   const periods = new Set(runs.map(({ period }) => period));
+  checkGain(runs, shape);
   const saved = savedBy(runs[0]!, shape);
   const possible = Array.from({ length: mostWindows(runs, shape) }, (_, i) => serial - (i + 1) * saved);
-  const count = possible.indexOf(depth) + 1;
+  const count = possible.findIndex((other) => Math.abs(other - depth) < 1e-6) + 1;
   if (count > 0 && periods.size === 1) return count;
   throw new UsageError("this depth cannot be reached", {
     expected:

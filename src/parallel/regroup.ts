@@ -1,6 +1,6 @@
 /** @file Regrouping: steps in sequence become branches over one input. Only additions are new; no weight changes. */
 import { UsageError } from "../errors.ts";
-import { type Draft, editModel, type Model, makeNode, type Node, type Value } from "../ir/index.ts";
+import { type Draft, editModel, type Model, makeNode, type Node, usesOf, type Value } from "../ir/index.ts";
 import type { Branch, Stage } from "./arrangements/index.ts";
 import { type BlockRun, requireRuns, surveyBlocks } from "./block-runs.ts";
 import { checkShape, type ParallelPlan, stagesOf, type Window, windowLength } from "./plan.ts";
@@ -10,7 +10,7 @@ import { checkShape, type ParallelPlan, stagesOf, type Window, windowLength } fr
  * the values between windows, which keep their names. The answers change; `distill` brings them back.
  *
  * Where an activation or a norm follows the addition (x ← tail(x + f(x))), the tail of the last block follows the sum of
- * all; inside a branch tails stay where they are.
+ * all; inside a branch tails stay where they are; the others go, with their weights.
  *
  * @throws UnsupportedError when there is no run of blocks, UsageError for windows that are not there or overlap.
  */
@@ -18,8 +18,19 @@ export function parallelizeBlocks(model: Model, plan: ParallelPlan): Model {
   checkShape(plan);
   const runs = requireRuns(surveyBlocks(model));
   checkWindows(runs, plan);
-  return editModel(model, (draft) => {
+  const changed = editModel(model, (draft) => {
     for (const window of plan.windows) regroup(draft, stagesOf(runs[window.run]!, window, plan));
+  });
+  return withoutOrphans(model, changed);
+}
+
+/** Without the weights that only tails read which are gone. */
+function withoutOrphans(before: Model, after: Model): Model {
+  const isRead = ({ graph }: Model, value: Value) => usesOf(graph, value).length > 0;
+  return editModel(after, (draft) => {
+    for (const value of draft.graph.initializers.keys()) {
+      if (isRead(before, value) && !isRead(after, value)) draft.removeInitializer(value);
+    }
   });
 }
 
@@ -95,11 +106,8 @@ function emitBranch(draft: Draft, branch: Branch, input: Value, nodes: Node[], a
     nodes.push(...(isNext ? end : [...end.slice(0, -1), giving(end.at(-1)!, step.output, state)]));
   }
   const last = branch.at(-1)!;
-  if (branch.slice(0, -1).every(({ tail }) => tail.length === 0))
-    return sumOf(
-      branch.flatMap(({ terms }) => terms),
-      add,
-    );
+  const terms = branch.flatMap((step) => step.terms);
+  if (branch.slice(0, -1).every(({ tail }) => tail.length === 0)) return sumOf(terms, add);
   const result = draft.value(`${last.sum.name}/change`, last.sum.type);
   const end = sumOf([state, ...last.terms], add);
   nodes.push(makeNode("Sub", [end, input], [result], { name: result.name }));

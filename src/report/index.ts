@@ -3,6 +3,8 @@ export type * from "./facts.ts";
 export * from "./format.ts";
 export { lossOf } from "./loss.ts";
 export { reportPage } from "./page.ts";
+export type * from "./parallel-facts.ts";
+export { parallelPage } from "./parallel-page.ts";
 export { pageOfReport, parseReport, parseTrainingReport } from "./parse.ts";
 export { type KeptPart, openRunFolder, type RunFolder } from "./run-folder.ts";
 export { trainingCurve } from "./training-events.ts";

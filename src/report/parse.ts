@@ -3,6 +3,8 @@ import { z } from "zod";
 import { FormatError } from "../errors.ts";
 import type { JobReport } from "./facts.ts";
 import { reportPage } from "./page.ts";
+import type { ParallelReport } from "./parallel-facts.ts";
+import { parallelPage } from "./parallel-page.ts";
 import type { TrainingReport } from "./training-facts.ts";
 import { trainingPage } from "./training-page.ts";
 
@@ -53,10 +55,12 @@ const model = z.object({
 });
 const sizes = z.array(z.object({ name: text, opType: text, dtype: text, bytes: number }));
 
-const header = { schema: z.literal(1), title: text, command: text, created: text, seed: number, environment, model };
+/** What every report begins with. */
+const head = { schema: z.literal(1), title: text, command: text, created: text, seed: number, environment };
 
 const schema = z.object({
-  ...header,
+  ...head,
+  model,
   data: z.object({
     source: text,
     calibration: number,
@@ -95,8 +99,9 @@ const schema = z.object({
 });
 
 const training = z.object({
-  ...header,
+  ...head,
   kind: z.literal("training"),
+  model,
   data: z.object({ source: text, training: number, validation: number }),
   settings: z.array(z.object({ name: text, value: text })),
   trained: number,
@@ -120,6 +125,23 @@ const training = z.object({
   notes: z.array(text),
 });
 
+const parallel = z.object({
+  ...head,
+  kind: z.literal("parallel"),
+  original: model,
+  result: model,
+  data: z.object({ source: text, selection: number, training: number, verification: number }),
+  shape: z.object({ branches: number, group: number, arrangement: text }),
+  runs: z.array(z.object({ blocks: number, period: number })),
+  depth: z.object({ before: number, after: number }),
+  windows: z.array(z.object({ place: text, divergence: number.optional(), isParallel: z.boolean() })),
+  curve: z.array(z.object({ depth: number, divergence: number, accuracy: number.optional() })),
+  comparison: z.object(comparison),
+  spread: timing.extend({ workers: number }).optional(),
+  training: z.object({ epochs: number, samples: number, seconds: number, loss: number }).optional(),
+  broken: z.array(text),
+});
+
 /** The report of an acceleration in `json`; a `FormatError` says what is missing or wrong. */
 export function parseReport(json: string, where: string): JobReport {
   return fitting(schema, jsonOf(json, where), where) as JobReport;
@@ -133,10 +155,10 @@ export function parseTrainingReport(json: string, where: string): TrainingReport
 /** The page of a report in `json`, whatever kind of run it tells of. */
 export function pageOfReport(json: string, where: string): string {
   const value = jsonOf(json, where);
-  const isTraining = typeof value === "object" && value !== null && "kind" in value && value.kind === "training";
-  return isTraining
-    ? trainingPage(fitting(training, value, where) as TrainingReport)
-    : reportPage(fitting(schema, value, where) as JobReport);
+  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
+  if (kind === "training") return trainingPage(fitting(training, value, where) as TrainingReport);
+  if (kind === "parallel") return parallelPage(fitting(parallel, value, where) as ParallelReport);
+  return reportPage(fitting(schema, value, where) as JobReport);
 }
 
 function jsonOf(json: string, where: string): unknown {
