@@ -5,5 +5,6 @@ export * from "./embedding.ts";
 export * from "./initialisers.ts";
 export * from "./linear.ts";
 export * from "./network.ts";
+export * from "./noise.ts";
 export * from "./norms.ts";
 export * from "./residual.ts";
