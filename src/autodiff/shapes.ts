@@ -83,7 +83,7 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     shape,
     shapeFrom,
     expandLike: (x, like) => (sameDims(dimsOf(x), dimsOf(like)) ? x : op("Expand", [x, shape(like)])),
-    zerosLike: (x) => zeros(x, dimsOf(x), x),
+    zerosLike: (x) => (isStatic(dimsOf(x)) ? zeros(x, dimsOf(x), x) : filled(emit, shape(x), dtypeOf(x), 0)),
     zeros,
     sumTo(x, like) {
       const axes = addedAxes(dimsOf(x), dimsOf(like));

@@ -7,6 +7,7 @@ export * from "./embedding.ts";
 export * from "./initialisers.ts";
 export * from "./linear.ts";
 export * from "./network.ts";
+export * from "./noise.ts";
 export * from "./norms.ts";
 export * from "./patches.ts";
 export * from "./recurrent.ts";
