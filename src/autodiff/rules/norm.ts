@@ -198,9 +198,9 @@ interface Statistics {
 /** With a momentum of 0 the next running statistics are those of the batch. */
 function batchStatistics(g: GradientBuilder, node: Node, x: Value, over: readonly number[]): Statistics {
   const epsilon = floatOf(node, "epsilon", 1e-5);
-  const [, running, runningSquare] = node.outputs;
-  if (floatOf(node, "momentum", 0.9) === 0 && running && runningSquare) {
-    return { mean: g.cast(running, g.dtype(x)), variance: g.cast(runningSquare, g.dtype(x)), epsilon };
+  const [, nextMean, nextVariance] = node.outputs;
+  if (floatOf(node, "momentum", 0.9) === 0 && nextMean && nextVariance) {
+    return { mean: g.cast(nextMean, g.dtype(x)), variance: g.cast(nextVariance, g.dtype(x)), epsilon };
   }
   const mean = g.reduceMean(x, over);
   const moved = g.sub(x, perChannel(g, mean, g.rank(x)));
