@@ -6,11 +6,13 @@ import { gpt, paraFormer, paraGpt, paraResnet, vit } from "../../src/models/inde
 import {
   branches,
   type CombinationName,
+  chain,
   combinations,
   type Layers,
   linear,
   network,
   normal,
+  parallelChains,
   residual,
 } from "../../src/nn/index.ts";
 import {
@@ -39,6 +41,15 @@ const networks: readonly (readonly [string, () => Model])[] = [
   ),
   ["paraGpt", () => paraGpt(random(3), { vocabulary: 11, context: 5, width: 8, heads: 2, branches: 3 })],
   ["paraResnet", () => paraResnet(random(3), { width: 4, channels: 1, size: 8, branches: 3 })],
+  [
+    "stages",
+    () =>
+      network(random(3), (n) => {
+        const block = (scope: Layers, y: Value) => residual(scope, y, (inner) => linear(scope, inner, 6));
+        const stage = (scope: Layers, y: Value) => parallelChains(scope, y, block, { depth: 2, branches: 3 });
+        n.output(chain(n, n.input("x", "float32", ["batch", 6]), stage, 2), "y");
+      }),
+  ],
   ...(Object.keys(branchNetworks) as BranchNetwork[]).map(
     (name) => [name, () => branchNetworks[name]({ branches: 3 })] as const,
   ),
