@@ -4,7 +4,7 @@ import { equalModels, isSparse, type Model, numbersOf, tensorFromNumbers, verify
 import { lenet, mlp } from "../models/index.ts";
 import { batchNorm, dropout, type Layers, linear, network } from "../nn/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
-import { adamw, evaluateModel } from "../train/index.ts";
+import { adamw, evaluateModel, type LossTerm } from "../train/index.ts";
 import { type DistillOptions, distill, distillationGap } from "./distill.ts";
 import { jointModel } from "./joint-model.ts";
 import { features, softTargets } from "./losses/index.ts";
@@ -98,13 +98,14 @@ describe("distillation", () => {
     const kept = initializers(teacher);
     const losses = [softTargets({ temperature: 2 }), features({ pairs: hidden, weight: 0.5 })];
     const before = await distillationGap(student, { ...settings, teacher, losses: [softTargets()] });
-    const run = distill(student, { ...settings, epochs: 12, teacher, losses });
+    const size: LossTerm = { name: "size", weight: 0, build: (g, { output }) => g.sumOfSquares(output("logits")) };
+    const run = distill(student, { ...settings, epochs: 12, teacher, losses, terms: [size] });
     const told: string[] = [];
     for await (const event of run) if (event.type === "step") told.push(Object.keys(event.terms ?? {}).join());
     const { model } = await run.result;
     const after = await distillationGap(model, { ...settings, teacher, losses: [softTargets()] });
     expect(after.softTargets).toBeLessThan(0.3 * before.softTargets!);
-    expect(new Set(told)).toEqual(new Set(["softTargets,features"]));
+    expect(new Set(told)).toEqual(new Set(["softTargets,features,size"]));
     expect([...model.graph.initializers.keys()]).toEqual([...student.graph.initializers.keys()]);
     expect([model.graph.inputs, model.graph.outputs]).toEqual([student.graph.inputs, student.graph.outputs]);
     expect(initializers(teacher)).toEqual(kept);

@@ -18,7 +18,8 @@ import {
 } from "../train/index.ts";
 import { type JointModel, type JointOptions, jointModel } from "./joint-model.ts";
 
-export interface DistillOptions extends Omit<FitOptions, "terms" | "output" | "inference">, JointOptions {
+/** As for `fit`; `terms` are further ones, over outputs of the student. */
+export interface DistillOptions extends Omit<FitOptions, "output" | "inference">, JointOptions {
   /** α, the factor of the loss over labels; 1 when absent. Without a `loss` the data needs no labels. */
   readonly labelWeight?: number;
 }
@@ -39,7 +40,7 @@ export function distill(student: Model, options: DistillOptions): Run<TrainEvent
         ...rest,
         ...(loss && { loss: scaled(loss, labelWeight) }),
         output: joint.output,
-        terms: joint.terms,
+        terms: [...joint.terms, ...(options.terms ?? [])],
         trainable: trainableIn(student, joint, options),
         inference: ({ name }) => joint.teacherNodes.has(name),
         signal: scope.signal,
