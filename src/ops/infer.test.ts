@@ -117,6 +117,17 @@ describe("slices, pads, joins", () => {
     expect(dimsAfter("Slice", [dims, [[...start]], [[...stop]], [[0]], [[...step]]])).toBe(expected);
   });
 
+  it("cuts no more axes than there are, however many bounds are declared", () => {
+    const declared: Build = (g) => {
+      const [x, starts, ends] = [
+        g.input("x", "float32", [4]),
+        ...["s", "e"].map((n) => g.input(n, "int64", [2 ** 31])),
+      ];
+      return g.op("Slice", [x, starts, ends]);
+    };
+    expect(problemOf(declared)).toMatch(/more axes than there are/);
+  });
+
   it("reads the attributes of the first opset", () => {
     expect(dimsAfter("Slice", [[4, 6]], { starts: [1, 0], ends: [3, 2], axes: [0, 1] }, 7)).toBe("[2, 2]");
     expect(dimsAfter("Pad", [[4, 6]], { pads: [1, 0, 0, 2] }, 7)).toBe("[5, 8]");

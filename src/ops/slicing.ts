@@ -157,6 +157,9 @@ function ranges(facts: NodeFacts, rank: number): readonly Range[] | undefined {
   const ends = legacy ? intsOf(facts.node, "ends") : facts.symbols(2);
   const count = starts?.length ?? ends?.length ?? lengthOf(facts, 1) ?? lengthOf(facts, 2);
   if (count === undefined) return undefined;
+  if (count > rank) {
+    throw new ShapeError("a slice cuts more axes than there are", { expected: `at most ${rank}`, got: `${count}` });
+  }
   const givenAxes = legacy
     ? intsOf(facts.node, "axes")
     : hasInput(facts, 3)

@@ -61,7 +61,7 @@ describeShared("hostile shapes", () => {
       const property = fc.property(fc.array(replacement, { minLength: 1, maxLength: 6 }), (replacements) =>
         survives(changed(model, replacements)),
       );
-      fc.assert(property, { numRuns: 12 });
+      fc.assert(property, { numRuns: 12, seed: 1 });
     }
     expect(models.length).toBeGreaterThan(1000);
   });
