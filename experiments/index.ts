@@ -7,6 +7,7 @@ import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -31,4 +32,5 @@ export const experiments: readonly Experiment<any>[] = [
   deepOrWide,
   progressive,
   branchLatency,
+  fusedBranches,
 ];

@@ -9,9 +9,11 @@ import {
   sameDim,
   sizeOf,
   tensorFromNumbers,
+  tensorType,
   UNKNOWN_DIM,
   type Value,
 } from "../ir/index.ts";
+import { namedProduct } from "../ops/index.ts";
 import type { Emitter } from "./emit.ts";
 import type { Forms } from "./forms.ts";
 import { dimsOf, dtypeOf, isStatic } from "./typed.ts";
@@ -120,7 +122,10 @@ function productWithOnes(emit: Emitter, x: Value, kept = 0): Value {
   const dims = dimsOf(x);
   const before = dims.slice(0, kept).map(Number);
   const length = Number(dims.at(-1));
-  const flat = dims.length === kept + 2 ? x : op("Reshape", [x, intsIn(emit, [...before, -1, length])]);
+  const known = namedProduct(dims.slice(kept, -1));
+  const types = known === UNKNOWN_DIM ? {} : { types: [tensorType(dtypeOf(x), [...before, known, length])] };
+  const shaped = (): Value => op("Reshape", [x, intsIn(emit, [...before, -1, length])], {}, types);
+  const flat = dims.length === kept + 2 ? x : shaped();
   const rows = dimsOf(flat)[kept]!;
   const count = (): Value => op("Shape", [flat], { start: kept, end: kept + 1 });
   const shape =
@@ -141,7 +146,8 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
     const open = list.filter((dim) => typeof dim !== "number").length;
     const attributes = list.includes(0) ? { allowzero: true } : {};
     if (open > 1 || (open > 0 && list.includes(0))) return op("Reshape", [source(x), shapeFrom(list, x)], attributes);
-    return op("Reshape", [source(x), intsIn(emit, list.map(lengthOrRest))], attributes);
+    const types = list.includes(UNKNOWN_DIM) || list.includes(-1) ? {} : { types: [tensorType(dtypeOf(x), list)] };
+    return op("Reshape", [source(x), intsIn(emit, list.map(lengthOrRest))], attributes, types);
   }
 
   /** A reshape of a reshape is one reshape. */

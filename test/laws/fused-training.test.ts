@@ -23,7 +23,11 @@ const STEPS = 2;
 /** The model after some steps, and what the steps said. */
 function trained(model: Model, optimizer: Optimizer): { model: Model; said: Map<string, Tensor> } {
   const isText = model.graph.inputs[0]!.name === "ids";
-  const step: TrainingStep = trainingStep(model, { loss: crossEntropy({ axis: isText ? -1 : 1 }), optimizer, clip: 0.7 });
+  const step: TrainingStep = trainingStep(model, {
+    loss: crossEntropy({ axis: isText ? -1 : 1 }),
+    optimizer,
+    clip: 0.7,
+  });
   const labels = isText
     ? tensorFromNumbers("int64", [BATCH, 5], [1, 5, 3, 2, 0, 4, 4, 10, 9, 8])
     : tensorFromNumbers("int64", [BATCH], [2, 0]);
@@ -35,7 +39,7 @@ function trained(model: Model, optimizer: Optimizer): { model: Model; said: Map<
       new Map([
         ...feedsOf(model, BATCH),
         ...state,
-        [step.labels, labels],
+        [step.labels!, labels],
         [step.learningRate, tensorFromNumbers("float32", [], [RATE])],
         [step.step, tensorFromNumbers("int64", [], [i])],
       ]),

@@ -257,6 +257,27 @@ export const graphs = {
       const branches = { then_branch: branch("Add"), else_branch: branch("Mul") };
       g.output(g.op("Identity", [g.op("If", [condition], branches)]), "y");
     }),
+  "branches with a sum": () =>
+    build((g) => {
+      const x = input(g, "n", 4);
+      const branch = (seed: number) => {
+        const [w, v] = [g.constant("w", floats([4, 6], seed)), g.constant("v", floats([6, 4], seed + 1))];
+        const hidden = g.op("Relu", [g.op("Add", [g.op("MatMul", [x, w]), g.constant("b", floats([6], seed + 2))])]);
+        return g.op("MatMul", [hidden, v]);
+      };
+      g.output(g.op("Add", [g.op("Add", [x, branch(1)]), branch(4)]), "y");
+    }),
+  "convolutional branches with an operator in the middle that has no rule": () =>
+    build((g) => {
+      const x = input(g, 2, 2, 5, 5);
+      const axis = g.constant("axis", tensor("int64", [], [3]));
+      const branch = (seed: number) => {
+        const first = g.op("Conv", [x, g.constant("w", floats([3, 2, 3, 3], seed))], { pads: [1, 1, 1, 1] });
+        const running = g.op("CumSum", [g.op("Tanh", [first]), axis]);
+        return g.op("Conv", [running, g.constant("v", floats([2, 3, 1, 1], seed + 1))]);
+      };
+      g.output(g.op("Sum", [branch(1), branch(3), branch(5)]), "y");
+    }),
   "float16 inside": () =>
     build((g) => {
       const x = input(g, 2, 3);

@@ -60,7 +60,7 @@ function sizeOf({ nodes }: BranchGroup): number {
 function groupAt(graph: Graph, root: Node, classes: Classes, typeOf: TypeOf): BranchGroup | undefined {
   if (!isSum(root) || isWithinSum(graph, root)) return undefined;
   const tree = treeAt(graph, root);
-  for (const outputs of candidates(tree.terms, classes)) {
+  for (const outputs of candidates(graph, tree.terms, classes)) {
     const found = isomorphism(graph, outputs, typeOf);
     const combine = found && hasWeights(graph, found) ? combination(graph, tree, outputs) : undefined;
     if (found && combine && isClosed(graph, found, outputs, combine)) return { ...found, outputs, combine };
@@ -91,16 +91,16 @@ function innerSum(graph: Graph, root: Node, value: Value): Node | undefined {
 interface Tree {
   readonly root: Node;
   readonly nodes: ReadonlySet<Node>;
-  readonly terms: readonly Value[];
+  readonly terms: ReadonlySet<Value>;
 }
 
 function treeAt(graph: Graph, root: Node): Tree {
   const nodes = new Set<Node>([root]);
-  const terms: Value[] = [];
+  const terms = new Set<Value>();
   for (const node of nodes) {
     for (const value of node.inputs) {
       if (!value) continue;
-      terms.push(value);
+      terms.add(value);
       const inner = innerSum(graph, root, value);
       if (inner) nodes.add(inner);
     }
@@ -109,10 +109,10 @@ function treeAt(graph: Graph, root: Node): Tree {
 }
 
 /** Sets of terms of one class, in the order in which they are computed. */
-function candidates(terms: readonly Value[], { classOf, depthOf }: Classes): Value[][] {
+function candidates(graph: Graph, terms: ReadonlySet<Value>, { classOf, depthOf }: Classes): Value[][] {
   const sets = new Map<number, Value[]>();
-  for (const value of terms) {
-    if (depthOf(value) === 0) continue;
+  const computed = graph.nodes.flatMap(({ outputs }) => outputs.filter((value) => value && terms.has(value)));
+  for (const value of computed as Value[]) {
     const set = sets.get(classOf(value));
     if (set) set.push(value);
     else sets.set(classOf(value), [value]);

@@ -7,10 +7,11 @@ import {
   int64s,
   scalar,
   type Tensor,
+  tensorType,
   type Value,
   type ValueType,
 } from "../../ir/index.ts";
-import { type Operand, stacked } from "./operand.ts";
+import { type Operand, type Stacked, stacked } from "./operand.ts";
 import { type OwnConstants, ownConstants } from "./own-constants.ts";
 import type { Fusion, FusionForm, Parts } from "./rule.ts";
 import type { StackedParameter } from "./stacking.ts";
@@ -70,6 +71,11 @@ class Layout implements Fusion {
     return this.#tensorType(value).dims;
   }
 
+  dimsOf(operand: Operand): Dims {
+    if (operand.kind === "stacked") return this.dims(operand.value).toSpliced(operand.axis, 1);
+    return this.dims(operand.kind === "own" || operand.kind === "parts" ? operand.values[0] : operand.value);
+  }
+
   dtype(value: Value | undefined): DataType {
     return this.#tensorType(value).dtype;
   }
@@ -116,28 +122,27 @@ class Layout implements Fusion {
     return this.#once(`repeated ${this.#id(value)}`, () => this.op("Tile", [value, this.ints(repeats)]));
   }
 
-  channels(operand: Operand): Value {
-    if (operand.rank < 2) throw new UnsupportedError("a tensor without channels");
-    const known = operand.kind === "stacked" ? this.#merged.get(operand.value) : undefined;
+  merged(operand: Operand, axis: number): Value {
+    if (axis >= operand.rank) throw new UnsupportedError(`a tensor without an axis ${axis}`);
+    const known = operand.kind === "stacked" && operand.axis === axis ? this.#merged.get(operand.value) : undefined;
     if (known) return known;
-    const value = this.repeated(operand, 1);
-    return this.#once(`channels ${this.#id(value)}`, () => {
-      const [batch = "", , channels = "", ...rest] = this.dims(value);
-      return this.reshape(value, [batch, times(channels, this.count), ...rest]);
-    });
+    const value = this.repeated(operand, axis);
+    const dims = this.dims(value);
+    return this.reshape(value, dims.toSpliced(axis, 2, times(dims[axis + 1]!, this.count)));
   }
 
-  split(value: Value, dims: Dims) {
-    const apart = this.reshape(value, dims.toSpliced(1, 0, this.count));
+  split(value: Value, dims: Dims, axis: number): Stacked {
+    const apart = this.reshape(value, dims.toSpliced(axis, 0, this.count));
     this.#merged.set(apart, value);
-    return stacked(apart, 1, dims.length);
+    return stacked(apart, axis, dims.length);
+  }
+
+  isMerged(operand: Operand | undefined): boolean {
+    return operand?.kind === "stacked" && this.#merged.has(operand.value);
   }
 
   joined(operand: Operand, axis: number): Value {
-    if (operand.kind === "own") return this.#own.joined(operand.values, axis);
-    const value = this.repeated(operand, axis);
-    const dims = this.dims(value);
-    return this.reshape(value, [...dims.slice(0, axis), times(dims[axis + 1]!, this.count), ...dims.slice(axis + 2)]);
+    return operand.kind === "own" ? this.#own.joined(operand.values, axis) : this.merged(operand, axis);
   }
 
   sum(operand: Operand): Value {
@@ -157,7 +162,10 @@ class Layout implements Fusion {
     if (moved.length > 1)
       throw new UnsupportedError("more than one length is unknown where branches are laid together");
     const target = dims.map((dim, i) => (typeof dim === "number" ? dim : i === moved[0] ? -1 : 0));
-    return this.#once(`reshaped ${this.#id(value)} ${dims}`, () => this.op("Reshape", [value, this.ints(target)]));
+    const types = dims.includes("") ? {} : { types: [tensorType(this.dtype(value), dims)] };
+    return this.#once(`reshaped ${this.#id(value)} ${dims}`, () =>
+      this.#options.g.op("Reshape", [value, this.ints(target)], {}, types),
+    );
   }
 
   note(value: Value, parts: Parts): void {

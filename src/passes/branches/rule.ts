@@ -15,6 +15,8 @@ export interface Fusion {
   number(x: number, dtype: DataType): Value;
   /** Dims and element type of a value in one branch. */
   dims(value: Value | undefined): Dims;
+  /** Dims of what an operand stands for in one branch. */
+  dimsOf(operand: Operand): Dims;
   dtype(value: Value | undefined): DataType;
   /** A constant that all branches share. */
   constant(operand: Operand | undefined): Tensor | undefined;
@@ -24,10 +26,12 @@ export interface Fusion {
   aligned(operand: Operand, axis: number, rank: number): Value;
   /** With the branch axis at `axis` and of length n. */
   repeated(operand: Operand, axis: number): Value;
-  /** [batch, n·C, …]: the channels of the branches one after another. */
-  channels(operand: Operand): Value;
-  /** Of n·C channels; the reverse of `channels`. */
-  split(value: Value, dims: Dims): Stacked;
+  /** With the branches one after another along an axis: [batch, n·C, …] for axis 1. */
+  merged(operand: Operand, axis: number): Value;
+  /** The reverse of `merged`; `dims` are those of one branch. */
+  split(value: Value, dims: Dims, axis: number): Stacked;
+  /** Whether the branches of a stacked value lie one after another already. */
+  isMerged(operand: Operand | undefined): boolean;
   /** The constants or values of the branches one after another along an axis of theirs. */
   joined(operand: Operand, axis: number): Value;
   /** Σ over the branches. */

@@ -10,16 +10,16 @@ const conv: FusionRule = {
     if (!x || w?.kind !== "own") return declined("filters that the branches share or compute");
     const group = intOf(node, "group", 1);
     const isWide = x.kind === "common" && group === 1;
-    const inputs = [isWide ? x.value : f.channels(x), f.joined(w, 0), b && f.joined(b, 0)];
+    const inputs = [isWide ? x.value : f.merged(x, 1), f.joined(w, 0), b && f.joined(b, 0)];
     const attributes = { ...attributesOf(node), group: isWide ? 1 : group * f.count };
-    return [f.split(f.op("Conv", given(inputs), attributes), f.dims(node.outputs[0]))];
+    return [f.split(f.op("Conv", given(inputs), attributes), f.dims(node.outputs[0]), 1)];
   },
   /** Σ conv(h_j, W_j) = conv([h_1 … h_n], [W_1 … W_n]), filters joined along their input channels. */
   sum: {
     through: (node) => (intOf(node, "group", 1) === 1 ? [] : undefined),
     emit(f, node, [x, w, b]) {
       if (x?.kind !== "stacked" || w?.kind !== "own") return undefined;
-      return f.op("Conv", given([f.channels(x), f.joined(w, 1), b && f.sum(b)]), attributesOf(node));
+      return f.op("Conv", given([f.merged(x, 1), f.joined(w, 1), b && f.sum(b)]), attributesOf(node));
     },
   },
 };
@@ -46,8 +46,8 @@ const channelNorm = (groups?: string): FusionRule => ({
 });
 
 function overChannels(f: Fusion, node: Node, [x, ...numbers]: Operands, more: Readonly<Record<string, number>> = {}) {
-  const inputs = [f.channels(x!), ...numbers.map((operand) => operand && f.joined(operand, 0))];
-  return f.split(f.op(node.opType, inputs, { ...attributesOf(node), ...more }), f.dims(node.outputs[0]));
+  const inputs = [f.merged(x!, 1), ...numbers.map((operand) => operand && f.joined(operand, 0))];
+  return f.split(f.op(node.opType, inputs, { ...attributesOf(node), ...more }), f.dims(node.outputs[0]), 1);
 }
 
 export const convRules = {

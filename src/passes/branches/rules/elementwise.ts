@@ -1,6 +1,6 @@
 /** @file Elementwise operators: the same operator over aligned branch axes. */
-import type { BuilderAttributes, Node } from "../../../ir/index.ts";
-import { type Operand, stacked } from "../operand.ts";
+import type { BuilderAttributes, Dims, Node, Value } from "../../../ir/index.ts";
+import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands, SumRule } from "../rule.ts";
 
 export function attributesOf(node: Node): BuilderAttributes {
@@ -18,48 +18,63 @@ export function branchAxis(f: Fusion, operands: Operands, rank: number): number 
 }
 
 const elementwise: FusionRule = {
-  fuse(f, node, operands) {
-    const rank = f.dims(node.outputs[0]).length;
-    const merged = overChannels(f, node, operands);
-    if (merged) return [merged];
-    const axis = branchAxis(f, operands, rank);
-    const inputs = operands.map((operand) => operand && f.aligned(operand, axis, rank));
-    const outputs = f.ops(node.opType, inputs, node.outputs.length, attributesOf(node));
-    return outputs.map((value) => stacked(value, axis, rank));
+  fuse: (f, node, operands) => {
+    const emit = (inputs: Inputs) => f.ops(node.opType, inputs, node.outputs.length, attributesOf(node));
+    return broadcast(f, operands, f.dims(node.outputs[0]), emit);
   },
 };
+
+type Inputs = readonly (Value | undefined)[];
+
+/** One node over operands of which the largest has the given dims. */
+function broadcast(f: Fusion, operands: Operands, dims: Dims, emit: (inputs: Inputs) => readonly Value[]): Stacked[] {
+  const merged = overMerged(f, operands, dims);
+  if (merged) return emit(merged.inputs).map((value) => f.split(value, dims, merged.axis));
+  const rank = dims.length;
+  const axis = branchAxis(f, operands, rank);
+  return emit(operands.map((operand) => operand && f.aligned(operand, axis, rank))).map((value) =>
+    stacked(value, axis, rank),
+  );
+}
+
+/** x + shift. */
+export function added(f: Fusion, x: Stacked, shift: Operand): Stacked {
+  return broadcast(f, [x, shift], f.dimsOf(x), (inputs) => [f.op("Add", inputs)])[0]!;
+}
 
 /** Of two shifts one after another, the shifts are added first, which are smaller. */
 const addition: FusionRule = {
   fuse(f, node, operands) {
-    const [a, b] = operands;
-    const shifted = f.partsOf(a)?.shift && !f.partsOf(a)?.scale ? a : b;
-    const parts = f.partsOf(shifted);
-    const other = shifted === a ? b : a;
-    if (!parts?.shift || parts.scale || other?.kind !== "own" || other.rank > 1)
-      return elementwise.fuse(f, node, operands);
-    const { rank } = parts.unit;
-    const axis = branchAxis(f, [parts.unit], rank);
-    const shift = f.op("Add", [f.aligned(parts.shift, axis, rank), f.aligned(other, axis, rank)]);
-    return [stacked(f.op("Add", [f.aligned(parts.unit, axis, rank), shift]), axis, rank)];
+    for (const [shifted, other] of [operands, operands.toReversed()]) {
+      const parts = f.partsOf(shifted);
+      const isShift = other?.kind === "own" && other.rank === 1;
+      if (!isShift || !parts?.shift || parts.scale || parts.unit.kind !== "stacked") continue;
+      const both = f.op("Add", [f.aligned(parts.shift, 0, 1), f.aligned(other, 0, 1)]);
+      return [added(f, parts.unit, stacked(both, 0, 1))];
+    }
+    return elementwise.fuse(f, node, operands);
   },
 };
 
-/** Between convolutions the channels stay joined: nothing but a stacked tensor and scalars takes part. */
-function overChannels(f: Fusion, node: Node, operands: Operands): Operand | undefined {
-  const dims = f.dims(node.outputs[0]);
-  const isPlain = (operand: Operand | undefined): boolean =>
-    operand === undefined || (operand.kind === "common" && operand.rank === 0);
-  const isJoined = (operand: Operand | undefined): boolean =>
-    operand?.kind === "stacked" && operand.axis === 1 && operand.rank === dims.length && dims.length > 2;
-  if (!operands.some(isJoined) || !operands.every((operand) => isPlain(operand) || isJoined(operand))) return undefined;
-  if (node.outputs.length > 1) return undefined;
-  const isWhole = node.inputs.every((value, i) => isPlain(operands[i]) || f.dims(value).join() === dims.join());
-  if (!isWhole) return undefined;
-  const inputs = operands.map(
-    (operand) => operand && (isPlain(operand) ? f.aligned(operand, 0, 0) : f.channels(operand)),
-  );
-  return f.split(f.op(node.opType, inputs, attributesOf(node)), dims);
+/**
+ * What lies one after another stays so, between convolutions and after a wide product: where all others are merged
+ * alike, scalars, or one number per channel of each branch.
+ */
+function overMerged(f: Fusion, operands: Operands, dims: Dims) {
+  const lead = operands.find((operand) => f.isMerged(operand));
+  if (lead?.kind !== "stacked" || lead.rank !== dims.length) return undefined;
+  const { axis } = lead;
+  const inputs = operands.map((operand) => {
+    if (!operand || operand.kind === "sum" || operand.kind === "parts") return undefined;
+    if (operand.kind === "common") return operand.rank === 0 ? operand.value : undefined;
+    const own = f.dimsOf(operand);
+    const isWhole = operand.kind === "stacked" && operand.axis === axis && own.join() === dims.join();
+    if (isWhole) return f.merged(operand, axis);
+    const isPerChannel = own.length === dims.length - axis && own[0] === dims[axis];
+    const isFirst = operand.kind === "own" || operand.axis === 0;
+    return isPerChannel && isFirst ? f.joined(operand, 0) : undefined;
+  });
+  return inputs.some((value, i) => !value && operands[i]) ? undefined : { inputs, axis };
 }
 
 /** Σ(a ± b) = Σa ± Σb. */

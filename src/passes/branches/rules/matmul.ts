@@ -1,8 +1,10 @@
 /** @file Products of matrices: batched over the branches, or one wide product where all branches read the same. */
 import { type Dims, floatOf, intOf, type Value } from "../../../ir/index.ts";
+import { namedProduct } from "../../../ops/index.ts";
 import { declined } from "../../../rewrite/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Parts, SumRule } from "../rule.ts";
+import { added } from "./elementwise.ts";
 
 const isWeight = (operand: Operand | undefined): boolean => operand?.kind === "own" && operand.rank === 2;
 
@@ -17,15 +19,18 @@ function byWeights(f: Fusion, a: Operand, w: Operand, dims: Dims): Operand {
 /** (u ⊙ γ_j + β_j)·W_j = u·(γ_j ⊙ W_j) + β_j·W_j: weights are scaled, which are smaller than what they multiply. */
 function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, w: Operand, dims: Dims): Operand {
   const weights = f.at(w, 0);
-  const [, length] = f.dims(weights);
+  const [, length, features] = f.dims(weights);
   const scale = f.reshape(f.at(parts.scale, 0), [f.count, length!, 1]);
-  const product = batched(f, parts.unit, f.op("Mul", [weights, scale]), dims);
+  const scaled = f.op("Mul", [weights, scale]);
+  const { unit } = parts;
+  const product =
+    unit.kind === "common" && f.form === "wide"
+      ? f.split(f.op("MatMul", [unit.value, f.merged(stacked(scaled, 0, 2), 1)]), dims, dims.length - 1)
+      : batched(f, unit, scaled, dims);
   if (!parts.shift) return product;
-  const rank = dims.length;
   const shifts = f.op("MatMul", [f.aligned(parts.shift, 0, 2), weights]);
-  const ones = new Array<number>(rank - 1).fill(1);
-  const shift = stacked(f.reshape(shifts, [f.count, ...ones, dims.at(-1)!]), 0, rank);
-  const sum = stacked(f.op("Add", [product.value, shift.value]), 0, rank);
+  const shift = stacked(f.reshape(shifts, [f.count, features!]), 0, 1);
+  const sum = added(f, product, shift);
   f.note(sum.value, { unit: product, shift });
   return sum;
 }
@@ -46,9 +51,7 @@ function batched(f: Fusion, a: Operand, weights: Value, dims: Dims): Stacked {
 
 /** x·[W_1 … W_n]. */
 function wide(f: Fusion, x: Value, w: Operand, dims: Dims): Operand {
-  const rank = dims.length;
-  const product = f.op("MatMul", [x, f.joined(w, 1)]);
-  return stacked(f.reshape(product, dims.toSpliced(rank - 1, 0, f.count)), rank - 1, rank);
+  return f.split(f.op("MatMul", [x, f.joined(w, 1)]), dims, dims.length - 1);
 }
 
 /** All axes but the last made one, behind `kept` axes; where at most one of them is unknown. */
@@ -56,10 +59,7 @@ function flattened(f: Fusion, value: Value, kept: number): Value | undefined {
   const dims = f.dims(value);
   const unknown = dims.filter((dim) => typeof dim !== "number");
   if (unknown.length > 1) return undefined;
-  const rows = dims
-    .slice(kept, -1)
-    .reduce<number | string>((a, b) => (a === "" || typeof b !== "number" ? "" : Number(a) * b), 1);
-  return f.reshape(value, [...dims.slice(0, kept), rows, dims.at(-1)!]);
+  return f.reshape(value, [...dims.slice(0, kept), namedProduct(dims.slice(kept, -1)), dims.at(-1)!]);
 }
 
 /** Σ h_j·W_j = [h_1 … h_n]·[W_1; …; W_n], where the branches lie before the features already. */
@@ -67,7 +67,7 @@ const productOfJoined: SumRule = {
   through: () => [],
   emit(f, _, [a, w]) {
     if (a?.kind !== "stacked" || !w || !isWeight(w) || a.axis !== a.rank - 1) return undefined;
-    return f.op("MatMul", [f.joined(a, a.rank - 1), f.joined(w, 0)]);
+    return f.op("MatMul", [f.merged(a, a.axis), f.joined(w, 0)]);
   },
 };
 

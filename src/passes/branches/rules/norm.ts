@@ -35,7 +35,7 @@ const layerNorm: FusionRule = {
       const inputs = bias ? [value, scale.value, bias.value] : [value, scale.value];
       return [stacked(f.op("LayerNormalization", inputs, attributes), branch, rank)];
     }
-    const dims = f.dims(scale.kind === "own" || scale.kind === "parts" ? scale.values[0] : scale.value);
+    const dims = f.dimsOf(scale);
     if (!dims.every((dim) => typeof dim === "number")) return declined("a scale of unknown length");
     const dtype = f.dtype(value);
     const count = dims.reduce((a, b) => a * b, 1);
