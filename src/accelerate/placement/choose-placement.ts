@@ -24,10 +24,10 @@ export type Placement =
   | { readonly kind: "spread"; readonly workers: number };
 
 export interface PlacementOptions {
-  /** The largest number of worker threads to try; each has `session.threads` threads. Default 2. */
+  /** The largest number of worker threads to try, each with `session.threads` threads; default as many as cores. */
   readonly workers?: number;
   readonly session?: SessionOptions;
-  /** Seconds of the race; default 10. */
+  /** Seconds that are spent on measuring; default 10. */
   readonly seconds?: number;
   readonly signal?: AbortSignal;
 }

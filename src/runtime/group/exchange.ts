@@ -7,13 +7,15 @@ import { type GroupMemory, type GroupViews, MAX_AXES, viewsOf, WINDOW } from "./
 
 /** One rank's end. Every rank makes the same calls in the same order. */
 export interface Exchange {
-  /** Returns when every rank has come here, so that a run takes as long on one rank as on all of them. */
-  meet(): void;
+  /** Begins a run. */
+  begin(): void;
   /**
    * The sum, where the rank is one of `to`; `own` is its term, where it is one of `from`. The sum is made in `room` when
    * that has its length.
    */
   sum(step: SumStep, own: WireTensor | undefined, room?: Uint8Array<ArrayBuffer>): WireTensor | undefined;
+  /** Ends a run: returns when every rank has come here, so that a run ends, or fails, on all ranks alike. */
+  meet(): void;
 }
 
 interface End {
@@ -28,13 +30,20 @@ interface End {
 export function exchangeOver(memory: GroupMemory, rank: number): Exchange {
   const views = viewsOf(memory);
   const end: End = { rank, size: memory.size, views, generation: views.generation(), piece: 0 };
-  return { meet: () => meet(end), sum: (step, own, room) => sum(end, step, own, room) };
+  return {
+    begin: () => begin(end),
+    sum: (step, own, room) => sum(end, step, own, room),
+    meet: () => meet(end),
+  };
+}
+
+function begin(end: End): void {
+  const generation = end.views.generation();
+  if (end.generation !== generation) Object.assign(end, { generation, piece: 0 });
 }
 
 function meet(end: End): void {
   const { rank, views } = end;
-  const generation = views.generation();
-  if (end.generation !== generation) Object.assign(end, { generation, piece: 0 });
   next(end);
   views.written.set(rank, end.piece);
   for (let other = 0; other < end.size; other++) written(end, other);

@@ -41,8 +41,9 @@ async function loadRank(spec: RankSpec, backend: Backend): Promise<LoadedSession
     outputMetadata: spec.outputs.map(metadataOf),
     async run(feeds, fetches) {
       const held: Held = new Map(Object.entries(feeds));
-      exchange.meet();
+      exchange.begin();
       for (const step of steps) await step(held);
+      exchange.meet();
       return Object.fromEntries(fetches.map((name) => [name, held.get(name)!]));
     },
     endProfiling() {

@@ -76,13 +76,15 @@ function feedsOf(length: number, name = "x", dtype: DataType = "float32") {
 const elements = WINDOW / Float32Array.BYTES_PER_ELEMENT;
 
 describe("sums between ranks", () => {
-  it.each([0, 1, 7, elements - 1, elements, elements + 1, 3 * elements + 5])("of %i elements", async (length) => {
+  it("of any number of elements, in pieces", async () => {
     await using group = await openPartition(mixed);
-    const feeds = feedsOf(length);
-    const expected = await runPartition(mixed, feeds, (part, fed) => evaluate(part, fed, { precision: "declared" }));
-    for (let round = 0; round < 3; round++) {
-      const results = await group.run(feeds);
-      for (const name of ["y", "s"]) expect(sameTensor(results.get(name)!, expected.get(name)!)).toBe(true);
+    for (const length of [7, 0, 1, elements - 1, elements, 3 * elements + 5, elements + 1]) {
+      const feeds = feedsOf(length);
+      const expected = await runPartition(mixed, feeds, (part, fed) => evaluate(part, fed, { precision: "declared" }));
+      for (let round = 0; round < 3; round++) {
+        const results = await group.run(feeds);
+        for (const name of ["y", "s"]) expect(sameTensor(results.get(name)!, expected.get(name)!)).toBe(true);
+      }
     }
   });
 
@@ -150,6 +152,23 @@ describe("a group", () => {
     await expect(openPartition(mixed, { profile: true })).rejects.toThrow(UnsupportedError);
     await expect(openPartition(mixed, { isolate: "process" })).rejects.toThrow(UnsupportedError);
     await expect(openPartition(mixed, { ep: "webgpu" })).rejects.toThrow(UnsupportedError);
+  });
+
+  it("times runs after one that failed on its last rank alone", async () => {
+    const g = graphBuilder();
+    g.output(g.op("Expand", [g.input("s", "float32", ["n"]), g.input("dims", "int64", [1])]), "y");
+    const { size, steps } = mixed;
+    const last = typed(model(g.build()), "float32", [""]);
+    const partition: Partition = {
+      size,
+      inputs: [value("x"), value("dims", "int64", [1])],
+      outputs: [value("y", "float32", [""])],
+      steps: [...steps.slice(0, 2), { kind: "run", parts: [last, undefined, undefined] }],
+    };
+    await using group = await openPartition(partition);
+    const feeds = (length: number) => new Map([...feedsOf(2), ["dims", int64s([length])]]);
+    await expect(group.run(feeds(3))).rejects.toThrow(RuntimeError);
+    expect((await group.time(feeds(2), 3)).times).toHaveLength(3);
   });
 
   it("is refused when a rank would lack a tensor", async () => {
