@@ -81,6 +81,10 @@ export function checkFitOptions(options: FitOptions): void {
     if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
     throw new UsageError(`${name} is no count`, { expected: "a whole number of at least 1", got: String(value) });
   }
+  const { workers = 0 } = options;
+  if (!(Number.isSafeInteger(workers) && workers >= 0)) {
+    throw new UsageError("workers is no count", { expected: "a whole number of at least 0", got: String(workers) });
+  }
   if (!(options.learningRate >= 0 && Number.isFinite(options.learningRate))) {
     throw new UsageError("the learning rate is out of range", { got: String(options.learningRate) });
   }

@@ -1,12 +1,13 @@
 /** @file Batches are the same whoever makes them, in order, within bounds, and without waiting where there are threads. */
 import { afterEach, describe, expect, it } from "vitest";
-import { CancelledError, DataError, UsageError } from "../../errors.ts";
+import { CancelledError, DataError, RuntimeError, UsageError } from "../../errors.ts";
 import { type Augmentation, horizontalFlip, mixup, randomCrop } from "../augment/index.ts";
 import type { Batch } from "../batches.ts";
 import { collect } from "../collect.ts";
 import { type Dataset, datasetOf, subset } from "../dataset.ts";
 import { glyphs } from "../glyphs/index.ts";
 import { inMemory } from "../in-memory.ts";
+import { mapSamples, type SampleTransform } from "../map-samples.ts";
 import { fromRecipe, type Recipe } from "../recipe.ts";
 import { split } from "../split.ts";
 import { tokenWindows } from "../text/index.ts";
@@ -57,7 +58,7 @@ describe("worker threads", () => {
     expect(await batchesOf(data, { augment, workers }, requests(7, 2))).not.toEqual(inline);
   });
 
-  it("open whatever has a recipe: parts, data in memory, tokens, the embedded set", async () => {
+  it("open whatever has a recipe: the embedded set, parts, data in memory, mapped samples, tokens", async () => {
     const glyphParts = await split(glyphs({ split: "train", size: 60, seed: 1 }), {
       calibration: 20,
       evaluation: 40,
@@ -68,7 +69,8 @@ describe("worker threads", () => {
       { context: 5 },
     );
     const held = await inMemory(subset(glyphParts.evaluation, [...Array(30).keys()]));
-    for (const data of [held, windows]) {
+    const transform = await fromRecipe<SampleTransform>({ module, export: "relabelled", arguments: [3] });
+    for (const data of [mapSamples(held, transform), windows]) {
       expect(await batchesOf(data, { workers: 1 }, requests(3))).toEqual(await batchesOf(data, {}, requests(3)));
     }
   });
@@ -124,6 +126,7 @@ describe("worker threads", () => {
     await expect(load(withRecipe(recipe("notAFunction")))).rejects.toThrow(UsageError);
     await expect(load(withRecipe({ ...recipe("x"), module: "no-such-package" }))).rejects.toThrow(/cannot be loaded/);
     await expect(load(withRecipe(recipe("failing")))).rejects.toThrow(/no pictures today/);
+    await expect(load(withRecipe(recipe("leaving")))).rejects.toThrow(RuntimeError);
   });
 });
 
