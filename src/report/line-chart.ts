@@ -48,12 +48,17 @@ function axes(x: Scale, y: Scale, xTitle: string, yTitle: string): Markup {
   const right = WIDTH - MARGIN.right;
   return html`${niceTicks(y.domain, 5).map(
     (tick) => html`<line class="grid" x1="${MARGIN.left}" x2="${right}" y1="${y.at(tick)}" y2="${y.at(tick)}"/>
-      <text x="${MARGIN.left - 6}" y="${y.at(tick) + 4}" text-anchor="end">${formatNumber(tick)}</text>`,
+      <text x="${MARGIN.left - 6}" y="${y.at(tick) + 4}" text-anchor="end">${tickText(tick)}</text>`,
   )}${niceTicks(x.domain, 8).map(
-    (tick) => html`<text x="${x.at(tick)}" y="${bottom + 16}" text-anchor="middle">${String(tick)}</text>`,
+    (tick) => html`<text x="${x.at(tick)}" y="${bottom + 16}" text-anchor="middle">${tickText(tick)}</text>`,
   )}
     <text class="title" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 8}" text-anchor="middle">${xTitle}</text>
     <text class="title" transform="translate(13 ${(MARGIN.top + bottom) / 2}) rotate(-90)" text-anchor="middle">${yTitle}</text>`;
+}
+
+/** Ticks are round numbers, so all their digits count. */
+function tickText(tick: number): string {
+  return tick !== 0 && Math.abs(tick) < 1e-3 ? tick.toExponential() : String(tick);
 }
 
 function curve({ name, kind, points }: Series, index: number, x: Scale, y: Scale): Markup {

@@ -110,13 +110,13 @@ async function trainingReport(
   };
 }
 
-/** What the configuration says beyond model, data and seed, as it says it. */
+/** What the configuration says that stands nowhere else in the report, as it says it. */
 function settingsOf(config: TrainingConfig): TrainingReport["settings"] {
-  const elsewhere = new Set(["model", "data", "seed", "out", "validation"]);
+  const elsewhere = new Set(["model", "data", "seed", "out", "validation", "head"]);
   const entries = Object.entries(config).filter(([name, value]) => !elsewhere.has(name) && value !== undefined);
   const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
   return [
-    { name: "started from", value: nameOf(config.model) },
+    { name: "started from", value: basename(nameOf(config.model)) },
     ...entries.map(([name, value]) => ({ name, value: text(value) })),
   ];
 }
