@@ -7,5 +7,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    // A test that runs away fails by itself, before the machine runs out of memory and takes other processes.
+    execArgv: ["--max-old-space-size=3072"],
   },
 });

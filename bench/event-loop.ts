@@ -4,28 +4,13 @@
  * `npm run build && node --import ./scripts/typescript.mjs bench/event-loop.ts [SECONDS] [MODEL.onnx]`
  */
 import { readFileSync } from "node:fs";
+import { longestGap } from "../experiments/longest-gap.ts";
 import { type Feeds, openSession, type Session } from "../src/runtime/index.ts";
 import { loopFeeds, loopModel } from "../test/models.ts";
 import { rawFeeds, rawSession } from "../test/raw-runtime.ts";
 
 const [seconds = "3", path] = process.argv.slice(2);
 const LIMIT_MS = 50;
-
-/** The longest gap between two ticks, in milliseconds, while `work` lasts. */
-async function longestGap(work: () => Promise<void>): Promise<number> {
-  let last = performance.now();
-  let gap = 0;
-  const tick = (): void => {
-    const now = performance.now();
-    gap = Math.max(gap, now - last);
-    last = now;
-  };
-  const timer = setInterval(tick, 1);
-  await work();
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  clearInterval(timer);
-  return gap;
-}
 
 async function repeat(run: () => Promise<unknown>): Promise<void> {
   const end = performance.now() + 1000 * Number(seconds);

@@ -1,6 +1,6 @@
 /**
- * @file Forms of gradients beside those of convolutions, interleaved: sums over rows as ReduceSum and as a product with ones, and
- * the forms of a maximum pool, forward and backward together. Medians in milliseconds and ratios to the fastest.
+ * @file Forms of gradients beside those of convolutions, interleaved: sums over rows as ReduceSum and as a product with ones,
+ * products over all rows, and the forms of a maximum pool, forward and backward together. Medians in milliseconds and ratios to the fastest.
  *
  *     node --import ./scripts/typescript.mjs bench/gradient-forms.ts [ROUNDS]
  */
@@ -33,6 +33,18 @@ function rowSum(dims: readonly number[], form: "reduce" | "product"): Graph {
     g.output(g.op("Reshape", [g.op("MatMul", [ones, flat]), g.constant("shape", int64s([dims.at(-1)!]))]));
   }
   return g.build();
+}
+
+/** The gradient of w in x·w for a batch of matrices x. */
+function rowProduct(dims: readonly number[], width: number, weightProduct: "transposed" | "fused"): Graph {
+  const g = graphBuilder({ infer: builderInference(21) });
+  const x = g.input("x", "float32", dims);
+  const w = g.constant("w", noise([dims.at(-1)!, width]));
+  const y = g.op("MatMul", [x, w]);
+  const seed = g.constant("seed", noise([...dims.slice(0, -1), width]));
+  const forms = { ...defaultForms, weightProduct };
+  const { graph, gradients } = differentiateGraph(g.build(), { of: y, wrt: [w], seed, opset: 21, forms });
+  return { ...graph, outputs: [gradients.get(w)!] };
 }
 
 /** The pool, and the gradient of its sum of squares. */
@@ -81,6 +93,14 @@ for (const threads of [1, 2]) {
   ]) {
     const graphs = { reduce: rowSum(dims, "reduce"), product: rowSum(dims, "product") };
     await measure(`sum over rows of [${dims}]`, graphs, threads);
+  }
+  for (const [dims, width] of [
+    [[64, 64, 192], 768],
+    [[64, 64, 768], 192],
+    [[16, 128, 256], 1024],
+  ] as const) {
+    const graphs = { transposed: rowProduct(dims, width, "transposed"), fused: rowProduct(dims, width, "fused") };
+    await measure(`gradient of weights [${dims.at(-1)}, ${width}] over [${dims}]`, graphs, threads);
   }
   const plain = { indices: 0, repeated: 0, compared: 0 };
   for (const [dims, kernel, stride] of [

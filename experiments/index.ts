@@ -1,14 +1,24 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { branchLatency } from "./branch-latency.ts";
 import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
+import { deepOrWide } from "./deep-or-wide.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { finetune } from "./finetune.ts";
+import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
+import { gradientSize } from "./gradient-size.ts";
+import { gradients } from "./gradients.ts";
+import { paraFormerTables } from "./para-former.ts";
+import { parallelizeExperiment } from "./parallelize.ts";
+import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
+import { resume } from "./resume.ts";
 import { shakespeare } from "./shakespeare.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
@@ -22,9 +32,19 @@ export const experiments: readonly Experiment<any>[] = [
   conformance,
   codec,
   fuzzing,
+  gradients,
+  resume,
   trainParity,
   trainSpeed,
+  gradientSize,
   fashionMnist,
+  finetune,
   cifar10Resnet20,
   shakespeare,
+  paraFormerTables,
+  deepOrWide,
+  progressive,
+  branchLatency,
+  fusedBranches,
+  parallelizeExperiment,
 ];

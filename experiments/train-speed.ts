@@ -16,7 +16,7 @@ import { networkOf, type OptimizerSpec, type TrainingTask, taskBatches, weightsO
 const env = { ...process.env, OMP_WAIT_POLICY: "PASSIVE" };
 
 const root = fileURLToPath(new URL("../", import.meta.url));
-const THREADS = [2, 1] as const;
+const THREADS = [1, 2] as const;
 /** Rounds per contest: as many as fit into the time, at least the fewest. */
 const FEWEST = 5;
 const MOST = 30;
@@ -89,6 +89,8 @@ interface Row {
   readonly high: number;
   readonly oursMs: number;
   readonly torchMs: number;
+  /** Ours / PyTorch per round in processor time, all threads together: the median. */
+  readonly cpuRatio?: number;
   /** Peak resident bytes of the two processes. */
   readonly oursPeak: number;
   readonly torchPeak: number;
@@ -109,7 +111,7 @@ interface Result {
 
 interface Runner {
   readonly ready: { readonly start: number; readonly torch?: string };
-  run(runs: number): Promise<{ ms: number; peak: number; loss: number }>;
+  run(runs: number): Promise<{ ms: number; cpu: number; peak: number; loss: number }>;
   end(): Promise<void>;
 }
 
@@ -151,7 +153,7 @@ async function contest({ task, perRun, goal }: Contest, threads: number, python:
   const peerScript = `${root}bench/peers/train_speed.py`;
   const torch = await started(python, [peerScript, path, weights, "--threads", `${threads}`]);
   const ours = await started(process.execPath, ourArgs);
-  const times: { ours: number; torch: number }[] = [];
+  const times: { ours: number; torch: number; cpu: number }[] = [];
   let peaks = { ours: 0, torch: 0 };
   const began = performance.now();
   while (times.length < FEWEST || (times.length < MOST && performance.now() - began < MS_PER_CONTEST)) {
@@ -159,7 +161,7 @@ async function contest({ task, perRun, goal }: Contest, threads: number, python:
     const a = first ? await ours.run(1) : undefined;
     const b = await torch.run(perRun);
     const c = a ?? (await ours.run(1));
-    times.push({ ours: c.ms, torch: b.ms });
+    times.push({ ours: c.ms, torch: b.ms, cpu: c.cpu / b.cpu });
     peaks = { ours: c.peak, torch: b.peak };
   }
   await ours.end();
@@ -177,6 +179,7 @@ async function contest({ task, perRun, goal }: Contest, threads: number, python:
     high: quantile(ratios, 0.75),
     oursMs: median(times.map((round) => round.ours)),
     torchMs: median(times.map((round) => round.torch)),
+    cpuRatio: median(times.map((round) => round.cpu)),
     oursPeak: peaks.ours,
     torchPeak: peaks.torch,
     oursStart: ours.ready.start,
@@ -236,6 +239,7 @@ export const trainSpeed: Experiment<Result> = {
         "threads",
         "ours / PyTorch (quartiles)",
         "goal",
+        "in processor time",
         "ours ms",
         "PyTorch ms",
         "peak MiB, ours / PyTorch",
@@ -247,6 +251,7 @@ export const trainSpeed: Experiment<Result> = {
         row.threads,
         `${row.ratio.toFixed(2)} (${row.low.toFixed(2)}–${row.high.toFixed(2)})${isDisturbed(row, rows) ? " †" : ""}`,
         row.goal,
+        row.cpuRatio?.toFixed(2) ?? "",
         row.oursMs.toFixed(1),
         row.torchMs.toFixed(1),
         `${mebi(row.oursPeak)} / ${mebi(row.torchPeak)} = ${(row.oursPeak / row.torchPeak).toFixed(2)}`,
@@ -274,7 +279,7 @@ export const trainSpeed: Experiment<Result> = {
           ]
         : []),
       "",
-      `PyTorch ${torch}, its threads waiting ${wait === "passive" ? "passively" : "by spinning, the default"}. Before any network, the process takes ${mebi(starts[0])} MiB here and ${mebi(starts[1])} MiB with PyTorch; peaks include that. A load above the threads means that other programs ran at the same time.`,
+      `PyTorch ${torch}, its threads waiting ${wait === "passive" ? "passively" : "by spinning, the default"}. Before any network, the process takes ${mebi(starts[0])} MiB here and ${mebi(starts[1])} MiB with PyTorch; peaks include that. A load above the threads means that other programs ran at the same time; they lengthen the steps of both sides unevenly, and the ratio in processor time much less.`,
       ...(where.length > 0
         ? ["", "Where ours is slower than the goal, its five largest operators in ms per step:", "", ...where]
         : []),

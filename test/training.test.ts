@@ -1,13 +1,12 @@
 /** @file The trainer on ONNX Runtime: it learns, and however a run is cut up its parameters are the same. */
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CancelledError } from "../src/errors.ts";
 import { isSparse, type Model, type Tensor, typedArray } from "../src/ir/index.ts";
 import { type FitOptions, fit, sgd, type TrainEvent } from "../src/train/index.ts";
+import { killedAt } from "./killed.ts";
 import { moons, network, options } from "./moons.ts";
 
 const folders: string[] = [];
@@ -152,24 +151,3 @@ describe("fit", () => {
     await expect(fit(network(), { ...options(), data: bare }).result).rejects.toThrow(/no labels/);
   });
 });
-
-/** Starts training in a process of its own and kills it at a step. */
-function killedAt(step: number, path: string): Promise<void> {
-  const root = fileURLToPath(new URL("../", import.meta.url));
-  const script = ["--import", "./scripts/typescript.mjs", "test/trained-until-killed.ts", path];
-  const child = spawn(process.execPath, script, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
-  let [told, errors] = ["", ""];
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    errors += chunk;
-  });
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    told += chunk;
-    if (told.includes(`step ${step}\n`)) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.on("close", (_, signal) => {
-      if (signal === "SIGKILL") resolve();
-      else reject(new Error(`the process was not killed: ${told} ${errors}`));
-    });
-  });
-}

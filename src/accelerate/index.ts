@@ -4,6 +4,16 @@ export { type Goal, goals } from "./choose.ts";
 export { evaluateWith } from "./evaluate.ts";
 export type { AccelerateEvent } from "./events.ts";
 export type { AccelerateOptions, CandidateStore } from "./options.ts";
+export {
+  choosePlacement,
+  openPlaced,
+  type Placement,
+  type PlacementChoice,
+  type PlacementOptions,
+  type PlacementRow,
+} from "./placement/choose-placement.ts";
+export { type CostOptions, measureCosts } from "./placement/costs.ts";
+export { measureLink } from "./placement/link.ts";
 export { providerTolerance } from "./providers.ts";
 export type * from "./result.ts";
 export type { Batches } from "./samples.ts";

@@ -17,7 +17,7 @@ import { expandOperators } from "./expand.ts";
 import { defaultForms, type Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
 import { dependents, withoutDeadNodes } from "./living.ts";
-import { type FindEntry, type GradientRule, operandsOf } from "./rule.ts";
+import { type FindEntry, type GradientEntry, type GradientRule, operandsOf } from "./rule.ts";
 import { entryOf } from "./rules/index.ts";
 
 export interface Differentiated {
@@ -88,10 +88,15 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
 /** Reverse mode: the nodes last to first, contributions to one value added up. */
 function reverse(find: FindEntry, stopAt: ReadonlySet<Value>): Backward {
   return (g, nodes, cotangents, wrt) => {
-    const active = dependents(nodes, wrt, stopAt);
+    const active = dependents(nodes, wrt, stopAt, (node) => !isStop(find(node)));
     const flow: Flow = { active, cotangents, stopAt };
     for (const node of [...nodes].reverse()) backwardNode(g, node, find, flow);
   };
+}
+
+/** What a stop makes does not move with its inputs, so nothing behind it needs a cotangent for its sake. */
+function isStop(entry: GradientEntry | undefined): boolean {
+  return typeof entry === "object" && entry.kind === "stop";
 }
 
 interface Flow {

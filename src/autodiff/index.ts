@@ -1,12 +1,13 @@
 /** @file Gradients of graphs by graphs: reverse mode, the rule of every operator, rematerialisation, training operators. */
 export type { ConvChoice, InputForm, WeightForm } from "./conv/choose.ts";
-export { defaultForms, type Forms } from "./forms.ts";
+export { defaultForms, type Forms, portableForms } from "./forms.ts";
 export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
 export { inlineFunctions } from "./inline-functions.ts";
+export { dependents, withoutDeadNodes } from "./living.ts";
 export { lowerTraining } from "./lower-training.ts";
 export { type MemoryEstimate, type MemoryOptions, memoryEstimate } from "./memory-estimate.ts";
 export { type GradientOptions, gradient, prepareForGradient } from "./model-gradient.ts";
-export { type MaxPoolFormName, type PoolChoice, portablePoolChoice } from "./pool/choose.ts";
+export type { MaxPoolFormName, PoolChoice } from "./pool/choose.ts";
 export { type Checkpoints, everyBoundary, rematerialise, withinBytes } from "./rematerialise.ts";
 export type { Cotangents, Expansion, FindEntry, GradientEntry, GradientRule } from "./rule.ts";
 export { entryOf, gradientTable } from "./rules/index.ts";

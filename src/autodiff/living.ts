@@ -15,14 +15,16 @@ export function withoutDeadNodes(
   return { nodes: kept.reverse(), initializers: new Map([...initializers].filter(([value]) => living.has(value))) };
 }
 
-/** Values that depend on one of `sources`, the sources included. */
+/** Values that depend on one of `sources`, the sources included, by nodes that `passes` lets through. */
 export function dependents(
   nodes: readonly Node[],
   sources: ReadonlySet<Value>,
   stopAt: ReadonlySet<Value> = new Set(),
+  passes: (node: Node) => boolean = () => true,
 ): Set<Value> {
   const found = new Set<Value>(sources);
   for (const node of nodes) {
+    if (!passes(node)) continue;
     if (!readsOf(node).some((value) => found.has(value) && !stopAt.has(value))) continue;
     for (const output of node.outputs) if (output) found.add(output);
   }

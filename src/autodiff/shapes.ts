@@ -9,9 +9,11 @@ import {
   sameDim,
   sizeOf,
   tensorFromNumbers,
+  tensorType,
   UNKNOWN_DIM,
   type Value,
 } from "../ir/index.ts";
+import { namedProduct } from "../ops/index.ts";
 import type { Emitter } from "./emit.ts";
 import type { Forms } from "./forms.ts";
 import { dimsOf, dtypeOf, isStatic } from "./typed.ts";
@@ -81,7 +83,7 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     shape,
     shapeFrom,
     expandLike: (x, like) => (sameDims(dimsOf(x), dimsOf(like)) ? x : op("Expand", [x, shape(like)])),
-    zerosLike: (x) => zeros(x, dimsOf(x), x),
+    zerosLike: (x) => (isStatic(dimsOf(x)) ? zeros(x, dimsOf(x), x) : filled(emit, shape(x), dtypeOf(x), 0)),
     zeros,
     sumTo(x, like) {
       const axes = addedAxes(dimsOf(x), dimsOf(like));
@@ -89,6 +91,10 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
       if (axes.length === 0) return x;
       const added = dimsOf(x).length - dimsOf(like).length;
       if (axes.length === added) return sumOfRows(x, axes);
+      const kept = rowsBehind(dimsOf(x), axes);
+      if (kept !== undefined && rowSum === "product") {
+        return reshaping(emit, shape, shapeFrom).reshapeLike(productWithOnes(emit, x, kept), like);
+      }
       const summed = reduceSum(x, axes, true);
       return reshaping(emit, shape, shapeFrom).reshapeLike(summed, like);
     },
@@ -103,17 +109,29 @@ function filled(emit: Emitter, shape: Value, dtype: DataType, number: number): V
   return emit.shared(`${dtype} ${number} ${shape.name}`, () => emit.op("ConstantOfShape", [shape], { value }));
 }
 
-/** Σ over all axes but the last: [1, rows] · [rows, length]. */
-function productWithOnes(emit: Emitter, x: Value): Value {
+/** How many axes stand before the summed ones, where these are all others but the last and every other length is known. */
+function rowsBehind(dims: Dims, axes: readonly number[]): number | undefined {
+  const [kept = 0] = axes;
+  const isBlock = axes.length === dims.length - 1 - kept && axes.every((axis, i) => axis === kept + i);
+  return isBlock && isStatic([...dims.slice(0, kept), dims.at(-1)!]) ? kept : undefined;
+}
+
+/** Σ over all axes but the last and the first `kept` ones: [1, rows] · [kept…, rows, length]. */
+function productWithOnes(emit: Emitter, x: Value, kept = 0): Value {
   const { op } = emit;
-  const length = Number(dimsOf(x).at(-1));
-  const flat = dimsOf(x).length === 2 ? x : op("Reshape", [x, intsIn(emit, [-1, length])]);
-  const rows = dimsOf(flat)[0]!;
-  const count = (): Value => op("Shape", [flat], { start: 0, end: 1 });
+  const dims = dimsOf(x);
+  const before = dims.slice(0, kept).map(Number);
+  const length = Number(dims.at(-1));
+  const known = namedProduct(dims.slice(kept, -1));
+  const types = known === UNKNOWN_DIM ? {} : { types: [tensorType(dtypeOf(x), [...before, known, length])] };
+  const shaped = (): Value => op("Reshape", [x, intsIn(emit, [...before, -1, length])], {}, types);
+  const flat = dims.length === kept + 2 ? x : shaped();
+  const rows = dimsOf(flat)[kept]!;
+  const count = (): Value => op("Shape", [flat], { start: kept, end: kept + 1 });
   const shape =
     typeof rows === "number" ? intsIn(emit, [1, rows]) : op("Concat", [intsIn(emit, [1]), count()], { axis: 0 });
   const sum = op("MatMul", [filled(emit, shape, dtypeOf(x), 1), flat]);
-  return op("Reshape", [sum, intsIn(emit, [length])]);
+  return op("Reshape", [sum, intsIn(emit, [...before, length])]);
 }
 
 function intsIn(emit: Emitter, values: readonly number[]): Value {
@@ -128,7 +146,8 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
     const open = list.filter((dim) => typeof dim !== "number").length;
     const attributes = list.includes(0) ? { allowzero: true } : {};
     if (open > 1 || (open > 0 && list.includes(0))) return op("Reshape", [source(x), shapeFrom(list, x)], attributes);
-    return op("Reshape", [source(x), intsIn(emit, list.map(lengthOrRest))], attributes);
+    const types = list.includes(UNKNOWN_DIM) || list.includes(-1) ? {} : { types: [tensorType(dtypeOf(x), list)] };
+    return op("Reshape", [source(x), intsIn(emit, list.map(lengthOrRest))], attributes, types);
   }
 
   /** A reshape of a reshape is one reshape. */

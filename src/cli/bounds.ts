@@ -16,12 +16,18 @@ export interface Bounds {
   readonly minAgreement?: number;
 }
 
+/** Before any work. @throws UsageError for a bound on accuracy without labels */
+export function requireLabels({ maxDrop }: Bounds, hasLabels: boolean): void {
+  if (maxDrop === undefined || hasLabels) return;
+  throw new UsageError("--max-drop needs labels", { hint: "Give --labels, or use --min-agreement." });
+}
+
 /** Sentences about the stated bounds that a comparison breaks. */
 export function brokenBounds({ accuracy, agreement }: Comparison, { maxDrop, minAgreement }: Bounds): string[] {
   const broken: string[] = [];
   if (maxDrop !== undefined) {
-    if (!accuracy) throw new UsageError("--max-drop needs labels", { hint: "Give --labels, or use --min-agreement." });
-    const drop = accuracy.a - accuracy.b;
+    requireLabels({ maxDrop }, accuracy !== undefined);
+    const drop = accuracy!.a - accuracy!.b;
     if (!(drop <= maxDrop)) broken.push(`accuracy falls by ${formatPercent(drop)}, bound ${formatPercent(maxDrop)}`);
   }
   const same = agreement.top1 ?? agreement.cosine;

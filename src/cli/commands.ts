@@ -22,6 +22,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Fewer bits: static, dynamic, weight-only or float16",
     load: async () => (await import("./quantize.ts")).command,
   },
+  parallelize: {
+    summary: "A serial network made parallel: blocks side by side, accuracy won back by distillation",
+    load: async () => (await import("./parallelize.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,
@@ -29,6 +33,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   train: {
     summary: "Trains a network, or a model further, on labelled samples",
     load: async () => (await import("./train.ts")).command,
+  },
+  finetune: {
+    summary: "Fits an imported model to a new task: new head, frozen parts, adapters",
+    load: async () => (await import("./finetune.ts")).command,
   },
   report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
   demo: {

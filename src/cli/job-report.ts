@@ -1,12 +1,11 @@
 /** @file The facts of a finished acceleration, put together for the report. */
 import type { Accelerated } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
-import type { CandidateFacts, ComparisonBlock, Environment, JobReport } from "../report/index.ts";
+import type { CandidateFacts, ComparisonBlock, JobReport } from "../report/index.ts";
 import { formatChange, formatPercent } from "../report/index.ts";
-import { describeHardware } from "../runtime/index.ts";
+import { environment } from "./environment.ts";
 import type { LoadedData } from "./load.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";
-import { version } from "./version.ts";
 
 export interface JobFacts {
   readonly title: string;
@@ -47,21 +46,6 @@ export async function jobReport(facts: JobFacts): Promise<JobReport> {
     providers: result.providers,
     stages: result.stages,
     warnings: [...result.warnings, ...assumptions],
-  };
-}
-
-async function environment(): Promise<Environment> {
-  const { platform, arch, cpu, cores, flags, memory, node, runtimes } = await describeHardware();
-  const deciding = new Set(["avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"]);
-  return {
-    lithe: version,
-    node,
-    onnxruntime: [...runtimes].map(([name, found]) => `${name.replace("onnxruntime-", "")} ${found}`).join(", "),
-    os: `${platform} ${arch}`,
-    cpu,
-    cpuFlags: flags.filter((flag) => deciding.has(flag)),
-    cores,
-    memoryGiB: memory / 2 ** 30,
   };
 }
 

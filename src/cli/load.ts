@@ -24,6 +24,8 @@ export interface LoadedData {
   readonly evaluation: () => AsyncIterable<LabelledFeeds>;
   readonly calibrationSize: number;
   readonly evaluationSize: number;
+  /** The samples as data sets, where they are samples; those to train on have no part in calibration and evaluation. */
+  readonly datasets?: { readonly calibration: Dataset; readonly training: Dataset };
 }
 
 /**
@@ -76,7 +78,9 @@ async function opened(path: string, model: Model, options: DataOptions & Runtime
       expected: "2 or more",
       got: `${dataset.size}`,
     });
-  const parts = await split(dataset, { calibration, evaluation, seed: options.seed });
+  const { seed } = options;
+  const parts = await split(dataset, { calibration, evaluation, seed });
+  const { evaluation: training } = await split(dataset, { calibration: calibration + evaluation, seed });
   const stacked = options.batch === undefined ? { port: ports } : { port: ports, batch: options.batch };
   return {
     source: `${dataset.size} samples`,
@@ -86,8 +90,12 @@ async function opened(path: string, model: Model, options: DataOptions & Runtime
     evaluation: () => batches(parts.evaluation, stacked),
     calibrationSize: calibration,
     evaluationSize: evaluation,
+    datasets: { calibration: parts.calibration, training },
   };
 }
+
+/** Pictures of the demo set to train on. */
+const DEMO_TRAINING = 2000;
 
 /** The embedded glyphs; calibration and evaluation are drawn from different streams. */
 function demoData(
@@ -107,6 +115,7 @@ function demoData(
     evaluation: () => batches(evaluation, stacked),
     calibrationSize: calibrationSamples,
     evaluationSize: evalSamples,
+    datasets: { calibration, training: glyphs({ split: "train", size: DEMO_TRAINING, ...parts }) },
   };
 }
 

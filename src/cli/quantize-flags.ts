@@ -76,11 +76,6 @@ export function requireData({ form, rounding, data }: QuantizeFlags): void {
   throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });
 }
 
-export function requireLabels({ maxDrop }: QuantizeFlags, hasLabels: boolean): void {
-  if (maxDrop === undefined || hasLabels) return;
-  throw new UsageError("--max-drop needs labels", { hint: "Give --labels, or use --min-agreement." });
-}
-
 /** Beside the model, under a name as the ecosystem has it. */
 export function outputPath(path: string, { form, bits }: QuantizeFlags): string {
   return `${path.replace(/\.onnx$/, "")}${suffixes[form]}${form === "weight-only" ? bits : ""}.onnx`;

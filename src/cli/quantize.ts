@@ -5,13 +5,13 @@ import { loadModel, saveModel } from "../onnx/files.ts";
 import { cleanup } from "../passes/index.ts";
 import { modelAdvice, quantize } from "../quantize/index.ts";
 import { openSession } from "../runtime/index.ts";
-import { brokenBounds, showComparison } from "./bounds.ts";
+import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { knownFormTable } from "./form-cache.ts";
 import { loadData } from "./load.ts";
 import { checkOutputFile } from "./output.ts";
-import { declareQuantize, outputPath, type QuantizeFlags, requireData, requireLabels } from "./quantize-flags.ts";
+import { declareQuantize, outputPath, type QuantizeFlags, requireData } from "./quantize-flags.ts";
 import { quantizeOptions } from "./quantize-options.ts";
 
 async function run(

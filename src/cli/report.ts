@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { writeAtomically } from "../atomic-file.ts";
 import { DataError } from "../errors.ts";
-import { parseReport, reportPage } from "../report/index.ts";
+import { pageOfReport } from "../report/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { checkOutputFile } from "./output.ts";
 
@@ -29,7 +29,7 @@ async function run(
   });
   const target = typeof out === "string" ? out : source.replace(/\.json$/, ".html");
   await checkOutputFile(target, [source]);
-  await writeAtomically(target, reportPage(parseReport(text, source)));
+  await writeAtomically(target, pageOfReport(text, source));
   say(target);
   return { result: { report: target } };
 }

@@ -28,6 +28,8 @@ export type BuilderAttributes = Readonly<Record<string, AttributeLiteral | undef
 export interface OpOptions {
   readonly domain?: string;
   readonly name?: string;
+  /** Types of the outputs, where the caller knows more of them than inference does. */
+  readonly types?: readonly ValueType[];
 }
 
 export interface GraphBuilder {
@@ -85,11 +87,11 @@ function builderOver(state: State, prefix: string): GraphBuilder {
     inputs: readonly (Value | undefined)[],
     count: number,
     attributes: BuilderAttributes = {},
-    { domain = "", name = opType.toLowerCase() }: OpOptions = {},
+    { domain = "", name = opType.toLowerCase(), types: known }: OpOptions = {},
   ): Value[] {
     const parts = { domain, attributes };
     const blank = Array.from({ length: count }, (_, i) => ({ name: `${i}` }));
-    const types = state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
+    const types = known ?? state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
     const outputs = blank.map((_, i) => fresh(i === 0 ? name : `${name}:${i}`, types[i]));
     state.nodes.push(makeNode(opType, inputs, outputs, { ...parts, name: outputs[0]?.name ?? prefix + name }));
     return outputs;

@@ -1,7 +1,7 @@
 /** @file Equality of types and of whole models: structure and names, and which uses share a value. */
 import type { Attribute, Attributes } from "./attribute.ts";
 import type { Graph, Model, ModelFunction, Node, TrainingInfo, Value } from "./graph.ts";
-import type { Initializer } from "./tensor.ts";
+import type { Initializer, Tensor } from "./tensor.ts";
 import { formatType, type ValueType } from "./types.ts";
 
 /** Whether two types say the same, names of symbolic dims included. */
@@ -14,6 +14,20 @@ export function sameValueType(a: ValueType | undefined, b: ValueType | undefined
   if (a.dims === undefined || b.dims === undefined) return a.dims === b.dims;
   const other = b.dims;
   return a.dims.length === other.length && a.dims.every((dim, i) => dim === other[i]);
+}
+
+/** Whether two attribute lists say the same, contents of tensors and subgraphs included. */
+export function sameAttributes(a: Attributes, b: Attributes): boolean {
+  return a === b || attributes({ forward: new Map(), backward: new Map(), preserved: false }, a, b, "") === undefined;
+}
+
+/** Whether two tensors have the same dtype, dims and content. */
+export function sameTensor(a: Tensor, b: Tensor): boolean {
+  if (a === b) return true;
+  const isAlike = a.dtype === b.dtype && a.dims.join() === b.dims.join();
+  return (
+    isAlike && plain({ forward: new Map(), backward: new Map(), preserved: false }, a.data, b.data, "") === undefined
+  );
 }
 
 export interface CompareOptions {

@@ -10,3 +10,4 @@ export * from "./text.ts";
 export * from "./traverse.ts";
 export * from "./types.ts";
 export * from "./verify.ts";
+export * from "./wildcard.ts";

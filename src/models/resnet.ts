@@ -5,10 +5,10 @@
 import { UsageError } from "../errors.ts";
 import type { Model, Value } from "../ir/index.ts";
 import {
-  batchNorm,
-  conv,
+  basicBlock,
+  chain,
+  convNorm,
   globalAveragePool,
-  kaimingNormal,
   type Layers,
   linear,
   network,
@@ -25,31 +25,35 @@ export interface ResnetOptions {
   readonly classes?: number;
 }
 
+/** [batch, channels, size, size] → logits [batch, classes]. */
 export function resnet(source: RandomSource, options: ResnetOptions = {}): Model {
-  const { depth = 20, width = 16, channels = 3, size = 32, classes = 10 } = options;
+  const { depth = 20 } = options;
   if (depth < 8 || (depth - 2) % 6 !== 0) {
     throw new UsageError("there is no ResNet of this depth", { expected: "6n + 2 layers", got: `${depth}` });
   }
+  return resnetAround(source, options, (n, x, { stage, channels }) =>
+    chain(n, x, (block, y, i) => basicBlock(block, y, channels, stage > 0 && i === 0 ? 2 : 1), (depth - 2) / 6),
+  );
+}
+
+/** One of the three parts that work at one size. */
+export interface Stage {
+  readonly stage: number;
+  readonly channels: number;
+}
+
+/** A first convolution, three stages of doubling channels, the mean over positions and a linear head. */
+export function resnetAround(
+  source: RandomSource,
+  { width = 16, channels = 3, size = 32, classes = 10 }: ResnetOptions,
+  build: (n: Layers, x: Value, stage: Stage) => Value,
+): Model {
   return network(source, (n) => {
     const x = n.input("input", "float32", ["batch", channels, size, size]);
-    let y = n.op("Relu", [normalised(n.scope("stem"), x, width, 3, 1)]);
+    let y = n.op("Relu", [convNorm(n.scope("stem"), x, width, { kernel: 3 })]);
     for (let stage = 0; stage < 3; stage++) {
-      for (let i = 0; i < (depth - 2) / 6; i++) {
-        y = block(n.scope(`stage${stage}/block${i}`), y, width * 2 ** stage, stage > 0 && i === 0 ? 2 : 1);
-      }
+      y = build(n.scope(`stage${stage}`), y, { stage, channels: width * 2 ** stage });
     }
     n.output(linear(n.scope("head"), globalAveragePool(n, y), classes), "logits");
   });
-}
-
-function block(n: Layers, x: Value, channels: number, stride: number): Value {
-  const inner = n.op("Relu", [normalised(n.scope("1"), x, channels, 3, stride)]);
-  const branch = normalised(n.scope("2"), inner, channels, 3, 1);
-  const shortcut = stride === 1 ? x : normalised(n.scope("shortcut"), x, channels, 1, stride);
-  return n.op("Relu", [n.op("Add", [branch, shortcut])]);
-}
-
-function normalised(n: Layers, x: Value, channels: number, kernel: number, stride: number): Value {
-  const weight = kaimingNormal(channels * kernel * kernel);
-  return batchNorm(n, conv(n, x, channels, { kernel, stride, bias: false, weight }));
 }

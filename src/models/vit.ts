@@ -1,17 +1,18 @@
-/** @file A vision transformer with the mean over patches: Dosovitskiy et al. (2020), arXiv:2010.11929; pre-norm blocks. */
-import { UsageError } from "../errors.ts";
+/** @file A vision transformer: Dosovitskiy et al. (2020), arXiv:2010.11929; pre-norm blocks, the mean over patches by default. */
 import type { Model } from "../ir/index.ts";
 import {
-  attention,
-  conv,
+  chain,
+  classToken,
   dropout,
+  type Layer,
+  type Layers,
   layerNorm,
   learnedPositions,
   linear,
-  mlpBlock,
   network,
+  patchTokens,
   type RandomSource,
-  stochasticDepth,
+  transformerBlock,
   truncatedNormal,
   zeros,
 } from "../nn/index.ts";
@@ -29,48 +30,51 @@ export interface VitOptions {
   readonly dropout?: number;
   /** The share of branches that training leaves out in the last block; less in those before. */
   readonly dropPath?: number;
+  /** What the head reads: the mean over all tokens, or a learned token before those of the patches. */
+  readonly pooling?: "mean" | "class";
 }
 
+/** [batch, channels, size, size] → logits [batch, classes]. */
 export function vit(source: RandomSource, options: VitOptions = {}): Model {
-  const {
-    channels = 3,
-    size = 32,
-    patch = 4,
-    width = 192,
-    depth = 6,
-    heads = 3,
-    expansion = 4,
-    classes = 10,
-  } = options;
-  const { dropout: ratio, dropPath = 0 } = options;
-  if (size % patch !== 0) {
-    throw new UsageError("the patches do not cover the image", { expected: `a divisor of ${size}`, got: `${patch}` });
-  }
-  const settings = {
-    weight: truncatedNormal(0.02),
-    biasInitial: zeros,
-    ...(ratio !== undefined && { dropout: ratio }),
-  };
+  const { depth = 6, dropPath = 0 } = options;
+  return vitAround(source, options, (n, tokens) =>
+    chain(
+      n,
+      tokens,
+      (block, y, i) => vitBlock(options, depth > 1 ? (dropPath * i) / (depth - 1) : dropPath)(block, y),
+      depth,
+    ),
+  );
+}
+
+/** The block of a vision transformer of these options. */
+export function vitBlock({ width = 192, heads = 3, expansion = 4, dropout: ratio }: VitOptions, dropPath = 0): Layer {
+  return (n, x) =>
+    transformerBlock(n, x, {
+      heads,
+      hidden: expansion * width,
+      dropPath,
+      weight: truncatedNormal(0.02),
+      biasInitial: zeros,
+      ...(ratio !== undefined && { dropout: ratio }),
+    });
+}
+
+/** Patches, positions, the given body over the tokens, a norm and a linear head. */
+export function vitAround(source: RandomSource, options: VitOptions, body: Layer): Model {
+  const { channels = 3, size = 32, patch = 4, width = 192, classes = 10, pooling = "mean" } = options;
+  const { dropout: ratio } = options;
+  const weight = truncatedNormal(0.02);
   return network(source, (n) => {
-    const x = n.input("input", "float32", ["batch", channels, size, size]);
-    const patches = conv(n.scope("patches"), x, width, { kernel: patch, stride: patch, padding: 0 });
-    const flat = n.op("Reshape", [patches, n.ints([0, width, (size / patch) ** 2])]);
-    const tokens = n.op("Transpose", [flat], { perm: [0, 2, 1] });
-    let y = dropout(n, learnedPositions(n, tokens, truncatedNormal(0.02)), ratio);
-    for (let i = 0; i < depth; i++) {
-      const block = n.scope(`block${i}`);
-      const skipped = depth > 1 ? (dropPath * i) / (depth - 1) : dropPath;
-      y = stochasticDepth(block, y, skipped, (inner) =>
-        attention(block.scope("attention"), layerNorm(block.scope("norm1"), inner), { heads, ...settings }),
-      );
-      y = stochasticDepth(block, y, skipped, (inner) =>
-        mlpBlock(block.scope("mlp"), layerNorm(block.scope("norm2"), inner), {
-          hidden: expansion * width,
-          ...settings,
-        }),
-      );
-    }
-    const pooled = n.op("ReduceMean", [layerNorm(n.scope("norm"), y), n.ints([1])], { keepdims: 0 });
-    n.output(linear(n.scope("head"), pooled, classes, { weight: truncatedNormal(0.02), biasInitial: zeros }), "logits");
+    const patches = patchTokens(n, n.input("input", "float32", ["batch", channels, size, size]), width, patch);
+    const tokens = pooling === "class" ? classToken(n.scope("class"), patches, weight) : patches;
+    const y = body(n, dropout(n, learnedPositions(n, tokens, weight), ratio));
+    const read = pooled[pooling](n, layerNorm(n.scope("norm"), y));
+    n.output(linear(n.scope("head"), read, classes, { weight, biasInitial: zeros }), "logits");
   });
 }
+
+const pooled = {
+  mean: (n: Layers, tokens) => n.op("ReduceMean", [tokens, n.ints([1])], { keepdims: 0 }),
+  class: (n: Layers, tokens) => n.op("Squeeze", [n.op("Gather", [tokens, n.ints([0])], { axis: 1 }), n.ints([1])]),
+} satisfies Record<NonNullable<VitOptions["pooling"]>, Layer>;

@@ -1,6 +1,7 @@
 /** @file Multi-head self-attention: Vaswani et al. (2017), arXiv:1706.03762. */
 import { UsageError } from "../errors.ts";
 import { tensorFromNumbers, type Value } from "../ir/index.ts";
+import { rotaryPositions } from "./embedding.ts";
 import type { Initialiser } from "./initialisers.ts";
 import { dropout, linear } from "./linear.ts";
 import { type Layers, lengthOf } from "./network.ts";
@@ -9,6 +10,8 @@ export interface AttentionOptions {
   readonly heads: number;
   /** Whether a position sees only itself and those before it. The sequence then has a fixed length. */
   readonly causal?: boolean;
+  /** Turns queries and keys by their positions (`rotaryPositions`). The sequence then has a fixed length. */
+  readonly rotary?: boolean;
   readonly dropout?: number;
   readonly weight?: Initialiser;
   readonly biasInitial?: Initialiser;
@@ -18,7 +21,7 @@ export interface AttentionOptions {
 export function attention(
   n: Layers,
   x: Value,
-  { heads, causal = false, dropout: ratio, ...options }: AttentionOptions,
+  { heads, causal = false, rotary = false, dropout: ratio, ...options }: AttentionOptions,
 ): Value {
   const width = lengthOf(x, -1);
   if (width % heads !== 0) {
@@ -28,7 +31,10 @@ export function attention(
   const parts = n.ops("Split", [linear(n.scope("qkv"), x, 3 * width, options)], 3, { axis: -1, num_outputs: 3 });
   const apart = (value: Value, perm: readonly number[]) =>
     n.op("Transpose", [n.op("Reshape", [value, n.ints([0, 0, heads, size])])], { perm });
-  const [q, k, v] = [apart(parts[0]!, [0, 2, 1, 3]), apart(parts[1]!, [0, 2, 3, 1]), apart(parts[2]!, [0, 2, 1, 3])];
+  const turned = (value: Value) => rotaryPositions(n, apart(value, [0, 2, 1, 3]));
+  const q = rotary ? turned(parts[0]!) : apart(parts[0]!, [0, 2, 1, 3]);
+  const k = rotary ? n.op("Transpose", [turned(parts[1]!)], { perm: [0, 1, 3, 2] }) : apart(parts[1]!, [0, 2, 3, 1]);
+  const v = apart(parts[2]!, [0, 2, 1, 3]);
   const scaled = n.op("MatMul", [n.op("Mul", [q, n.number(1 / Math.sqrt(size))]), k]);
   const scores = causal ? n.op("Add", [scaled, causalMask(n, lengthOf(x, 1))]) : scaled;
   const weights = dropout(n, n.op("Softmax", [scores], { axis: -1 }), ratio);

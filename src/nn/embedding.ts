@@ -1,4 +1,5 @@
 /** @file Embeddings and positional encodings. */
+import { UsageError } from "../errors.ts";
 import { tensorFromNumbers, type Value } from "../ir/index.ts";
 import { type Initialiser, normal } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
@@ -37,4 +38,25 @@ export function sinusoidalPositions(n: Layers, x: Value): Value {
   };
   const values = Float32Array.from({ length: length * width }, (_, i) => at(Math.floor(i / width), i % width));
   return n.op("Add", [x, n.constant("positions", tensorFromNumbers("float32", [1, length, width], values))]);
+}
+
+/**
+ * Turns pairs of features (i, i + width/2) of [batch, heads, time, width] by position · 10000^(−2i/width), so that products of
+ * queries and keys depend on distances: Su et al., "RoFormer" (2021), arXiv:2104.09864, in the halves of GPT-NeoX and LLaMA.
+ */
+export function rotaryPositions(n: Layers, x: Value): Value {
+  const [length, width] = [lengthOf(x, 2), lengthOf(x, 3)];
+  if (width % 2 !== 0) {
+    throw new UsageError("rotary positions need an even width of the heads", { got: `${width}` });
+  }
+  const half = width / 2;
+  const table = (name: string, of: (angle: number) => number) => {
+    const at = (i: number) => of(Math.floor(i / width) / 10000 ** ((2 * ((i % width) % half)) / width));
+    const values = Float32Array.from({ length: length * width }, (_, i) => at(i));
+    return n.constant(name, tensorFromNumbers("float32", [1, 1, length, width], values));
+  };
+  const [first, second] = n.ops("Split", [x], 2, { axis: -1, num_outputs: 2 });
+  const turned = n.op("Concat", [n.op("Neg", [second]), first], { axis: -1 });
+  const [cosines, sines] = [table("cosines", Math.cos), table("sines", Math.sin)];
+  return n.op("Add", [n.op("Mul", [x, cosines]), n.op("Mul", [turned, sines])]);
 }

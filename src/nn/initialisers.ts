@@ -5,7 +5,12 @@ export type Initialiser = (dims: readonly number[], source: RandomSource) => Flo
 
 export const zeros: Initialiser = (dims) => new Float32Array(sizeOf(dims));
 
-export const ones: Initialiser = (dims) => new Float32Array(sizeOf(dims)).fill(1);
+export const ones: Initialiser = full(1);
+
+/** One number everywhere. */
+export function full(x: number): Initialiser {
+  return (dims) => new Float32Array(sizeOf(dims)).fill(x);
+}
 
 export function normal(deviation: number): Initialiser {
   return (dims, source) => drawn(dims, () => deviation * source.normal());

@@ -5,6 +5,7 @@ import {
   type DataType,
   type Dims,
   type GraphBuilder,
+  graphAttribute,
   graphBuilder,
   int64s,
   type Model,
@@ -44,6 +45,13 @@ export interface Layers {
   ints(list: readonly number[]): Value;
   /** The same builder under a longer prefix: `block1/`. */
   scope(name: string): Layers;
+  /** The prefix of names: `block1/`, or nothing. */
+  readonly path: string;
+  /**
+   * An `If`: the result of one of two parts, of which only that one is computed. Parameters that the parts make belong to the whole
+   * network.
+   */
+  when(condition: Value, then: (n: Layers) => Value, otherwise: (n: Layers) => Value): Value;
   output(value: Value, name: string): void;
 }
 
@@ -57,18 +65,27 @@ export function network(source: RandomSource, build: (n: Layers) => void): Model
   return model(g.build());
 }
 
-function layersOver(g: GraphBuilder, source: RandomSource): Layers {
+/** `outer` holds parameters; it is another builder than `g` within a part of an `If`. */
+function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = ""): Layers {
+  const part = (build: (n: Layers) => Value) => {
+    const inner = g.subgraph();
+    inner.output(inner.op("Identity", [build(layersOver(inner, source, outer, path))]));
+    return graphAttribute(inner.build("part"));
+  };
   return {
+    path,
     op: (opType, inputs, attributes) => g.op(opType, inputs, attributes),
     ops: (opType, inputs, count, attributes) => g.ops(opType, inputs, count, attributes),
     input: (name, dtype, dims) => g.input(name, dtype, dims),
-    parameter: (name, dims, initial) => g.constant(name, tensor("float32", dims, initial(dims, source))),
-    statistic: (name, value) => g.constant(name, value),
+    parameter: (name, dims, initial) => outer.constant(name, tensor("float32", dims, initial(dims, source))),
+    statistic: (name, value) => outer.constant(name, value),
     constant: (name, value) => g.op("Constant", [], { value }, { name }),
-    number: (x) => g.constant("number", scalar("float32", x)),
-    ints: (list) => g.constant("ints", int64s(list)),
-    scope: (name) => layersOver(g.scope(`${name}/`), source),
+    number: (x) => outer.constant("number", scalar("float32", x)),
+    ints: (list) => outer.constant("ints", int64s(list)),
+    scope: (name) => layersOver(g.scope(`${name}/`), source, outer.scope(`${name}/`), `${path}${name}/`),
     output: (value, name) => g.output(value, name),
+    when: (condition, then, otherwise) =>
+      g.op("If", [condition], { then_branch: part(then), else_branch: part(otherwise) }),
   };
 }
 

@@ -2,20 +2,26 @@ import { describe, expect, it } from "vitest";
 import { numbersOf, type Tensor, tensorFromNumbers, type Value, verify } from "../ir/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
 import {
+  attention,
   averagePool,
   batchNorm,
   conv,
   fanInUniform,
   groupNorm,
+  gru,
+  type Initialiser,
   kaimingNormal,
   type Layers,
   layerNorm,
   lengthOf,
   linear,
+  lstm,
   maxPool,
   network,
   type RandomSource,
   rmsNorm,
+  rnn,
+  rotaryPositions,
   sinusoidalPositions,
   stochasticDepth,
   truncatedNormal,
@@ -79,6 +85,44 @@ describe("layers", () => {
     const plain = run([1, 3, 4], (n, x) => n.op("Identity", [x])).numbers;
     expect(encoded[4]! - plain[4]!).toBeCloseTo(Math.sin(1), 6);
     expect(encoded[7]! - plain[7]!).toBeCloseTo(Math.cos(1 / 100), 6);
+  });
+
+  it("turn pairs of features by their position", () => {
+    const angles = [1, 1 / 100];
+    const turned = run([1, 1, 3, 4], rotaryPositions).numbers;
+    const plain = run([1, 1, 3, 4], (n, x) => n.op("Identity", [x])).numbers;
+    const row = (numbers: readonly number[], time: number) =>
+      numbers.slice(4 * time, 4 * time + 4) as [number, number, number, number];
+    expect(row(turned, 0)).toEqual(row(plain, 0));
+    const [before, after] = [row(plain, 2), row(turned, 2)];
+    for (const i of [0, 1]) {
+      const [cosine, sine] = [Math.cos(2 * angles[i]!), Math.sin(2 * angles[i]!)];
+      expect(after[i]!).toBeCloseTo(before[i]! * cosine - before[i + 2]! * sine, 6);
+      expect(after[i + 2]!).toBeCloseTo(before[i]! * sine + before[i + 2]! * cosine, 6);
+    }
+    expect(() => run([1, 1, 3, 5], rotaryPositions)).toThrow(/even width/);
+  });
+
+  it("attend by distance with rotary positions", () => {
+    const constant = (n: Layers, x: Value) => n.op("Mul", [x, n.number(0)]);
+    const attended = (n: Layers, x: Value) =>
+      attention(n, n.op("Add", [constant(n, x), n.number(1)]), { heads: 2, rotary: true });
+    const { numbers, dims } = run([2, 5, 8], attended);
+    expect(dims).toEqual([2, 5, 8]);
+    for (const [i, y] of numbers.entries()) expect(y).toBeCloseTo(numbers[i % 8]!, 6);
+  });
+
+  it("recur over time", () => {
+    const halves: Initialiser = (dims) => new Float32Array(dims.reduce((product, dim) => product * dim, 1)).fill(0.5);
+    const { numbers } = run([2, 3, 4], (n, x) => rnn(n, x, { hidden: 1, weight: halves }));
+    const row = (i: number) => [0, 1, 2, 3].reduce((sum, k) => sum + Math.sin(7 * (4 * i + k) + 1), 0);
+    const step = (before: number, i: number) => Math.tanh(0.5 * row(i) + 0.5 * before + 1);
+    expect(numbers[3]).toBeCloseTo(step(0, 3), 6);
+    expect(numbers[4]).toBeCloseTo(step(step(0, 3), 4), 6);
+    for (const layer of [rnn, gru, lstm]) {
+      expect(run([2, 3, 4], (n, x) => layer(n, x, { hidden: 5 })).dims).toEqual([2, 3, 5]);
+      expect(run([2, 3, 4], (n, x) => layer(n, x, { hidden: 5, bidirectional: true })).dims).toEqual([2, 3, 10]);
+    }
   });
 
   it("of random depth are plain residuals outside of training", () => {

@@ -124,6 +124,16 @@ export function productDims(dims: Dims): Dim {
   return elementCount(factors) ?? UNKNOWN_DIM;
 }
 
+/** The product under a name of its own where one dim is a name: equal factors give equal names. */
+export function namedProduct(dims: Dims): Dim {
+  const names = dims.filter((dim) => typeof dim !== "number");
+  const count = elementCount(dims.filter((dim) => typeof dim === "number")) ?? 1;
+  if (names.length === 0) return count;
+  const [name] = names;
+  if (names.length > 1 || name === UNKNOWN_DIM) return UNKNOWN_DIM;
+  return count === 1 ? name! : `${count}·${name}`;
+}
+
 /** `numerator / denominator` with equal names cancelled; unknown unless the result is a number or a single name. */
 export function quotientDims(numerator: Dims, denominator: Dims): Dim {
   const above = [...numerator];

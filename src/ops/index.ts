@@ -1,5 +1,6 @@
 /** @file Facts about operators, type inference and costs. */
 export { type CostByNode, type CostOptions, costOf, type ModelCost } from "./costs.ts";
+export { namedProduct } from "./dims.ts";
 export { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";

@@ -19,28 +19,29 @@ export interface Float16Options {
  * Blocked operators, other domains, nodes beside a (de)quantization, nodes of unknown types and the signatures of subgraphs stay float32, with `Cast` nodes around
  * them; constants that only they read stay too. Types come from inference.
  */
-export function convertFloat16({ block = float32Operators, keeps, io = "float32" }: Float16Options = {}): Pass {
+export function convertFloat16(options: Float16Options = {}): Pass {
   return {
     name: "convert-float16",
     exactness: "approximate",
-    run(model) {
-      const { types } = inferenceOf(model);
-      const quantized = quantizedValues(model);
-      const isQuantized = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && quantized.has(v));
-      const graph = convertGraph(
-        {
-          names: namesOf(model),
-          type: (value) => types.get(value) ?? value.type,
-          keeps: (node) =>
-            node.domain !== "" || block.has(qualifiedName(node)) || isQuantized(node) || (keeps?.(node) ?? false),
-        },
-        model.graph,
-        undefined,
-        io === "float32",
-      );
-      return { model: withGraph(model, graph) };
-    },
+    run: (model) => ({ model: float16Form(model, options) }),
   };
+}
+
+/** What the pass makes of a model. */
+export function float16Form(
+  model: Model,
+  { block = float32Operators, keeps, io = "float32" }: Float16Options = {},
+): Model {
+  const { types } = inferenceOf(model);
+  const quantized = quantizedValues(model);
+  const isQuantized = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && quantized.has(v));
+  const conversion = {
+    names: namesOf(model),
+    type: (value: Value) => types.get(value) ?? value.type,
+    keeps: (node: Node) =>
+      node.domain !== "" || block.has(qualifiedName(node)) || isQuantized(node) || (keeps?.(node) ?? false),
+  };
+  return withGraph(model, convertGraph(conversion, model.graph, undefined, io === "float32"));
 }
 
 /** What a `DequantizeLinear` makes and a `QuantizeLinear` reads: a `Cast` there would keep the runtime from fusing them. */

@@ -15,7 +15,7 @@ import {
   type Tensor,
   type Value,
 } from "../ir/index.ts";
-import { isDeterministic, type Note, type Pass } from "../rewrite/index.ts";
+import { isDeterministic, type Note, type SyncPass } from "../rewrite/index.ts";
 
 const name = "eliminate-common-subexpressions";
 
@@ -30,7 +30,7 @@ export const constantsOnly: Mergeable = (tensor) =>
  * Exact. Random operators and nodes with subgraphs are never merged; a value that the graph returns keeps its name.
  * @param mergeable which initializers may be merged; by default those that cannot be trained.
  */
-export function eliminateCommonSubexpressions(mergeable: Mergeable = constantsOnly): Pass {
+export function eliminateCommonSubexpressions(mergeable: Mergeable = constantsOnly): SyncPass {
   return {
     name,
     exactness: "exact",

@@ -12,9 +12,11 @@ import { foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
 import { fuseAffine } from "./fuse-affine.ts";
 import { fuseBatchNorm } from "./fuse-batchnorm.ts";
+import { fuseBranches } from "./fuse-branches.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
+import { lowerPortable } from "./lower-portable.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
 /** What a pass of the index may need from outside. */
@@ -37,6 +39,8 @@ export const passes = {
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
+  "fuse-branches": () => fuseBranches(),
+  "lower-portable": () => lowerPortable(),
   "convert-float16": () => convertFloat16(),
   "convert-float32": () => convertFloat32(),
   cleanup: (context) => cleanup(context),
@@ -44,8 +48,16 @@ export const passes = {
 
 export type PassName = keyof typeof passes;
 
+export { type BranchGroup, branchGroupsOf, type Combination } from "./branches/find-branches.ts";
+export {
+  joinStacked,
+  type StackedParameter,
+  splitStacked,
+  stackedParameters,
+  unfuseBranches,
+} from "./branches/stacking.ts";
 export { cleanup } from "./cleanup.ts";
-export { convertFloat16, type Float16Options } from "./convert-float16.ts";
+export { convertFloat16, type Float16Options, float16Form } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
 export { type DynamicBatchOptions, dynamicBatch } from "./dynamic-batch.ts";
 export { constantsOnly, eliminateCommonSubexpressions, type Mergeable } from "./eliminate-common-subexpressions.ts";
@@ -59,7 +71,9 @@ export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
 export { fuseAffine } from "./fuse-affine.ts";
 export { fuseBatchNorm } from "./fuse-batchnorm.ts";
+export { fuseBranches } from "./fuse-branches.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
+export { lowerPortable } from "./lower-portable.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

@@ -1,6 +1,6 @@
 /** @file Choosing nodes by name. */
 import { UsageError } from "../errors.ts";
-import type { Node } from "../ir/index.ts";
+import { type Node, wildcard } from "../ir/index.ts";
 
 /** A node's name or that of one of its outputs; `*` stands for any run of characters. */
 export type NodePattern = string;
@@ -19,27 +19,10 @@ export function labelOf(node: Node): string {
 export function matcher(patterns: readonly NodePattern[]): (node: Node) => boolean {
   const tests = patterns.map((pattern) => {
     if (pattern === "") throw new UsageError("a node pattern is empty", { expected: "a name, or a name with *" });
-    return wildcard(pattern.split("*"));
+    return wildcard(pattern);
   });
   return (node) => {
     const known = namesOfNode(node);
     return tests.some((test) => known.some(test));
-  };
-}
-
-/** The parts in order, the first at the start and the last at the end. Linear in the text for each part. */
-function wildcard(parts: readonly string[]): (text: string) => boolean {
-  const [first = "", ...rest] = parts;
-  const last = rest.pop();
-  if (last === undefined) return (text) => text === first;
-  return (text) => {
-    if (!text.startsWith(first) || text.length < first.length + last.length) return false;
-    let at = first.length;
-    for (const part of rest) {
-      const found = text.indexOf(part, at);
-      if (found < 0) return false;
-      at = found + part.length;
-    }
-    return text.length - last.length >= at && text.endsWith(last);
   };
 }

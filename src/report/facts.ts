@@ -108,7 +108,8 @@ export interface StageFacts {
   readonly notes: readonly string[];
 }
 
-export interface JobReport {
+/** What every report says. */
+export interface ReportHeader {
   readonly schema: 1;
   readonly title: string;
   /** A command that makes the same result again. */
@@ -117,6 +118,9 @@ export interface JobReport {
   readonly seed: number;
   readonly environment: Environment;
   readonly model: ModelFacts;
+}
+
+export interface JobReport extends ReportHeader {
   readonly data: {
     readonly source: string;
     readonly calibration: number;

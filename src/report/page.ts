@@ -1,24 +1,18 @@
 /** @file The report as one self-contained HTML page: no script, nothing loaded, every name escaped. */
 import { sensitivityBars } from "./bars.ts";
 import { candidateTable, notMeasured } from "./candidate-table.ts";
+import { card, documentOf, factTable, machineFacts } from "./document.ts";
 import type { ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lossOf } from "./loss.ts";
 import { html, type Markup } from "./markup.ts";
 import { scatter } from "./scatter.ts";
-import { style } from "./style.ts";
 import { treemap } from "./treemap.ts";
-
-const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /** The whole page as text. */
 export function reportPage(report: JobReport): string {
   const { title, model, data, bound, verdict, environment } = report;
-  const page = html`<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer"><title>${title}</title><style>${{ markup: style }}</style></head><body>
-<h1>${title}</h1>
-<p class="soft">${model.name} · ${formatCount(model.parameters)} parameters${model.macs !== undefined && ` · ${formatCount(model.macs)} multiply-accumulates`} ·
+  const body = html`<p class="soft">${model.name} · ${formatCount(model.parameters)} parameters${model.macs !== undefined && ` · ${formatCount(model.macs)} multiply-accumulates`} ·
   ${data.source} · ${environment.cpu} · ${report.created}</p>
 <div class="verdict ${verdict.faster ? "faster" : "same"}">${verdict.sentence}</div>
 ${cards(report)}
@@ -32,24 +26,23 @@ ${notMeasured(report)}
 ${sensitivity(report)}
 <h2>The same answers elsewhere</h2>${providers(report.providers)}
 <h2>How it was measured</h2>${protocol(report)}
-<h2>Make it again</h2><pre>${report.command}</pre>${stages(report.stages)}
-</body></html>`;
-  return `<!doctype html>\n${page.markup}\n`;
+<h2>Make it again</h2><pre>${report.command}</pre>${stages(report.stages)}`;
+  return documentOf(title, body);
 }
 
 function cards({ chosen }: JobReport): Markup {
   const { size, latency, accuracy, agreement } = chosen;
   const spread = `${formatRatio(latency.spread[0])} to ${formatRatio(latency.spread[1])}`;
   return html`<div class="cards">
-    ${card("Speed", formatRatio(latency.ratio), latency.ratio > 1, `${formatMilliseconds(latency.a.p50)} → ${formatMilliseconds(latency.b.p50)}`, `95 % interval ${spread}; ${latency.ep}, ${latency.threads} thread${latency.threads === 1 ? "" : "s"}, batch ${latency.batch}`)}
-    ${card("Size", formatRatio(size.ratio), size.ratio > 1, `${formatBytes(size.a)} → ${formatBytes(size.b)}`, "bytes of the file")}
-    ${accuracy && card("Accuracy", formatPercent(accuracy.b), accuracy.b >= accuracy.a, `${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`, accuracyNote(accuracy))}
-    ${card("Agreement", agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1), true, agreement.top1 === undefined ? "cosine of the outputs" : "same top answer as the original", `relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}, n = ${agreement.n}`)}
+    ${card("Speed", formatRatio(latency.ratio), tone(latency.ratio > 1), `${formatMilliseconds(latency.a.p50)} → ${formatMilliseconds(latency.b.p50)}`, `95 % interval ${spread}; ${latency.ep}, ${latency.threads} thread${latency.threads === 1 ? "" : "s"}, batch ${latency.batch}`)}
+    ${card("Size", formatRatio(size.ratio), tone(size.ratio > 1), `${formatBytes(size.a)} → ${formatBytes(size.b)}`, "bytes of the file")}
+    ${accuracy && card("Accuracy", formatPercent(accuracy.b), tone(accuracy.b >= accuracy.a), `${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`, accuracyNote(accuracy))}
+    ${card("Agreement", agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1), "better", agreement.top1 === undefined ? "cosine of the outputs" : "same top answer as the original", `relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}, n = ${agreement.n}`)}
   </div>`;
 }
 
-function card(label: string, value: string, better: boolean, change: string, note: string): Markup {
-  return html`<div class="card"><span class="label">${label}</span><b class="${better ? "better" : "worse"}">${value}</b>${change}<br><span class="note">${note}</span></div>`;
+function tone(isBetter: boolean): "better" | "worse" {
+  return isBetter ? "better" : "worse";
 }
 
 function accuracyNote({ n, interval }: NonNullable<ComparisonBlock["accuracy"]>): string {
@@ -102,11 +95,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
       "latency",
       "original and candidate take turns within one run; the ratio is the median over rounds, its interval by bootstrap",
     ],
-    [
-      "machine",
-      `${environment.cpu}, ${environment.cores} cores, ${environment.memoryGiB.toFixed(0)} GiB, ${environment.os}; ${environment.cpuFlags.join(", ")}`,
-    ],
-    ["versions", `lithe ${environment.lithe}, ONNX Runtime ${environment.onnxruntime}, Node ${environment.node}`],
+    ...machineFacts(environment),
     ["seed", String(seed)],
     ["original", `sha256 ${model.sha256}, opset ${model.opset}, ${model.nodes} nodes`],
     [
@@ -114,8 +103,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
       `sha256 ${chosen.model.sha256}, opset ${chosen.model.opset}, ${chosen.model.nodes} nodes, ${chosen.file}`,
     ],
   ];
-  return html`<table><tbody>${facts.map(([name, text]) => html`<tr><th class="fact">${name}</th><td>${text}</td></tr>`)}
-    ${warnings.map(({ code, message }) => html`<tr><th class="fact">${code}</th><td>${message}</td></tr>`)}</tbody></table>`;
+  return factTable([...facts, ...warnings.map(({ code, message }) => [code, message] as const)]);
 }
 
 function stages(entries: readonly StageFacts[]): Markup {

@@ -2,6 +2,11 @@
 import { z } from "zod";
 import { FormatError } from "../errors.ts";
 import type { JobReport } from "./facts.ts";
+import { reportPage } from "./page.ts";
+import type { ParallelReport } from "./parallel-facts.ts";
+import { parallelPage } from "./parallel-page.ts";
+import type { TrainingReport } from "./training-facts.ts";
+import { trainingPage } from "./training-page.ts";
 
 const number = z.number();
 /** JSON has no infinity: it is written as `null`. */
@@ -27,6 +32,16 @@ const agreement = z.object({
 });
 const accuracy = z.object({ a: number, b: number, n: number, interval: z.tuple([number, number]).optional() });
 const comparison = { size, latency: timing, agreement, accuracy: accuracy.optional() };
+const environment = z.object({
+  lithe: text,
+  node: text,
+  onnxruntime: text,
+  os: text,
+  cpu: text,
+  cpuFlags: z.array(text),
+  cores: number,
+  memoryGiB: number,
+});
 const model = z.object({
   name: text,
   sha256: text,
@@ -40,22 +55,11 @@ const model = z.object({
 });
 const sizes = z.array(z.object({ name: text, opType: text, dtype: text, bytes: number }));
 
+/** What every report begins with. */
+const head = { schema: z.literal(1), title: text, command: text, created: text, seed: number, environment };
+
 const schema = z.object({
-  schema: z.literal(1),
-  title: text,
-  command: text,
-  created: text,
-  seed: number,
-  environment: z.object({
-    lithe: text,
-    node: text,
-    onnxruntime: text,
-    os: text,
-    cpu: text,
-    cpuFlags: z.array(text),
-    cores: number,
-    memoryGiB: number,
-  }),
+  ...head,
   model,
   data: z.object({
     source: text,
@@ -94,16 +98,80 @@ const schema = z.object({
   warnings: z.array(z.object({ code: text, message: text })),
 });
 
-/** The report in `json`; a `FormatError` says what is missing or wrong. */
+const training = z.object({
+  ...head,
+  kind: z.literal("training"),
+  model,
+  data: z.object({ source: text, training: number, validation: number }),
+  settings: z.array(z.object({ name: text, value: text })),
+  trained: number,
+  steps: number,
+  updates: number,
+  epochs: number,
+  seconds: number,
+  stoppedEarly: z.boolean(),
+  restoredBest: z.boolean(),
+  monitor: text,
+  curve: z.array(z.object({ step: number, loss: number, learningRate: number })),
+  evaluations: z.array(
+    z.object({
+      epoch: number,
+      step: number,
+      // JSON has no NaN and writes null.
+      metrics: z.record(text, z.union([number, z.null().transform(() => Number.NaN)])),
+      isBest: z.boolean(),
+    }),
+  ),
+  notes: z.array(text),
+});
+
+const parallel = z.object({
+  ...head,
+  kind: z.literal("parallel"),
+  original: model,
+  result: model,
+  data: z.object({ source: text, selection: number, training: number, verification: number }),
+  shape: z.object({ branches: number, group: number, arrangement: text }),
+  runs: z.array(z.object({ blocks: number, period: number })),
+  depth: z.object({ before: number, after: number }),
+  windows: z.array(z.object({ place: text, divergence: number.optional(), isParallel: z.boolean() })),
+  curve: z.array(z.object({ depth: number, divergence: number, accuracy: number.optional() })),
+  comparison: z.object(comparison),
+  spread: timing.extend({ workers: number }).optional(),
+  training: z.object({ epochs: number, samples: number, seconds: number, loss: number }).optional(),
+  broken: z.array(text),
+});
+
+/** The report of an acceleration in `json`; a `FormatError` says what is missing or wrong. */
 export function parseReport(json: string, where: string): JobReport {
-  let value: unknown;
+  return fitting(schema, jsonOf(json, where), where) as JobReport;
+}
+
+/** The report of a training run in `json`; a `FormatError` says what is missing or wrong. */
+export function parseTrainingReport(json: string, where: string): TrainingReport {
+  return fitting(training, jsonOf(json, where), where) as TrainingReport;
+}
+
+/** The page of a report in `json`, whatever kind of run it tells of. */
+export function pageOfReport(json: string, where: string): string {
+  const value = jsonOf(json, where);
+  const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
+  if (kind === "training") return trainingPage(fitting(training, value, where) as TrainingReport);
+  if (kind === "parallel") return parallelPage(fitting(parallel, value, where) as ParallelReport);
+  return reportPage(fitting(schema, value, where) as JobReport);
+}
+
+function jsonOf(json: string, where: string): unknown {
   try {
-    value = JSON.parse(json);
+    return JSON.parse(json);
   } catch (cause) {
     throw new FormatError("a report is not JSON", { where, cause });
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data as JobReport;
+}
+
+function fitting<T>(expected: z.ZodType<T>, value: unknown, where: string): T {
+  const parsed = expected.safeParse(value);
+  if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new FormatError("a report does not have the fields that it should", {
     got: issue?.message ?? "another object",

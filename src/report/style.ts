@@ -24,6 +24,8 @@ svg .grid { stroke: var(--line); } svg .limit { stroke: var(--soft); stroke-dash
 svg circle { fill: var(--rest); stroke: var(--soft); opacity: .85; } svg .front circle { fill: var(--accent); stroke: var(--accent); opacity: .55; } svg .chosen circle { fill: var(--good); stroke: var(--good); opacity: .95; }
 svg text.name { font-weight: 700; fill: var(--good); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }
 .tile rect { stroke: var(--paper); stroke-width: 1; } .tile.wide rect { fill: var(--wide); } .tile.half rect { fill: var(--half); } .tile.narrow rect { fill: var(--narrow); } .tile.rest rect { fill: var(--rest); }
+.curve path { fill: none; stroke-width: 2; stroke-linejoin: round; } .curve.soft path { stroke-width: 1; opacity: .35; } .curve.c0 path { stroke: var(--accent); } .curve.c1 path { stroke: var(--accent); } .curve.c2 path { stroke: var(--good); }
+svg .curve circle { opacity: 1; } svg .curve.c0 circle { fill: var(--accent); stroke: var(--accent); } svg .curve.c2 circle { fill: var(--good); stroke: var(--good); }
 .bar rect { fill: var(--accent); opacity: .7; } .kept rect { fill: var(--good); }
 .key span { display: inline-block; margin-right: 14px; } .key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }

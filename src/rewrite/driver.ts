@@ -20,7 +20,7 @@ import {
   type ValueType,
   withGraph,
 } from "../ir/index.ts";
-import type { Note, Pass, PassExactness, PassResult } from "./pass.ts";
+import type { Note, PassExactness, PassResult, SyncPass } from "./pass.ts";
 import type { Declined, Replacement, Rule, RuleContext } from "./rule.ts";
 import { type Slot, Workspace } from "./workspace.ts";
 
@@ -37,7 +37,7 @@ export function rulePass(
   exactness: PassExactness,
   rules: readonly Rule[],
   options: RulesOptions = {},
-): Pass {
+): SyncPass {
   return { name, exactness, run: (model) => applyRules(name, model, rules, options) };
 }
 
@@ -200,12 +200,13 @@ function commit(
   return [...slots, ...consumers, ...neighbours(workspace, slots), ...neighbours(workspace, [{ ...slot, node: root }])];
 }
 
-/** The node with the root's outputs where it makes them, and the root's name. */
+/** The node with the root's outputs where it makes them. The one that makes the first takes the root's name. */
 function placed(node: Node, root: Node, takeOver: ReadonlyMap<Value, Value>): Node {
   const place = (value: Value | undefined): Value | undefined => value && (takeOver.get(value) ?? value);
   const outputs = node.outputs.map(place);
-  const makesOutput = outputs.some((value, i) => value !== node.outputs[i]);
-  return { ...node, name: makesOutput && root.name ? root.name : node.name, inputs: node.inputs.map(place), outputs };
+  const [first] = takeOver.values();
+  const takesName = first !== undefined && outputs.includes(first);
+  return { ...node, name: takesName && root.name ? root.name : node.name, inputs: node.inputs.map(place), outputs };
 }
 
 /** Producers of what the nodes read: what reads them has changed. */

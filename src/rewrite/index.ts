@@ -1,6 +1,7 @@
 export * from "./checked.ts";
 export * from "./determinism.ts";
 export * from "./driver.ts";
+export * from "./isomorphism.ts";
 export * from "./pass.ts";
 export * from "./rule.ts";
 export * from "./trace.ts";

@@ -28,6 +28,11 @@ export interface Pass {
   run(model: Model): PassResult | Promise<PassResult>;
 }
 
+/** A pass that has its result at once. */
+export interface SyncPass extends Pass {
+  run(model: Model): PassResult;
+}
+
 /** Computes a model's outputs for given inputs; how passes reach a runtime without importing one. */
 export type Evaluate = (model: Model, feeds: ReadonlyMap<string, Tensor>) => Promise<ReadonlyMap<string, Tensor>>;
 

@@ -1,10 +1,5 @@
 /** @file The side of a session on which ONNX Runtime runs: one session, one call at a time. */
-import type {
-  InferenceSession,
-  InferenceSessionFactory,
-  Tensor as OrtTensor,
-  TensorConstructor,
-} from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { MissingPackageError, UnsupportedError } from "../errors.ts";
 import type { DataType } from "../ir/index.ts";
 import {
@@ -22,22 +17,27 @@ import {
 } from "./protocol.ts";
 import type { MemoryUse, NodeProfile } from "./session.ts";
 
+/** What the host needs of a session of ONNX Runtime. */
+export type LoadedSession = Pick<InferenceSession, "inputMetadata" | "outputMetadata" | "endProfiling" | "release"> & {
+  run(feeds: OrtTensors, fetches: readonly string[]): Promise<OrtTensors>;
+};
+
+export type OrtTensors = Readonly<Record<string, OrtTensor>>;
+
 /** What a platform supplies: the runtime itself, and what only the platform can do. */
-export interface Backend {
-  readonly InferenceSession: InferenceSessionFactory;
+export interface Backend<Spec = LoadSpec> {
   readonly Tensor: TensorConstructor;
-  /** The session options of this platform. */
-  options(spec: LoadSpec): InferenceSession.SessionOptions;
+  load(spec: Spec): Promise<LoadedSession>;
   /** Reads the profile that the runtime has just finished writing. */
   readProfile?(): Promise<readonly NodeProfile[]>;
   memory?(): MemoryUse;
 }
 
-export type LoadBackend = (spec: LoadSpec) => Promise<Backend>;
+export type LoadBackend<Spec = LoadSpec> = (spec: Spec) => Promise<Backend<Spec>>;
 
 interface State {
-  readonly backend: Backend;
-  readonly session: InferenceSession;
+  readonly backend: Omit<Backend, "load">;
+  readonly session: LoadedSession;
   readonly held: Map<number, Record<string, OrtTensor>>;
   readonly resident: Map<number, Resident>;
   firstRun: number | undefined;
@@ -50,13 +50,13 @@ interface Resident {
 }
 
 type Answer<C extends CallName> = Calls[C]["result"] | Promise<Calls[C]["result"]>;
-type Methods = { readonly [C in CallName]: (args: Calls[C]["args"]) => Answer<C> };
+type Methods<Spec> = { readonly [C in CallName]: (args: Calls<Spec>[C]["args"]) => Answer<C> };
 
 /** Answers requests through `post`. The client sends one at a time. */
-export function serve(
-  load: LoadBackend,
+export function serve<Spec = LoadSpec>(
+  load: LoadBackend<Spec>,
   post: (reply: Reply, transfer: ArrayBuffer[]) => void,
-): (request: Request) => Promise<void> {
+): (request: Request<Spec>) => Promise<void> {
   const methods = methodsOver(load);
   return async ({ id, call, args }) => {
     try {
@@ -75,7 +75,7 @@ function movedBy(call: CallName, value: unknown): ArrayBuffer[] {
   return call === "advance" ? buffersOf((value as Calls["advance"]["result"]).flat()) : [];
 }
 
-function methodsOver(load: LoadBackend): Methods {
+function methodsOver<Spec>(load: LoadBackend<Spec>): Methods<Spec> {
   let state: State | undefined;
   const opened = (): State => {
     if (!state) throw new Error("the session is not open");
@@ -85,7 +85,7 @@ function methodsOver(load: LoadBackend): Methods {
     async open(spec) {
       const backend = await load(spec);
       const start = performance.now();
-      const session = await backend.InferenceSession.create(spec.model, backend.options(spec));
+      const session = await backend.load(spec);
       const loadTime = performance.now() - start;
       state = { backend, session, held: new Map(), resident: new Map(), firstRun: undefined, holds: 0 };
       return { inputs: portsOf(session.inputMetadata), outputs: portsOf(session.outputMetadata), loadTime };
@@ -97,8 +97,10 @@ function methodsOver(load: LoadBackend): Methods {
       return id;
     },
     drop(id) {
-      opened().held.delete(id);
-      opened().resident.delete(id);
+      const { held, resident } = opened();
+      held.delete(id);
+      resident.get(id)?.tensors.forEach(forget);
+      resident.delete(id);
       return undefined;
     },
     reside({ tensors, next }) {
@@ -110,7 +112,7 @@ function methodsOver(load: LoadBackend): Methods {
     advance: (args) => advance(opened(), args),
     read({ state, names }) {
       const { tensors } = residentOf(opened(), state);
-      return names.map((name) => wireTensor(name, tensors.get(name)!));
+      return Promise.all(names.map((name) => wireTensor(name, tensors.get(name)!)));
     },
     run: ({ feeds, fetches }) => run(opened(), feeds, fetches),
     time: (args) => time(opened(), args),
@@ -133,7 +135,9 @@ async function run(state: State, feeds: WireFeeds, fetches: readonly string[]): 
   const start = performance.now();
   const results = await state.session.run(inputs, fetches);
   state.firstRun ??= performance.now() - start;
-  return fetches.map((name) => wireTensor(name, results[name]!));
+  const answers = await Promise.all(fetches.map((name) => wireTensor(name, results[name]!)));
+  Object.values(results).forEach(forget);
+  return answers;
 }
 
 /**
@@ -150,8 +154,11 @@ async function advance(
   const answers: WireTensor[][] = [];
   for (const batch of batches) {
     const results = await state.session.run({ ...Object.fromEntries(tensors), ...ortFeeds(state, batch) }, wanted);
-    for (const [input, output] of next) tensors.set(input, results[output]!);
-    answers.push(fetches.map((name) => wireTensor(name, results[name]!, kept.has(name))));
+    answers.push(await Promise.all(fetches.map((name) => wireTensor(name, results[name]!, kept.has(name)))));
+    for (const [input, output] of next) {
+      forget(tensors.get(input)!);
+      tensors.set(input, results[output]!);
+    }
   }
   return answers;
 }
@@ -167,8 +174,9 @@ async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["arg
   const times: number[] = [];
   for (let round = state.firstRun === undefined ? -1 : 0; round < rounds; round++) {
     const start = performance.now();
-    await state.session.run(inputs, fetches);
+    const results = await state.session.run(inputs, fetches);
     const elapsed = performance.now() - start;
+    Object.values(results).forEach(forget);
     if (round < 0) state.firstRun = elapsed;
     else times.push(elapsed);
   }
@@ -208,7 +216,7 @@ const views: ReadonlyMap<DataType, View> = new Map<DataType, View>([
 ]);
 
 /** Names that are safe as keys come from here alone: `Object.fromEntries` defines own properties, even `__proto__`. */
-function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
+export function ortTensor(Tensor: TensorConstructor, { dtype, dims, data }: WireTensor): OrtTensor {
   const create = Tensor as unknown as new (type: string, data: unknown, dims: readonly number[]) => OrtTensor;
   if (!(data instanceof Uint8Array)) return new create(dtype, [...data], dims);
   const ViewOf = dtype === "float16" ? halfView() : views.get(dtype);
@@ -221,11 +229,19 @@ function halfView(): View {
   return (globalThis as { Float16Array?: View }).Float16Array ?? Uint16Array;
 }
 
-function wireTensor(name: string, { type, dims, data }: OrtTensor, copied = false): WireTensor {
+/** Reads a tensor, from the GPU if it is there. */
+export async function wireTensor(name: string, tensor: OrtTensor, copied = false): Promise<WireTensor> {
+  const { type, dims } = tensor;
+  const data = tensor.location === "gpu-buffer" ? await tensor.getData() : tensor.data;
   const dtype = type as DataType;
   if (Array.isArray(data)) return { name, dtype, dims, data };
   const bytes = ownBytes(data as ArrayBufferView);
   return { name, dtype, dims, data: copied ? bytes.slice() : bytes };
+}
+
+/** Gives up a buffer of the GPU, which no garbage collector knows. */
+function forget(tensor: OrtTensor): void {
+  if (tensor.location === "gpu-buffer") tensor.dispose();
 }
 
 /** Bytes that fill their buffer; what a pipe delivers are pieces of a larger one. */

@@ -13,8 +13,18 @@ export { type Divergence, type DivergenceOptions, findDivergence, type ValueDive
 export { checkFeeds } from "./feeds.ts";
 export { describeHardware, type Hardware, type ProviderState, probeProviders } from "./hardware.ts";
 export { inspectTypes } from "./inspect-types.ts";
-export { compareLatency, type LatencyComparison, type LatencyOptions, type LatencyStats } from "./latency.ts";
+export {
+  type Contender,
+  compareLatency,
+  type LatencyComparison,
+  type LatencyOptions,
+  type LatencyStats,
+  raceLatency,
+  type Standing,
+} from "./latency.ts";
 export { cpuSaturates, openSession } from "./open.ts";
+export { type OpenPartition, openPartition } from "./open-partition.ts";
+export { checkPartition, type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";
 export { resideIn } from "./resident.ts";
 export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, type Target } from "./rules.ts";
 export * from "./run.ts";

@@ -1,4 +1,4 @@
-/** @file Two sessions timed against each other in one interleaved run. */
+/** @file Sessions timed against each other in one interleaved run. */
 import { withHeldFeeds } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, HeldFeeds, Session } from "./session.ts";
@@ -35,10 +35,33 @@ export interface LatencyComparison {
   readonly rounds: number;
 }
 
+/** One side of a race. */
+export interface Contender {
+  readonly session: Session;
+  readonly feeds: Feeds;
+}
+
+export interface Standing extends LatencyStats {
+  /** The median over rounds of the first contender's time divided by this one's: above 1, this one is faster. */
+  readonly ratio: number;
+  /** The 95 % bootstrap interval of `ratio`. */
+  readonly spread: readonly [number, number];
+  readonly rounds: number;
+}
+
 /**
- * Times A and B in alternation, who goes first changing from round to round, so that whatever slows the machine slows
- * both alike. The two never run at once: an idle session of lithe's has no spinning threads (see `rules`).
+ * Times sessions in turn, who goes first changing from round to round, so that whatever slows the machine slows all
+ * alike. No two run at once: an idle session of lithe's has no spinning threads (see `rules`).
  */
+export async function raceLatency(contenders: readonly Contender[], options: LatencyOptions = {}): Promise<Standing[]> {
+  const start = async ([next, ...rest]: readonly Contender[], held: readonly HeldFeeds[]): Promise<Standing[]> =>
+    next
+      ? withHeldFeeds(next.session, next.feeds, (feeds) => start(rest, [...held, feeds]))
+      : interleave(held, options);
+  return start(contenders, []);
+}
+
+/** `raceLatency` of two. */
 export async function compareLatency(
   a: Session,
   b: Session,
@@ -46,43 +69,54 @@ export async function compareLatency(
   options: LatencyOptions = {},
 ): Promise<LatencyComparison> {
   const sides = "a" in feeds ? feeds : { a: feeds, b: feeds };
-  return withHeldFeeds(a, sides.a, (heldA) => withHeldFeeds(b, sides.b, (heldB) => interleave(heldA, heldB, options)));
+  const [first, second] = await raceLatency(
+    [
+      { session: a, feeds: sides.a },
+      { session: b, feeds: sides.b },
+    ],
+    options,
+  );
+  const { ratio, spread, rounds, ...stats } = second!;
+  const { p50, p95, min } = first!;
+  return { a: { p50, p95, min }, b: stats, ratio, spread, rounds };
 }
 
 interface Side {
   readonly held: HeldFeeds;
   readonly repeats: number;
   readonly times: number[];
+  /** The first side's time in a round over this one's. */
+  readonly ratios: number[];
 }
 
-async function interleave(a: HeldFeeds, b: HeldFeeds, options: LatencyOptions): Promise<LatencyComparison> {
+async function interleave(held: readonly HeldFeeds[], options: LatencyOptions): Promise<Standing[]> {
   const { rounds = 50, warmup = 3, slot = 5, seconds = Number.POSITIVE_INFINITY, seed = 0, signal } = options;
-  const first = await prepare(a, warmup, slot);
-  const second = await prepare(b, warmup, slot);
-  const ratios: number[] = [];
+  const sides: Side[] = [];
+  for (const feeds of held) sides.push(await prepare(feeds, warmup, slot));
   const deadline = performance.now() + seconds * 1000;
-  while (ratios.length < rounds && (performance.now() < deadline || ratios.length === 0)) {
+  let round = 0;
+  for (; round < rounds && (performance.now() < deadline || round === 0); round++) {
     checkCancelled(signal);
-    ratios.push(ratios.length % 2 === 0 ? await ratioOf(first, second) : 1 / (await ratioOf(second, first)));
+    await timeRound(sides, round % 2 === 1);
   }
-  return {
-    a: statsOf(first.times),
-    b: statsOf(second.times),
+  return sides.map(({ times, ratios }) => ({
+    ...statsOf(times),
     ratio: median(ratios),
     spread: bootstrapInterval(ratios, median, { seed }),
-    rounds: ratios.length,
-  };
+    rounds: round,
+  }));
+}
+
+async function timeRound(sides: readonly Side[], isReversed: boolean): Promise<void> {
+  const times = new Map<Side, number>();
+  for (const side of isReversed ? sides.toReversed() : sides) times.set(side, await timeOf(side));
+  for (const side of sides) side.ratios.push(times.get(sides[0]!)! / times.get(side)!);
 }
 
 async function prepare(held: HeldFeeds, warmup: number, slot: number): Promise<Side> {
   const { times, firstRun } = await held.time(warmup);
   const typical = times.length > 0 ? median(times) : firstRun;
-  return { held, repeats: Math.max(1, Math.ceil(slot / Math.max(typical, 1e-3))), times: [] };
-}
-
-async function ratioOf(first: Side, second: Side): Promise<number> {
-  const top = await timeOf(first);
-  return top / (await timeOf(second));
+  return { held, repeats: Math.max(1, Math.ceil(slot / Math.max(typical, 1e-3))), times: [], ratios: [] };
 }
 
 async function timeOf({ held, repeats, times }: Side): Promise<number> {

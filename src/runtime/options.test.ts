@@ -41,6 +41,7 @@ describe("sessionOptions", () => {
     profile: false,
     config: [],
     cpuNodes: [],
+    resident: [],
   } as const;
 
   it("nests dotted entries", () => {

@@ -12,6 +12,7 @@ const optionNames = [
   "isolate",
   "limits",
   "assets",
+  "resident",
 ] as const satisfies readonly (keyof SessionOptions)[];
 
 const levels = ["disabled", "basic", "extended", "all"] as const;
@@ -72,6 +73,7 @@ export interface ResolvedOptions {
   readonly isolate: "thread" | "process";
   readonly limits: { readonly memory?: number; readonly time?: number };
   readonly assets?: string;
+  readonly resident: readonly string[];
 }
 
 /** Every option with its value; an unknown name or value is an error, never ignored. */
@@ -85,8 +87,8 @@ export function resolveOptions(options: SessionOptions, defaultEp: ExecutionProv
   checkCount("threads", threads);
   checkConfig(config);
   const limits = checkLimits(options.limits ?? {}, isolate);
-  const { profile = false, stock = false, assets } = options;
-  const resolved = { ep, threads, optimization, profile, config, stock, isolate, limits };
+  const { profile = false, stock = false, assets, resident = [] } = options;
+  const resolved = { ep, threads, optimization, profile, config, stock, isolate, limits, resident };
   return assets === undefined ? resolved : { ...resolved, assets };
 }
 

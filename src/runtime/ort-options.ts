@@ -14,6 +14,7 @@ export function sessionOptions(spec: LoadSpec): InferenceSession.SessionOptions 
     graphOptimizationLevel: spec.optimization,
     logSeverityLevel: LOG_SEVERITY,
     extra: nested(spec.config),
+    externalData: [...spec.external],
   };
 }
 

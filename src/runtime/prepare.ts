@@ -9,6 +9,7 @@ import { applyRules, type Target } from "./rules.ts";
 export interface Load {
   readonly spec: LoadSpec;
   readonly types: TypesByName;
+  readonly notices: readonly string[];
   /** Buffers that nobody else uses. */
   readonly transfer: readonly ArrayBuffer[];
 }
@@ -19,15 +20,16 @@ export function readSource(source: Model | Uint8Array): Model {
 }
 
 export function loadSpec(source: Model, target: Target): Load {
-  const { model, config, cpuNodes } = applyRules(source, target);
+  const { model, config, cpuNodes, notices } = applyRules(source, target);
   const split = splitLargeModel(model);
   const bytes = ownBytes(encodeModel(split.model));
   const external = split.external.map(({ path, data }) => ({ path, data: new Uint8Array(data) }));
-  const { ep, threads, optimization, profile, assets } = target;
-  const spec = { model: bytes, external, ep, threads, optimization, profile, config: [...config], cpuNodes };
+  const { ep, threads, optimization, profile, assets, resident } = target;
+  const spec = { model: bytes, external, ep, threads, optimization, profile, config: [...config], cpuNodes, resident };
   return {
     spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),
+    notices,
     transfer: [bytes.buffer, ...external.map(({ data }) => data.buffer)],
   };
 }

@@ -1,5 +1,6 @@
 /** @file The messages between a session and the thread, process or web worker in which the runtime runs. */
 import type { DataType, Dim } from "../ir/index.ts";
+import type { SumStep } from "./partition.ts";
 import type { ExecutionProvider, MemoryUse, NodeProfile, Timing } from "./session.ts";
 
 /** A tensor on its way; `data` owns its whole buffer, so that it can be transferred. */
@@ -33,8 +34,28 @@ export interface LoadSpec {
   readonly config: readonly (readonly [string, string])[];
   /** Names of nodes that a GPU provider must leave to the CPU. */
   readonly cpuNodes: readonly string[];
+  /** Outputs that stay on the device where the platform can read them from there. */
+  readonly resident: readonly string[];
   /** Where the browser finds the runtime's files. */
   readonly assets?: string;
+}
+
+/** What one of several ranks loads: its parts of a partition, and the memory that it shares with the others. */
+export interface RankSpec {
+  readonly rank: number;
+  readonly memory: { readonly size: number; readonly buffer: SharedArrayBuffer };
+  readonly ep: ExecutionProvider;
+  readonly threads: number;
+  readonly inputs: readonly WirePort[];
+  readonly outputs: readonly WirePort[];
+  readonly steps: readonly (RankPart | SumStep)[];
+}
+
+export interface RankPart {
+  readonly kind: "run";
+  readonly spec: LoadSpec;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
 }
 
 export interface Opened {
@@ -52,9 +73,9 @@ export interface WireState {
   readonly next: readonly (readonly [input: string, output: string])[];
 }
 
-/** Every call with its arguments and its answer. */
-export interface Calls {
-  open: { readonly args: LoadSpec; readonly result: Opened };
+/** Every call with its arguments and its answer; `Spec` is what the other side loads. */
+export interface Calls<Spec = LoadSpec> {
+  open: { readonly args: Spec; readonly result: Opened };
   hold: { readonly args: readonly WireTensor[]; readonly result: number };
   drop: { readonly args: number; readonly result: undefined };
   run: {
@@ -86,10 +107,10 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
-export interface Request<C extends CallName = CallName> {
+export interface Request<Spec = LoadSpec, C extends CallName = CallName> {
   readonly id: number;
   readonly call: C;
-  readonly args: Calls[C]["args"];
+  readonly args: Calls<Spec>[C]["args"];
 }
 
 export interface Failure {
@@ -103,13 +124,13 @@ export interface Failure {
 export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Failure };
 
 /** The client's end of a line to a host. */
-export interface Channel {
-  post(request: Request, transfer: readonly ArrayBuffer[]): void;
+export interface Channel<Spec = LoadSpec> {
+  post(request: Request<Spec>, transfer: readonly ArrayBuffer[]): void;
   /** `onReply` for every answer; `onEnd` once, when the other side has ended by itself. */
   listen(onReply: (reply: Reply) => void, onEnd: (reason: string) => void): void;
   /** Whether an answer is awaited: an idle line does not keep the program alive. */
   busy(busy: boolean): void;
-  /** Ends the other side, whatever it is doing. */
+  /** Ends the other side: a process at once, a thread as soon as the runtime has returned. */
   close(): Promise<void>;
 }
 

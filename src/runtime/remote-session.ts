@@ -43,9 +43,14 @@ interface Pending {
   readonly timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-export interface RemoteOptions {
-  readonly spec: LoadSpec;
+/** What a session knows of the spec that it loads. */
+type AnySpec = Pick<LoadSpec, "ep" | "profile"> & Partial<Pick<LoadSpec, "resident">>;
+
+export interface RemoteOptions<Spec extends AnySpec = LoadSpec> {
+  readonly spec: Spec;
   readonly types: TypesByName;
+  /** What the session's rules have to say of the model; nothing when absent. */
+  readonly notices?: readonly string[];
   /** Milliseconds for one call. */
   readonly timeLimit?: number | undefined;
   /** Hands the model's bytes over instead of copying them. */
@@ -53,8 +58,11 @@ export interface RemoteOptions {
 }
 
 /** Loads a model at the other end of `channel`; a failure closes the channel. */
-export async function openRemote(channel: Channel, options: RemoteOptions): Promise<Session> {
-  const session = new RemoteSession(channel, options.spec, options.timeLimit);
+export async function openRemote<Spec extends AnySpec>(
+  channel: Channel<Spec>,
+  options: RemoteOptions<Spec>,
+): Promise<Session> {
+  const session = new RemoteSession(channel, options);
   try {
     await session.open(options);
     return session;
@@ -65,19 +73,20 @@ export async function openRemote(channel: Channel, options: RemoteOptions): Prom
 }
 
 /** Sessions that await an answer: the answer alone may be what somebody still waits for. */
-const busy = new Set<RemoteSession>();
+const busy = new Set<Session>();
 
 const leaked = new FinalizationRegistry<string>((where) => {
   console.warn(`litheml: ${where} was not released; call release() or use "await using"`);
 });
 
-class RemoteSession implements Session {
+class RemoteSession<Spec extends AnySpec> implements Session {
   readonly ep: ExecutionProvider;
   readonly profiling: boolean;
+  readonly notices: readonly string[];
   inputs: readonly Port[] = [];
   outputs: readonly Port[] = [];
   loadTime = 0;
-  readonly #channel: Channel;
+  readonly #channel: Channel<Spec>;
   readonly #timeLimit: number | undefined;
   readonly #pending = new Map<number, Pending>();
   #next = 0;
@@ -85,11 +94,12 @@ class RemoteSession implements Session {
   #ended: LitheError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(channel: Channel, { ep, profile }: LoadSpec, timeLimit: number | undefined) {
+  constructor(channel: Channel<Spec>, { spec: { ep, profile }, notices = [], timeLimit }: RemoteOptions<Spec>) {
     this.#channel = channel;
     this.#timeLimit = timeLimit;
     this.ep = ep;
     this.profiling = profile;
+    this.notices = notices;
     // The channel outlives a session that was forgotten, so it must not be what keeps it in memory.
     const weak = new WeakRef(this);
     channel.listen(
@@ -104,11 +114,12 @@ class RemoteSession implements Session {
     );
   }
 
-  async open({ spec, types, transfer = [] }: RemoteOptions): Promise<void> {
+  async open({ spec, types, transfer = [] }: RemoteOptions<Spec>): Promise<void> {
     const { inputs, outputs, loadTime } = await this.#call("open", spec, transfer);
     this.inputs = portsFrom(inputs, types);
     this.outputs = portsFrom(outputs, types);
     this.loadTime = loadTime;
+    if (spec.resident && spec.resident.length > 0) checkFetches(spec.resident, this.outputs);
     leaked.register(this, `a session on ${this.ep}`, this);
   }
 
@@ -240,7 +251,7 @@ class RemoteSession implements Session {
 
   #call<C extends CallName>(
     call: C,
-    args: Calls[C]["args"],
+    args: Calls<Spec>[C]["args"],
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Calls[C]["result"]> {
     if (this.#ended) return Promise.reject(this.#ended);

@@ -109,7 +109,7 @@ describe("applyRules", () => {
         makeNode(node.opType, node.inputs, node.outputs, { attributes: node.attributes }),
       ),
     };
-    const target = { ...resolveOptions({ ep: "webgpu" }), saturates: false };
+    const target = { ...resolveOptions({ ep: "webgpu" }), saturates: false, reduced: false };
     const { cpuNodes } = applyRules(model(nameless), target);
     expect(cpuNodes).toHaveLength(2);
     expect(new Set(cpuNodes).size).toBe(2);
@@ -118,7 +118,7 @@ describe("applyRules", () => {
 
   it("lets the caller's configuration win", () => {
     const config = new Map([["session.qdq_matmulnbits_accuracy_level", "4"]]);
-    const target = { ...resolveOptions({ config }), saturates: false };
+    const target = { ...resolveOptions({ config }), saturates: false, reduced: false };
     expect(applyRules(denseModel(), target).config).toEqual(config);
   });
 });

@@ -15,8 +15,11 @@ import {
 } from "../ir/index.ts";
 import { externalValue } from "./external-data.ts";
 import { hasFullRangeWeights } from "./full-range-weights.ts";
+import { hiddenQuantization } from "./hidden-quantization.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { withOwnStatistics } from "./own-statistics.ts";
+import { reducedType } from "./reduced-types.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
 import { withOwnZeroPoints } from "./zero-points.ts";
@@ -25,6 +28,8 @@ import { withOwnZeroPoints } from "./zero-points.ts";
 export interface Target extends ResolvedOptions {
   /** Whether uint8 × int8 products saturate on this machine's CPU. */
   readonly saturates: boolean;
+  /** Whether this build of the runtime leaves types out, as the web build with WebGPU does. */
+  readonly reduced: boolean;
 }
 
 export interface Rule {
@@ -37,6 +42,8 @@ export interface Rule {
   readonly config?: (model: Model, target: Target) => readonly [key: string, value: string] | undefined;
   /** The entry changes no number, so that it holds for the stock behaviour too. */
   readonly always?: true;
+  /** What a session tells of rather than prevents, since the caller may want it. */
+  readonly notice?: (model: Model, target: Target) => string | undefined;
   /** Whether a GPU provider must leave this node to the CPU. */
   readonly cpuNode?: (node: Node, model: Model) => boolean;
   /** The file whose construction prevents it, for what neither models nor options show. */
@@ -57,6 +64,9 @@ const unloadable: ReadonlySet<DataType> = new Set<DataType>([
   "complex64",
   "complex128",
 ]);
+
+/** The entry with the optimisers to leave out, separated by semicolons. */
+const DISABLED = "optimization.disable_specified_optimizers";
 
 /** Whether a session may hand out a tensor of this type. */
 export function isFetchable(dtype: DataType): boolean {
@@ -101,8 +111,22 @@ export const rules = {
   },
   "training-dropout": {
     goesWrong: "the optimiser deletes Dropout in training mode unless its mask is used",
-    config: (model) =>
-      hasNode(model, isTrainingDropout) ? ["optimization.disable_specified_optimizers", "EliminateDropout"] : undefined,
+    config: (model) => (hasNode(model, isTrainingDropout) ? [DISABLED, "EliminateDropout"] : undefined),
+  },
+  "training-statistics": {
+    goesWrong:
+      "BatchNormalization in training mode writes its statistics over those that it was fed with or that are stored",
+    rewrite: withOwnStatistics,
+  },
+  "hidden-quantization": {
+    goesWrong: "layers that were left in float between DequantizeLinear and QuantizeLinear get int8 weights at load",
+    notice(model, { ep, optimization, config }) {
+      const off = config.get(DISABLED)?.split(";").includes("WeightBiasQuantization");
+      if (ep === "webgpu" || optimization === "disabled" || off) return undefined;
+      const layers = hiddenQuantization(model);
+      if (layers.length === 0) return undefined;
+      return `the runtime rounds the float weights of ${layers.join(", ")} to int8; "${DISABLED}": "WeightBiasQuantization" keeps them`;
+    },
   },
   "weight-only-accuracy": {
     goesWrong: "weight-only DequantizeLinear → MatMul is fused into a kernel that rounds the activations to int8",
@@ -147,6 +171,21 @@ export const rules = {
   "half-precision-feeds": {
     goesWrong: "float16 feeds arrive empty where the platform has Float16Array",
     builtInto: "node/backend.ts",
+  },
+  "reduced-types": {
+    goesWrong:
+      "the web build with WebGPU has no kernels for float64 and 16-bit integers, and fails without naming them",
+    check(model, { reduced }) {
+      if (!reduced) return;
+      for (const graph of allGraphs(model.graph)) {
+        const found = reducedType(graph);
+        if (found === undefined) continue;
+        throw new UnsupportedError("this build of the runtime leaves a type of the model out", {
+          got: found,
+          hint: 'Keep to float32, float16, bool and integers of 8, 32 and 64 bits, as steps of the profile "portable" do.',
+        });
+      }
+    },
   },
   "gpu-download": {
     goesWrong: "downloading a tensor from the GPU in Node ends the process",
@@ -199,6 +238,8 @@ export interface Prepared {
   readonly model: Model;
   readonly config: ReadonlyMap<string, string>;
   readonly cpuNodes: readonly string[];
+  /** What the runtime will do to the model although nobody asked for it. */
+  readonly notices: readonly string[];
 }
 
 /** Applies every rule to a model that is about to be loaded. */
@@ -212,7 +253,8 @@ export function applyRules(model: Model, target: Target): Prepared {
     if (entry) config.set(entry[0], entry[1]);
   }
   for (const [key, value] of target.config) config.set(key, value);
-  return { model: safe, config, cpuNodes: cpuNodes(safe, target, table) };
+  const notices = table.flatMap(({ notice }) => notice?.(model, target) ?? []);
+  return { model: safe, config, cpuNodes: cpuNodes(safe, target, table), notices };
 }
 
 function cpuNodes(model: Model, { ep }: Target, table: readonly Rule[]): string[] {

@@ -39,6 +39,12 @@ export interface SessionOptions {
   readonly limits?: SessionLimits;
   /** URL of the folder with the runtime's wasm files, in the browser; default: beside the runtime's module. */
   readonly assets?: string;
+  /**
+   * Outputs that only become inputs of the next run, as `reside` has them. On WebGPU in a browser they stay in buffers of
+   * the GPU until they are read; in Node they pass through the session's own memory, because its runtime cannot read a
+   * buffer of the GPU. The CPU providers have one memory.
+   */
+  readonly resident?: readonly string[];
 }
 
 export interface SessionLimits {
@@ -98,6 +104,8 @@ export interface Session extends AsyncDisposable {
   readonly ep: SessionProvider;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** What the runtime does to this model although nobody asked for it, in sentences; absent where it does nothing. */
+  readonly notices?: readonly string[];
   /** Milliseconds that loading took. */
   readonly loadTime: number;
   /** Runs the model. Feeds are checked (names, dtypes, dims) before they reach the runtime. */

@@ -19,6 +19,7 @@ import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
 import { takesProbabilities } from "./objective.ts";
+import { profileFor } from "./profiles.ts";
 import { schedules } from "./schedules/index.ts";
 import { type TrainingStep, toldBy } from "./step.ts";
 import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, turnOf, updateOf } from "./step-feeds.ts";
@@ -95,8 +96,11 @@ async function train(
     resumedFrom: progress.done,
   });
   const looped = (options.stepsPerRun ?? 1) > 1;
-  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, options.session);
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
+  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, {
+    ...options.session,
+    resident: [...next.values()],
+  });
   const resident = await resideIn(session, initial, next);
   await using loader = await loaderFor(plan, scope.signal);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
@@ -113,7 +117,7 @@ async function train(
 
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
   checkDrives(model.graph, options.drive);
-  const step = trainingStep(model, options);
+  const step = trainingStep(model, { profile: profileFor(options.session?.ep), ...options });
   const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
   const inputs = undriven(
     step.batch.map((name) => byName.get(name)!),

@@ -3,6 +3,7 @@ import type { Graph, Names, Value } from "../ir/index.ts";
 import { carriedValues } from "./carry.ts";
 import { freshInput, newBuilder } from "./fresh-input.ts";
 import { buildObjective, type Objective } from "./objective.ts";
+import { profileOf } from "./profiles.ts";
 import { type Chosen, chooseParameters } from "./selection.ts";
 import type { TrainingStepOptions } from "./step.ts";
 import { dtypeOf, type StepBuilder } from "./step-builder.ts";
@@ -24,15 +25,16 @@ export interface Forward {
 
 /** Emits the loss over a typed graph. Parameters and statistics leave the initializers; they are inputs of the result. */
 export function forwardPart(original: Graph, options: TrainingStepOptions, scope: Names): Forward {
-  const after = newBuilder(scope, "update/");
+  const after = newBuilder(scope, "update/", profileOf(options.profile).scalars);
   const key = lazily(() => freshInput(scope, "mask_key", "uint32", [2]));
   const mode = trainingMode(original, after, {
     names: scope,
     batchNorm: options.batchNorm ?? "train",
+    ...(options.inference && { inference: options.inference }),
     ...(options.dropout !== "off" && { maskKey: key.get }),
   });
   const statistics = new Map([...mode.statistics, ...carriedValues(mode.graph, after, options.carry)]);
-  const chosen = chooseParameters(mode.graph, options.trainable, new Set(statistics.keys()));
+  const chosen = chooseParameters(mode.graph, options, new Set(statistics.keys()));
   const g = newBuilder(scope, "loss/");
   const objective = buildObjective(g, mode.graph, options, scope);
   const lossScale = options.lossScale && freshInput(scope, "loss_scale", "float32", []);

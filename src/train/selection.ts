@@ -1,9 +1,9 @@
 /** @file Which initializers of a model are trained, and which of those decay. */
 import { UsageError } from "../errors.ts";
-import { dataTypes, type Graph, isSparse, type Tensor, usesOf, type Value } from "../ir/index.ts";
+import { dataTypes, type Graph, isSparse, type Tensor, usesOf, type Value, wildcard } from "../ir/index.ts";
 import type { Parameter } from "./optimizers/index.ts";
 
-/** Exact names, patterns, or a rule. */
+/** Names, in which `*` stands for any run of characters, regular expressions, or a rule. */
 export type Selection = readonly (string | RegExp)[] | ((parameter: Parameter) => boolean);
 
 export interface Chosen {
@@ -13,21 +13,26 @@ export interface Chosen {
 
 /**
  * The float initializers that the selection names. Without one: all of rank 1 and more, since scalars are constants of
- * formulas far more often than weights. `fixed` are never chosen.
+ * formulas far more often than weights. Those that `freeze` names and `fixed` are never chosen.
  *
  * @throws UsageError when a name does not exist, or nothing is left.
  */
 export function chooseParameters(
   graph: Graph,
-  selection: Selection | undefined,
+  { trainable: selection, freeze }: { readonly trainable?: Selection; readonly freeze?: Selection },
   fixed: ReadonlySet<Value>,
 ): readonly Chosen[] {
   const candidates = [...graph.initializers].flatMap(([value, data]) =>
     isSparse(data) || dataTypes[data.dtype].kind !== "float" || fixed.has(value) ? [] : [{ value, tensor: data }],
   );
   if (selection) checkNames(selection, candidates);
+  if (freeze) checkNames(freeze, candidates);
   const isChosen = selection ? selects(selection) : ({ dims }: Parameter) => dims.length > 0;
-  const chosen = candidates.filter((candidate) => isChosen(parameterOf(candidate)));
+  const isFrozen = selects(freeze ?? []);
+  const parameters = candidates.map((candidate) => ({ candidate, parameter: parameterOf(candidate) }));
+  const chosen = parameters.flatMap(({ candidate, parameter }) =>
+    isChosen(parameter) && !isFrozen(parameter) ? [candidate] : [],
+  );
   if (chosen.length > 0) return chosen;
   throw new UsageError("there is nothing to train", {
     expected: "float initializers",
@@ -42,16 +47,19 @@ export function parameterOf({ value, tensor }: Chosen): Parameter {
 /** The selection as a rule. */
 export function selects(selection: Selection): (parameter: Parameter) => boolean {
   if (typeof selection === "function") return selection;
-  return ({ name }) => selection.some((item) => (typeof item === "string" ? item === name : item.test(name)));
+  const tests = selection.map((item) =>
+    typeof item === "string" ? wildcard(item) : (name: string) => item.test(name),
+  );
+  return ({ name }) => tests.some((test) => test(name));
 }
 
 function checkNames(selection: Selection, candidates: readonly Chosen[]): void {
   if (typeof selection === "function") return;
-  const names = new Set(candidates.map(({ value }) => value.name));
-  const unknown = selection.find((item) => typeof item === "string" && !names.has(item));
+  const names = candidates.map(({ value }) => value.name);
+  const unknown = selection.find((item) => typeof item === "string" && !names.some(wildcard(item)));
   if (unknown === undefined) return;
   throw new UsageError("there is no such float initializer", {
-    expected: [...names].slice(0, 20).join(", "),
+    expected: names.slice(0, 20).join(", "),
     got: JSON.stringify(unknown),
   });
 }

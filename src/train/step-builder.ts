@@ -15,9 +15,13 @@ import {
 
 export type Operand = Value | number;
 
+export type ScalarType = "float64" | "float32";
+
 export interface StepBuilder {
   /** The builder underneath. */
   readonly raw: GraphBuilder;
+  /** What scalars such as the corrections of an optimizer are computed in. */
+  readonly scalars: ScalarType;
   op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
   add(a: Operand, b: Operand): Value;
   sub(a: Operand, b: Operand): Value;
@@ -46,7 +50,7 @@ export interface StepBuilder {
   inside(): StepBuilder;
 }
 
-export function stepBuilder(raw: GraphBuilder): StepBuilder {
+export function stepBuilder(raw: GraphBuilder, scalars: ScalarType = "float64"): StepBuilder {
   const made = new Map<string, Value>();
   const op = (opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes) =>
     raw.op(opType, inputs, attributes);
@@ -71,6 +75,7 @@ export function stepBuilder(raw: GraphBuilder): StepBuilder {
       op(opType, [x, axes && ints(axes)], { keepdims: keep ? 1 : 0 });
   return {
     raw,
+    scalars,
     op,
     shared,
     number,
@@ -89,7 +94,7 @@ export function stepBuilder(raw: GraphBuilder): StepBuilder {
     cast: (x, to) => (dtypeOf(x) === to ? x : op("Cast", [x], { to: dataTypes[to].code })),
     mask: (condition, to) => op("Cast", [condition], { to: dataTypes[to].code }),
     constant: (name, tensor) => raw.constant(name, tensor),
-    inside: () => stepBuilder(raw.subgraph()),
+    inside: () => stepBuilder(raw.subgraph(), scalars),
   };
 }
 

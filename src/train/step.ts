@@ -1,16 +1,20 @@
 /** @file What a training step is made of: its options, and the names of the graph that comes out. */
 import type { Forms } from "../autodiff/index.ts";
-import type { Model, Tensor } from "../ir/index.ts";
+import type { Model, Node, Tensor } from "../ir/index.ts";
 import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { ObjectiveOptions } from "./objective.ts";
 import type { Optimizer, OptimizerName } from "./optimizers/index.ts";
+import type { Precision } from "./precision.ts";
+import type { Profile, ProfileName } from "./profiles.ts";
 import type { Selection } from "./selection.ts";
 
 export interface TrainingStepOptions extends ObjectiveOptions {
   readonly optimizer: Optimizer | OptimizerName;
   /** What is trained: all float initializers of rank 1 and more unless named. The rest stays frozen in the model. */
   readonly trainable?: Selection;
+  /** What is not trained of it. */
+  readonly freeze?: Selection;
   /** What weight decay leaves alone: biases and norms unless named. `[]` lets all decay, as PyTorch does. */
   readonly decayExclude?: Selection;
   /** The largest norm of all gradients together; longer ones are scaled down. */
@@ -25,9 +29,18 @@ export interface TrainingStepOptions extends ObjectiveOptions {
   readonly batchNorm?: "train" | "frozen";
   /** `train` (default): Dropout drops. `off`: it does nothing. */
   readonly dropout?: "train" | "off";
+  /** Nodes that keep their inference form whatever `batchNorm` and `dropout` say: those of a part that is not trained. */
+  readonly inference?: (node: Node) => boolean;
   /** Initializers that take the value of an output after each batch: biases that balance, centres that move. */
   readonly carry?: Carry;
-  /** Forms of gradients that differ in speed. */
+  /** How the graph is written: `native` (default here) for CPU providers, `portable` for WebGPU, or one of one's own. */
+  readonly profile?: Profile | ProfileName;
+  /**
+   * The dtype of the network's products and sums, forwards and backwards. The master parameters, the optimizer, the loss and
+   * operators that need the range stay float32: Micikevicius et al. (2017), arXiv:1710.03740. `float16` wants `lossScale`.
+   */
+  readonly precision?: Precision;
+  /** Forms of gradients that differ in speed; the profile's by default. */
   readonly forms?: Forms;
 }
 

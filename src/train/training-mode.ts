@@ -27,6 +27,8 @@ export interface TrainingModeOptions {
   readonly batchNorm: "train" | "frozen";
   /** Gives the key of the masks (uint32[2]); absent: dropout stays off. */
   readonly maskKey?: () => Value;
+  /** Nodes that are left as they are. */
+  readonly inference?: (node: Node) => boolean;
 }
 
 export interface TrainingMode {
@@ -43,7 +45,7 @@ export function trainingMode(graph: Graph, g: StepBuilder, options: TrainingMode
     graph,
     (draft) => {
       for (const node of graph.nodes) {
-        if (node.domain !== "") continue;
+        if (node.domain !== "" || options.inference?.(node)) continue;
         if (node.opType === "BatchNormalization" && options.batchNorm === "train") {
           draft.replaceNode(node, ...overBatch(graph, node, g, options.names, statistics));
         }

@@ -20,6 +20,8 @@ import { freshInput } from "./fresh-input.ts";
 import { initLossScale, nextLossScale } from "./loss-scale.ts";
 import { type Optimizer, optimizers } from "./optimizers/index.ts";
 import { zerosLike } from "./optimizers/optimizer.ts";
+import { inPrecision } from "./precision.ts";
+import { profileOf } from "./profiles.ts";
 import { biasesAndNorms, type Chosen, parameterOf, selects } from "./selection.ts";
 import { newStates, type States } from "./states.ts";
 import type { TrainingStep, TrainingStepOptions } from "./step.ts";
@@ -32,7 +34,8 @@ import type { TrainingStep, TrainingStepOptions } from "./step.ts";
  */
 export function trainingStep(model: Model, options: TrainingStepOptions): TrainingStep {
   checkOptions(model, options);
-  const typed = inferShapes(model);
+  const profile = profileOf(options.profile);
+  const typed = inPrecision(inferShapes(model), options.precision ?? "float32");
   const scope = namesOf(typed);
   const parts = forwardPart(typed.graph, options, scope);
   const differentiated = differentiateGraph(parts.graph, {
@@ -41,9 +44,10 @@ export function trainingStep(model: Model, options: TrainingStepOptions): Traini
     opset: TARGET_OPSET,
     scope,
     ...(parts.seed && { seed: parts.seed }),
-    ...(options.forms && { forms: options.forms }),
+    forms: options.forms ?? profile.forms,
   });
-  return assembled(typed, parts, differentiated, options, scope);
+  const step = assembled(typed, parts, differentiated, options, scope);
+  return { ...step, model: profile.lower(step.model) };
 }
 
 function checkOptions(model: Model, { accumulate = 1, clip = 1, average = 0 }: TrainingStepOptions): void {

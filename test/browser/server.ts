@@ -1,15 +1,18 @@
 /** @file A static server for browser tests, as strict as a careful site: isolated, nothing inline, nothing from elsewhere. */
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 const folders: ReadonlyMap<string, string> = new Map([
   ["dist", `${root}dist/`],
+  ["src", `${root}dist/`],
+  ["zod", `${root}node_modules/zod/`],
   ["ort", `${root}node_modules/onnxruntime-web/dist/`],
   ["protobuf", `${root}node_modules/@bufbuild/protobuf/dist/esm/`],
 ]);
@@ -25,15 +28,21 @@ const imports = JSON.stringify({
     "@bufbuild/protobuf": "/protobuf/index.js",
     "@bufbuild/protobuf/codegenv2": "/protobuf/codegenv2/index.js",
     "@bufbuild/protobuf/wire": "/protobuf/wire/index.js",
+    zod: "/zod/index.js",
   },
 });
 const entry = 'import * as lithe from "/dist/runtime/web/index.js"; globalThis.lithe = lithe;';
-const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${imports}</script><script type="module" src="/entry.js"></script>`;
+const trainingEntry =
+  'import * as tasks from "/test/browser/tasks.js"; import * as open from "/test/browser/open.js"; globalThis.tasks = { ...tasks, ...open };';
+const page = (script: string) =>
+  `<!doctype html><meta charset="utf-8"><script type="importmap">${imports}</script><script type="module" src="${script}"></script>`;
 
 /** Pages that have no file. */
 const made: ReadonlyMap<string, readonly [type: string, text: string]> = new Map([
-  ["/", ["text/html", page]],
+  ["/", ["text/html", page("/entry.js")]],
   ["/entry.js", ["text/javascript", entry]],
+  ["/training", ["text/html", page("/training.js")]],
+  ["/training.js", ["text/javascript", trainingEntry]],
 ]);
 const hash = createHash("sha256").update(imports).digest("base64");
 
@@ -52,7 +61,7 @@ export interface TestServer extends AsyncDisposable {
 export async function startServer(): Promise<TestServer> {
   const server = createServer(({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://localhost");
-    const text = made.get(pathname);
+    const text = made.get(pathname) ?? transpiled(pathname);
     if (text) return response.writeHead(200, { ...headers, "Content-Type": text[0] }).end(text[1]);
     const path = fileOf(pathname);
     if (path === undefined) return response.writeHead(404, headers).end();
@@ -67,6 +76,20 @@ export async function startServer(): Promise<TestServer> {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+/** A file of the tests as a browser reads it; its imports of `src` lead to the build. */
+function transpiled(pathname: string): readonly [type: string, text: string] | undefined {
+  const path = `${root}${normalize(pathname).slice(1).replace(/\.js$/, ".ts")}`;
+  if (!/^\/test\/.*\.js$/.test(normalize(pathname)) || !existsSync(path)) return undefined;
+  const { outputText } = ts.transpileModule(readFileSync(path, "utf8"), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      rewriteRelativeImportExtensions: true,
+    },
+  });
+  return ["text/javascript", outputText];
 }
 
 function fileOf(pathname: string): string | undefined {

@@ -118,6 +118,7 @@ function loadSpec(model: Model): LoadSpec {
     profile: false,
     config: [],
     cpuNodes: [],
+    resident: [],
   };
 }
 

@@ -26,6 +26,8 @@ const cases = {
   "fuse-affine": ["factors and shifts after linear operators"],
   "fuse-pad": ["pads before windows"],
   "fuse-matmul-add": ["products and sums"],
+  "fuse-branches": ["branches with a sum", "convolutional branches with an operator in the middle that has no rule"],
+  "lower-portable": ["what WebGPU lacks"],
   "convert-float16": ["branches that capture", "products and sums"],
   "convert-float32": ["float16 inside"],
   cleanup: ["opset 9: attributes that became inputs", "branches that capture"],

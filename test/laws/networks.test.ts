@@ -2,6 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../../src/data/index.ts";
 import {
+  allNodes,
+  dataTypes,
+  intOf,
   isSparse,
   type Model,
   numbersOf,
@@ -11,10 +14,22 @@ import {
   tensorFromNumbers,
   verify,
 } from "../../src/ir/index.ts";
-import { gpt, lenet, type ModelName, mlp, models, resnet, vit } from "../../src/models/index.ts";
+import {
+  gpt,
+  imagenetResnet,
+  lenet,
+  type ModelName,
+  mlp,
+  models,
+  paraFormer,
+  paraGpt,
+  paraResnet,
+  resnet,
+  vit,
+} from "../../src/models/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { adamw, crossEntropy, trainingStep } from "../../src/train/index.ts";
+import { adamw, crossEntropy, type ProfileName, type TrainingStep, trainingStep } from "../../src/train/index.ts";
 
 interface Small {
   readonly make: (seed: number) => Model;
@@ -48,6 +63,13 @@ const small: Record<ModelName, Small> = {
     labelDims: [6],
     axis: 1,
   },
+  imagenetResnet: {
+    make: (seed) => imagenetResnet(random(seed), { depth: 18, width: 4, size: 16, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 16, 16],
+    labelDims: [6],
+    axis: 1,
+  },
   vit: {
     make: (seed) => vit(random(seed), { size: 8, patch: 4, width: 12, depth: 2, classes: 3, dropPath: 0.1 }),
     input: "input",
@@ -62,6 +84,31 @@ const small: Record<ModelName, Small> = {
     ids: 7,
     labelDims: [3, 5],
     axis: -1,
+  },
+  paraFormer: {
+    make: (seed) => {
+      const shape = { size: 8, patch: 4, width: 12, depth: 2, branches: 3, classes: 3 };
+      return paraFormer(random(seed), { ...shape, pooling: "class", combine: "learnedScale" });
+    },
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  paraGpt: {
+    make: (seed) => paraGpt(random(seed), { vocabulary: 7, context: 5, width: 8, branches: 2, heads: 2 }),
+    input: "ids",
+    dims: [3, 5],
+    ids: 7,
+    labelDims: [3, 5],
+    axis: -1,
+  },
+  paraResnet: {
+    make: (seed) => paraResnet(random(seed), { width: 4, size: 8, classes: 3 }),
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
   },
 };
 
@@ -101,42 +148,71 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   });
 
   it("learns a batch by heart", async () => {
-    const step = trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw() });
-    const labels = tensorFromNumbers(
-      "int64",
-      entry.labelDims,
-      Array.from({ length: sizeOf(entry.labelDims) }, (_, i) => i % 3),
-    );
-    const initial = new Map(step.state.map(({ name, initial }) => [name, initial]));
-    const next = new Map(step.state.map(({ name, output }) => [name, output]));
-    await using session = await openSession(step.model);
-    const state = await resideIn(session, initial, next);
-    const losses: number[] = [];
-    for (let i = 1; i <= 40; i++) {
-      const feeds = new Map([
-        [entry.input, sample(entry)],
-        [step.labels!, labels],
-        [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
-        [step.step, tensorFromNumbers("int64", [], [i])],
-        ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
-      ]);
-      const [results] = await state.advance([feeds], { fetches: [step.loss] });
-      losses.push(numbersOf(results!.get(step.loss)!)[0]!);
-    }
+    const losses = await trained(entry, 40);
     expect(Math.min(...losses.slice(-5))).toBeLessThan(losses[0]! / 3);
+  });
+
+  it("learns the same in the form for WebGPU, without what that lacks", async () => {
+    const { model } = stepOf(entry, "portable");
+    const nodes = [...allNodes(model)];
+    expect(nodes.filter((node) => ["LogSoftmax", "BatchNormalization", "Sum", "Sign"].includes(node.opType))).toEqual(
+      [],
+    );
+    expect(nodes.filter((node) => node.opType === "MaxPool" && node.outputs[1])).toEqual([]);
+    expect(nodes.filter((node) => intOf(node, "to", 0) === dataTypes.float64.code)).toEqual([]);
+    const [native, portable] = [await trained(entry, 8), await trained(entry, 8, "portable")];
+    for (const [i, loss] of portable.entries()) expect(Math.abs(loss / native[i]! - 1), `${i}`).toBeLessThan(1e-4);
   });
 });
 
+function stepOf(entry: Small, profile: ProfileName): TrainingStep {
+  return trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw(), profile });
+}
+
+/** The losses of steps on one batch. */
+async function trained(entry: Small, steps: number, profile: ProfileName = "native"): Promise<number[]> {
+  const step = stepOf(entry, profile);
+  const labels = tensorFromNumbers(
+    "int64",
+    entry.labelDims,
+    Array.from({ length: sizeOf(entry.labelDims) }, (_, i) => i % 3),
+  );
+  const initial = new Map(step.state.map(({ name, initial }) => [name, initial]));
+  const next = new Map(step.state.map(({ name, output }) => [name, output]));
+  await using session = await openSession(step.model);
+  const state = await resideIn(session, initial, next);
+  const losses: number[] = [];
+  for (let i = 1; i <= steps; i++) {
+    const feeds = new Map([
+      [entry.input, sample(entry)],
+      [step.labels!, labels],
+      [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
+      [step.step, tensorFromNumbers("int64", [], [i])],
+      ...(step.maskKey ? ([[step.maskKey, tensorFromNumbers("uint32", [2], [1, i])]] as const) : []),
+    ]);
+    const [results] = await state.advance([feeds], { fetches: [step.loss] });
+    losses.push(numbersOf(results!.get(step.loss)!)[0]!);
+  }
+  return losses;
+}
+
 describe("sizes", () => {
+  /** Where only the size counts. */
+  const zeros = { uniform: () => 0, normal: () => 0 };
+
   it("are those of the papers", () => {
     expect(parameterCount(lenet(random(1)))).toBe(61_706);
     expect(parameterCount(resnet(random(1)))).toBe(272_474);
+    expect(parameterCount(imagenetResnet(zeros, { depth: 18 }))).toBe(11_689_512);
+    expect(parameterCount(imagenetResnet(zeros, { depth: 50 }))).toBe(25_557_032);
     expect(parameterCount(vit(random(1)))).toBe(6 * 444_864 + 9_408 + 64 * 192 + 384 + 1_930);
+    expect(parameterCount(paraFormer(random(1), { depth: 2, branches: 3 }))).toBe(parameterCount(vit(random(1))));
     expect(parameterCount(gpt(random(1), { vocabulary: 65 }))).toBe(65 * 256 + 128 * 256 + 4 * 789_760 + 512);
   });
 
   it("that are impossible are refused", () => {
     expect(() => resnet(random(1), { depth: 21 })).toThrow(/no ResNet of this depth/);
+    expect(() => imagenetResnet(random(1), { depth: 20 })).toThrow(/18, 34, 50/);
     expect(() => vit(random(1), { patch: 5 })).toThrow(/patches do not cover/);
     expect(() => vit(random(1), { heads: 5 })).toThrow(/heads do not divide/);
   });

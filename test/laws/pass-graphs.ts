@@ -2,6 +2,7 @@
 import {
   type DataType,
   type Dims,
+  float,
   type GraphBuilder,
   graphAttribute,
   graphBuilder,
@@ -241,6 +242,23 @@ export const graphs = {
         "z",
       );
     }),
+  "what WebGPU lacks": () =>
+    build((g) => {
+      const x = input(g, "n", 3, 2, 2);
+      const parts = [2, 3, 4].map((seed) => g.constant(`p${seed}`, floats([3], seed)));
+      const statistics = [...parts, g.constant("variance", variances(3))];
+      const over = { training_mode: 1, momentum: float(0.75) };
+      const [y, mean, variance] = g.ops("BatchNormalization", [x, ...statistics], 3, over);
+      const signs = g.op("Sign", [y]);
+      const sums = g.op("Sum", [g.op("Selu", [y]), g.op("Softsign", [y]), signs]);
+      const zero = g.constant("zero", floats([1]));
+      const flags = ["Greater", "Less"].map((opType, i) => g.op(opType, [[y, sums][i], zero]));
+      g.output(g.op("LogSoftmax", [g.op("Mean", [sums, y])], { axis: 1 }), "y");
+      g.output(mean!, "next mean");
+      g.output(variance!, "next variance");
+      g.output(g.op("Or", flags), "or");
+      g.output(g.op("Xor", flags), "xor");
+    }),
   "branches that capture": () =>
     build((g) => {
       const x = input(g, 2, 3);
@@ -256,6 +274,27 @@ export const graphs = {
       const condition = g.op("Greater", [total, g.constant("zero", tensor("float32", [], [0]))]);
       const branches = { then_branch: branch("Add"), else_branch: branch("Mul") };
       g.output(g.op("Identity", [g.op("If", [condition], branches)]), "y");
+    }),
+  "branches with a sum": () =>
+    build((g) => {
+      const x = input(g, "n", 4);
+      const branch = (seed: number) => {
+        const [w, v] = [g.constant("w", floats([4, 6], seed)), g.constant("v", floats([6, 4], seed + 1))];
+        const hidden = g.op("Relu", [g.op("Add", [g.op("MatMul", [x, w]), g.constant("b", floats([6], seed + 2))])]);
+        return g.op("MatMul", [hidden, v]);
+      };
+      g.output(g.op("Add", [g.op("Add", [x, branch(1)]), branch(4)]), "y");
+    }),
+  "convolutional branches with an operator in the middle that has no rule": () =>
+    build((g) => {
+      const x = input(g, 2, 2, 5, 5);
+      const axis = g.constant("axis", tensor("int64", [], [3]));
+      const branch = (seed: number) => {
+        const first = g.op("Conv", [x, g.constant("w", floats([3, 2, 3, 3], seed))], { pads: [1, 1, 1, 1] });
+        const running = g.op("CumSum", [g.op("Tanh", [first]), axis]);
+        return g.op("Conv", [running, g.constant("v", floats([2, 3, 1, 1], seed + 1))]);
+      };
+      g.output(g.op("Sum", [branch(1), branch(3), branch(5)]), "y");
     }),
   "float16 inside": () =>
     build((g) => {

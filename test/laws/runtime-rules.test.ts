@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { DataError, UnsupportedError, UsageError } from "../../src/errors.ts";
 import {
   type DataType,
+  dataTypes,
+  float,
   floatsOf,
   graphBuilder,
   type Model,
@@ -248,6 +250,56 @@ const cases = {
     expect(new Set(await rawRun(dropoutModel(), feeds))).toEqual(new Set([1]));
     expect(new Set(await ours(dropoutModel(), feeds))).toEqual(new Set([0, 2]));
   },
+  "training-statistics": async () => {
+    const x = tensor("float32", [4, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    const statistics = () =>
+      new Map([
+        ["mean", tensor("float32", [2], new Float32Array(2))],
+        ["variance", tensor("float32", [2], new Float32Array(2).fill(1))],
+      ]);
+    for (const stored of [false, true]) {
+      const built = statisticsModel(stored);
+      const feeds = (): Feeds => new Map([["x", x], ...(stored ? [] : statistics())]);
+      const raw = await rawSession(built);
+      const fed = rawFeeds(feeds());
+      const means: number[][] = [];
+      for (let i = 0; i < 2; i++) means.push([...((await raw.run(fed)).before!.data as Float32Array)]);
+      await raw.release();
+      expect(means).toEqual([
+        [2, 2.5],
+        [3, 3.75],
+      ]);
+      await using session = await openSession(built);
+      const held = await session.hold!(feeds());
+      for (let i = 0; i < 2; i++) {
+        const results = await held.run();
+        expect([...floatsOf(results.get("before")!)]).toEqual([0, 0]);
+        expect([...floatsOf(results.get("after")!)]).toEqual([2, 2.5]);
+      }
+    }
+  },
+  "hidden-quantization": async () => {
+    const numbers = Float32Array.from({ length: 32 }, (_, i) => (i % 16 === 0 ? 0 : Math.cos(i)));
+    const feeds = feed("x", tensor("float32", [1, 2, 4, 4], numbers));
+    const exact = await rawRun(betweenModel(), feeds, { graphOptimizationLevel: "disabled" });
+    expect(farthest(await rawRun(betweenModel(), feeds), exact)).toBeGreaterThan(0.02);
+    await using told = await openSession(betweenModel());
+    expect(told.notices).toEqual([expect.stringMatching(/rounds the float weights of .*Conv.* to int8/)]);
+    const config = new Map([["optimization.disable_specified_optimizers", "WeightBiasQuantization"]]);
+    await using kept = await openSession(betweenModel(), { config });
+    expect(kept.notices).toEqual([]);
+    expect(farthest([...numbersOf((await kept.run(feeds)).get("y")!)], exact)).toBeLessThan(1e-6);
+  },
+  "reduced-types": async () => {
+    const target = { ...resolveOptions({ ep: "webgpu" }), saturates: false, reduced: true };
+    for (const dtype of ["float64", "int16", "uint16"] as const) {
+      const inside = graphBuilder();
+      const cast = inside.op("Cast", [inside.input("x", "float32", [2])], { to: dataTypes[dtype].code });
+      inside.output(inside.op("Cast", [cast], { to: dataTypes.float32.code }), "y");
+      expect(() => applyRules(model(inside.build()), target)).toThrow(UnsupportedError);
+    }
+    expect(applyRules(denseModel(), target).notices).toEqual([]);
+  },
   "weight-only-accuracy": async () => {
     const x = noise(4 * 256, 9);
     const feeds = feed("x", tensor("float32", [4, 256], x));
@@ -261,7 +313,7 @@ const cases = {
     const stock = await rawRun(plantedModel(), feeds);
     expect(await cpuSaturates()).toBe(stock.some((value) => value !== 255 * 127 * 64));
     expect(new Set(await ours(plantedModel(), feeds))).toEqual(new Set([255 * 127 * 64]));
-    const target = { ...resolveOptions({}), saturates: true };
+    const target = { ...resolveOptions({}), saturates: true, reduced: false };
     const shared = sharedZeroPointModel();
     const image = feed("x", tensor("float32", [1, 4, 4, 4], noise(64)));
     const alone = rawRun(shared, image, { extra: { session: { x64quantprecision: "1" } } });
@@ -356,7 +408,7 @@ const cases = {
     expect(free.stop()).toBeGreaterThan(5);
   },
   "idle-spinning": async () => {
-    const several = { ...resolveOptions({ threads: 2, stock: true }), saturates: false };
+    const several = { ...resolveOptions({ threads: 2, stock: true }), saturates: false, reduced: false };
     expect(applyRules(denseModel(), several).config.get("session.force_spinning_stop")).toBe("1");
     expect(await ours(denseModel(), denseFeeds(), { threads: 2 })).toEqual(await ours(denseModel(), denseFeeds()));
   },
@@ -382,6 +434,38 @@ const cases = {
     expect((await session.profile()).length).toBeGreaterThan(0);
   },
 } satisfies Record<RuleName, () => Promise<void>>;
+
+/** Running statistics that are fed or stored, and read again behind the normalisation. */
+function statisticsModel(stored: boolean): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [4, 2]);
+  const two = (name: string, fill: number) => g.constant(name, tensor("float32", [2], new Float32Array(2).fill(fill)));
+  const running = (name: string, fill: number) => (stored ? two(name, fill) : g.input(name, "float32", [2]));
+  const [mean, variance] = [running("mean", 0), running("variance", 1)];
+  const training = { training_mode: 1, momentum: float(0.5) };
+  const parts = [x, two("scale", 1), two("bias", 0), mean, variance];
+  const [y, nextMean, nextVariance] = g.ops("BatchNormalization", parts, 3, training);
+  const late = g.op("Mul", [g.op("ReduceMin", [y], { keepdims: 0 }), g.constant("zero", scalar("float32", 0))]);
+  g.output(g.op("Add", [mean, late]), "before");
+  g.output(g.op("Abs", [nextMean]), "after");
+  g.output(g.op("Abs", [nextVariance]), "spread");
+  return model(g.build());
+}
+
+/** Conv with float weights, one of them large, between DequantizeLinear and QuantizeLinear. */
+function betweenModel(): Model {
+  const g = graphBuilder();
+  const scaled = (value: Value, size: number): Value => {
+    const scale = g.constant("scale", scalar("float32", size));
+    const zero = g.constant("zero_point", scalar("uint8", 128));
+    return g.op("DequantizeLinear", [g.op("QuantizeLinear", [value, scale, zero]), scale, zero]);
+  };
+  const numbers = Array.from({ length: 54 }, (_, i) => (i === 0 ? 10 : 0.03 * Math.sin(i)));
+  const w = g.constant("w", tensorFromNumbers("float32", [3, 2, 3, 3], numbers));
+  const y = g.op("Conv", [scaled(g.input("x", "float32", [1, 2, 4, 4]), 0.01), w], { pads: [1, 1, 1, 1] });
+  g.output(scaled(g.op("Relu", [y]), 0.001), "y");
+  return model(g.build());
+}
 
 const needGpu: ReadonlySet<RuleName> = new Set(["webgpu-layout", "gpu-download", "webgpu-run-time"]);
 

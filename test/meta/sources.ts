@@ -28,13 +28,17 @@ export interface Import {
   readonly from: string;
   readonly specifier: string;
   readonly typeOnly: boolean;
+  /** Loaded when it is needed: `import("…")`. */
+  readonly lazy: boolean;
 }
 
 export function importsOf({ path, tree }: Source): Import[] {
   const found: Import[] = [];
   const visit = (node: ts.Node): void => {
     const specifier = specifierOf(node);
-    if (specifier !== undefined) found.push({ from: path, specifier, typeOnly: isTypeOnly(node) });
+    if (specifier !== undefined) {
+      found.push({ from: path, specifier, typeOnly: isTypeOnly(node), lazy: ts.isCallExpression(node) });
+    }
     ts.forEachChild(node, visit);
   };
   visit(tree);

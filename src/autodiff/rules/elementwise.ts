@@ -1,5 +1,14 @@
 /** @file Gradients of elementwise operators: dx = dy · f′(x), summed where broadcasting repeated an input. */
-import { type DataType, dataTypes, floatOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import {
+  type DataType,
+  dataTypes,
+  float,
+  floatOf,
+  type Node,
+  numbersOf,
+  stringOf,
+  type Value,
+} from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
 
@@ -54,15 +63,14 @@ function sigmoid(g: GradientBuilder, x: Value): Value {
   return g.op("Sigmoid", [x]);
 }
 
-/** Standard normal density φ(x) = e^(−x²/2) / √(2π). */
-function normalDensity(point: Point): Value {
-  const { g, x } = point;
-  return g.scale(g.op("Exp", [g.scale(square(point, x), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
-}
-
-/** Standard normal distribution Φ(x). */
-function normalDistribution({ g, x, n }: Point): Value {
-  return g.scale(g.add(n(1), g.op("Erf", [g.scale(x, Math.SQRT1_2)])), 0.5);
+/**
+ * Derivative of x·Φ(x), Φ + x·φ of the standard normal distribution. With u = x/√2: Φ = (1 + erf u) / 2, an affine map that
+ * HardSigmoid is between 0 and 1, and x·φ = u / e^(u²) / √π.
+ */
+function erfGelu({ g, x }: Point): Value {
+  const u = g.scale(x, Math.SQRT1_2);
+  const distribution = g.op("HardSigmoid", [g.op("Erf", [u])], { alpha: float(0.5), beta: float(0.5) });
+  return g.add(distribution, g.scale(g.div(u, g.op("Exp", [g.mul(u, u)])), 1 / Math.sqrt(Math.PI)));
 }
 
 /** Derivative of the tanh form of Gelu, 0.5·x·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³). */
@@ -79,7 +87,7 @@ function tanhGelu(point: Point): Value {
 
 function gelu(point: Point): Value {
   if (stringOf(point.node, "approximate", "none") === "tanh") return tanhGelu(point);
-  return point.g.add(normalDistribution(point), point.g.mul(point.x, normalDensity(point)));
+  return erfGelu(point);
 }
 
 /** Derivative of x·σ(a·x): σ + a·x·σ·(1 − σ). */
@@ -190,8 +198,7 @@ const mod: GradientRule = (g, node, [dy], needs) => {
 const fastGelu: GradientRule = (g, node, [dy], needs) => biased(g, node, dy, needs, tanhGelu);
 
 /** Gelu of x + bias, in the erf form. */
-const biasGelu: GradientRule = (g, node, [dy], needs) =>
-  biased(g, node, dy, needs, (point) => g.add(normalDistribution(point), g.mul(point.x, normalDensity(point))));
+const biasGelu: GradientRule = (g, node, [dy], needs) => biased(g, node, dy, needs, erfGelu);
 
 function biased(
   g: GradientBuilder,

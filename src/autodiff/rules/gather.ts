@@ -184,15 +184,20 @@ const scatterElements: GradientRule = (g, node, [dy]) => {
   return [dData, undefined, dUpdates];
 };
 
-const scatterNd: GradientRule = (g, node, [dy]) => {
+/** Tuples of indices name whole slices, so what an update gives is read back as it was written. */
+const scatterNd: GradientRule = (g, node, [dy], needs) => {
   const [data, indices, updates] = node.inputs;
   const [y] = node.outputs;
   if (!data || !indices || !updates || !y || !dy) return [];
+  const reduction = stringOf(node, "reduction", "none");
+  if (reduction === "add" || (reduction === "none" && !needs[0])) {
+    return [dy, undefined, g.op("GatherND", [dy, indices])];
+  }
   const flat = flatIndices(g, node, data, indices, 0);
   const fold = (x: Value): Value => folded(g, x, 0, flat.positions, flat.slice);
   const rows = folded(g, updates, 0, tuplesOf(g, indices, 0), flat.slice);
   const [dData, dUpdates] = scatterBack(g, {
-    reduction: stringOf(node, "reduction", "none"),
+    reduction,
     axis: 1,
     data: fold(data),
     places: rowPlaces(g, flat, 0, tuplesOf(g, indices, 0), rows),

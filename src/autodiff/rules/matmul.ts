@@ -28,10 +28,20 @@ const matmul: GradientRule = (g, { inputs: [a, b] }, [dy], needs) => {
 
 function weightGradient(g: GradientBuilder, a: Value, b: Value, dy: Value): Value {
   if (g.rank(b) > 2 || g.rank(a) === 2) return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+  const [inputs, outputs] = [g.dims(a).at(-1), g.dims(dy).at(-1)];
+  if (typeof inputs !== "number" || typeof outputs !== "number") {
+    return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+  }
   const flat = (x: Value): Value => g.op("Reshape", [x, g.ints([-1, Number(g.dims(x).at(-1))])]);
-  const isKnown = typeof g.dims(a).at(-1) === "number" && typeof g.dims(dy).at(-1) === "number";
-  if (!isKnown) return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
-  return g.op("MatMul", [g.transpose(flat(a), [1, 0]), flat(dy)]);
+  if (g.forms.weightProduct === "fused") return g.op("MatMul", [g.transpose(flat(a), [1, 0]), flat(dy)]);
+  if (inputs <= outputs) return g.op("MatMul", [channels(g, a), flat(dy)]);
+  return g.transpose(g.op("MatMul", [channels(g, dy), flat(a)]), [1, 0]);
+}
+
+/** [A, B, …, C] → [C, A·B·…], in an order that the runtime does not fuse into the product. */
+function channels(g: GradientBuilder, x: Value): Value {
+  const last = g.rank(x) - 1;
+  return g.op("Reshape", [g.transpose(x, [last, ...Array(last).keys()]), g.ints([Number(g.dims(x)[last]), -1])]);
 }
 
 /** y = α·A′·B′ + β·C, where ′ is an optional transpose. */

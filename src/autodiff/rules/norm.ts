@@ -1,5 +1,5 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
-import { type Dims, float, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
+import { type Dims, float, floatOf, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { Cotangents, GradientEntry, GradientRule } from "../rule.ts";
 import { countAlong } from "./reduce.ts";
@@ -45,7 +45,7 @@ function overLast(centred: boolean): GradientRule {
     const axes = from(axis < 0 ? axis + rank : axis, rank);
     const parts = centred ? recorded(g, node, x, axes) : normalise(g, x, axes, floatOf(node, "epsilon", 1e-5), false);
     const ofStatistics = throughStatistics(g, x, parts, centred ? dStatistics : [undefined, dStatistics[0]], axes);
-    const d = dy && (scale ? g.mul(dy, scale) : dy);
+    const d = dy && (scale && !isOne(g, scale) ? g.mul(dy, scale) : dy);
     const ofOutput = needs[0] && d ? through(g, parts, d, axes, centred) : undefined;
     return [
       added(g, ofOutput, ofStatistics),
@@ -53,6 +53,12 @@ function overLast(centred: boolean): GradientRule {
       dy && bias && needs[2] ? g.sumTo(dy, bias) : undefined,
     ];
   };
+}
+
+/** A scale that is there because the operator asks for one. */
+function isOne(g: GradientBuilder, scale: Value): boolean {
+  const tensor = g.constant(scale);
+  return tensor !== undefined && numbersOf(tensor).every((x) => x === 1);
 }
 
 /** ∂μ/∂x = 1/n and ∂s/∂x = −s²·x̂/n. */
@@ -192,9 +198,9 @@ interface Statistics {
 /** With a momentum of 0 the next running statistics are those of the batch. */
 function batchStatistics(g: GradientBuilder, node: Node, x: Value, over: readonly number[]): Statistics {
   const epsilon = floatOf(node, "epsilon", 1e-5);
-  const [, running, runningSquare] = node.outputs;
-  if (floatOf(node, "momentum", 0.9) === 0 && running && runningSquare) {
-    return { mean: g.cast(running, g.dtype(x)), variance: g.cast(runningSquare, g.dtype(x)), epsilon };
+  const [, nextMean, nextVariance] = node.outputs;
+  if (floatOf(node, "momentum", 0.9) === 0 && nextMean && nextVariance) {
+    return { mean: g.cast(nextMean, g.dtype(x)), variance: g.cast(nextVariance, g.dtype(x)), epsilon };
   }
   const mean = g.reduceMean(x, over);
   const moved = g.sub(x, perChannel(g, mean, g.rank(x)));

@@ -9,7 +9,7 @@ import { sessionOptions } from "../ort-options.ts";
 import { nodeTimes } from "../profile.ts";
 import type { LoadSpec } from "../protocol.ts";
 
-export function loadBackend(spec: LoadSpec): Promise<Backend> {
+export function loadBackend(spec: Pick<LoadSpec, "ep" | "threads">): Promise<Backend> {
   return spec.ep === "wasm" ? wasmBackend(spec) : nativeBackend();
 }
 
@@ -22,15 +22,13 @@ async function nativeBackend(): Promise<Backend> {
   const { InferenceSession, Tensor } = await installed("onnxruntime-node", () => import("onnxruntime-node"));
   let folder: string | undefined;
   return {
-    InferenceSession,
     Tensor,
-    options(spec) {
+    load(spec) {
       if (spec.profile) folder = mkdtempSync(join(tmpdir(), "litheml-profile-"));
-      return {
+      return InferenceSession.create(spec.model, {
         ...sessionOptions(spec),
         ...(folder ? { enableProfiling: true, profileFilePrefix: join(folder, "profile") } : {}),
-        externalData: [...spec.external],
-      };
+      });
     },
     async readProfile() {
       if (!folder) throw new UnsupportedError("profiling was off");
@@ -44,13 +42,12 @@ async function nativeBackend(): Promise<Backend> {
   };
 }
 
-async function wasmBackend({ threads }: LoadSpec): Promise<Backend> {
+async function wasmBackend({ threads }: Pick<LoadSpec, "threads">): Promise<Backend> {
   const { InferenceSession, Tensor, env } = await installed("onnxruntime-web", () => import("onnxruntime-web"));
   env.wasm.numThreads = threads;
   return {
-    InferenceSession,
     Tensor,
-    options: (spec) => ({ ...sessionOptions(spec), externalData: [...spec.external] }),
+    load: (spec) => InferenceSession.create(spec.model, sessionOptions(spec)),
     memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
   };
 }

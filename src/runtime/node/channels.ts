@@ -2,11 +2,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { Worker } from "node:worker_threads";
 import { builtFile } from "../../built-file.ts";
-import type { Channel, Reply } from "../protocol.ts";
+import type { Channel, LoadSpec, Reply } from "../protocol.ts";
+import { END } from "./serve-thread.ts";
 
-/** A thread of this process. */
-export function threadChannel(): Channel {
-  const worker = new Worker(builtFile(import.meta.url, "thread.js"), { execArgv: [], stdout: false, stderr: false });
+/** A thread of this process that runs one of the entries beside this file. It ends when the runtime has returned to it. */
+export function threadChannel<Spec = LoadSpec>(entry: string): Channel<Spec> {
+  const worker = new Worker(builtFile(import.meta.url, entry), { execArgv: [], stdout: false, stderr: false });
+  const exited = new Promise<number>((resolve) => worker.on("exit", resolve));
   let closed = false;
   return {
     post: (request, transfer) => worker.postMessage(request, transfer),
@@ -14,15 +16,17 @@ export function threadChannel(): Channel {
       worker.on("message", onReply);
       worker.on("messageerror", (error) => onEnd(error.message));
       worker.on("error", (error) => onEnd(error.message));
-      worker.on("exit", (code) => {
-        if (!closed) onEnd(`its thread exited with code ${code}`);
-      });
+      void exited.then((code) => closed || onEnd(`its thread exited with code ${code}`));
     },
-    busy: (busy) => (busy ? worker.ref() : worker.unref()),
+    busy(busy) {
+      if (busy || closed) worker.ref();
+      else worker.unref();
+    },
     async close() {
       closed = true;
       worker.ref();
-      await worker.terminate();
+      worker.postMessage(END);
+      await exited;
     },
   };
 }

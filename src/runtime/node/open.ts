@@ -16,14 +16,18 @@ export async function openSession(source: Model | Uint8Array, options: SessionOp
     throw new UnsupportedError("the wasm build of the runtime writes no profile");
   }
   const model = readSource(source);
-  const { spec, types, transfer } = loadSpec(model, { ...resolved, saturates: await saturates(model, resolved) });
+  const { spec, types, notices, transfer } = loadSpec(model, {
+    ...resolved,
+    saturates: await saturates(model, resolved),
+    reduced: false,
+  });
   const { isolate, limits } = resolved;
-  const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel();
-  return openRemote(channel, { spec, types, transfer, timeLimit: limits.time });
+  const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel("thread.js");
+  return openRemote(channel, { spec, types, notices, transfer, timeLimit: limits.time });
 }
 
 /** Asks the machine only where the answer matters, since the question is a session of its own. */
-async function saturates(model: Model, { ep, stock }: ResolvedOptions): Promise<boolean> {
+export async function saturates(model: Model, { ep, stock }: ResolvedOptions): Promise<boolean> {
   return ep === "cpu" && !stock && hasFullRangeWeights(model) && cpuSaturates();
 }
 

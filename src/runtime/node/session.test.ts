@@ -117,10 +117,13 @@ describe("a run that is cancelled", () => {
     expect((await running).size).toBe(1);
   });
 
-  it("while it runs ends at once and takes the session along", async () => {
-    const session = await openSession(loopModel(), { isolate: "process" });
+  it.each([
+    ["process", LONG],
+    ["thread", 2000],
+  ] as const)("while it runs in a %s ends at once and takes the session along", async (isolate, trips) => {
+    const session = await openSession(loopModel(), { isolate });
     const controller = new AbortController();
-    const running = session.run(loopFeeds(LONG), { signal: controller.signal });
+    const running = session.run(loopFeeds(trips), { signal: controller.signal });
     setTimeout(() => controller.abort(), 20);
     await expect(running).rejects.toThrow(CancelledError);
     await expect(session.run(loopFeeds(1))).rejects.toThrow(CancelledError);

@@ -1,5 +1,5 @@
 /** @file ONNX Runtime in a browser: wasm, or WebGPU. */
-import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
+import type { Env, InferenceSession, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
 import type { Backend } from "../host.ts";
 import { missingPackage } from "../missing.ts";
 import { sessionOptions } from "../ort-options.ts";
@@ -19,10 +19,15 @@ export async function loadBackend({ ep, threads, assets }: LoadSpec): Promise<Ba
   if (assets !== undefined) env.wasm.wasmPaths = assets;
   env.wasm.numThreads = globalThis.crossOriginIsolated ? threads : 1;
   return {
-    InferenceSession,
     Tensor,
-    options: (spec) => ({ ...sessionOptions(spec), externalData: [...spec.external] }),
+    load: (spec) => InferenceSession.create(spec.model, { ...sessionOptions(spec), ...locations(spec) }),
   };
+}
+
+/** On WebGPU the named outputs stay in buffers of the GPU; elsewhere the runtime's memory is the device's. */
+function locations({ ep, resident }: LoadSpec): Pick<InferenceSession.SessionOptions, "preferredOutputLocation"> {
+  if (ep !== "webgpu" || resident.length === 0) return {};
+  return { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) };
 }
 
 /** With `assets`, the module of that folder; otherwise the one that the bundler or an import map resolves. */

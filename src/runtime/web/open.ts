@@ -11,8 +11,12 @@ import type { Session, SessionOptions } from "../session.ts";
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options, "wasm");
   checkPlatform(resolved);
-  const { spec, types, transfer } = loadSpec(readSource(model), { ...resolved, saturates: false });
-  return openRemote(workerChannel(), { spec, types, transfer });
+  const { spec, types, notices, transfer } = loadSpec(readSource(model), {
+    ...resolved,
+    saturates: false,
+    reduced: resolved.ep === "webgpu",
+  });
+  return openRemote(workerChannel(), { spec, types, notices, transfer });
 }
 
 function checkPlatform({ ep, isolate, threads, profile }: ReturnType<typeof resolveOptions>): void {

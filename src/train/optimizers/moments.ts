@@ -69,7 +69,7 @@ export function momentDirection(
   };
 }
 
-/** c₁·r and ε·r. In float32 the differences 1 − βᵗ would lose five digits, so they are taken in float64. */
+/** c₁·r and ε·r. */
 function corrections(
   g: StepBuilder,
   step: Value,
@@ -78,11 +78,7 @@ function corrections(
   dtype: DataType,
 ): { factor: Value; floor: Value } {
   const settings = `${beta1} ${beta2} ${epsilon}`;
-  const rest = (beta: number) =>
-    g.shared(`rest ${beta}`, () => {
-      const t = g.shared("float64 step", () => g.cast(step, "float64"));
-      return g.sub(1, g.op("Pow", [g.number("float64", beta), t]));
-    });
+  const rest = (beta: number) => g.shared(`rest ${beta}`, () => complement(g, beta, step));
   const scale = () => g.shared(`root ${beta2}`, () => g.sqrt(g.div(rest(beta2), 1 - beta2)));
   const factor = g.shared(`factor ${settings} ${dtype}`, () =>
     g.cast(g.div(g.mul(scale(), 1 - beta1), rest(beta1)), dtype),
@@ -90,3 +86,21 @@ function corrections(
   const floor = g.shared(`floor ${settings} ${dtype}`, () => g.cast(g.mul(scale(), epsilon), dtype));
   return { factor, floor };
 }
+
+/**
+ * 1 − βᵗ. The difference would lose five digits in float32, so it is taken in float64, or without one: −(eᵘ − 1) with
+ * u = t·ln β, by its series u·(1 + u/2·(1 + u/3·(…))) where u is near 0.
+ */
+function complement(g: StepBuilder, beta: number, step: Value): Value {
+  const t = g.shared(`${g.scalars} step`, () => g.cast(step, g.scalars));
+  if (g.scalars === "float64") return g.sub(1, g.op("Pow", [g.number("float64", beta), t]));
+  const u = g.mul(t, Math.log(beta));
+  let series = g.add(g.mul(u, 1 / TERMS), 1);
+  for (let term = TERMS - 1; term > 1; term--) series = g.add(g.mul(g.mul(u, 1 / term), series), 1);
+  const isNear = g.op("Greater", [u, g.number(g.scalars, NEAR)]);
+  return g.neg(g.op("Where", [isNear, g.mul(u, series), g.sub(g.op("Exp", [u]), 1)]));
+}
+
+/** With |u| ≤ 1/2 the first term left out is below 1e-8 of the sum. */
+const NEAR = -0.5;
+const TERMS = 8;

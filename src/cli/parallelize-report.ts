@@ -1,0 +1,102 @@
+/** @file The facts of `lithe parallelize`, put together for the report; the time on several workers. */
+import { createHash } from "node:crypto";
+import { basename } from "node:path";
+import type { Model } from "../ir/index.ts";
+import { encodeModel } from "../onnx/index.ts";
+import { type Parallelized, partitionBranches, type Window, windowLength } from "../parallel/index.ts";
+import type { ParallelReport, WindowFacts } from "../report/index.ts";
+import { type Comparison, compareLatency, openPartition, openSession } from "../runtime/index.ts";
+import type { Console } from "./command.ts";
+import { environment } from "./environment.ts";
+import { firstBatch, type LoadedData } from "./load.ts";
+import { modelFacts } from "./model-facts.ts";
+import { fingerprint } from "./model-file.ts";
+import type { ParallelizeFlags } from "./parallelize-flags.ts";
+
+export interface ParallelFacts {
+  readonly path: string;
+  readonly out: string;
+  readonly flags: ParallelizeFlags;
+  readonly original: Model;
+  readonly data: LoadedData;
+  readonly found: Parallelized;
+  readonly runs: ParallelReport["runs"];
+  readonly comparison: Comparison;
+  readonly spread: ParallelReport["spread"];
+  readonly broken: readonly string[];
+}
+
+export async function parallelReport(facts: ParallelFacts): Promise<ParallelReport> {
+  const { path, out, flags, original, data, found, runs, spread, broken } = facts;
+  const { size, latency, agreement, accuracy } = facts.comparison;
+  const { curve, training, depth, plan } = found;
+  const bytes = encodeModel(found.model);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const { branches, group, arrangement } = flags;
+  return {
+    schema: 1,
+    kind: "parallel",
+    title: `lithe: ${basename(path)} in parallel`,
+    command: commandOf(path, flags),
+    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    seed: flags.seed,
+    environment: await environment(),
+    original: modelFacts(basename(path), original, await fingerprint(path)),
+    result: modelFacts(basename(out), found.model, { sha256, bytes: bytes.byteLength }),
+    data: {
+      source: data.source,
+      selection: curve.length > 0 ? data.calibrationSize : 0,
+      training: training?.samples ?? 0,
+      verification: data.evaluationSize,
+    },
+    shape: { branches, group, arrangement },
+    runs,
+    depth,
+    windows: windowFacts(found, windowLength(plan)),
+    curve: curve.map(({ windows: _, ...point }) => point),
+    comparison: {
+      size,
+      latency,
+      agreement: { n: data.evaluationSize, ...agreement },
+      ...(accuracy && { accuracy: { a: accuracy.a, b: accuracy.b, n: accuracy.n } }),
+    },
+    ...(spread && { spread }),
+    ...(training && { training }),
+    broken,
+  };
+}
+
+/** Those that were measured; those of the plan where none were. */
+function windowFacts({ windows, plan }: Parallelized, length: number): WindowFacts[] {
+  const keyOf = ({ run, first }: Window) => `${run} ${first}`;
+  const chosen = new Set(plan.windows.map(keyOf));
+  const all: readonly (Window & { readonly divergence?: number })[] = windows.length > 0 ? windows : plan.windows;
+  return all.map((window) => ({
+    place: `run ${window.run + 1}, blocks ${window.first + 1} to ${window.first + length}`,
+    ...(window.divergence !== undefined && { divergence: window.divergence }),
+    isParallel: chosen.has(keyOf(window)),
+  }));
+}
+
+/** The original in one session against the result on `--workers` workers, in turns. */
+export async function spreadLatency(
+  original: Model,
+  model: Model,
+  data: LoadedData,
+  { ep, threads, seed, workers }: ParallelizeFlags,
+  { signal }: Pick<Console, "signal">,
+): Promise<ParallelReport["spread"]> {
+  if (workers === undefined) return undefined;
+  const { feeds, count } = await firstBatch(data);
+  await using one = await openSession(original, { ep, threads });
+  await using many = await openPartition(partitionBranches(model, workers), { ep, threads });
+  const { a, b, ratio, spread } = await compareLatency(one, many, feeds, { seed, signal });
+  return { workers, ep: one.ep, threads, batch: count, a, b, ratio, spread };
+}
+
+function commandOf(path: string, flags: ParallelizeFlags): string {
+  const { dryRun: _, out: __, ...given } = flags;
+  const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const words = Object.entries(given).filter(([name, value]) => value !== undefined && name !== "json");
+  return `npx lithe parallelize ${basename(path)} ${words.map(([name, value]) => `--${dashed(name)} ${value}`).join(" ")}`;
+}

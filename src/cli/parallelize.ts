@@ -1,0 +1,79 @@
+/** @file `lithe parallelize MODEL --branches N`: blocks in sequence become branches, verified against the original. */
+import { basename } from "node:path";
+import { evaluateWith } from "../accelerate/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { loadModel, saveModel } from "../onnx/files.ts";
+import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
+import { openSession } from "../runtime/index.ts";
+import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
+import type { CommandModule, Console, Outcome } from "./command.ts";
+import { compareWithOriginal } from "./compare-with-original.ts";
+import { loadData } from "./load.ts";
+import { fingerprint } from "./model-file.ts";
+import { checkOutputFile, checkOutputFolder } from "./output.ts";
+import { declareParallelize, type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
+import { parallelized, planned, readied } from "./parallelize-job.ts";
+import { type ParallelFacts, parallelReport, spreadLatency } from "./parallelize-report.ts";
+
+async function run(
+  [path]: readonly string[],
+  given: Readonly<Record<string, unknown>>,
+  console: Console,
+): Promise<Outcome> {
+  const flags = given as unknown as ParallelizeFlags;
+  requireSamples(flags);
+  const out = flags.out ?? parallelPath(path!);
+  if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
+  const place = out.replace(/\.onnx$/, "-run");
+  await checkOutputFile(out, [path!]);
+  await checkOutputFolder(place);
+  const original = await loadModel(path!);
+  const model = await readied(original, evaluateWith(openSession));
+  const plan = planned(model, flags);
+  const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
+  requireLabels(flags, data.hasLabels);
+  if (flags.dryRun) {
+    const { parts, depth } = plan;
+    console.say(`parallel parts: ${parts}, sequential depth ${depth.before} → ${depth.after}; nothing was changed`);
+    return { result: { dryRun: true, ...plan, out, data: data.source } };
+  }
+  const { out: _, ...config } = flags;
+  const { sha256 } = await fingerprint(path!);
+  const folder = await openRunFolder(place, { command: "parallelize", model: basename(path!), sha256, ...config });
+  try {
+    return await work({ path: path!, out, flags, original, data, runs: plan.runs }, model, folder, console);
+  } catch (error) {
+    await folder.abandon();
+    throw error;
+  }
+}
+
+type Job = Pick<ParallelFacts, "path" | "out" | "flags" | "original" | "data" | "runs">;
+
+async function work(job: Job, model: Model, folder: RunFolder, console: Console): Promise<Outcome> {
+  const { path, out, flags, original, data } = job;
+  const found = await parallelized(model, data, flags, folder, console);
+  const comparison = await compareWithOriginal(path, original, found.model, data, flags, console);
+  const spread = await spreadLatency(original, found.model, data, flags, console);
+  const broken = brokenBounds(comparison, flags);
+  const isWritten = broken.length === 0;
+  if (isWritten) await saveModel(out, found.model);
+  const report = await parallelReport({ ...job, found, comparison, spread, broken });
+  await folder.write("report.json", `${JSON.stringify(report, undefined, 1)}\n`);
+  const page = await folder.write("report.html", parallelPage(report));
+  await folder.finish();
+  if (!console.json) {
+    showComparison(comparison, data.source, broken, console);
+    if (spread)
+      console.say(`${spread.workers} workers: ${formatChange(spread.ratio, "faster", "slower")} than the original`);
+    console.say(isWritten ? `model:  ${out}` : "the model was not written");
+    console.say(`report: ${page}`);
+  }
+  const { shape, depth, windows, curve, training } = report;
+  const facts = { shape, depth, windows, curve, data: data.source, report: page };
+  const rest = { ...(spread && { spread }), ...(training && { training }), ...(isWritten && { file: out }), broken };
+  return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
+}
+
+export const command: CommandModule = { declare: declareParallelize, run };

@@ -1,0 +1,68 @@
+/** @file Members of a family chosen in a configuration: by name, or by name with settings. */
+import * as z from "zod";
+import { UsageError } from "../../errors.ts";
+
+/** `"adamw"` or `{ "name": "adamw", "weightDecay": 0.05 }`. */
+export const namedChoice = z.union([z.string(), z.looseObject({ name: z.string() })]);
+
+export type NamedChoice = z.infer<typeof namedChoice>;
+
+export interface Member<T> {
+  /** A strict object whose keys are the settings. */
+  readonly settings: z.ZodObject;
+  readonly make: T;
+}
+
+/** A member, with settings that were checked by its schema. */
+export function member<S extends z.ZodObject, T>(
+  settings: S,
+  make: (settings: z.infer<S>) => T,
+): Member<(settings: Readonly<Record<string, unknown>>) => T> {
+  return { settings, make: (given) => make(given as z.infer<S>) };
+}
+
+/** Without keys whose value is undefined, which TypeScript tells from absent ones. */
+export function present<T extends object>(settings: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]: Exclude<T[K], undefined> };
+}
+
+/** The name of a choice. */
+export function nameOf(choice: NamedChoice): string {
+  return typeof choice === "string" ? choice : choice.name;
+}
+
+/** The member and its settings. @throws UsageError that lists the names, or the settings of the member. */
+export function chosen<T>(
+  family: string,
+  members: Readonly<Record<string, Member<T>>>,
+  choice: NamedChoice,
+): { readonly make: T; readonly settings: Readonly<Record<string, unknown>> } {
+  const name = nameOf(choice);
+  const found = Object.hasOwn(members, name) ? members[name] : undefined;
+  if (!found) {
+    throw new UsageError(`there is no such ${family}`, {
+      expected: `one of ${Object.keys(members).join(", ")}`,
+      got: JSON.stringify(name),
+    });
+  }
+  const { name: _, ...given } = typeof choice === "string" ? { name } : choice;
+  return { make: found.make, settings: checked(found.settings, given, `${family} ${name}`) };
+}
+
+/** A value that fits a strict schema. @throws UsageError that names the key, and lists the valid ones where it is unknown */
+export function checked<S extends z.ZodObject>(schema: S, value: unknown, where: string): z.infer<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = [where, ...(issue?.path.map(String) ?? [])].join(".");
+  if (issue?.code !== "unrecognized_keys") {
+    throw new UsageError(`a setting is wrong: ${issue?.message ?? "not what it should be"}`, { where: path });
+  }
+  const isTop = issue.path.length === 0;
+  throw new UsageError("there is no such setting", {
+    expected: isTop ? Object.keys(schema.shape).join(", ") || "no settings" : "a key that it has",
+    got: issue.keys.map((key) => JSON.stringify(key)).join(", "),
+    where: path,
+  });
+}

@@ -1,0 +1,95 @@
+/** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
+import { basename, join, relative } from "node:path";
+import { split } from "../../data/index.ts";
+import { CancelledError } from "../../errors.ts";
+import type { Model } from "../../ir/index.ts";
+import { openRunFolder, type RunFolder } from "../../report/index.ts";
+import { fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
+import type { Console } from "../command.ts";
+import { openDataset } from "../load.ts";
+import { fingerprint, inputPorts } from "../model-file.ts";
+import { checkOutputFile, checkOutputFolder } from "../output.ts";
+import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { nameOf, present } from "./named-choice.ts";
+import type { TrainingConfig } from "./training-config.ts";
+import { modelToTrain, networkFor, prepared } from "./training-model.ts";
+import { folderOf, type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
+
+export interface Trained extends WrittenTraining {
+  readonly training: TrainReport;
+}
+
+/** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
+export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
+  const name = nameOf(config.model);
+  const options = fitOptions(config);
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [name]);
+  if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [name, target.out]);
+  await checkOutputFolder(folderOf(target));
+  const known = await modelToTrain(config);
+  const data = target.data ?? (await openParts(config, known, console));
+  const augment = await augmentOf(config, data.training);
+  const start = await prepared(known ?? (await networkFor(config, data.training)), config, data.training);
+  for (const note of start.notes) console.say(note);
+  const sha256 = known && (await fingerprint(name)).sha256;
+  const { out: _, keepAdapters: __, ...rest } = config;
+  const identity = { command: "train", ...rest, model: known ? basename(name) : config.model, sha256 };
+  const folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
+  try {
+    const everySteps = config.checkpointEvery;
+    const run = fit(start.model, {
+      ...options,
+      ...start.options,
+      ...evaluationOf(config, data),
+      ...augment,
+      data: data.training,
+      checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },
+      resume: target.resume,
+      signal: console.signal,
+    });
+    for await (const event of run) {
+      await folder.record(event);
+      follow(event, console);
+    }
+    const { model, report } = await run.result;
+    return {
+      training: report,
+      ...(await writeTraining({ target, config, folder, start, data, trained: model, report })),
+    };
+  } catch (error) {
+    if (console.signal.aborted) throw interrupted(error, folder);
+    await folder.abandon();
+    throw error;
+  }
+}
+
+async function openParts(
+  config: TrainingConfig,
+  known: Model | undefined,
+  { say }: Pick<Console, "say">,
+): Promise<TrainingData> {
+  const data = await openDataset(config.data, known ? inputPorts(known) : undefined, present(config));
+  for (const assumption of data.assumptions ?? []) say(`assumed: ${assumption}`);
+  const held = Math.round(config.validation * data.size);
+  const parts = await split(data, { calibration: data.size - held, evaluation: held, seed: config.seed });
+  return { training: parts.calibration, validation: parts.evaluation };
+}
+
+function follow(event: TrainEvent, { say, progress }: Console): void {
+  if (event.type === "start" && event.resumedFrom > 0) say(`resumed after batch ${event.resumedFrom}`);
+  if (event.type === "early-stop") say(`ended early: ${event.reason}`);
+  if (event.type === "step") {
+    progress({ stage: "train", done: event.step, total: event.steps, detail: `loss ${event.loss.toFixed(4)}` });
+  }
+  if (event.type !== "evaluation") return;
+  const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  say(`epoch ${event.epoch}: ${metrics.join(", ")}${event.isBest ? " (best)" : ""}`);
+}
+
+function interrupted(cause: unknown, folder: RunFolder): CancelledError {
+  const place = relative("", folder.path) || ".";
+  return new CancelledError("interrupted", {
+    hint: `The state of the run is kept in ${place}; the same command with --resume goes on.`,
+    cause,
+  });
+}

@@ -1,0 +1,139 @@
+/** @file The network that a run begins with: a file or one made for the data, with a new head and adapters where asked for. */
+import * as z from "zod";
+import { type Dataset, type Random, random } from "../../data/index.ts";
+import { DataError, UsageError } from "../../errors.ts";
+import type { Model, Tensor } from "../../ir/index.ts";
+import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../models/index.ts";
+import { loadModel } from "../../onnx/files.ts";
+import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
+import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
+import { classCount } from "./class-count.ts";
+import { chosen, member, nameOf, present } from "./named-choice.ts";
+import type { TrainingConfig } from "./training-config.ts";
+
+interface Shape {
+  /** Of one sample. */
+  readonly input: readonly number[];
+  readonly classes: number;
+}
+
+const count = z.int().min(1).optional();
+const share = z.number().min(0).lt(1).optional();
+const size = z.strictObject({ depth: count, width: count });
+const widths = z.array(z.int().min(1)).optional();
+const vitSettings = { patch: count, width: count, depth: count, heads: count, expansion: count };
+
+type Build = (source: Random, shape: Shape) => Model;
+
+/** Networks for samples of [channels, height, width]; `mlp` takes any. */
+const networks = {
+  mlp: member(
+    z.strictObject({ hidden: widths, dropout: share }),
+    (s): Build =>
+      (source, shape) =>
+        mlp(source, { ...present(s), ...shape }),
+  ),
+  lenet: member(z.strictObject({}), (): Build => (source, shape) => lenet(source, square(shape))),
+  resnet: member(
+    size,
+    (s): Build =>
+      (source, shape) =>
+        resnet(source, { ...present(s), ...square(shape) }),
+  ),
+  resnet20: member(z.strictObject({}), (): Build => (source, shape) => resnet(source, { depth: 20, ...square(shape) })),
+  resnet56: member(z.strictObject({}), (): Build => (source, shape) => resnet(source, { depth: 56, ...square(shape) })),
+  imagenetResnet: member(
+    size,
+    (s): Build =>
+      (source, shape) =>
+        imagenetResnet(source, { ...present(s), ...square(shape) }),
+  ),
+  vit: member(
+    z.strictObject({ ...vitSettings, dropout: share, dropPath: share }),
+    (s): Build =>
+      (source, shape) =>
+        vit(source, { ...present(s), ...square(shape) }),
+  ),
+  "para-former": member(
+    z.strictObject({ ...vitSettings, branches: count, dropout: share, dropPath: share }),
+    (s): Build =>
+      (source, shape) =>
+        paraFormer(source, { ...present(s), ...square(shape) }),
+  ),
+};
+
+export const networkNames = Object.keys(networks);
+
+/** The model of a file, brought to lithe's opset, or `undefined` when the configuration names a network. */
+export async function modelToTrain({ model: choice }: Pick<TrainingConfig, "model">): Promise<Model | undefined> {
+  const name = nameOf(choice);
+  if (!name.endsWith(".onnx")) {
+    chosen("network", networks, choice);
+    return undefined;
+  }
+  if (typeof choice !== "string") {
+    throw new UsageError("the model of a file has no settings", { where: name });
+  }
+  const { model } = await upgradeOpset().run(await loadModel(name));
+  return (await freezeInitializers().run(model)).model;
+}
+
+/** A new network for samples like those of the data. */
+export async function networkFor({ model: choice, seed }: TrainingConfig, data: Dataset): Promise<Model> {
+  const { make, settings } = chosen("network", networks, choice);
+  return make(settings)(random(seed), { input: await sampleDims(data), classes: await classCount(data) });
+}
+
+/** A network ready for training, and the way back to an ordinary model. */
+export interface Prepared {
+  readonly model: Model;
+  /** What the options of the training must be beside those that the configuration names. */
+  readonly options: Pick<FitOptions, "trainable" | "batchNorm">;
+  /** Sentences about the head and the adapters. */
+  readonly notes: readonly string[];
+  /** The trained model without traces of adapters. */
+  finish(trained: Model): { readonly model: Model; readonly adapters?: ReadonlyMap<string, Tensor> };
+}
+
+/** The model with a new head and adapters, where the configuration asks for them. */
+export async function prepared(known: Model, config: TrainingConfig, data: Dataset): Promise<Prepared> {
+  const { head, lora, output, seed } = config;
+  const classes = head && (head.classes ?? (await classCount(data)));
+  const cut = { ...(head?.at !== undefined && { at: head.at }), ...(output !== undefined && { output }) };
+  const withHead = classes === undefined ? undefined : replaceHead(known, { classes, seed, ...cut });
+  const base = withHead?.model ?? known;
+  const notes = withHead ? [`a new head for ${classes} classes reads ${JSON.stringify(withHead.at)}`] : [];
+  if (!lora) return { model: base, options: {}, notes, finish: (model) => ({ model }) };
+  const own = withHead?.parameters ?? [];
+  const adapted = addLora(base, { seed, except: own, ...present(lora) });
+  return {
+    model: adapted.model,
+    options: { trainable: [...adapted.parameters, ...own], batchNorm: "frozen" },
+    notes: [...notes, `${adapted.parameters.length / 2} weights carry adapters of rank ${lora.rank}`],
+    finish(trained) {
+      const adapters = loraTensors(trained, own);
+      return { model: mergeLora(base, adapters), adapters };
+    },
+  };
+}
+
+async function sampleDims(data: Dataset): Promise<readonly number[]> {
+  for await (const { inputs } of data.pick([0])) {
+    const [tensor] = inputs.values();
+    if (tensor && inputs.size === 1 && inputs.has("input")) return tensor.dims;
+  }
+  throw new DataError("a named network takes samples of one input", {
+    expected: 'one input called "input"',
+    hint: "Train an .onnx file whose inputs are those of the data.",
+  });
+}
+
+function square({ input, classes }: Shape): { channels: number; size: number; classes: number } {
+  const [channels = 0, height = 0, width] = input;
+  if (input.length === 3 && height === width) return { channels, size: height, classes };
+  throw new DataError("this network takes square pictures", {
+    expected: "[channels, size, size]",
+    got: `[${input.join(", ")}]`,
+    hint: "Give a preprocessing with a square size, or take mlp.",
+  });
+}

@@ -1,0 +1,57 @@
+/** @file What a mixture tells beside its answer, as outputs of the model under names that say what they are. */
+import { UsageError } from "../errors.ts";
+import { editModel, type Model, type Value } from "../ir/index.ts";
+import type { Layers } from "../nn/index.ts";
+import { eliminateDeadNodes } from "../passes/index.ts";
+import type { Carry, LossTerm } from "../train/index.ts";
+import type { Gated } from "./gate.ts";
+import { chosenMask, meanOverTokens } from "./scores.ts";
+
+/** Behind the path of the layer: a loss with its weight, the next value of an initializer, a measure. */
+const LOSS = "auxiliary/";
+const NEXT = "next/";
+const MEASURE = "measure/";
+
+/** Makes outputs of a gate's losses, next values and measures. */
+export function announce(n: Layers, gated: Gated, experts: number, dropped: Value | undefined): void {
+  for (const { name, weight, value } of gated.losses) {
+    if (weight !== 0) n.output(n.op("Mul", [value, n.number(weight)]), `${n.path}${LOSS}${name}`);
+  }
+  for (const { value, next } of gated.moved ?? []) n.output(next, `${NEXT}${value.name}`);
+  const { routing, affinity } = gated;
+  if (routing.kind === "token-choice") {
+    n.output(meanOverTokens(n, chosenMask(n, routing.experts, experts)), `${n.path}${MEASURE}load`);
+    n.output(routing.experts, `${n.path}${MEASURE}route`);
+  }
+  if (affinity) n.output(meanOverTokens(n, affinity), `${n.path}${MEASURE}importance`);
+  if (dropped) n.output(dropped, `${n.path}${MEASURE}dropped`);
+}
+
+/** What `fit` needs for the mixtures of a model: their losses as terms, and the biases that move by themselves. */
+export function moeTraining(model: Model): { readonly terms: readonly LossTerm[]; readonly carry: Carry } {
+  const names = model.graph.outputs.map(({ name }) => name);
+  const terms = names
+    .filter((name) => isUnder(name, LOSS))
+    .map((name): LossTerm => ({ name, build: (_, { output }) => output(name) }));
+  const carry = names.filter((name) => name.startsWith(NEXT)).map((name) => [name.slice(NEXT.length), name]);
+  return { terms, carry: Object.fromEntries(carry) };
+}
+
+/** Names of outputs that measure: `PATHmeasure/load` [experts], `…/importance` [experts], `…/route` [tokens, k], `…/dropped`. */
+export function moeMeasures(model: Model): string[] {
+  return model.graph.outputs.map(({ name }) => name).filter((name) => isUnder(name, MEASURE));
+}
+
+/** The model for inference: without outputs that only training reads, and without what was computed for them alone. */
+export async function withoutSideOutputs(model: Model): Promise<Model> {
+  const isSide = ({ name }: Value): boolean => isUnder(name, LOSS) || isUnder(name, MEASURE) || name.startsWith(NEXT);
+  const kept = model.graph.outputs.filter((value) => !isSide(value));
+  if (kept.length === model.graph.outputs.length) return model;
+  if (kept.length === 0) throw new UsageError("the model has no outputs beside those of its gates");
+  const bare = editModel(model, (draft) => draft.setOutputs(kept));
+  return (await eliminateDeadNodes().run(bare)).model;
+}
+
+function isUnder(name: string, kind: string): boolean {
+  return name.startsWith(kind) || name.includes(`/${kind}`);
+}

@@ -1,0 +1,4 @@
+/** @file Distillation: a student follows a teacher's answers, features, attention or relations between samples. */
+export { type DistillationGap, type DistillOptions, distill, distillationGap } from "./distill.ts";
+export { type JointModel, type JointOptions, jointModel } from "./joint-model.ts";
+export * from "./losses/index.ts";

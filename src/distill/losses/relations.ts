@@ -1,0 +1,28 @@
+/** @file Relations between samples: Tung and Mori, "Similarity-preserving knowledge distillation" (2019), arXiv:1907.09682. */
+import type { Value } from "../../ir/index.ts";
+import type { StepBuilder } from "../../train/index.ts";
+import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
+
+/**
+ * mean (cos(t_i, t_j) − cos(s_i, s_j))² over all pairs of samples of a batch: which inputs a layer holds to be alike.
+ * Nothing but the number of samples has to agree.
+ */
+export function relations({ pairs, weight = 1 }: PairOptions): DistillationLoss {
+  checkLoss("relations", { pairs, weight });
+  return {
+    name: "relations",
+    weight,
+    pairs,
+    build(g, teacher, student) {
+      const gap = g.sub(cosines(g, teacher), cosines(g, student));
+      return g.mean(g.mul(gap, gap));
+    },
+  };
+}
+
+/** [N, N]. */
+function cosines(g: StepBuilder, x: Value): Value {
+  const flat = g.op("Flatten", [x], { axis: 1 });
+  const unit = g.div(flat, g.sqrt(g.add(g.sum(g.mul(flat, flat), [1], true), 1e-12)));
+  return g.op("MatMul", [unit, g.op("Transpose", [unit], { perm: [1, 0] })]);
+}

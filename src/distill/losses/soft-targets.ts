@@ -1,0 +1,35 @@
+/** @file Soft targets: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network" (2015), arXiv:1503.02531. */
+import { UsageError } from "../../errors.ts";
+import { klDivergence } from "../../train/index.ts";
+import { checkLoss, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
+
+export interface SoftTargetOptions extends Partial<PairOptions> {
+  /** T, which softens both distributions; 1 by default. */
+  readonly temperature?: number;
+  /** Where the classes stand; the last axis by default. */
+  readonly axis?: number;
+}
+
+/**
+ * T² · KL(softmax(t / T) ‖ softmax(s / T)) of the logits t and s, summed over the classes, mean over all positions. T²
+ * keeps the size of the gradient when T changes. Of the predictions, unless pairs of other logits are named.
+ */
+export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
+  const { temperature = 1, axis = -1, weight = 1, pairs } = options;
+  checkLoss("softTargets", options);
+  if (!(temperature > 0 && Number.isFinite(temperature))) {
+    throw new UsageError("the temperature is out of range", { expected: "above 0", got: String(temperature) });
+  }
+  return {
+    name: "softTargets",
+    weight,
+    ...(pairs && { pairs }),
+    build(g, teacher, student) {
+      const place = axis < 0 ? axis + dimsOf(student).length : axis;
+      const [t, s] =
+        temperature === 1 ? [teacher, student] : [g.div(teacher, temperature), g.div(student, temperature)];
+      const divergence = klDivergence({ axis: place }).build(g, s, g.op("Softmax", [t], { axis: place }));
+      return g.mul(divergence, temperature ** 2);
+    },
+  };
+}

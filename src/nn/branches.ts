@@ -1,0 +1,50 @@
+/** @file Branches side by side over a common input: Para-Former, arXiv:2407.21670. */
+import { UsageError } from "../errors.ts";
+import type { Value } from "../ir/index.ts";
+import { type Combination, type CombinationName, combinations } from "./combinations/index.ts";
+import type { Layers } from "./network.ts";
+
+/** Any part of a network: a layer, a block, a chain of them. Its parameters are named under the scope that it is given. */
+export type Layer = (n: Layers, x: Value) => Value;
+
+export interface BranchOptions {
+  /** Branches side by side. */
+  readonly branches: number;
+  /** `sum` by default. */
+  readonly combine?: Combination | CombinationName;
+}
+
+/** n branches over x and their combination. Branch j is built under the scope `branchJ/`. */
+export function branches(
+  n: Layers,
+  x: Value,
+  build: Layer,
+  { branches: count, combine = "sum" }: BranchOptions,
+): Value {
+  const combination = typeof combine === "string" ? combinations[combine] : combine;
+  const outputs = counted(count, "branches").map((j) => build(n.scope(`branch${j}`), x));
+  return combination(n, x, outputs);
+}
+
+/** m blocks, each over the output of the one before. Block i is built under the scope `blockI/`. */
+export function chain(n: Layers, x: Value, build: (n: Layers, x: Value, i: number) => Value, depth: number): Value {
+  return counted(depth, "depth").reduce((y, i) => build(n.scope(`block${i}`), y, i), x);
+}
+
+/** The body of a Para-Former-m-n: n branches, each a chain of m blocks. Latency with enough devices goes with m, work with m·n. */
+export function parallelChains(
+  n: Layers,
+  x: Value,
+  build: Layer,
+  { depth, ...options }: BranchOptions & { readonly depth: number },
+): Value {
+  return branches(n, x, (branch, input) => chain(branch, input, build, depth), options);
+}
+
+function counted(count: number, what: string): number[] {
+  if (Number.isSafeInteger(count) && count >= 1) return Array.from({ length: count }, (_, i) => i);
+  throw new UsageError(`the number of ${what} is out of range`, {
+    expected: "a whole number of at least 1",
+    got: String(count),
+  });
+}

@@ -1,0 +1,24 @@
+/** @file Parallel networks: branches side by side, made, trained, cut, and placed on devices; serial networks made parallel. */
+export * from "./arrangements/index.ts";
+export { type Block, type BlockRun, type BlockSurvey, requireRuns, surveyBlocks } from "./block-runs.ts";
+export { branchesFromSerial } from "./branches-from-serial.ts";
+export { type Answers, answersOf, type Judgement, type JudgeOptions, judge } from "./judge.ts";
+export { keepBranches } from "./keep-branches.ts";
+export { type MaskedModel, maskBranches } from "./mask-branches.ts";
+export * from "./parallelize.ts";
+export { partitionBranches } from "./partition/partition-branches.ts";
+export { type StepParts, stepParts } from "./partition/step-parts.ts";
+export * from "./plan.ts";
+export { type PrefixModel, prefixTerms, withPrefixOutputs } from "./prefix-outputs.ts";
+export { type ProgressiveOptions, progressiveBranches } from "./progressive.ts";
+export { type Link, type Reduction, type ReductionName, reductions } from "./reductions.ts";
+export { parallelizeBlocks } from "./regroup.ts";
+export type { ResidualStep } from "./residual-steps.ts";
+export {
+  type NetworkCost,
+  type RunCost,
+  type SimulateOptions,
+  type Simulation,
+  type SumCost,
+  simulate,
+} from "./simulate.ts";

@@ -1,0 +1,44 @@
+/** @file Fewer branches: those of the end are cut off, as arXiv:2510.15425 does at inference. */
+import { UsageError } from "../errors.ts";
+import { type Draft, editModel, indexOf, type Model, producerOf, type Value } from "../ir/index.ts";
+import type { BranchGroup } from "../passes/index.ts";
+import { combined, requireBranches } from "./branch-groups.ts";
+
+/**
+ * The model with the first k branches of every group; the same object when there are no more. What combines them stays
+ * what it was: a sum becomes a sum of k, a mean a mean of k. No weight changes. Branches are found by structure, so the
+ * model may come from anywhere; after `progressiveBranches` or `prefixTerms` it answers well without further training.
+ *
+ * @throws UnsupportedError where there are no branches, UsageError for more branches than there are.
+ */
+export function keepBranches(model: Model, kept: number): Model {
+  const branched = requireBranches(model);
+  if (!Number.isSafeInteger(kept) || kept < 1 || kept > branched.branches) {
+    throw new UsageError("so many branches cannot be kept", {
+      expected: `1 to ${branched.branches}`,
+      got: String(kept),
+    });
+  }
+  if (kept === branched.branches) return model;
+  return editModel(branched.model, (draft) => {
+    for (const group of branched.groups) cut(draft, group, kept);
+  });
+}
+
+function cut(draft: Draft, group: BranchGroup, kept: number): void {
+  const { nodes, outputs, constants, combine } = group;
+  const gone = new Set([...nodes.slice(kept).flat(), ...combine.nodes]);
+  for (const value of constants.slice(kept).flat()) removeConstant(draft, value, gone);
+  const end = combine.nodes.at(-1)!;
+  draft.replaceNode(end, combined(group, outputs.slice(0, kept), combine.output));
+  for (const node of gone) if (node !== end) draft.remove(node);
+}
+
+/** Removes a constant that only removed nodes read. */
+function removeConstant(draft: Draft, value: Value, gone: ReadonlySet<unknown>): void {
+  const uses = indexOf(draft.graph).uses.get(value) ?? [];
+  if (!uses.every(({ node }) => gone.has(node))) return;
+  const producer = producerOf(draft.graph, value);
+  if (producer) draft.remove(producer);
+  else draft.removeInitializer(value);
+}

@@ -1,0 +1,89 @@
+/** @file From lists of nodes, step by step and rank by rank, to models that hand named values on. */
+import { UnsupportedError } from "../../errors.ts";
+import {
+  formatType,
+  type Graph,
+  type Model,
+  type Node,
+  producerOf,
+  readsOf,
+  type TensorType,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
+import type { RunStep, SumStep } from "../../runtime/index.ts";
+import { isConstant } from "./stages.ts";
+
+/** A run step before its models are made: the nodes of each rank, in order. */
+export interface PlannedRun {
+  readonly kind: "run";
+  readonly nodes: readonly (readonly Node[])[];
+  /** Branches of the stage that it runs; 0 where it runs none. */
+  readonly branches: number;
+}
+
+/** A sum step of a value of the graph. */
+export interface PlannedSum {
+  readonly kind: "sum";
+  readonly value: Value;
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+}
+
+export type PlannedStep = PlannedRun | PlannedSum;
+
+/** Makes each rank's nodes of each step a model, whose outputs are what its rank still needs afterwards. */
+export function stepsFrom(model: Model, size: number, planned: readonly PlannedStep[]): (RunStep | SumStep)[] {
+  const needed = Array.from({ length: size }, (_, rank) => new Set<Value>(rank === 0 ? model.graph.outputs : []));
+  const steps = planned.toReversed().map((step): RunStep | SumStep => {
+    if (step.kind === "run") {
+      return { kind: "run", parts: step.nodes.map((nodes, rank) => partOf(model, nodes, needed[rank]!)) };
+    }
+    const { value, from, to } = step;
+    for (const rank of to) needed[rank]!.delete(value);
+    for (const rank of from) needed[rank]!.add(value);
+    return { kind: "sum", value: value.name, dtype: tensorTypeOf(value).dtype, from, to };
+  });
+  return steps.toReversed();
+}
+
+/** The model of one rank's nodes. `needed` becomes what the rank needs before it. */
+function partOf(model: Model, nodes: readonly Node[], needed: Set<Value>): Model | undefined {
+  if (nodes.length === 0) return undefined;
+  const { graph } = model;
+  const made = new Set(nodes.flatMap((node) => node.outputs.filter((value) => value !== undefined)));
+  const outputs = [...made].filter((value) => needed.has(value));
+  const reads = [...new Set(nodes.flatMap(readsOf))].filter((value) => !made.has(value));
+  const constants = constantsAmong(graph, reads);
+  const initializers = reads.filter((value) => graph.initializers.has(value));
+  const inputs = reads.filter((value) => !graph.initializers.has(value) && !constants.has(value));
+  for (const value of outputs) needed.delete(value);
+  for (const value of inputs) needed.add(value);
+  for (const value of [...inputs, ...outputs]) tensorTypeOf(value);
+  const part: Graph = {
+    name: graph.name,
+    inputs,
+    outputs,
+    nodes: [...constants.values(), ...nodes],
+    initializers: new Map(initializers.map((value) => [value, graph.initializers.get(value)!])),
+  };
+  return { ...withGraph(model, part), trainingInfo: [] };
+}
+
+function constantsAmong(graph: Graph, values: readonly Value[]): Map<Value, Node> {
+  const found = new Map<Value, Node>();
+  for (const value of values) {
+    const producer = producerOf(graph, value);
+    if (producer && isConstant(producer)) found.set(value, producer);
+  }
+  return found;
+}
+
+/** The type of a value that passes between parts. */
+export function tensorTypeOf({ name, type }: Value): TensorType {
+  if (type?.kind === "tensor") return type;
+  throw new UnsupportedError("a value between two parts has to be a tensor of known dtype", {
+    got: formatType(type),
+    where: `value ${JSON.stringify(name)}`,
+  });
+}

@@ -1,0 +1,58 @@
+/** @file Operators along an axis: Softmax, LayerNormalization. */
+import { intOf, tensorFromNumbers } from "../../../ir/index.ts";
+import { declined } from "../../../rewrite/index.ts";
+import { stacked } from "../operand.ts";
+import type { FusionRule } from "../rule.ts";
+import { attributesOf } from "./elementwise.ts";
+
+/** Where an axis of one branch lies once the branch axis is at `branch`. */
+export function shifted(axis: number, rank: number, branch: number): number {
+  const plain = axis < 0 ? axis + rank : axis;
+  return plain < branch ? plain : plain + 1;
+}
+
+/** One axis as an attribute; the branch axis stays where it is. */
+const alongAxis = (fallback: number): FusionRule => ({
+  fuse(f, node, [x]) {
+    if (!x) return declined("no input");
+    const branch = x.kind === "stacked" ? x.axis : 0;
+    const axis = shifted(intOf(node, "axis", fallback), x.rank, branch);
+    return [stacked(f.op(node.opType, [f.at(x, branch)], { ...attributesOf(node), axis }), branch, x.rank)];
+  },
+});
+
+/** The normalisation is common, scale and shift are those of each branch. */
+const layerNorm: FusionRule = {
+  fuse(f, node, [x, scale, bias]) {
+    if (!x || !scale || node.outputs.length > 1) return declined("statistics as outputs");
+    const { rank } = x;
+    const behind = rank - shifted(intOf(node, "axis", -1), rank, rank + 1);
+    const branch = x.kind === "stacked" ? x.axis : f.form === "wide" ? rank - 1 : 0;
+    if (branch > rank - behind) return declined("a normalisation across the branch axis");
+    const value = x.kind === "common" ? x.value : f.at(x, branch);
+    const attributes = { ...attributesOf(node), axis: -behind };
+    if (scale.kind === "common" && (!bias || bias.kind === "common")) {
+      const inputs = bias ? [value, scale.value, bias.value] : [value, scale.value];
+      return [stacked(f.op("LayerNormalization", inputs, attributes), branch, rank)];
+    }
+    const dims = f.dimsOf(scale);
+    if (!dims.every((dim) => typeof dim === "number")) return declined("a scale of unknown length");
+    const dtype = f.dtype(value);
+    const count = dims.reduce((a, b) => a * b, 1);
+    const ones = f.op("Constant", [], { value: tensorFromNumbers(dtype, dims, new Float64Array(count).fill(1)) });
+    const plain = f.op("LayerNormalization", [value, ones], attributes);
+    const unit = x.kind === "common" ? { kind: "common" as const, value: plain, rank } : stacked(plain, branch, rank);
+    const scaled = f.op("Mul", [f.aligned(unit, branch, rank), f.aligned(scale, branch, rank)]);
+    const result = bias ? f.op("Add", [scaled, f.aligned(bias, branch, rank)]) : scaled;
+    if (behind === 1) f.note(result, { unit, scale, ...(bias && { shift: bias }) });
+    return [stacked(result, branch, rank)];
+  },
+};
+
+export const normRules = {
+  Hardmax: alongAxis(-1),
+  LayerNormalization: layerNorm,
+  LogSoftmax: alongAxis(-1),
+  LpNormalization: alongAxis(-1),
+  Softmax: alongAxis(-1),
+} satisfies Record<string, FusionRule>;

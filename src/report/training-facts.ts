@@ -1,0 +1,40 @@
+/** @file The facts of a training run, as they stand in `report.json` and as the HTML page shows them. */
+import type { ReportHeader } from "./facts.ts";
+
+/** The loss and the learning rate of one batch. */
+export interface CurvePoint {
+  /** Batches so far. */
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+}
+
+export interface EvaluationFacts {
+  readonly epoch: number;
+  /** Batches before it. */
+  readonly step: number;
+  /** `loss` and the metrics by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly isBest: boolean;
+}
+
+/** Its `model` is the one that was trained. */
+export interface TrainingReport extends ReportHeader {
+  readonly kind: "training";
+  readonly data: { readonly source: string; readonly training: number; readonly validation: number };
+  /** How it was trained, as names and values to print. */
+  readonly settings: readonly { readonly name: string; readonly value: string }[];
+  readonly trained: number;
+  readonly steps: number;
+  readonly updates: number;
+  readonly epochs: number;
+  readonly seconds: number;
+  readonly stoppedEarly: boolean;
+  /** Whether the model is that of the best evaluation instead of the last one. */
+  readonly restoredBest: boolean;
+  /** The metric that decides which evaluation is best. */
+  readonly monitor: string;
+  readonly curve: readonly CurvePoint[];
+  readonly evaluations: readonly EvaluationFacts[];
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,155 @@
+/** @file A new head in the place of a network's last layer, so that it can learn other classes. */
+import { dependents, withoutDeadNodes } from "../../autodiff/index.ts";
+import { random } from "../../data/index.ts";
+import { UsageError } from "../../errors.ts";
+import {
+  describeNode,
+  editGraph,
+  type Graph,
+  type GraphBuilder,
+  graphBuilder,
+  type Model,
+  type Names,
+  type Node,
+  namesOf,
+  producerOf,
+  readsOf,
+  sizeOf,
+  TARGET_OPSET,
+  tensor,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
+import { builderInference, inferShapes } from "../../ops/index.ts";
+import { outputOf } from "../objective.ts";
+import { dimsOf, dtypeOf } from "../step-builder.ts";
+
+export interface HeadOptions {
+  readonly classes: number;
+  /** The value that the new head reads; what the last linear layer reads when absent. */
+  readonly at?: string;
+  /** The output whose head is replaced; the first when absent. */
+  readonly output?: string;
+  /** Decides the initial values. */
+  readonly seed?: number;
+}
+
+export interface NewHead {
+  readonly model: Model;
+  /** The value that the head reads. */
+  readonly at: string;
+  /** The initializers of the head. */
+  readonly parameters: readonly string[];
+}
+
+/**
+ * Cuts a network before its head and ends it with a linear layer over `classes`, whose weights are uniform within 1/√features.
+ * The output keeps its name and holds logits. Features [batch, channels, height, width] (and other ranks above 3) are averaged over
+ * their positions first; of [batch, time, features] each position gets its own logits.
+ *
+ * Without `at` the cut is before the last MatMul, Gemm or Conv with weights that only element-wise operators, pooling, changes of shape
+ * and a softmax follow.
+ *
+ * @throws UsageError when there is no such value or output, when no such layer is found, or when the number of features is unknown.
+ */
+export function replaceHead(model: Model, { classes, at, output, seed = 0 }: HeadOptions): NewHead {
+  if (!Number.isSafeInteger(classes) || classes < 1) {
+    throw new UsageError("a head needs classes", { expected: "a count of at least 1", got: String(classes) });
+  }
+  const typed = inferShapes(model);
+  const names = namesOf(typed);
+  const old = outputOf(typed.graph, output);
+  const cut = at === undefined ? lastFeatures(typed.graph, old) : namedValue(typed.graph, at);
+  const g = graphBuilder({ names, infer: builderInference(TARGET_OPSET), prefix: "head/" });
+  const pooled = dimsOf(cut).length > 3 ? averaged(g, cut) : cut;
+  const features = featuresOf(pooled);
+  const source = random(seed, HEAD);
+  const parameter = (name: string, dims: readonly number[]): Value => {
+    const values = Float32Array.from({ length: sizeOf(dims) }, () => (2 * source.uniform() - 1) / Math.sqrt(features));
+    return g.constant(name, tensor(dtypeOf(cut), dims, values));
+  };
+  const [weight, bias] = [parameter("weight", [features, classes]), parameter("bias", [classes])];
+  const logits = g.op("Add", [g.op("MatMul", [pooled, weight]), bias]);
+  const graph = endedBy(typed.graph, g, old, logits, names);
+  return { model: withGraph(typed, graph), at: cut.name, parameters: [weight.name, bias.name] };
+}
+
+/** The graph with the builder's nodes, `logits` in the place and under the name of `old`, and nothing that no output needs. */
+function endedBy(graph: Graph, g: GraphBuilder, old: Value, logits: Value, names: Names): Graph {
+  const outputs = graph.outputs.map((value) => (value === old ? logits : value));
+  const initializers = new Map([...graph.initializers, ...g.initializers]);
+  const joined = { ...graph, outputs, ...withoutDeadNodes([...graph.nodes, ...g.nodes], initializers, outputs) };
+  return editGraph(
+    joined,
+    (draft) => {
+      draft.substitute(old, { ...old, name: names.fresh(old.name) });
+      draft.substitute(logits, { ...logits, name: old.name });
+    },
+    names,
+  );
+}
+
+/** The stream of random numbers. */
+const HEAD = 0x4ead;
+
+/** Operators that may stand behind the last linear layer. */
+const behindHead: ReadonlySet<string> = new Set([
+  ...["Add", "AveragePool", "Cast", "Clip", "Div", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "LogSoftmax"],
+  ...["Mul", "ReduceMean", "Relu", "Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "Transpose", "Unsqueeze"],
+]);
+
+const linear: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Conv"]);
+
+/** What the last linear layer before `end` reads. */
+function lastFeatures(graph: Graph, end: Value): Value {
+  const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
+  const fromData = dependents(graph.nodes, new Set(inputs));
+  let value = end;
+  for (;;) {
+    const node = producerOf(graph, value);
+    const read = node ? readsOf(node).filter((input) => fromData.has(input)) : [];
+    const [only] = read;
+    if (!node || !only || read.length > 1 || node.domain !== "") throw noHead(end, node);
+    if (linear.has(node.opType) && only === node.inputs[0]) return only;
+    if (!behindHead.has(node.opType)) throw noHead(end, node);
+    value = only;
+  }
+}
+
+function noHead(end: Value, node: Node | undefined): UsageError {
+  return new UsageError("no last linear layer was found", {
+    expected: "a MatMul, Gemm or Conv with constant weights before the output",
+    got: node ? describeNode(node) : "an input of the model",
+    where: `output ${JSON.stringify(end.name)}`,
+    hint: "Name the value that the new head shall read.",
+  });
+}
+
+function namedValue(graph: Graph, name: string): Value {
+  const made = graph.nodes.flatMap(({ outputs }) => outputs.filter((value) => value !== undefined));
+  const found = made.find((value) => value.name === name);
+  if (found) return found;
+  throw new UsageError("the model computes no such value", {
+    expected: `one such as ${made
+      .slice(-8)
+      .map((value) => JSON.stringify(value.name))
+      .join(", ")}`,
+    got: JSON.stringify(name),
+  });
+}
+
+/** [batch, channels, …] → [batch, channels]. */
+function averaged(g: GraphBuilder, x: Value): Value {
+  return g.op("Flatten", [g.op("GlobalAveragePool", [x])], { axis: 1 });
+}
+
+function featuresOf(x: Value): number {
+  const dims = dimsOf(x);
+  const features = dims.at(-1);
+  if (dims.length >= 2 && typeof features === "number") return features;
+  throw new UsageError("a head needs a fixed number of features", {
+    expected: "[batch, features]",
+    got: `[${dims.join(", ")}]`,
+    where: `value ${JSON.stringify(x.name)}`,
+  });
+}

@@ -1,0 +1,27 @@
+/** @file Trains in a process of its own and kills it. */
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** Trains into the folder `path` and kills the process `delay` milliseconds after it tells of `step`. */
+export function killedAt(step: number, path: string, delay = 0): Promise<void> {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const script = ["--import", "./scripts/typescript.mjs", "test/trained-until-killed.ts", path];
+  const child = spawn(process.execPath, script, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  let [told, errors] = ["", ""];
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    errors += chunk;
+  });
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    const isBefore = !told.includes(`step ${step}\n`);
+    told += chunk;
+    if (!isBefore || !told.includes(`step ${step}\n`)) return;
+    if (delay === 0) child.kill("SIGKILL");
+    else setTimeout(() => child.kill("SIGKILL"), delay);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("close", (_, signal) => {
+      if (signal === "SIGKILL") resolve();
+      else reject(new Error(`the process was not killed: ${told} ${errors}`));
+    });
+  });
+}

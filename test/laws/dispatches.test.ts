@@ -1,0 +1,153 @@
+/** @file Every dispatch gives what computing everything gives, with the same gradients; capacity leaves out what it says. */
+import { describe, expect, it } from "vitest";
+import {
+  capacity,
+  type Dispatch,
+  type DispatchName,
+  dispatches,
+  type Gate,
+  gates,
+  mlpExpert,
+  moeLayer,
+  moeTraining,
+  type ServeOrderName,
+} from "../../src/conditional/index.ts";
+import { random } from "../../src/data/index.ts";
+import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { network } from "../../src/nn/index.ts";
+import { openSession } from "../../src/runtime/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { sgd, trainingStep } from "../../src/train/index.ts";
+
+const WIDTH = 6;
+const EXPERTS = 5;
+
+function numbers(dims: readonly number[], seed: number): Tensor {
+  const source = random(seed);
+  const size = dims.reduce((a, b) => a * b, 1);
+  return tensorFromNumbers(
+    "float32",
+    dims,
+    Array.from({ length: size }, () => source.normal()),
+  );
+}
+
+function layered(gate: Gate, dispatch?: Dispatch): Model {
+  return network(random(3), (n) => {
+    const x = n.input("x", "float32", ["batch", 3, WIDTH]);
+    const expert = mlpExpert({ hidden: 7, activation: "Tanh" });
+    const options = { gate, expert, experts: EXPERTS, ...(dispatch && { dispatch }) };
+    n.output(moeLayer(n.scope("moe"), x, options), "y");
+  });
+}
+
+const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
+
+function stepped(model: Model, x: Tensor, run: (step: Model, feeds: Map<string, Tensor>) => Map<string, Tensor>) {
+  const training = moeTraining(model);
+  const step = trainingStep(model, { loss: "meanSquaredError", ...training, optimizer: sgd(), output: "y" });
+  const feeds = new Map<string, Tensor>([
+    ["x", x],
+    [step.labels!, numbers(x.dims, 8)],
+    [step.learningRate, tensorFromNumbers("float32", [], [1])],
+    [step.step, tensorFromNumbers("int64", [], [1])],
+    ...(step.maskKey ? [[step.maskKey, tensorFromNumbers("uint32", [2], [3, 4])] as const] : []),
+    ...step.state.map(({ name, initial }): [string, Tensor] => [name, initial]),
+  ]);
+  const results = run(step.model, feeds);
+  const parameters = step.state.filter(({ kind }) => kind === "parameter");
+  return new Map(parameters.map(({ name, output }) => [name, list(results.get(output))]));
+}
+
+/** For each dispatch that tokens' choices go through, one that leaves nothing out. */
+const complete: Partial<Record<DispatchName, Dispatch>> = {
+  dropless: dispatches.dropless(),
+  capacity: dispatches.capacity({ factor: EXPERTS }),
+  dense: dispatches.dense(),
+  skipping: dispatches.skipping(),
+};
+
+const choosing = {
+  switch: gates.switch({ jitter: 0 }),
+  "top-k": gates["top-k"]({ k: 2 }),
+  "sigmoid-bias": gates["sigmoid-bias"]({ k: 3 }),
+  "round-robin": gates["round-robin"](),
+};
+
+describe("dispatches", () => {
+  it("are all covered", () => {
+    expect([...Object.keys(complete), "by-expert", "slots"].sort()).toEqual(Object.keys(dispatches).sort());
+  });
+
+  describe.each(Object.entries(choosing))("under %s", (_, gate) => {
+    const x = numbers([4, 3, WIDTH], 5);
+    const oracle = layered(gate, dispatches.dense());
+    const expected = list(evaluate(oracle, new Map([["x", x]])).get("y"));
+    const gradients = stepped(oracle, x, (step, feeds) => evaluate(step, feeds));
+
+    it.each(Object.entries(complete))("%s equals computing all, gradients too", (name, dispatch) => {
+      const model = layered(gate, dispatch);
+      expect(verify(model)).toEqual([]);
+      const got = list(evaluate(model, new Map([["x", x]])).get("y"));
+      got.forEach((value, i) => void expect(value, name).toBeCloseTo(expected[i]!, 9));
+      const after = stepped(model, x, (step, feeds) => evaluate(step, feeds));
+      expect([...after.keys()].sort()).toEqual([...gradients.keys()].sort());
+      for (const [parameter, values] of after) {
+        values.forEach((value, i) => void expect(value, parameter).toBeCloseTo(gradients.get(parameter)![i]!, 7));
+      }
+    });
+
+    it.each(Object.entries(complete))("%s runs on ONNX Runtime, also with one token", async (_name, dispatch) => {
+      const model = layered(gate, dispatch);
+      await using session = await openSession(model, { threads: 2 });
+      for (const batch of [4, 1]) {
+        const input = numbers([batch, 3, WIDTH], batch);
+        const reference = list(evaluate(oracle, new Map([["x", input]])).get("y"));
+        const got = list((await session.run(new Map([["x", input]]), { fetches: ["y"] })).get("y"));
+        got.forEach((value, i) => void expect(value).toBeCloseTo(reference[i]!, 4));
+      }
+    });
+  });
+});
+
+describe("capacity", () => {
+  /** Every token wants expert 0 most. */
+  const crowded: Gate = {
+    name: "crowded",
+    learnable: false,
+    hard: true,
+    build(n, { tokens }) {
+      const first = n.op("Slice", [tokens, n.ints([0]), n.ints([1]), n.ints([1])]);
+      const weights = n.op("Sigmoid", [first]);
+      const experts = n.op("Cast", [n.op("Mul", [weights, n.number(0)])], { to: 7 });
+      return { routing: { kind: "token-choice", experts, weights }, losses: [] };
+    },
+  };
+  const x = numbers([10, 3, WIDTH], 2);
+
+  it.each(["position", "score"] as const)(
+    "serves by %s, and drops the share that does not fit",
+    (serve: ServeOrderName) => {
+      const model = layered(crowded, capacity({ factor: 1, serve }));
+      const results = evaluate(model, new Map([["x", x]]));
+      // 30 tokens, 5 experts: room for 6, and all 30 want one expert.
+      expect(list(results.get("moe/measure/dropped"))[0]).toBeCloseTo(24 / 30, 6);
+      const rows = Array.from({ length: 30 }, (_, t) => list(results.get("y")).slice(t * WIDTH, (t + 1) * WIDTH));
+      const served = rows.flatMap((row, t) => (row.every((value) => value === 0) ? [] : [t]));
+      const first = list(x).filter((_, i) => i % WIDTH === 0);
+      const byScore = first.map((score, t) => ({ score, t })).toSorted((a, b) => b.score - a.score);
+      const wanted =
+        serve === "position"
+          ? [0, 1, 2, 3, 4, 5]
+          : byScore
+              .slice(0, 6)
+              .map(({ t }) => t)
+              .toSorted((a, b) => a - b);
+      expect(served).toEqual(wanted);
+    },
+  );
+
+  it("of nothing is refused", () => {
+    expect(() => capacity({ factor: 0 })).toThrow(/capacity factor/);
+  });
+});

@@ -1,0 +1,193 @@
+/** @file Every gate: weights as declared, choices that differ, order of tokens without influence, gradients where they belong. */
+import { describe, expect, it } from "vitest";
+import {
+  decisionTree,
+  fitTree,
+  type Gate,
+  type GateName,
+  gates,
+  mlpExpert,
+  moeLayer,
+  moeTraining,
+  withoutSideOutputs,
+} from "../../src/conditional/index.ts";
+import { random } from "../../src/data/index.ts";
+import { UsageError } from "../../src/errors.ts";
+import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { type Layers, network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { sgd, trainingStep } from "../../src/train/index.ts";
+
+const TOKENS = 24;
+const WIDTH = 6;
+const EXPERTS = 4;
+
+const noise = random(11);
+const x = tensorFromNumbers(
+  "float32",
+  [TOKENS, WIDTH],
+  Array.from({ length: TOKENS * WIDTH }, () => noise.normal()),
+);
+const ids = tensorFromNumbers(
+  "int64",
+  [TOKENS],
+  Array.from({ length: TOKENS }, (_, i) => (7 * i) % 10),
+);
+const tree = fitTree(numbersOf(x), WIDTH, { depth: 2 });
+
+interface Case {
+  readonly gate: Gate;
+  /** The sum of a token's weights; a range where it varies. */
+  readonly sum: readonly [number, number];
+  /** Whether the place of a token decides. */
+  readonly ordered?: boolean;
+  /** Whether other tokens decide with. */
+  readonly joint?: boolean;
+}
+
+const cases: Record<GateName, Case> = {
+  soft: { gate: gates.soft(), sum: [1, 1] },
+  score: { gate: gates.score(), sum: [1, 1] },
+  "top-k": { gate: gates["top-k"](), sum: [1, 1] },
+  "noisy-top-k": { gate: gates["noisy-top-k"]({ k: 2 }), sum: [1, 1] },
+  switch: { gate: gates.switch(), sum: [1 / EXPERTS, 1] },
+  gshard: { gate: gates.gshard(), sum: [1, 1] },
+  "expert-choice": { gate: gates["expert-choice"](), sum: [0, 1], joint: true },
+  "soft-slots": { gate: gates["soft-slots"]({ slots: 2 }), sum: [1, 1], joint: true },
+  "sigmoid-bias": { gate: gates["sigmoid-bias"](), sum: [1, 1] },
+  cosine: { gate: gates.cosine(), sum: [1 / EXPERTS, 1] },
+  hierarchical: { gate: gates.hierarchical({ groups: 2, groupsPerToken: 1 }), sum: [1 / 2, 1] },
+  "locality-hash": { gate: gates["locality-hash"](), sum: [1, 1] },
+  "token-hash": { gate: gates["token-hash"](), sum: [1, 1] },
+  "random-fixed": { gate: gates["random-fixed"](), sum: [1, 1] },
+  "round-robin": { gate: gates["round-robin"](), sum: [1, 1], ordered: true },
+  task: { gate: gates.task({ experts: [3, 1, 2, 0, 1, 1, 2, 3, 0, 2] }), sum: [1, 1] },
+  "decision-tree": { gate: decisionTree(tree), sum: [1, 1] },
+};
+
+/** What the gate decides, as outputs. */
+function decided(gate: Gate): Model {
+  return network(random(3), (n) => {
+    const tokens = n.input("x", "float32", ["tokens", WIDTH]);
+    const given = n.input("ids", "int64", ["tokens"]);
+    const { routing } = gate.build(n, { tokens, ids: given }, EXPERTS);
+    for (const [key, value] of Object.entries(routing)) if (typeof value === "object") n.output(value, key);
+  });
+}
+
+function layered(gate: Gate): Model {
+  const build = (n: Layers) => {
+    const tokens = n.input("x", "float32", ["tokens", WIDTH]);
+    const given = n.input("ids", "int64", ["tokens"]);
+    const expert = mlpExpert({ hidden: 5, activation: "Tanh" });
+    n.output(moeLayer(n.scope("moe"), tokens, { gate, expert, experts: EXPERTS, ids: given }), "y");
+  };
+  return network(random(3), build);
+}
+
+function run(model: Model, feeds: Record<string, Tensor>): Map<string, Tensor> {
+  const used = model.graph.inputs.map(({ name }): [string, Tensor] => [name, feeds[name]!]);
+  return evaluate(model, new Map(used));
+}
+
+const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
+
+/** The sum of each token's weights. */
+function sums(results: Map<string, Tensor>): number[] {
+  const weights = list(results.get("weights") ?? results.get("combine"));
+  if (results.has("tokens")) {
+    const total = new Array<number>(TOKENS).fill(0);
+    for (const [i, token] of list(results.get("tokens")).entries()) total[token] = total[token]! + weights[i]!;
+    return total;
+  }
+  const width = weights.length / TOKENS;
+  return Array.from({ length: TOKENS }, (_, t) => weights.slice(t * width, (t + 1) * width).reduce((a, b) => a + b));
+}
+
+const reversed = (tensor: Tensor): Tensor => {
+  const width = tensor.dims.slice(1).reduce((a, b) => a * b, 1);
+  const rows = Array.from({ length: TOKENS }, (_, t) => list(tensor).slice(t * width, (t + 1) * width));
+  return tensorFromNumbers(tensor.dtype, tensor.dims, rows.toReversed().flat());
+};
+
+describe.each(Object.entries(cases))("gate %s", (name, { gate, sum, ordered }) => {
+  const results = run(decided(gate), { x, ids });
+
+  it("weighs as it declares", () => {
+    expect(gate.name).toBe(name);
+    for (const total of sums(results)) {
+      expect(total).toBeGreaterThan(sum[0] - 1e-6);
+      expect(total).toBeLessThan(sum[1] + 1e-6);
+    }
+  });
+
+  it("chooses experts that are there, each once", () => {
+    const chosen = results.get("experts");
+    if (!chosen) return void expect(["soft", "soft-slots", "expert-choice"]).toContain(name);
+    const k = chosen.dims[1]!;
+    for (let t = 0; t < TOKENS; t++) {
+      const row = list(chosen).slice(t * k, (t + 1) * k);
+      expect(new Set(row).size).toBe(k);
+      expect(row.every((expert) => expert >= 0 && expert < EXPERTS)).toBe(true);
+    }
+  });
+
+  it("gives a token the same answer wherever it stands", () => {
+    if (ordered) return void expect(name).toBe("round-robin");
+    const model = layered(gate);
+    expect(verify(model)).toEqual([]);
+    const straight = run(model, { x, ids }).get("y")!;
+    const turned = run(model, { x: reversed(x), ids: reversed(ids) }).get("y")!;
+    list(reversed(turned)).forEach((value, i) => void expect(value).toBeCloseTo(list(straight)[i]!, 5));
+  });
+
+  it("is trained exactly when it is learnable", () => {
+    const model = layered(gate);
+    const { terms, carry } = moeTraining(model);
+    const step = trainingStep(model, { loss: "meanSquaredError", terms, carry, optimizer: sgd(), output: "y" });
+    const trained = step.state.filter(({ name: of, kind }) => kind === "parameter" && of.includes("gate/"));
+    expect(trained.length > 0).toBe(gate.learnable);
+    const target = tensorFromNumbers(
+      "float32",
+      [TOKENS, WIDTH],
+      Array.from({ length: TOKENS * WIDTH }, (_, i) => Math.sin(i)),
+    );
+    const feeds = {
+      x,
+      ids,
+      [step.labels!]: target,
+      [step.learningRate]: tensorFromNumbers("float32", [], [1]),
+      [step.step]: tensorFromNumbers("int64", [], [1]),
+      ...(step.maskKey && { [step.maskKey]: tensorFromNumbers("uint32", [2], [3, 4]) }),
+      ...Object.fromEntries(step.state.map(({ name: of, initial }) => [of, initial])),
+    };
+    const next = run(step.model, feeds);
+    for (const { name: of, output, initial } of trained) {
+      const moved = list(next.get(output)).map((value, i) => Math.abs(value - list(initial)[i]!));
+      expect(Math.max(...moved), of).toBeGreaterThan(0);
+    }
+  });
+
+  it("leaves an inference model without what only training reads", async () => {
+    const bare = await withoutSideOutputs(layered(gate));
+    expect(bare.graph.outputs.map((output) => output.name)).toEqual(["y"]);
+    expect(list(run(bare, { x, ids }).get("y"))).toEqual(list(run(layered(gate), { x, ids }).get("y")));
+  });
+});
+
+describe("gates", () => {
+  it("refuse more choices than experts, capacities of nothing, ids that are missing", () => {
+    expect(() => decided(gates["top-k"]({ k: EXPERTS + 1 }))).toThrow(UsageError);
+    expect(() => decided(gates["top-k"]({ k: 0 }))).toThrow(/1 to 4/);
+    expect(() => decided(gates["expert-choice"]({ factor: 0 }))).toThrow(/factor/);
+    expect(() => decided(gates.hierarchical({ groups: 3 }))).toThrow(/divide/);
+    expect(() => decided(gates.task({ experts: [9] }))).toThrow(/not there/);
+    const withoutIds = () =>
+      network(random(1), (n) => {
+        const tokens = n.input("x", "float32", ["tokens", WIDTH]);
+        gates["token-hash"]().build(n, { tokens }, EXPERTS);
+      });
+    expect(withoutIds).toThrow(/ids/);
+    expect(() => gates.score({ select: { name: "one", count: 1, keep: (_, scores) => scores } })).toThrow(/always 1/);
+  });
+});
