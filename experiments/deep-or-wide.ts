@@ -14,6 +14,7 @@ import {
   type Source,
   spread,
   triedOut,
+  updates,
 } from "./para-training.ts";
 
 /** Keeps the variance whatever n is, so that one learning rate means the same for all. */
@@ -110,6 +111,7 @@ export const deepOrWide: Experiment<Result> = {
           ofSize(size).map((shape) => [nameOf(shape), spread(tests(shape)), rateFor(shape, choices)]),
         ),
       ),
+      `This is a short training, ${updates(EPOCHS)} updates; deep networks need more of them than wide ones to come into their own, which ImageNet-scale training gives (arXiv:2203.09795).`,
       `${lines.map(({ text }) => text).join("; ")}. The criterion is ${lines.every(({ met }) => met) ? "" : "not "}met.`,
     ].join("\n\n");
   },
