@@ -111,7 +111,7 @@ export const deepOrWide: Experiment<Result> = {
           ofSize(size).map((shape) => [nameOf(shape), spread(tests(shape)), rateFor(shape, choices)]),
         ),
       ),
-      `This is a short training, ${updates(EPOCHS)} updates; deep networks need more of them than wide ones to come into their own, which ImageNet-scale training gives (arXiv:2203.09795).`,
+      `The training is short, ${updates(EPOCHS)} updates: it tells how fast the shapes learn, not what they reach in the end.`,
       `${lines.map(({ text }) => text).join("; ")}. The criterion is ${lines.every(({ met }) => met) ? "" : "not "}met.`,
     ].join("\n\n");
   },
