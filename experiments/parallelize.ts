@@ -267,6 +267,11 @@ export const parallelizeExperiment: Experiment<Result> = {
   criterion:
     "after distillation the mean test accuracy is at most 1 point below that of the serial network, and two workers of one thread run 6 × 2 at least 1.5 times as fast as one thread runs the serial network, at batch 1",
   async run({ shared, once, log }) {
+    const latencies: Latency[] = [];
+    for (const size of SIZES) {
+      const key = `latency at width ${size.width}, ${size.tokens} tokens`;
+      latencies.push(...(await once(key, () => latenciesOf(size))));
+    }
     const port = { name: "input", dtype: "float32", dims: ["batch", 1, 28, 28] } as const;
     const open = (name: string) => openData(`${shared}/data/fashion-mnist/${name}-images-idx3-ubyte.gz`, { port });
     const training = await held(await open("train"));
@@ -275,11 +280,6 @@ export const parallelizeExperiment: Experiment<Result> = {
     const rows: Row[] = [];
     for (const seed of this.seeds)
       rows.push(await once(`seed ${seed}`, () => oneSeed(seed, training, test, { once, log })));
-    const latencies: Latency[] = [];
-    for (const size of SIZES) {
-      const key = `latency at width ${size.width}, ${size.tokens} tokens`;
-      latencies.push(...(await once(key, () => latenciesOf(size))));
-    }
     return { rows, latencies };
   },
   page(result) {
