@@ -45,7 +45,13 @@ export function epochOrder(size: number, seed: number, epoch: number): number[] 
 
 /** Whether the network takes batches of one size only, so that a last smaller one has to be left out. */
 export function hasFixedBatch(inputs: readonly Value[]): boolean {
-  return inputs.some((value) => typeof tensorTypeOf(value).dims?.[0] === "number");
+  return fixedBatch(inputs) !== undefined;
+}
+
+/** The size of the batches that the network takes, where it takes one size only. */
+export function fixedBatch(inputs: readonly Value[]): number | undefined {
+  const dims = inputs.map((value) => tensorTypeOf(value).dims?.[0]);
+  return dims.find((dim) => typeof dim === "number");
 }
 
 export function batchCount({ data, inputs, size }: BatchSource): number {

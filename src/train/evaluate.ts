@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import { type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
-import { type BatchSource, batchForm, dataInputs, fedBatches } from "./batch-feeds.ts";
+import { type BatchSource, batchForm, dataInputs, fedBatches, fixedBatch } from "./batch-feeds.ts";
 import { checkDrives, type Drives, evaluationFeeds, undriven } from "./drive.ts";
 import { newBuilder } from "./fresh-input.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
@@ -30,16 +30,17 @@ export interface EvaluateOptions extends ObjectiveOptions {
  * term without its weight; both are means over the batches, each by its number of samples.
  */
 export async function evaluateModel(model: Model, options: EvaluateOptions): Promise<Record<string, number>> {
-  const { batch = 64, open = openSession, session: sessionOptions = {}, drive } = options;
+  const { open = openSession, session: sessionOptions = {}, drive } = options;
   checkDrives(model.graph, drive);
   const measured = withObjective(model, options);
   const { labels } = measured;
+  const inputs = undriven(dataInputs(model.graph), drive);
   const source: BatchSource = {
     data: options.data,
-    inputs: undriven(dataInputs(model.graph), drive),
+    inputs,
     labels,
     labelInput: options.labels,
-    size: batch,
+    size: options.batch ?? fixedBatch(inputs) ?? 64,
     takesProbabilities: takesProbabilities(options),
   };
   const loader = inlineLoader(source.data, batchForm(source));
@@ -57,6 +58,12 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
     }
     count += fed.count;
     for (const { state } of states) state.add(results.get(measured.prediction)!, fed.feeds.get(labels!.name)!);
+  }
+  if (count === 0) {
+    throw new UsageError("there are too few samples for one batch", {
+      expected: `${source.size}`,
+      got: `${options.data.size} samples`,
+    });
   }
   return Object.fromEntries([
     ...[...sums].map(([name, sum]) => [name, sum / count]),

@@ -11,7 +11,15 @@ import {
   resideIn,
   startRun,
 } from "../runtime/index.ts";
-import { type BatchSource, batchCount, batchForm, epochOrder, type FedBatch, fedBatches } from "./batch-feeds.ts";
+import {
+  type BatchSource,
+  batchCount,
+  batchForm,
+  epochOrder,
+  type FedBatch,
+  fedBatches,
+  fixedBatch,
+} from "./batch-feeds.ts";
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
 import { checkDrives, drivesSampled, undriven } from "./drive.ts";
 import { evaluateModel } from "./evaluate.ts";
@@ -162,11 +170,6 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
 function loaderFor({ source, options }: Plan, signal: AbortSignal): Promise<BatchLoader> {
   const { augment = [], workers = 0 } = options;
   return openLoader(source.data, { ...batchForm(source), augment, workers, signal });
-}
-
-function fixedBatch(inputs: BatchSource["inputs"]): number | undefined {
-  const dims = inputs.map(({ type }) => (type?.kind === "tensor" ? type.dims?.[0] : undefined));
-  return dims.find((dim) => typeof dim === "number");
 }
 
 function trainedCount({ state }: TrainingStep): number {

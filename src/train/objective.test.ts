@@ -8,7 +8,16 @@ import { UsageError } from "../errors.ts";
 import { graphBuilder, type Model, model, numbersOf, type Tensor, tensor, tensorFromNumbers } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
-import { crossEntropy, type FitOptions, fit, type LossTerm, sgd, type TrainEvent, trainingStep } from "./index.ts";
+import {
+  crossEntropy,
+  evaluateModel,
+  type FitOptions,
+  fit,
+  type LossTerm,
+  sgd,
+  type TrainEvent,
+  trainingStep,
+} from "./index.ts";
 
 /** 2 → 3 with an input `gain` that scales the logits, and a running centre of the hidden layer among the outputs. */
 function network(): Model {
@@ -107,6 +116,18 @@ describe("carry", () => {
     expect(refused({ nothing: "centre_next" })).toThrow(/no such initializer/);
     expect(refused({ centre: "nothing" })).toThrow(/no such output/);
     expect(refused({ centre: "logits" })).toThrow(/differ in type/);
+  });
+});
+
+describe("evaluation", () => {
+  it("takes batches of the size that the model has, and says when there are too few samples for one", async () => {
+    const g = graphBuilder({ infer: builderInference(21) });
+    const x = g.input("x", "float32", [8, 2]);
+    g.output(g.op("Mul", [x, g.constant("two", tensor("float32", [], [2]))]), "logits");
+    const fixed = model(g.build());
+    const { loss } = await evaluateModel(fixed, { data: moons(20, 1), loss: "crossEntropy" });
+    expect(loss).toBeCloseTo((await evaluateModel(fixed, { data: moons(16, 1), loss: "crossEntropy" })).loss!, 6);
+    await expect(evaluateModel(fixed, { data: moons(5, 1), loss: "crossEntropy" })).rejects.toThrow(/too few samples/);
   });
 });
 
