@@ -5,6 +5,7 @@ export { type DecisionTree, fitTree, type TreeOptions } from "./fit-tree.ts";
 export type { AuxiliaryLoss, Gate, Gated, GateInputs, Moved } from "./gate.ts";
 export * from "./gates/index.ts";
 export { type MoeOptions, moeLayer, type SwitchLayerOptions, switchLayer } from "./moe-layer.ts";
+export * from "./route/index.ts";
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./routing.ts";
 export { everyExpert, type Selection, threshold, topK } from "./selections.ts";
 export { moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
