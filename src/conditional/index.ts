@@ -4,6 +4,8 @@ export { type Expert, type MlpExpertOptions, mlpExpert } from "./expert.ts";
 export { type DecisionTree, fitTree, type TreeOptions } from "./fit-tree.ts";
 export type { AuxiliaryLoss, Gate, Gated, GateInputs, Moved } from "./gate.ts";
 export * from "./gates/index.ts";
+export * from "./measures/index.ts";
+export { type MoeGptOptions, moeGpt } from "./moe-gpt.ts";
 export { type MoeOptions, moeLayer, type SwitchLayerOptions, switchLayer } from "./moe-layer.ts";
 export * from "./route/index.ts";
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./routing.ts";
