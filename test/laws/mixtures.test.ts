@@ -92,7 +92,16 @@ const WIDTH = 4;
 const EXPERTS = 4;
 
 /** Rows whose largest number says the expert; nobody wants expert 2. */
-const rows = [0, 0, 0, 1, 1, 3, 0, 0].map((at) => Array.from({ length: WIDTH }, (_, i) => (i === at ? 3 : 0.1 * i)));
+const rows = [
+  [3, 2, 0, 2],
+  [3, -2, 0, -2],
+  [3, 2, 0, -2],
+  [0, 3, 0, 0],
+  [0, 3, 0, 0],
+  [0, 0, 0, 3],
+  [3, -2, 0, 2],
+  [3, 2, 0, 0],
+];
 const batches = [rows.slice(0, 6), rows.slice(6)].map(
   (part) => new Map([["x", tensorFromNumbers("float32", [part.length, WIDTH], part.flat())]]),
 );

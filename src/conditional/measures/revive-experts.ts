@@ -13,7 +13,7 @@ export interface ReviveOptions {
 
 /**
  * The model in which every dead expert has the parameters of the layer's busiest expert and its place in the router, both with a little
- * noise: the two share their tokens from then on. Nothing else changes. Routers are linear: `gate/weight`, and `gate/bias` where
+ * noise: the noise decides which of the two a token prefers. Nothing else changes. Routers are linear: `gate/weight`, and `gate/bias` where
  * there is one.
  *
  * @throws UsageError for a layer that is not in the model or whose gate has no such matrix.
