@@ -11,7 +11,7 @@ import {
   type RuntimeOptions,
   whole,
 } from "./options.ts";
-import { declareRecovery, type RecoveryFlags } from "./recovery.ts";
+import { declareRecovery, type RecoveryFlags, requireSamplesFor } from "./recovery.ts";
 
 export interface ParallelizeFlags extends RuntimeOptions, DataOptions, RecoveryFlags, Bounds {
   readonly branches: number;
@@ -50,10 +50,9 @@ function arrangementHelp(): string {
     .join("; ");
 }
 
-/** The option that cannot do without samples. */
-export function asksForSamples({ depth, finetune }: ParallelizeFlags): string | undefined {
-  if (depth !== undefined) return "--depth";
-  return finetune === undefined ? undefined : "--finetune";
+/** Before any work. */
+export function requireSamples({ depth, finetune, data }: ParallelizeFlags): void {
+  requireSamplesFor(depth !== undefined ? "--depth" : finetune !== undefined ? "--finetune" : undefined, data);
 }
 
 /** Beside the model. */

@@ -12,11 +12,10 @@ import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
 import { fingerprint } from "./model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "./output.ts";
-import { asksForSamples, declareParallelize, type ParallelizeFlags, parallelPath } from "./parallelize-flags.ts";
+import { declareParallelize, type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
 import { parallelized, planned } from "./parallelize-job.ts";
 import { type ParallelFacts, parallelReport, spreadLatency } from "./parallelize-report.ts";
 import { readied } from "./readied.ts";
-import { requireSamples } from "./recovery.ts";
 
 async function run(
   [path]: readonly string[],
@@ -24,7 +23,7 @@ async function run(
   console: Console,
 ): Promise<Outcome> {
   const flags = given as unknown as ParallelizeFlags;
-  requireSamples(flags.data, asksForSamples(flags));
+  requireSamples(flags);
   const out = flags.out ?? parallelPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
   const place = out.replace(/\.onnx$/, "-run");

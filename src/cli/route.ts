@@ -11,7 +11,7 @@ import { compareWithOriginal } from "./compare-with-original.ts";
 import { type LoadedData, loadData } from "./load.ts";
 import { checkOutputFile } from "./output.ts";
 import { readied } from "./readied.ts";
-import { recoveryOf, requireSamples, tellTraining } from "./recovery.ts";
+import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
 import { declareRoute, type RouteFlags, routedPath } from "./route-flags.ts";
 
 async function run(
@@ -20,7 +20,7 @@ async function run(
   console: Console,
 ): Promise<Outcome> {
   const flags = given as unknown as RouteFlags;
-  requireSamples(flags.data, flags.finetune === undefined ? undefined : "--finetune");
+  requireSamplesFor(flags.finetune === undefined ? undefined : "--finetune", flags.data);
   const out = flags.out ?? routedPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
   await checkOutputFile(out, [path!]);
