@@ -1,11 +1,12 @@
 /** @file What the losses for balance do: the table of Shazeer et al. with four settings, on a small language model. */
 import { readFileSync } from "node:fs";
-import { measureMixture, moeGpt, moeTraining, noisyTopK } from "../src/conditional/index.ts";
+import { measureMixture, moeGpt, noisyTopK } from "../src/conditional/index.ts";
 import { batches, characterTokenizer, random, type TextParts, textParts } from "../src/data/index.ts";
 import { openSession } from "../src/runtime/index.ts";
-import { adamw, crossEntropy, fit, warmup } from "../src/train/index.ts";
+import { adamw } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
-import { meanAndDeviation, trainResumably } from "./training-folder.ts";
+import { trainGpt } from "./train-gpt.ts";
+import { meanAndDeviation } from "./training-folder.ts";
 
 export interface BalanceSize {
   readonly context: number;
@@ -54,42 +55,25 @@ interface Row {
 async function trained(
   [importance, load]: (typeof SETTINGS)[number],
   seed: number,
-  { training, validation }: TextParts,
+  parts: TextParts,
   vocabulary: number,
   { k, batch, ...size }: BalanceSize,
   log: (line: string) => void,
 ): Promise<Row> {
   const model = moeGpt(random(seed), { vocabulary, ...size, gate: noisyTopK({ k, importance, load }) });
-  const start = (folder: string) =>
-    fit(model, {
-      data: training,
-      labels: "labels",
-      evaluate: { data: validation!, batch },
-      epochs: 1,
-      batch,
-      loss: crossEntropy({ axis: -1 }),
-      optimizer: adamw({ weightDecay: 0.01 }),
-      learningRate: 3e-3,
-      schedule: warmup({ steps: 0.05 }),
-      clip: 1,
-      output: "logits",
-      seed,
-      session: { threads: 1 },
-      checkpoint: { folder, everySteps: 200 },
-      resume: true,
-      ...moeTraining(model),
-    });
-  const result = await trainResumably(`moe-balance-${importance}-${load}-${seed}`, start, log);
+  const name = `moe-balance-${importance}-${load}-${seed}`;
+  const optimizer = adamw({ weightDecay: 0.01 });
+  const result = await trainGpt({ name, model, parts, optimizer, learningRate: 3e-3, batch, seed }, log);
   const port = { name: "ids", dtype: "int64", dims: ["batch", size.context] } as const;
   async function* inputs() {
-    for await (const { feeds } of batches(validation!, { port, batch })) yield feeds;
+    for await (const { feeds } of batches(parts.validation!, { port, batch })) yield feeds;
   }
   const [measured] = await measureMixture(result.model, inputs(), openSession, { threads: 1 });
   return {
     seed,
     importance,
     load,
-    validation: result.report.evaluations.at(-1)!.metrics.loss!,
+    validation: result.validation,
     importanceVariation: measured!.importanceBalance!.variation,
     loadVariation: measured!.loadBalance!.variation,
     maxOverMean: measured!.loadBalance!.maxOverMean,

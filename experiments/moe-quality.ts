@@ -1,13 +1,14 @@
 /** @file What a mixture is worth: a GPT of experts against dense ones of equal work and of equal parameters, and against hashing. */
 import { readFileSync } from "node:fs";
-import { gates, moeGpt, moeTraining } from "../src/conditional/index.ts";
+import { gates, moeGpt } from "../src/conditional/index.ts";
 import { characterTokenizer, random, type TextParts, textParts } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
 import { type GptOptions, gpt, gptAround, gptBlock } from "../src/models/index.ts";
 import { chain, mlpBlock, normal, zeros } from "../src/nn/index.ts";
-import { adamw, crossEntropy, fit, warmup } from "../src/train/index.ts";
+import { adamw } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
-import { meanAndDeviation, trainResumably } from "./training-folder.ts";
+import { trainGpt } from "./train-gpt.ts";
+import { meanAndDeviation } from "./training-folder.ts";
 
 export interface QualitySize {
   readonly context: number;
@@ -70,35 +71,17 @@ interface Row {
 async function trained(
   form: Form,
   seed: number,
-  { training, validation }: TextParts,
+  parts: TextParts,
   vocabulary: number,
   { experts, batch, context, width, depth, heads }: QualitySize,
   log: (line: string) => void,
 ): Promise<Row> {
   const model = forms[form](seed, { vocabulary, context, width, depth, heads }, experts);
-  const start = (folder: string) =>
-    fit(model, {
-      data: training,
-      labels: "labels",
-      evaluate: { data: validation!, batch },
-      epochs: 1,
-      batch,
-      loss: crossEntropy({ axis: -1 }),
-      optimizer: adamw({ betas: [0.9, 0.99], weightDecay: 0.1 }),
-      learningRate: 2e-3,
-      schedule: warmup({ steps: 0.05 }),
-      clip: 1,
-      output: "logits",
-      seed,
-      session: { threads: 1 },
-      checkpoint: { folder, everySteps: 200 },
-      resume: true,
-      ...moeTraining(model),
-    });
   const name = `moe-quality-${Object.keys(forms).indexOf(form)}-${seed}`;
-  const { report, cpuMinutes } = await trainResumably(name, start, log);
-  const { parameters, updates, evaluations } = report;
-  return { form, seed, validation: evaluations.at(-1)!.metrics.loss!, parameters, updates, cpuMinutes };
+  const optimizer = adamw({ betas: [0.9, 0.99], weightDecay: 0.1 });
+  const result = await trainGpt({ name, model, parts, optimizer, learningRate: 2e-3, batch, seed }, log);
+  const { report, cpuMinutes, validation } = result;
+  return { form, seed, validation, parameters: report.parameters, updates: report.updates, cpuMinutes };
 }
 
 export function moeQualityAt(size: QualitySize): Experiment<readonly Row[]> {

@@ -1,11 +1,9 @@
 /** @file `lithe parallelize MODEL --branches N`: blocks in sequence become branches, verified against the original. */
 import { basename } from "node:path";
-import { evaluateWith } from "../accelerate/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { openSession } from "../runtime/index.ts";
 import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
@@ -30,7 +28,7 @@ async function run(
   await checkOutputFile(out, [path!]);
   await checkOutputFolder(place);
   const original = await loadModel(path!);
-  const model = await readied(original, evaluateWith(openSession));
+  const model = await readied(original);
   const plan = planned(model, flags);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);

@@ -1,5 +1,4 @@
 /** @file `lithe route MODEL --experts E`: dense feed-forward blocks become mixtures of experts, verified against the original. */
-import { evaluateWith } from "../accelerate/index.ts";
 import { measureActivity, recoverRouted, routeModel, surveyRoute, withoutSideOutputs } from "../conditional/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
@@ -25,7 +24,7 @@ async function run(
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
   await checkOutputFile(out, [path!]);
   const original = await loadModel(path!);
-  const model = await readied(original, evaluateWith(openSession));
+  const model = await readied(original);
   const { experts, topK, method, balance, seed } = flags;
   const settings = { experts, topK, method, balance, seed };
   const blocks = surveyRoute(model, settings);

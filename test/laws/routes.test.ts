@@ -169,11 +169,33 @@ describe("routing", () => {
     }
   });
 
+  it("divides units whose weights are no numbers too", () => {
+    const { model, blocks } = routeModel(
+      network(random(1), (n) => {
+        const broken = () => new Float32Array(WIDTH * HIDDEN).fill(Number.NaN);
+        const h = n.op("Relu", [
+          linear(n.scope("in"), n.input("x", "float32", ["batch", WIDTH]), HIDDEN, { weight: broken }),
+        ]);
+        n.output(linear(n.scope("out"), h, WIDTH), "y");
+      }),
+      { experts: 3, method: "split" },
+    );
+    expect([verify(model), blocks.length]).toEqual([[], 1]);
+  });
+
   it("refuses what cannot be routed", () => {
     expect(() => routeModel(dense(), { experts: 5, method: "split" })).toThrow(/divides 12/);
     const straight = dense((_, h) => h);
     expect(() => routeModel(straight, { experts: 2 })).toThrow(UnsupportedError);
     expect(() => routeModel(straight, { experts: 2 })).toThrow(/no feed-forward block/);
+    const vector = network(random(1), (n) => {
+      const input = n.input("x", "float32", [WIDTH]);
+      const weight = (name: string, dims: readonly number[]) =>
+        n.parameter(name, dims, () => new Float32Array(WIDTH * HIDDEN));
+      const h = n.op("Relu", [n.op("MatMul", [input, weight("in", [WIDTH, HIDDEN])])]);
+      n.output(n.op("MatMul", [h, weight("out", [HIDDEN, WIDTH])]), "y");
+    });
+    expect(() => routeModel(vector, { experts: 2 })).toThrow(/no feed-forward block/);
     const old: Model = { ...dense(), opsets: new Map([["", 17]]) };
     expect(() => routeModel(old, { experts: 2 })).toThrow(/opset 21/);
   });

@@ -26,9 +26,11 @@ export function balancedClusters(
   return best.members;
 }
 
+/** At length 1; what is no number counts as 0. */
 function unitVector(x: Float64Array): Float64Array {
-  const length = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
-  return length > 0 ? x.map((value) => value / length) : x;
+  const finite = x.map((value) => (Number.isFinite(value) ? value : 0));
+  const length = Math.sqrt(finite.reduce((sum, value) => sum + value * value, 0));
+  return length > 0 ? finite.map((value) => value / length) : finite;
 }
 
 function farCentres(points: readonly Float64Array[], clusters: number, seed: number): Float64Array[] {

@@ -52,11 +52,16 @@ export function nodesOf({ first, activation, second }: FeedForward): Node[] {
 
 function blockFrom(graph: Graph, node: Node): FeedForward | undefined {
   const first = linearAt(graph, node);
-  if (!first) return undefined;
+  if (!first || isVector(first.input)) return undefined;
   const region = activationFrom(graph, first.output);
   const second = region && linearAt(graph, region.reader);
   if (!region || second?.input !== region.hidden || second.fanIn !== first.fanOut) return undefined;
   return { first, activation: region.nodes, hidden: region.hidden, second };
+}
+
+/** A single token without an axis of tokens. */
+function isVector({ type }: Value): boolean {
+  return type?.kind === "tensor" && type.dims?.length === 1;
 }
 
 /** MatMul with a constant matrix and the Add of a constant row behind it, or a Gemm. */
