@@ -13,6 +13,9 @@ import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
+import { moeBalance } from "./moe-balance.ts";
+import { moeCost } from "./moe-cost.ts";
+import { moeQuality } from "./moe-quality.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -47,4 +50,7 @@ export const experiments: readonly Experiment<any>[] = [
   branchLatency,
   fusedBranches,
   parallelizeExperiment,
+  moeBalance,
+  moeCost,
+  moeQuality,
 ];

@@ -26,6 +26,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "A serial network made parallel: blocks side by side, accuracy won back by distillation",
     load: async () => (await import("./parallelize.ts")).command,
   },
+  route: {
+    summary: "Dense feed-forward blocks made mixtures of experts: more parameters, or less work per token",
+    load: async () => (await import("./route.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,

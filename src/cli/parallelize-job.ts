@@ -1,6 +1,4 @@
 /** @file From the options of `lithe parallelize` to the work, and its events to the terminal. */
-import type { Dataset } from "../data/index.ts";
-import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import {
   depthOf,
@@ -17,20 +15,11 @@ import {
   windowsForDepth,
   windowsOf,
 } from "../parallel/index.ts";
-import { eliminateIdentity, foldConstants, freezeInitializers, upgradeOpset } from "../passes/index.ts";
 import type { RunFolder } from "../report/index.ts";
-import { type Evaluate, sequential } from "../rewrite/index.ts";
-import type { TrainEvent } from "../train/index.ts";
 import type { Console } from "./command.ts";
 import type { LoadedData } from "./load.ts";
-import { inputPorts } from "./model-file.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
-
-/** The model in lithe's opset, its shape arithmetic computed, so that equal blocks look equal. */
-export async function readied(model: Model, evaluate: Evaluate): Promise<Model> {
-  const passes = [upgradeOpset(), freezeInitializers(), foldConstants({ evaluate }), eliminateIdentity()];
-  return (await sequential("ready", passes).run(model)).model;
-}
+import { fixedBatch, recoveryOf, tellTraining } from "./recovery.ts";
 
 /** What would be done. Throws what the work would throw about the model and the shape, before any work. */
 export function planned(model: Model, flags: ParallelizeFlags) {
@@ -76,46 +65,25 @@ export async function parallelized(
 
 function parallelizeOptions(
   model: Model,
-  { datasets }: LoadedData,
+  data: LoadedData,
   flags: ParallelizeFlags,
   { signal }: Console,
 ): ParallelizeOptions {
-  const { ep, threads, depth, finetune, learningRate, trainBatch, temperature, featureWeight, seed } = flags;
-  const session = { ep, threads };
-  const fixed = fixedBatch(model);
-  const batch = fixed === undefined ? {} : { batch: fixed };
-  const selection: JudgeOptions | undefined = datasets && { data: datasets.calibration, session, ...batch };
+  const { ep, threads, depth } = flags;
+  const batch = fixedBatch(model);
+  const selection: JudgeOptions | undefined = data.datasets && {
+    data: data.datasets.calibration,
+    session: { ep, threads },
+    ...(batch !== undefined && { batch }),
+  };
+  const recovery = recoveryOf(model, data, flags);
   return {
     ...shapeOf(flags),
     signal,
     ...(depth !== undefined && { depth }),
     ...(selection && { selection }),
-    ...(finetune !== undefined && {
-      recovery: {
-        data: toTrain(datasets?.training),
-        epochs: finetune,
-        learningRate,
-        temperature,
-        featureWeight,
-        seed,
-        session,
-        batch: fixed ?? trainBatch,
-      },
-    }),
+    ...(recovery && { recovery }),
   };
-}
-
-function toTrain(data: Dataset | undefined): Dataset {
-  if (data && data.size > 0) return data;
-  throw new UsageError("there are no samples left to train on", {
-    hint: "Keep fewer for choosing and verifying, with --calibration-samples and --eval-samples.",
-  });
-}
-
-/** The number of samples that the model takes at once, where it takes one number only. */
-function fixedBatch(model: Model): number | undefined {
-  const lengths = inputPorts(model).map(({ dims }) => dims?.[0]);
-  return lengths.find((dim): dim is number => typeof dim === "number");
 }
 
 function tell(event: ParallelizeEvent, { say, progress }: Console): void {
@@ -128,11 +96,5 @@ function tell(event: ParallelizeEvent, { say, progress }: Console): void {
   if (event.type === "window") progress({ stage: "measure", done: event.done, total: event.total, detail: "parts" });
   if (event.type === "depth") progress({ stage: "measure", done: event.done, total: event.total, detail: "depths" });
   if (event.type === "plan") say(`parallel parts: ${event.plan.windows.length}, sequential depth ${event.depth}`);
-  if (event.type === "training") tellTraining(event.event, { say, progress });
-}
-
-function tellTraining(event: TrainEvent, { progress }: Pick<Console, "say" | "progress">): void {
-  if (event.type !== "step") return;
-  const terms = Object.entries(event.terms ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`);
-  progress({ stage: "distil", done: event.step, total: event.steps, detail: terms.join(", ") });
+  if (event.type === "training") tellTraining(event.event, { progress });
 }

@@ -1,11 +1,9 @@
 /** @file `lithe parallelize MODEL --branches N`: blocks in sequence become branches, verified against the original. */
 import { basename } from "node:path";
-import { evaluateWith } from "../accelerate/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { openSession } from "../runtime/index.ts";
 import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
@@ -13,8 +11,9 @@ import { loadData } from "./load.ts";
 import { fingerprint } from "./model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "./output.ts";
 import { declareParallelize, type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
-import { parallelized, planned, readied } from "./parallelize-job.ts";
+import { parallelized, planned } from "./parallelize-job.ts";
 import { type ParallelFacts, parallelReport, spreadLatency } from "./parallelize-report.ts";
+import { readied } from "./readied.ts";
 
 async function run(
   [path]: readonly string[],
@@ -29,7 +28,7 @@ async function run(
   await checkOutputFile(out, [path!]);
   await checkOutputFolder(place);
   const original = await loadModel(path!);
-  const model = await readied(original, evaluateWith(openSession));
+  const model = await readied(original);
   const plan = planned(model, flags);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);

@@ -68,6 +68,14 @@ export function meanOverTokens(n: Layers, x: Value): Value {
   return n.op("ReduceMean", [x, n.ints([0])], { keepdims: 0 });
 }
 
+/** −Σ p·log p of the shares of each row, in nats, mean over the tokens: a scalar. */
+export function rowEntropy(n: Layers, x: Value): Value {
+  const shares = sharesOf(n, x);
+  const logs = n.op("Log", [n.op("Add", [shares, n.number(1e-9)])]);
+  const sums = n.op("ReduceSum", [n.op("Mul", [shares, logs]), n.ints([-1])], { keepdims: 0 });
+  return n.op("Neg", [n.op("ReduceMean", [sums, n.ints([0])], { keepdims: 0 })]);
+}
+
 /** CV² = variance / (mean² + 10⁻¹⁰) over the experts, with the population's variance; a scalar of [experts]. */
 export function squaredVariation(n: Layers, x: Value): Value {
   const mean = n.op("ReduceMean", [x], { keepdims: 0 });

@@ -5,7 +5,7 @@ import type { Layers } from "../nn/index.ts";
 import { eliminateDeadNodes } from "../passes/index.ts";
 import type { Carry, LossTerm } from "../train/index.ts";
 import type { Gated } from "./gate.ts";
-import { chosenMask, meanOverTokens } from "./scores.ts";
+import { chosenMask, meanOverTokens, rowEntropy } from "./scores.ts";
 
 /** Behind the path of the layer: a loss with its weight, the next value of an initializer, a measure. */
 const LOSS = "auxiliary/";
@@ -23,7 +23,10 @@ export function announce(n: Layers, gated: Gated, experts: number, dropped: Valu
     n.output(meanOverTokens(n, chosenMask(n, routing.experts, experts)), `${n.path}${MEASURE}load`);
     n.output(routing.experts, `${n.path}${MEASURE}route`);
   }
-  if (affinity) n.output(meanOverTokens(n, affinity), `${n.path}${MEASURE}importance`);
+  if (affinity) {
+    n.output(meanOverTokens(n, affinity), `${n.path}${MEASURE}importance`);
+    n.output(rowEntropy(n, affinity), `${n.path}${MEASURE}entropy`);
+  }
   if (dropped) n.output(dropped, `${n.path}${MEASURE}dropped`);
 }
 
@@ -37,7 +40,7 @@ export function moeTraining(model: Model): { readonly terms: readonly LossTerm[]
   return { terms, carry: Object.fromEntries(carry) };
 }
 
-/** Names of outputs that measure: `PATHmeasure/load` [experts], `…/importance` [experts], `…/route` [tokens, k], `…/dropped`. */
+/** Names of outputs that measure: `PATHmeasure/load` [experts], `…/importance` [experts], `…/route` [tokens, k], `…/entropy`, `…/dropped`. */
 export function moeMeasures(model: Model): string[] {
   return model.graph.outputs.map(({ name }) => name).filter((name) => isUnder(name, MEASURE));
 }

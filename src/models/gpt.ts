@@ -1,10 +1,11 @@
 /** @file A GPT-2 in small: Radford et al., "Language models are unsupervised multitask learners" (2019); the head is the embedding. */
-import type { Model } from "../ir/index.ts";
+import type { Model, Value } from "../ir/index.ts";
 import {
   chain,
   dropout,
   embedding,
   type Layer,
+  type Layers,
   layerNorm,
   learnedPositions,
   network,
@@ -30,8 +31,8 @@ export function gpt(source: RandomSource, options: GptOptions): Model {
   return gptAround(source, options, (n, tokens) => chain(n, tokens, gptBlock(options), depth));
 }
 
-/** The block of a GPT of these options. */
-export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions): Layer {
+/** The block of a GPT of these options; another layer may stand in the place of its MLP. */
+export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions, feedForward?: Layer): Layer {
   return (n, x) =>
     transformerBlock(n, x, {
       heads,
@@ -40,16 +41,20 @@ export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions)
       weight: normal(0.02),
       biasInitial: zeros,
       ...(ratio !== undefined && { dropout: ratio }),
+      ...(feedForward && { feedForward }),
     });
 }
 
+/** What stands between the embedding and the head; it may look at the ids too. */
+export type GptBody = (n: Layers, tokens: Value, ids: Value) => Value;
+
 /** Embeddings, positions, the given body over the tokens, a norm and the embedding again as the head. */
-export function gptAround(source: RandomSource, options: GptOptions, body: Layer): Model {
+export function gptAround(source: RandomSource, options: GptOptions, body: GptBody): Model {
   const { vocabulary, context = 128, width = 256, dropout: ratio } = options;
   return network(source, (n) => {
     const ids = n.input("ids", "int64", ["batch", context]);
     const { value, table } = embedding(n.scope("tokens"), ids, { vocabulary, width, weight: normal(0.02) });
-    const y = body(n, dropout(n, learnedPositions(n, value), ratio));
+    const y = body(n, dropout(n, learnedPositions(n, value), ratio), ids);
     const head = n.op("Transpose", [table], { perm: [1, 0] });
     n.output(n.op("MatMul", [layerNorm(n.scope("norm"), y), head]), "logits");
   });

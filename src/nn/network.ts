@@ -65,6 +65,11 @@ export function network(source: RandomSource, build: (n: Layers) => void): Model
   return model(g.build());
 }
 
+/** The same for a part of a graph that `g` builds; `path` is the prefix that `g` puts before names. */
+export function layersInto(g: GraphBuilder, source: RandomSource, path = ""): Layers {
+  return layersOver(g, source, g, path);
+}
+
 /** `outer` holds parameters; it is another builder than `g` within a part of an `If`. */
 function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = ""): Layers {
   const part = (build: (n: Layers) => Value) => {

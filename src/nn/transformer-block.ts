@@ -1,6 +1,7 @@
 /** @file The pre-norm transformer block: Xiong et al., "On layer normalization in the transformer architecture" (2020), arXiv:2002.04745. */
 import type { Value } from "../ir/index.ts";
 import { attention } from "./attention.ts";
+import type { Layer } from "./branches.ts";
 import type { Initialiser } from "./initialisers.ts";
 import { mlpBlock } from "./linear.ts";
 import type { Layers } from "./network.ts";
@@ -11,6 +12,8 @@ export interface TransformerBlockOptions {
   readonly heads: number;
   /** Width of the hidden layer of the MLP. */
   readonly hidden: number;
+  /** What stands in the place of the MLP. */
+  readonly feedForward?: Layer;
   /** Whether a position sees only itself and those before it. */
   readonly causal?: boolean;
   readonly dropout?: number;
@@ -24,12 +27,11 @@ export interface TransformerBlockOptions {
 export function transformerBlock(
   n: Layers,
   x: Value,
-  { heads, hidden, causal = false, dropPath = 0, ...settings }: TransformerBlockOptions,
+  { heads, hidden, feedForward, causal = false, dropPath = 0, ...settings }: TransformerBlockOptions,
 ): Value {
+  const mlp: Layer = feedForward ?? ((inner, y) => mlpBlock(inner, y, { hidden, ...settings }));
   const mixed = stochasticDepth(n, x, dropPath, (inner) =>
     attention(n.scope("attention"), layerNorm(n.scope("norm1"), inner), { heads, causal, ...settings }),
   );
-  return stochasticDepth(n, mixed, dropPath, (inner) =>
-    mlpBlock(n.scope("mlp"), layerNorm(n.scope("norm2"), inner), { hidden, ...settings }),
-  );
+  return stochasticDepth(n, mixed, dropPath, (inner) => mlp(n.scope("mlp"), layerNorm(n.scope("norm2"), inner)));
 }

@@ -2,7 +2,7 @@
 export * from "./arrangements/index.ts";
 export { type Block, type BlockRun, type BlockSurvey, requireRuns, surveyBlocks } from "./block-runs.ts";
 export { branchesFromSerial } from "./branches-from-serial.ts";
-export { type Answers, answersOf, type Judgement, type JudgeOptions, judge } from "./judge.ts";
+export { type Judgement, type JudgeOptions, judge } from "./judge.ts";
 export { keepBranches } from "./keep-branches.ts";
 export { type MaskedModel, maskBranches } from "./mask-branches.ts";
 export * from "./parallelize.ts";

@@ -1,11 +1,11 @@
 /** @file From a serial network to a parallel one: survey, sensitivity, plan, regrouping, recovery, as a run. */
-import { type DistillOptions, distill, features, softTargets } from "../distill/index.ts";
+import { type DistillOptions, distill, type RecoveryOptions, recoveryFrom } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Run, type RunScope, startRun } from "../runtime/index.ts";
-import { adamw, type TrainEvent, type TrainReport } from "../train/index.ts";
+import type { TrainEvent, TrainReport } from "../train/index.ts";
 import { type BlockRun, requireRuns, surveyBlocks } from "./block-runs.ts";
-import { answersOf, type Judgement, type JudgeOptions, judge } from "./judge.ts";
+import { type Judgement, type JudgeOptions, judge } from "./judge.ts";
 import {
   checkShape,
   depthOf,
@@ -26,21 +26,9 @@ export interface ParallelizeOptions extends PlanShape {
   readonly depth?: number;
   /** Samples on which candidates are measured. Needed for a depth, which leaves a choice of what becomes parallel. */
   readonly selection?: JudgeOptions;
-  /** How accuracy is won back; the regrouped model as it is when absent. */
-  readonly recovery?: Recovery;
+  /** How accuracy is won back, by the answers and by the outputs of the parallel parts; the regrouped model as it is when absent. */
+  readonly recovery?: RecoveryOptions;
   readonly signal?: AbortSignal;
-}
-
-type Defaulted = "optimizer" | "learningRate";
-
-/** Distillation from the original. Settings that are left out: AdamW at 5e-4, a warm-up and a cosine, norm at most 1. */
-export interface Recovery
-  extends Omit<DistillOptions, "teacher" | "losses" | "output" | "teacherOutput" | "signal" | Defaulted>,
-    Partial<Pick<DistillOptions, Defaulted>> {
-  /** Of the soft targets; 2 by default. */
-  readonly temperature?: number;
-  /** Of the outputs of the parallel parts against those of the original blocks; 1 by default. */
-  readonly featureWeight?: number;
 }
 
 /** What a number of parallel parts costs, before anything is trained. */
@@ -158,23 +146,12 @@ function recoveryOptions(
   model: Model,
   runs: readonly BlockRun[],
   plan: ParallelPlan,
-  { temperature = 2, featureWeight = 1, ...settings }: Recovery,
+  recovery: RecoveryOptions,
 ): DistillOptions {
-  const { output, areScores, loss } = answersOf(model);
-  const pairs = plan.windows.map((window) => {
-    const last = stagesOf(runs[window.run]!, window, plan).at(-1)!.at(-1)!.at(-1)!;
-    return { teacher: last.output.name, student: last.output.name };
-  });
-  return {
-    optimizer: adamw({ weightDecay: 0.01 }),
-    learningRate: 5e-4,
-    schedule: "warmup",
-    clip: 1,
-    ...(areScores && settings.data.labels !== undefined && { loss: "crossEntropy" }),
-    ...settings,
-    teacher: model,
-    output,
-    teacherOutput: output,
-    losses: [areScores ? softTargets({ temperature }) : loss, features({ pairs, weight: featureWeight })],
-  };
+  const ends = plan.windows.map((window) => stagesOf(runs[window.run]!, window, plan).at(-1)!.at(-1)!.at(-1)!);
+  return recoveryFrom(
+    model,
+    ends.map(({ output }) => output.name),
+    recovery,
+  );
 }

@@ -1,0 +1,42 @@
+/** @file The options of `lithe route`. */
+import type { Command } from "commander";
+import { type RouteMethodName, routeMethods } from "../conditional/index.ts";
+import type { Bounds } from "./bounds.ts";
+import {
+  between,
+  choice,
+  type DataOptions,
+  declareData,
+  declareRuntime,
+  type RuntimeOptions,
+  whole,
+} from "./options.ts";
+import { declareRecovery, type RecoveryFlags } from "./recovery.ts";
+
+export interface RouteFlags extends RuntimeOptions, DataOptions, RecoveryFlags, Bounds {
+  readonly experts: number;
+  readonly topK: number;
+  readonly method: RouteMethodName;
+  readonly balance: number;
+  readonly out?: string;
+  readonly dryRun?: boolean;
+}
+
+export function declareRoute(command: Command): void {
+  const methods = Object.values(routeMethods).map(({ name, summary }) => `${name}: ${summary}`);
+  declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
+    .requiredOption("--experts <n>", "experts per feed-forward block", whole(1))
+    .option("--top-k <k>", "experts that a token goes to", whole(1), 1)
+    .addOption(choice("--method <name>", methods.join("; "), Object.keys(routeMethods), "copy"))
+    .option("--balance <x>", "factor of the load-balance loss in the distillation", between(0, 1e6), 0.01);
+  declareRecovery(command)
+    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
+    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
+    .option("-o, --out <file>", "the file to write (default: MODEL_routed.onnx)")
+    .option("--dry-run", "check everything and say what would be done");
+}
+
+/** Beside the model. */
+export function routedPath(path: string): string {
+  return `${path.replace(/\.onnx$/, "")}_routed.onnx`;
+}

@@ -1,0 +1,68 @@
+/** @file `lithe route MODEL --experts E`: dense feed-forward blocks become mixtures of experts, verified against the original. */
+import { measureActivity, recoverRouted, routeModel, surveyRoute, withoutSideOutputs } from "../conditional/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { loadModel, saveModel } from "../onnx/files.ts";
+import { openSession } from "../runtime/index.ts";
+import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
+import type { CommandModule, Console, Outcome } from "./command.ts";
+import { compareWithOriginal } from "./compare-with-original.ts";
+import { type LoadedData, loadData } from "./load.ts";
+import { checkOutputFile } from "./output.ts";
+import { readied } from "./readied.ts";
+import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
+import { declareRoute, type RouteFlags, routedPath } from "./route-flags.ts";
+
+async function run(
+  [path]: readonly string[],
+  given: Readonly<Record<string, unknown>>,
+  console: Console,
+): Promise<Outcome> {
+  const flags = given as unknown as RouteFlags;
+  requireSamplesFor(flags.finetune === undefined ? undefined : "--finetune", flags.data);
+  const out = flags.out ?? routedPath(path!);
+  if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
+  await checkOutputFile(out, [path!]);
+  const original = await loadModel(path!);
+  const model = await readied(original);
+  const { experts, topK, method, balance, seed } = flags;
+  const settings = { experts, topK, method, balance, seed };
+  const blocks = surveyRoute(model, settings);
+  const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
+  requireLabels(flags, data.hasLabels);
+  const plan = { experts, topK, method, blocks, data: data.source };
+  if (flags.dryRun) {
+    console.say(`feed-forward blocks: ${blocks.length}, work per token × ${blocks[0]!.work}; nothing was changed`);
+    return { result: { dryRun: true, ...plan, out } };
+  }
+
+  const activity = method === "split" ? await activityOn(model, data, flags, console) : undefined;
+  const routed = routeModel(model, { ...settings, ...(activity && { activity }) });
+  const recovery = recoveryOf(model, data, flags);
+  const run = recovery && recoverRouted(model, routed, { ...recovery, signal: console.signal });
+  if (run) for await (const event of run) tellTraining(event, console);
+  const trained = await run?.result;
+  const result = await withoutSideOutputs(trained?.model ?? routed.model);
+  const comparison = await compareWithOriginal(path!, original, result, data, flags, console);
+  const broken = brokenBounds(comparison, flags);
+  const isWritten = broken.length === 0;
+  if (isWritten) await saveModel(out, result);
+  if (!console.json) {
+    console.say(`${blocks.length} feed-forward blocks of ${experts} experts, ${topK} per token`);
+    showComparison(comparison, data.source, broken, console);
+    console.say(isWritten ? `model: ${out}` : "nothing was written");
+  }
+  const training = trained && { training: trained.report };
+  return { result: { ...comparison, ...plan, ...training, ...(isWritten && { file: out }), broken }, ok: isWritten };
+}
+
+/** Hidden units on the samples that are kept to choose by; none where there are no samples. */
+async function activityOn(model: Model, data: LoadedData, { ep, threads }: RouteFlags, { signal }: Console) {
+  if (!data.datasets) return undefined;
+  async function* feeds() {
+    for await (const batch of data.calibration()) yield batch.feeds;
+  }
+  return await measureActivity(model, feeds(), openSession, { ep, threads, signal });
+}
+
+export const command: CommandModule = { declare: declareRoute, run };

@@ -1,0 +1,66 @@
+/** @file Distillation that wins back what a change of the network lost: the original teaches its own answers. */
+import { UsageError } from "../errors.ts";
+import { type Model, producerOf } from "../ir/index.ts";
+import { inferModel } from "../ops/index.ts";
+import { adamw } from "../train/index.ts";
+import type { DistillOptions } from "./distill.ts";
+import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
+
+export interface Answers {
+  /** The value that answers are: the first output, or the logits where that is their softmax. */
+  readonly output: string;
+  /** Scores of classes [N, C], or numbers. */
+  readonly areScores: boolean;
+  /** Kullback-Leibler divergence of scores in nats, relative squared error of numbers. */
+  readonly loss: DistillationLoss;
+}
+
+/** @throws UsageError for a model without outputs. */
+export function answersOf(model: Model): Answers {
+  const [first] = model.graph.outputs;
+  if (!first) throw new UsageError("a model without outputs gives no answers");
+  const producer = producerOf(model.graph, first);
+  const output = (producer?.opType === "Softmax" && producer.inputs[0]) || first;
+  const type = inferModel(model).types.get(output) ?? output.type;
+  const dims = type?.kind === "tensor" ? type.dims : undefined;
+  const areScores = dims?.length === 2 && dims[1] !== 1;
+  const pairs = [{ teacher: output.name, student: output.name }];
+  return { output: output.name, areScores, loss: areScores ? softTargets() : features({ pairs }) };
+}
+
+type Defaulted = "optimizer" | "learningRate";
+
+/** Settings that are left out: AdamW at 5e-4, a warm-up and a cosine, norm at most 1. */
+export interface RecoveryOptions
+  extends Omit<DistillOptions, "teacher" | "losses" | "output" | "teacherOutput" | "signal" | Defaulted>,
+    Partial<Pick<DistillOptions, Defaulted>> {
+  /** Of the soft targets; 2 by default. */
+  readonly temperature?: number;
+  /** Of the values in `pairs` against those of the original; 1 by default. */
+  readonly featureWeight?: number;
+}
+
+/**
+ * What `distill` needs so that a changed model follows the original: its answers, the values of the given names, which both models have,
+ * and the labels where the data has them.
+ */
+export function recoveryFrom(
+  original: Model,
+  values: readonly string[],
+  { temperature = 2, featureWeight = 1, ...settings }: RecoveryOptions,
+): DistillOptions {
+  const { output, areScores, loss } = answersOf(original);
+  const pairs = values.map((name) => ({ teacher: name, student: name }));
+  return {
+    optimizer: adamw({ weightDecay: 0.01 }),
+    learningRate: 5e-4,
+    schedule: "warmup",
+    clip: 1,
+    ...(areScores && settings.data.labels !== undefined && { loss: "crossEntropy" }),
+    ...settings,
+    teacher: original,
+    output,
+    teacherOutput: output,
+    losses: [areScores ? softTargets({ temperature }) : loss, features({ pairs, weight: featureWeight })],
+  };
+}

@@ -1,0 +1,80 @@
+/** @file `lithe route` as a user runs it. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { random } from "../../src/data/index.ts";
+import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
+import { mlp } from "../../src/models/index.ts";
+import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { denseModel, noise } from "../models.ts";
+import { litheJson } from "./run.ts";
+
+const WIDTH = 6;
+const network = mlp(random(2), { input: [WIDTH], hidden: [16], classes: 3 });
+const [input] = network.graph.inputs;
+const [output] = network.graph.outputs;
+let folder: string;
+
+/** Points with the class that the network itself gives them. */
+function samples(count: number): string {
+  const values = noise(count * WIDTH, 9);
+  const feeds = new Map([[input!.name, tensorFromNumbers("float32", [count, WIDTH], values)]]);
+  const scores = [...numbersOf(evaluate(network, feeds).get(output!.name)!)];
+  return Array.from({ length: count }, (_, i) => {
+    const own = scores.slice(i * 3, (i + 1) * 3);
+    const x = [...values.slice(i * WIDTH, (i + 1) * WIDTH)];
+    return JSON.stringify({ inputs: { [input!.name]: x }, label: own.indexOf(Math.max(...own)) });
+  }).join("\n");
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "litheml-route-"));
+  await writeFile(join(folder, "dense.onnx"), encodeModel(network));
+  await writeFile(join(folder, "flat.onnx"), encodeModel(denseModel()));
+  await writeFile(join(folder, "points.jsonl"), samples(200));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const data = ["--data", "points.jsonl", "--calibration-samples", "40", "--eval-samples", "60", "--batch", "20"];
+
+describe("lithe route", () => {
+  it("copies blocks without a change of the answers", async () => {
+    const args = ["dense.onnx", "--experts", "4", "--top-k", "2", ...data, "--max-drop", "0", "-o", "copied.onnx"];
+    const { code, json } = await litheJson(["route", ...args], { cwd: folder });
+    expect(code).toBe(0);
+    expect(json).toMatchObject({ method: "copy", file: "copied.onnx", accuracy: { a: 1, b: 1 }, broken: [] });
+    expect(json.blocks).toMatchObject([{ widths: [WIDTH, 16, 3], work: 2 }]);
+    const { graph } = decodeModel(await readFile(join(folder, "copied.onnx")));
+    expect(graph.outputs.map(({ name }) => name)).toEqual([output!.name]);
+  }, 60_000);
+
+  it("divides hidden units, and wins accuracy back by distillation", async () => {
+    const split = ["dense.onnx", "--experts", "4", "--top-k", "2", "--method", "split", ...data];
+    const before = await litheJson(["route", ...split, "-o", "split.onnx"], { cwd: folder });
+    const learned = ["--finetune", "40", "--learning-rate", "0.01", "--train-batch", "20", "-o", "learned.onnx"];
+    const after = await litheJson(["route", ...split, ...learned], { cwd: folder });
+    expect([before.code, after.code]).toEqual([0, 0]);
+    expect(after.json).toMatchObject({ training: { samples: 100, epochs: 40 }, file: "learned.onnx" });
+    const errors = [before, after].map(
+      ({ json }) => (json as unknown as { agreement: { relative: number } }).agreement,
+    );
+    expect(errors[0]!.relative).toBeGreaterThan(0);
+    expect(errors[1]!.relative).toBeLessThan(errors[0]!.relative);
+  }, 90_000);
+
+  it.each([
+    [["dense.onnx", "--experts", "4", "--top-k", "5"], 2, /1 to 4.*k = 5/],
+    [["dense.onnx", "--experts", "5", "--method", "split"], 2, /cannot be divided.*divides 16/],
+    [["flat.onnx", "--experts", "2"], 1, /no feed-forward block/],
+    [["dense.onnx", "--experts", "2", "--finetune", "1"], 2, /--finetune needs data/],
+    [["dense.onnx", "--experts", "2", "--dry-run"], 0, /"dryRun":true/],
+  ])("%j ends with code %i and writes nothing", async (args, expected, message) => {
+    const before = await readdir(folder);
+    const { code, json } = await litheJson(["route", ...args], { cwd: folder });
+    const told = code === 0 ? json : (json as unknown as { error: object }).error;
+    expect([code, JSON.stringify(told)]).toEqual([expected, expect.stringMatching(message)]);
+    expect(await readdir(folder)).toEqual(before);
+  });
+});

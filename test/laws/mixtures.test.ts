@@ -1,0 +1,165 @@
+/** @file Networks with mixtures inside: they learn, export, are measured, and dead experts come back. */
+import { describe, expect, it } from "vitest";
+import {
+  balanceOf,
+  type Gate,
+  gates,
+  measureMixture,
+  mlpExpert,
+  moeGpt,
+  moeLayer,
+  moeMeasures,
+  moeTraining,
+  reviveExperts,
+  routingChurn,
+  withoutSideOutputs,
+} from "../../src/conditional/index.ts";
+import { datasetOf, random } from "../../src/data/index.ts";
+import { UsageError } from "../../src/errors.ts";
+import { floatsOf, isSparse, type Model, numbersOf, tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { network } from "../../src/nn/index.ts";
+import { openSession } from "../../src/runtime/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+import { adamw, crossEntropy, fit } from "../../src/train/index.ts";
+
+const size = { vocabulary: 7, context: 6, width: 16, depth: 2, heads: 2, hidden: 16, experts: 4 } as const;
+
+const sentences = datasetOf({
+  size: 8,
+  open: () => ({
+    read(position) {
+      const source = random(3, position);
+      const ids = Array.from({ length: size.context + 1 }, () => Math.floor(7 * source.uniform()));
+      const inputs = new Map([
+        ["ids", tensorFromNumbers("int64", [size.context], ids.slice(0, -1))],
+        ["labels", tensorFromNumbers("int64", [size.context], ids.slice(1))],
+      ]);
+      return { inputs, source: `${position}` };
+    },
+  }),
+});
+
+function learn(model: Model) {
+  return fit(model, {
+    data: sentences,
+    labels: "labels",
+    epochs: 60,
+    batch: 8,
+    loss: crossEntropy({ axis: -1 }),
+    optimizer: adamw({ weightDecay: 0 }),
+    learningRate: 1e-2,
+    output: "logits",
+    session: { threads: 1 },
+    ...moeTraining(model),
+  });
+}
+
+const gptGates: Record<string, Gate> = {
+  switch: gates.switch(),
+  "sigmoid-bias": gates["sigmoid-bias"]({ k: 2 }),
+  "token-hash": gates["token-hash"](),
+};
+
+describe("a GPT of mixtures", () => {
+  it.each(Object.entries(gptGates))(
+    "learns a batch by heart under %s, and exports without its gates' outputs",
+    async (_, gate) => {
+      const model = moeGpt(random(1), { ...size, gate, every: 1 });
+      expect(verify(model)).toEqual([]);
+      const losses: number[] = [];
+      const run = learn(model);
+      for await (const event of run) if (event.type === "step") losses.push(event.loss);
+      expect(losses.at(-1)!).toBeLessThan(losses[0]! / 3);
+      const bare = await withoutSideOutputs((await run.result).model);
+      expect(bare.graph.outputs.map(({ name }) => name)).toEqual(["logits"]);
+      const feeds = new Map([["ids", tensorFromNumbers("int64", [1, 6], [0, 1, 2, 3, 4, 5])]]);
+      await using session = await openSession(bare, { threads: 1, stock: true });
+      const logits = numbersOf((await session.run(feeds)).get("logits")!);
+      const expected = numbersOf(evaluate(bare, feeds).get("logits")!);
+      for (const [i, x] of logits.entries()) expect(x).toBeCloseTo(expected[i]!, 3);
+    },
+  );
+
+  it("has a mixture in every block or in every second one", () => {
+    const layers = (every: number) =>
+      moeMeasures(moeGpt(random(1), { ...size, depth: 4, every })).filter((name) => name.endsWith("load")).length;
+    expect([layers(1), layers(2)]).toEqual([4, 2]);
+    expect(() => moeGpt(random(1), { ...size, every: 3 })).toThrow(UsageError);
+  });
+});
+
+const WIDTH = 4;
+const EXPERTS = 4;
+
+/** Rows whose largest number says the expert; nobody wants expert 2. */
+const rows = [
+  [3, 2, 0, 2],
+  [3, -2, 0, -2],
+  [3, 2, 0, -2],
+  [0, 3, 0, 0],
+  [0, 3, 0, 0],
+  [0, 0, 0, 3],
+  [3, -2, 0, 2],
+  [3, 2, 0, 0],
+];
+const batches = [rows.slice(0, 6), rows.slice(6)].map(
+  (part) => new Map([["x", tensorFromNumbers("float32", [part.length, WIDTH], part.flat())]]),
+);
+
+function mixture(gate: Gate): Model {
+  const built = network(random(4), (n) => {
+    const x = n.input("x", "float32", ["batch", WIDTH]);
+    n.output(moeLayer(n.scope("moe"), x, { gate, expert: mlpExpert({ hidden: 5 }), experts: EXPERTS }), "y");
+  });
+  const identity = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
+  const initializers = [...built.graph.initializers].map(([value, data]) =>
+    value.name === "moe/gate/weight"
+      ? ([value, tensor("float32", [4, 4], identity)] as const)
+      : ([value, data] as const),
+  );
+  return { ...built, graph: { ...built.graph, initializers: new Map(initializers) } };
+}
+
+const numbersAt = ({ graph }: Model, name: string) => {
+  const [, data] = [...graph.initializers].find(([value]) => value.name === name)!;
+  return isSparse(data) ? [] : [...floatsOf(data)];
+};
+
+describe("measures", () => {
+  const model = mixture(gates.switch({ jitter: 0 }));
+
+  it("count what was chosen over all batches", async () => {
+    const [found, ...others] = await measureMixture(model, batches, openSession);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ layer: "moe/", dead: [2] });
+    found!.load!.forEach((share, i) => void expect(share).toBeCloseTo([5 / 8, 2 / 8, 0, 1 / 8][i]!, 6));
+    expect(found!.loadBalance!.maxOverMean).toBeCloseTo(2.5, 6);
+    expect(found!.importance!.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect([...found!.routes!.experts]).toEqual([0, 0, 0, 1, 1, 3, 0, 0]);
+    expect(found!.entropy).toBeGreaterThan(0);
+    expect(found!.entropy).toBeLessThan(Math.log(EXPERTS));
+    await expect(measureMixture(await withoutSideOutputs(model), batches, openSession)).rejects.toThrow(UsageError);
+  });
+
+  it("of balance are those of their definitions", () => {
+    expect(balanceOf([2, 2, 2])).toEqual({ maxOverMean: 1, variation: 0 });
+    const { maxOverMean, variation } = balanceOf([1, 3]);
+    expect([maxOverMean, variation]).toEqual([1.5, 0.5]);
+    const before = { k: 2, experts: Int32Array.of(0, 1, 2, 3) };
+    expect(routingChurn(before, { k: 2, experts: Int32Array.of(1, 0, 2, 1) })).toBe(0.5);
+  });
+
+  it("lead to dead experts that work again, and to nothing else", async () => {
+    const [before] = await measureMixture(model, batches, openSession);
+    const revived = reviveExperts(model, [before!], { seed: 6 });
+    const [after] = await measureMixture(revived, batches, openSession);
+    expect(after!.dead).toEqual([]);
+    expect(after!.load![0]! + after!.load![2]!).toBeCloseTo(before!.load![0]!, 6);
+    const [busy, back] = [0, 2].map((expert) => numbersAt(revived, `moe/expert${expert}/in/weight`));
+    back!.forEach((value, i) => void expect(value).toBeCloseTo(busy![i]!, 1));
+    expect(back).not.toEqual(busy);
+    expect(numbersAt(revived, "moe/expert1/in/weight")).toEqual(numbersAt(model, "moe/expert1/in/weight"));
+    expect(reviveExperts(model, [{ ...before!, dead: [] }])).toBe(model);
+    expect(() => reviveExperts(model, [{ ...before!, layer: "other/" }])).toThrow(UsageError);
+  });
+});
