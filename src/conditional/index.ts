@@ -1,5 +1,6 @@
 /** @file Conditional computation: networks of which each input uses a part. Gates, experts and dispatches compose into layers. */
 export * from "./dispatch/index.ts";
+export * from "./exit/index.ts";
 export { type Expert, type MlpExpertOptions, mlpExpert } from "./expert.ts";
 export { type DecisionTree, fitTree, type TreeOptions } from "./fit-tree.ts";
 export type { AuxiliaryLoss, Gate, Gated, GateInputs, Moved } from "./gate.ts";
