@@ -6,6 +6,7 @@ import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
+import { earlyExit } from "./early-exit.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { finetune } from "./finetune.ts";
@@ -47,4 +48,5 @@ export const experiments: readonly Experiment<any>[] = [
   branchLatency,
   fusedBranches,
   parallelizeExperiment,
+  earlyExit,
 ];

@@ -9,3 +9,4 @@ export { type MoeOptions, moeLayer, type SwitchLayerOptions, switchLayer } from 
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./routing.ts";
 export { everyExpert, type Selection, threshold, topK } from "./selections.ts";
 export { moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
+export * from "./tokens/index.ts";

@@ -16,7 +16,8 @@ import {
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
-import { named, noWeights, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
+import { noWeights } from "../no-weights.ts";
+import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
 
 export interface EarlyExitOptions extends StageOptions {
   /** The least score at which each exit is taken. An exit of threshold ∞ is left out. */

@@ -2,6 +2,7 @@
 import { UsageError } from "../../errors.ts";
 import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
 import { extend, type Layers } from "../../nn/index.ts";
+import { noWeights } from "../no-weights.ts";
 import { type Confidence, type ConfidenceName, confidences } from "./confidences/index.ts";
 
 export interface StageOptions {
@@ -47,13 +48,6 @@ export function withScores(model: Model, { exits, confidence = "max-probability"
     });
   });
   return { model: scored, output: full.name, exits, scores };
-}
-
-/** A source for builders that make no parameters. */
-export const noWeights = { uniform: refuse, normal: refuse };
-
-function refuse(): never {
-  throw new UsageError("a measure of confidence has no parameters to draw");
 }
 
 export function named({ outputs }: Graph, name: string): Value {
