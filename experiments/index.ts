@@ -21,6 +21,7 @@ import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
 import { shakespeare } from "./shakespeare.ts";
+import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
 
@@ -49,4 +50,5 @@ export const experiments: readonly Experiment<any>[] = [
   fusedBranches,
   parallelizeExperiment,
   earlyExit,
+  tokenMerging,
 ];

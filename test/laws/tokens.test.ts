@@ -132,6 +132,6 @@ describe("wrong use", () => {
     expect(() => reduceTokens(build("mean"), { remove: [1, 1] })).toThrow(UsageError);
     expect(() => reduceTokens(build("mean"), { remove: [9, 0, 0] })).toThrow(UsageError);
     expect(() => reduceTokens(build("mean"), { remove: -1 })).toThrow(UsageError);
-    expect(() => reduceTokens(mlp(random(1), { input: 4, widths: [4], classes: 2 }), { remove: 1 })).toThrow(UnsupportedError);
+    expect(() => reduceTokens(mlp(random(1), { input: [4], classes: 2 }), { remove: 1 })).toThrow(UnsupportedError);
   });
 });
