@@ -1,4 +1,5 @@
 /** @file Conditional computation: networks of which each input uses a part. Gates, experts and dispatches compose into layers. */
+export * from "./depth/index.ts";
 export * from "./dispatch/index.ts";
 export * from "./exit/index.ts";
 export { type Expert, type MlpExpertOptions, mlpExpert } from "./expert.ts";

@@ -31,11 +31,12 @@ const pictures = new Map([["input", drawn([2, 1, 16, 16], 5)]]);
 function alone(name: TokenReductionName, remove: number, keepsFirst: boolean, feeds: Record<string, Tensor>) {
   const [, time = 0, width = 0] = feeds.values!.dims;
   const model = network(random(1), (n) => {
+    const [keys, received] = [n.input("keys", "float32", [1, time, 2]), n.input("received", "float32", [1, time])];
     const inputs = {
       values: n.input("values", "float32", [1, time, width]),
       sizes: n.input("sizes", "float32", [1, time, 1]),
-      keys: n.input("keys", "float32", [1, time, 2]),
-      received: n.input("received", "float32", [1, time]),
+      keys: () => keys,
+      received: () => received,
     };
     const made = tokenReductions[name]().build(n, { ...inputs, time, remove, keepsFirst });
     n.output(made.values, "fewer");

@@ -166,8 +166,8 @@ function attended(n: Layers, block: AttentionBlock, now: (value: Value) => Value
   const weights = now(block.softmax.outputs[0]!);
   const first = () => mean(n.op("Squeeze", [n.op("Gather", [weights, n.ints([0])], { axis: 2 }), n.ints([2])]), [1]);
   return {
-    keys: n.op("Transpose", [mean(now(block.keys), [1])], { perm: [0, 2, 1] }),
-    received: reader === "first" ? first() : mean(weights, [1, 2]),
+    keys: () => n.op("Transpose", [mean(now(block.keys), [1])], { perm: [0, 2, 1] }),
+    received: () => (reader === "first" ? first() : mean(weights, [1, 2])),
   };
 }
 

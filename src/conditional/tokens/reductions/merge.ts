@@ -20,7 +20,7 @@ export function merge(): TokenReduction {
       const even = places.filter((i) => i % 2 === 0);
       const odd = places.filter((i) => i % 2 === 1);
       const part = (x: Value, chosen: readonly number[]) => n.op("Gather", [x, n.ints(chosen)], { axis: 1 });
-      const units = unit(n, keys);
+      const units = unit(n, keys());
       const targets = n.op("Transpose", [part(units, odd)], { perm: [0, 2, 1] });
       const cosines = n.op("MatMul", [part(units, even), targets]);
       const best = n.op("ReduceMax", [cosines, n.ints([-1])], { keepdims: 0 });

@@ -14,8 +14,9 @@ export function prune(): TokenReduction {
   return {
     name: "prune",
     most: (time) => time - 2,
-    build(n, { values, sizes, received, time, remove, keepsFirst }) {
+    build(n, { values, sizes, received: attention, time, remove, keepsFirst }) {
       const count = time - remove - 1;
+      const received = attention();
       const first = Array.from({ length: time }, (_, i) => (i === 0 && keepsFirst ? ALWAYS : 0));
       const scores = n.op("Add", [received, n.constant("first", tensorFromNumbers("float32", [time], first))]);
       const mask = largestMask(n, scores, count, time);
@@ -23,8 +24,8 @@ export function prune(): TokenReduction {
       const rest = n.op("Unsqueeze", [n.op("Sub", [n.number(1), mask]), n.ints([-1])]);
       const weights = n.op("Mul", [rest, n.op("Unsqueeze", [received, n.ints([-1])])]);
       const total = (x: Value) => n.op("ReduceSum", [x, n.ints([1])], { keepdims: 1 });
-      const attention = n.op("Add", [total(weights), n.number(1e-12)]);
-      const mean = n.op("Div", [total(n.op("Mul", [values, weights])), attention]);
+      const share = n.op("Add", [total(weights), n.number(1e-12)]);
+      const mean = n.op("Div", [total(n.op("Mul", [values, weights])), share]);
       const size = total(n.op("Mul", [sizes, rest]));
       return {
         values: n.op("Concat", [n.op("MatMul", [rows, values]), mean], { axis: 1 }),

@@ -10,10 +10,10 @@ export interface Tokens {
 }
 
 export interface ReductionInputs extends Tokens {
-  /** The keys of the attention right before, mean over the heads: [batch, time, size]. */
-  readonly keys: Value;
-  /** The attention that each token gets: from the first token where that is a class token, else the mean over all; [batch, time]. */
-  readonly received: Value;
+  /** Emits the keys of the attention right before, mean over the heads: [batch, time, size]. */
+  keys(): Value;
+  /** Emits the attention that each token gets: from the first token where that is a class token, else the mean over all; [batch, time]. */
+  received(): Value;
   readonly time: number;
   /** How many tokens fewer come out, at least 1. */
   readonly remove: number;
