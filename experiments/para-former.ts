@@ -24,6 +24,7 @@ import {
   spread,
   trainedOn,
   triedOut,
+  updates,
 } from "./para-training.ts";
 
 const FASHION = "Fashion-MNIST";
@@ -155,7 +156,7 @@ export const paraFormerTables: Experiment<Result> = {
   claim:
     "The accuracy of Para-Former-1-n grows with n; more depth and more branches both help; trained serial weights are a better start than random ones.",
   source: "Para-Former, arXiv:2407.21670",
-  workload: `${FASHION} and ${CIFAR}, each: ${budget}; ${EPOCHS} passes over the training pictures.`,
+  workload: `${FASHION} and ${CIFAR}, each: ${budget}; ${EPOCHS} passes over the training pictures, ${updates(EPOCHS)} updates.`,
   seeds: [1, 2, 3],
   criterion:
     "on both data sets, n = 8 is better than n = 1 by at least one point and no step from n to 2n loses more than its noise",

@@ -14,6 +14,11 @@ const TEST = 5000;
 
 export const budget = `${TRAINING} training pictures in batches of ${BATCH}, ${VALIDATION} held out of the training set for choices, ${TEST} of the test set at the end; width 48, 3 heads, 16 patches, AdamW, cosine after a warm-up; stock ONNX Runtime on the CPU, one thread`;
 
+/** Updates of so many passes. */
+export function updates(passes: number): number {
+  return passes * Math.ceil(TRAINING / BATCH);
+}
+
 /** The pictures of one seed: other seeds train and validate on other ones and start from other values. */
 export interface Pictures {
   readonly seed: number;

@@ -26,6 +26,15 @@ export function largest(n: Layers, scores: Value, k: number): Chosen {
   return { values: values!, experts: experts! };
 }
 
+/**
+ * The k best experts of each row and what they weigh: their share of a softmax over those chosen, or with k = 1 the probability itself,
+ * since a weight that is always 1 would give the gate no gradient.
+ */
+export function bestExperts(n: Layers, scores: Value, probabilities: Value, k: number) {
+  const { values, experts } = largest(n, scores, k);
+  return { experts, weights: k === 1 ? pickChosen(n, probabilities, experts) : softmax(n, values) };
+}
+
 /** What stands in each row of `of` at the chosen places. */
 export function pickChosen(n: Layers, of: Value, experts: Value): Value {
   return n.op("GatherElements", [of, experts], { axis: -1 });

@@ -129,6 +129,19 @@ describe("lithe train", () => {
     expect(await readFile(join(folder, page), "utf8")).toBe(html);
   });
 
+  it("augments pictures in threads, and evaluates mixed labels by their class", async () => {
+    const picture = (i: number) => [
+      Array.from({ length: 8 }, (_, y) => Array.from({ length: 8 }, (_, x) => (x + y + i) % 2)),
+    ];
+    const lines = Array.from({ length: 40 }, (_, i) => JSON.stringify({ inputs: { input: picture(i) }, label: i % 2 }));
+    await writeFile(join(folder, "pictures.jsonl"), lines.join("\n"));
+    const data = ["--data", "pictures.jsonl", "--batch", "12", "--epochs", "1", "--loss", "softCrossEntropy"];
+    const augment = ["--augment", "cutout,mixup", "--workers", "1"];
+    const { evaluations, steps } = await training(["train", "--model", "mlp", ...data, ...augment, "-o", "mixed"]);
+    expect(steps).toBe(3);
+    expect(evaluations[0]!.metrics.accuracy).toBeGreaterThanOrEqual(0);
+  });
+
   it("resumes from its checkpoint, and not with other settings", async () => {
     const args = ["train", "--model", "mlp", ...common, "--epochs", "2", "-o", "state"];
     const whole = await training(args);

@@ -40,14 +40,19 @@ export async function augmentOf({ augment = [] }: TrainingConfig, data: Dataset)
   return { augment: await Promise.all(members.map((make) => make(() => classCount(data)))) };
 }
 
-/** What is measured on samples that are held out: accuracy where classes are told apart. */
+/**
+ * What is measured on samples that are held out: accuracy where classes are told apart. Their labels are never mixed, so that the loss
+ * of mixed labels is the plain one there.
+ */
 export function evaluationOf(
   { loss, metrics }: TrainingConfig,
   { validation }: TrainingData,
 ): Pick<FitOptions, "evaluate"> {
   if (validation.size === 0) return {};
-  const usual = ["crossEntropy", "hinge"].includes(nameOf(loss)) ? (["accuracy"] as const) : [];
-  return { evaluate: { data: validation, metrics: metrics ?? usual } };
+  const name = nameOf(loss);
+  const usual = ["crossEntropy", "softCrossEntropy", "hinge"].includes(name) ? (["accuracy"] as const) : [];
+  const plain = name === "softCrossEntropy" ? ({ loss: "crossEntropy" } as const) : {};
+  return { evaluate: { data: validation, metrics: metrics ?? usual, ...plain } };
 }
 
 function built<T>(

@@ -1,7 +1,7 @@
 /** @file Scores by the angle between a projected token and each expert: Chi et al., "On the representation collapse of sparse mixture of experts" (2022), arXiv:2204.09179. */
 import { lengthOf, normal } from "../../nn/index.ts";
 import type { Gate } from "../gate.ts";
-import { checkChoices, checkFactor, largest, loadBalance, pickChosen, softmax, unit } from "../scores.ts";
+import { bestExperts, checkChoices, checkFactor, loadBalance, softmax, unit } from "../scores.ts";
 
 export interface CosineOptions {
   /** Experts per token; 1 by default. */
@@ -32,10 +32,9 @@ export function cosine({ k = 1, dims, balance = 0.01 }: CosineOptions = {}): Gat
       const angles = n.op("MatMul", [unit(n, projected, 1), unit(n, places, 0)]);
       const scores = n.op("Div", [angles, temperature]);
       const probabilities = softmax(n, scores);
-      const chosen = largest(n, scores, k);
-      const weights = k === 1 ? pickChosen(n, probabilities, chosen.experts) : softmax(n, chosen.values);
+      const chosen = bestExperts(n, scores, probabilities, k);
       return {
-        routing: { kind: "token-choice", experts: chosen.experts, weights },
+        routing: { kind: "token-choice", ...chosen },
         losses: [
           { name: "balance", weight: balance / k, value: loadBalance(n, probabilities, chosen.experts, experts) },
         ],

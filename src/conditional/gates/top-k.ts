@@ -1,15 +1,6 @@
 /** @file Each token to its k best experts, weighed by a softmax over those: the gate of arXiv:1701.06538 without noise. */
 import type { Gate } from "../gate.ts";
-import {
-  checkChoices,
-  checkFactor,
-  largest,
-  linearScores,
-  loadBalance,
-  pickChosen,
-  softmax,
-  zLoss,
-} from "../scores.ts";
+import { bestExperts, checkChoices, checkFactor, linearScores, loadBalance, softmax, zLoss } from "../scores.ts";
 
 export interface TopKOptions {
   /** Experts per token; 2 by default. */
@@ -35,10 +26,9 @@ export function topKGate({ k = 2, balance = 0.01, zWeight = 0.001 }: TopKOptions
       checkChoices(k, experts, "top-k");
       const scores = linearScores(n, tokens, experts);
       const probabilities = softmax(n, scores);
-      const chosen = largest(n, scores, k);
-      const weights = k === 1 ? pickChosen(n, probabilities, chosen.experts) : softmax(n, chosen.values);
+      const chosen = bestExperts(n, scores, probabilities, k);
       return {
-        routing: { kind: "token-choice", experts: chosen.experts, weights },
+        routing: { kind: "token-choice", ...chosen },
         losses: [
           { name: "balance", weight: balance / k, value: loadBalance(n, probabilities, chosen.experts, experts) },
           { name: "z", weight: zWeight, value: zLoss(n, scores) },

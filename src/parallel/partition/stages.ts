@@ -41,8 +41,9 @@ export function stagesOf(graph: Graph, groups: readonly BranchGroup[]): Stages {
     const leading = nodes.filter((node) => shared.has(node));
     const branch = groups[level]?.nodes[0];
     const isLight = branch !== undefined && weightBytes(graph, leading) <= weightBytes(graph, branch);
-    const replicated = isLight ? leading : [];
-    return { replicated, single: nodes.filter((node) => !replicated.includes(node)) };
+    return isLight
+      ? { replicated: leading, single: nodes.filter((node) => !shared.has(node)) }
+      : { replicated: [], single: nodes };
   });
   const everywhere = new Set([
     ...groups.flatMap(({ nodes }) => nodes.flat()),
