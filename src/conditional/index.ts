@@ -11,3 +11,4 @@ export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } fr
 export { everyExpert, type Selection, threshold, topK } from "./selections.ts";
 export { moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
 export * from "./tokens/index.ts";
+export * from "./width/index.ts";

@@ -2,7 +2,8 @@
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { describeNode, type Model, producerOf, type Value } from "../../ir/index.ts";
 import { dimsOf, extend, lengthOf, type RandomSource } from "../../nn/index.ts";
-import { type Loss, type LossName, type LossTerm, losses } from "../../train/index.ts";
+import type { Loss, LossName, LossTerm } from "../../train/index.ts";
+import { outputTerms } from "../output-terms.ts";
 import { type ExitHead, exitHead } from "./head.ts";
 import { necksOf } from "./necks.ts";
 
@@ -49,23 +50,8 @@ export function addExits(model: Model, source: RandomSource, { at, head = exitHe
 }
 
 /** For `fit`: the loss of every exit as a term. The weights default to 1; BranchyNet weighs early exits more. */
-export function exitTerms(
-  { exits }: ExitModel,
-  loss: Loss | LossName,
-  weights: readonly number[] = exits.map(() => 1),
-): LossTerm[] {
-  if (weights.length !== exits.length || !weights.every((weight) => weight >= 0 && Number.isFinite(weight))) {
-    throw new UsageError("the weights of exits do not fit", {
-      expected: `${exits.length} numbers of at least 0`,
-      got: weights.join(", "),
-    });
-  }
-  const built = typeof loss === "string" ? losses[loss]() : loss;
-  return exits.map((name, i) => ({
-    name,
-    weight: weights[i]!,
-    build: (g, context) => built.build(g, context.output(name), context.labels()),
-  }));
+export function exitTerms({ exits }: ExitModel, loss: Loss | LossName, weights?: readonly number[]): LossTerm[] {
+  return outputTerms(exits, loss, weights);
 }
 
 export function onlyOutput({ graph }: Model): Value {
