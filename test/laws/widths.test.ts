@@ -1,12 +1,12 @@
 /** @file Slimmable networks: each width alone is what it is in the whole, with smaller weights, and all widths train at once. */
 import { describe, expect, it } from "vitest";
+import { evaluateWith } from "../../src/accelerate/index.ts";
 import { atWidth, slimmable, widthTerms } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
-import { UsageError } from "../../src/errors.ts";
+import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { batchNorm, conv, type Layers, linear } from "../../src/nn/index.ts";
 import { costOf } from "../../src/ops/index.ts";
-import type { Evaluate } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
@@ -33,7 +33,7 @@ const feeds = new Map([
     ),
   ],
 ]);
-const folding: Evaluate = async (model, fed) => evaluate(model, fed);
+const folding = evaluateWith(openSession);
 const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
 
 describe("slimmable networks", () => {
@@ -73,6 +73,8 @@ describe("slimmable networks", () => {
       width < 1 ? x : conv(n.scope("only"), x, 2, { kernel: 1 });
     expect(() => slimmable(random(1), { widths: [0.5], input, build })).toThrow(UsageError);
     expect(() => slimmable(random(1), { widths: [2], input, build })).toThrow(UsageError);
+    const refusing = async () => Promise.reject(new UnsupportedError("refused"));
+    await expect(atWidth(slim.model, slim.outputs[1]!.name, refusing)).rejects.toThrow(UnsupportedError);
     await expect(atWidth(slim.model, "nowhere", folding)).rejects.toThrow(UsageError);
   });
 });

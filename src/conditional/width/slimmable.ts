@@ -1,6 +1,6 @@
 /** @file One set of weights at several widths: slimmable networks, Yu et al. (2019), arXiv:1812.08928. */
-import { UsageError } from "../../errors.ts";
-import { type Model, type Value, withGraph } from "../../ir/index.ts";
+import { UnsupportedError, UsageError } from "../../errors.ts";
+import { describeNode, type Model, type Value, withGraph } from "../../ir/index.ts";
 import { dimsOf, type Layers, network, type RandomSource } from "../../nn/index.ts";
 import { eliminateDeadNodes, foldConstants } from "../../passes/index.ts";
 import type { Evaluate } from "../../rewrite/index.ts";
@@ -59,7 +59,8 @@ export function widthTerms(
 /**
  * The network of one width alone, with weights cut to it. `model` has the outputs of `slimmable`, say after training.
  *
- * @throws UsageError for an output that is not there.
+ * @param evaluate Cuts the weights; it keeps dtypes, as `evaluateWith(openSession)` of `litheml/accelerate` does.
+ * @throws UsageError for an output that is not there, UnsupportedError when the evaluator refuses.
  */
 export async function atWidth(model: Model, output: string, evaluate: Evaluate): Promise<Model> {
   const { graph } = model;
@@ -67,7 +68,17 @@ export async function atWidth(model: Model, output: string, evaluate: Evaluate):
   if (!found) throw new UsageError("the model has no such output", { got: JSON.stringify(output) });
   const alone = withGraph(model, { ...graph, outputs: [found] });
   const { model: live } = await eliminateDeadNodes().run(alone);
-  return (await eliminateDeadNodes().run((await foldConstants({ evaluate }).run(live)).model)).model;
+  const { model: folded, notes } = await foldConstants({ evaluate, maxBytes: Number.POSITIVE_INFINITY }).run(live);
+  const uncut = folded.graph.nodes.find(
+    ({ opType, inputs }) => opType === "Slice" && folded.graph.initializers.has(inputs[0]!),
+  );
+  if (uncut) {
+    throw new UnsupportedError("the weights could not be cut", {
+      got: notes.find(({ kind }) => kind === "declined")?.reason ?? "a slice that stays",
+      where: describeNode(uncut),
+    });
+  }
+  return (await eliminateDeadNodes().run(folded)).model;
 }
 
 type Matrix = (n: Layers, ...parameter: Parameters<Layers["parameter"]>) => Value;
