@@ -48,7 +48,7 @@ export async function exportSkipping(model: Model): Promise<Model> {
   return (await eliminateDeadNodes().run(withGraph(decided, { ...closed, outputs }))).model;
 }
 
-/** Gates rounded by `Round`, which is the same: what only a gradient needs goes. */
+/** Gates rounded by `Round`, which is the same: ONNX Runtime 1.30 can end the process over quantization nodes before an `If`. */
 function withoutQuantization(model: Model, gates: readonly string[]): Model {
   return editModel(model, (draft) => {
     for (const { name, node, source } of gates.flatMap((gate) => quantizedGate(draft.graph, gate) ?? [])) {

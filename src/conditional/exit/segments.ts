@@ -1,5 +1,5 @@
 /** @file A network with exits cut into models, and runs over them in which the samples that are sure drop out. */
-import { UnsupportedError } from "../../errors.ts";
+import { DataError, UnsupportedError } from "../../errors.ts";
 import {
   bytesOfTensor,
   type Graph,
@@ -127,6 +127,7 @@ export class EarlyExitSession implements AsyncDisposable {
   /** Runs each segment on the samples that are left. Every sample gets what it would get alone. */
   async run(feeds: Feeds, { signal }: Pick<RunOptions, "signal"> = {}): Promise<ExitedBatch> {
     const size = [...feeds.values()][0]?.dims[0] ?? 0;
+    if (size === 0) throw new DataError("a batch has no samples", { expected: "one row or more", got: "0" });
     const exits = new Array<number>(size).fill(this.#thresholds.length);
     const parts: Tensor[] = [];
     const order: number[] = [];

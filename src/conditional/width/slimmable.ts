@@ -74,7 +74,7 @@ export async function atWidth(model: Model, output: string, evaluate: Evaluate):
   );
   if (uncut) {
     throw new UnsupportedError("the weights could not be cut", {
-      got: notes.find(({ kind }) => kind === "declined")?.reason ?? "a slice that stays",
+      got: notes?.find(({ kind }) => kind === "declined")?.reason ?? "a slice that stays",
       where: describeNode(uncut),
     });
   }
