@@ -6,6 +6,7 @@ import { codec } from "./codec.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
+import { earlyExit } from "./early-exit.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { finetune } from "./finetune.ts";
@@ -23,6 +24,7 @@ import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
 import { shakespeare } from "./shakespeare.ts";
+import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
 
@@ -53,4 +55,6 @@ export const experiments: readonly Experiment<any>[] = [
   moeBalance,
   moeCost,
   moeQuality,
+  earlyExit,
+  tokenMerging,
 ];

@@ -1,5 +1,5 @@
 /** @file Defining networks: a scoped builder that makes parameters with their initial values. */
-import { ShapeError } from "../errors.ts";
+import { ShapeError, UsageError } from "../errors.ts";
 import {
   type BuilderAttributes,
   type DataType,
@@ -10,13 +10,17 @@ import {
   int64s,
   type Model,
   model,
+  namesOf,
+  opsetOf,
   scalar,
   TARGET_OPSET,
   type Tensor,
   tensor,
   type Value,
+  valuesOf,
+  withGraph,
 } from "../ir/index.ts";
-import { builderInference } from "../ops/index.ts";
+import { builderInference, inferShapes } from "../ops/index.ts";
 import type { Initialiser } from "./initialisers.ts";
 
 /** Where initial values come from; `random(seed)` of the data folder is one. */
@@ -68,6 +72,43 @@ export function network(source: RandomSource, build: (n: Layers) => void): Model
 /** The same for a part of a graph that `g` builds; `path` is the prefix that `g` puts before names. */
 export function layersInto(g: GraphBuilder, source: RandomSource, path = ""): Layers {
   return layersOver(g, source, g, path);
+}
+
+/**
+ * The model with more nodes, parameters and outputs behind those that it has. `build` finds the values of the model by name, with
+ * their types.
+ *
+ * @throws UsageError for a model of another opset, and where `build` asks for a value that is not there.
+ */
+export function extend(
+  base: Model,
+  source: RandomSource,
+  build: (n: Layers, value: (name: string) => Value) => void,
+): Model {
+  if (opsetOf(base) !== TARGET_OPSET) {
+    throw new UsageError("only a model of lithe's opset can be extended", {
+      expected: `opset ${TARGET_OPSET}`,
+      got: `opset ${opsetOf(base)}`,
+      hint: "Run the pass upgradeOpset first.",
+    });
+  }
+  const typed = inferShapes(base);
+  const { graph } = typed;
+  const byName = new Map([...valuesOf(graph)].map((value) => [value.name, value]));
+  const g = graphBuilder({ names: namesOf(typed), infer: builderInference(TARGET_OPSET) });
+  build(layersOver(g, source), (name) => {
+    const value = byName.get(name);
+    if (value) return value;
+    throw new UsageError("the model has no value of this name", { got: JSON.stringify(name) });
+  });
+  const added = g.build();
+  return withGraph(typed, {
+    ...graph,
+    inputs: [...graph.inputs, ...added.inputs],
+    outputs: [...graph.outputs, ...added.outputs],
+    nodes: [...graph.nodes, ...added.nodes],
+    initializers: new Map([...graph.initializers, ...added.initializers]),
+  });
 }
 
 /** `outer` holds parameters; it is another builder than `g` within a part of an `If`. */

@@ -1,0 +1,134 @@
+/** @file A model in which a layer that its gate skips is not computed. */
+import { UnsupportedError, UsageError } from "../../errors.ts";
+import {
+  editModel,
+  type Graph,
+  graphAttribute,
+  indexOf,
+  type Model,
+  makeNode,
+  type Names,
+  type Node,
+  namesOf,
+  producerOf,
+  readsOf,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
+import { extend } from "../../nn/index.ts";
+import { eliminateDeadNodes } from "../../passes/index.ts";
+import { noWeights } from "../no-weights.ts";
+import { GATE } from "./skippable.ts";
+
+/** Names of the outputs that are gates of `skippable` layers. */
+export function gatesOf({ graph }: Model): string[] {
+  return graph.outputs.map(({ name }) => name).filter((name) => name === GATE || name.endsWith(`/${GATE}`));
+}
+
+/**
+ * The model with each skippable layer in the branch of an `If`: it is computed when the gate of some sample is open, so one sample pays for
+ * what it uses and a batch gets what samples get alone. Gates are outputs no more.
+ *
+ * @throws UsageError for a model without gates.
+ */
+export async function exportSkipping(model: Model): Promise<Model> {
+  const gates = gatesOf(model);
+  if (gates.length === 0) throw new UsageError("the model has no gates", { expected: `outputs named …/${GATE}` });
+  const isOpen = gates.map((_, i) => `open/${i}`);
+  const decided = extend(withoutQuantization(model, gates), noWeights, (n, value) => {
+    gates.forEach((name, i) => {
+      const most = n.op("ReduceMax", [value(name)], { keepdims: 0 });
+      n.output(n.op("Greater", [most, n.number(0.5)]), isOpen[i]!);
+    });
+  });
+  const scope = namesOf(decided);
+  const closed = gates.reduce<Graph>((graph, name, i) => branched(graph, name, isOpen[i]!, scope), decided.graph);
+  const side = new Set([...gates, ...isOpen]);
+  const outputs = closed.outputs.filter(({ name }) => !side.has(name));
+  return (await eliminateDeadNodes().run(withGraph(decided, { ...closed, outputs }))).model;
+}
+
+/** Gates rounded by `Round`, which is the same: ONNX Runtime 1.30 can end the process over quantization nodes before an `If`. */
+function withoutQuantization(model: Model, gates: readonly string[]): Model {
+  return editModel(model, (draft) => {
+    for (const { name, node, source } of gates.flatMap((gate) => quantizedGate(draft.graph, gate) ?? [])) {
+      draft.replaceNode(node, makeNode("Round", [source], node.outputs, { name }));
+    }
+  });
+}
+
+function quantizedGate(graph: Graph, gate: string) {
+  const output = graph.outputs.find(({ name }) => name === gate)!;
+  const behind = [...ancestors(graph, output)].find(({ opType }) => opType === "DequantizeLinear");
+  const quantized = behind?.inputs[0] && producerOf(graph, behind.inputs[0]);
+  const source = quantized?.opType === "QuantizeLinear" ? quantized.inputs[0] : undefined;
+  return behind && source ? { name: behind.name, node: behind, source } : undefined;
+}
+
+function branched(graph: Graph, gateName: string, openName: string, scope: Names): Graph {
+  const { add, product, x } = layerOf(graph, gateName);
+  const inner = exclusive(graph, product);
+  const sum = add.outputs[0]!;
+  const made: Value = { ...sum, name: scope.fresh("computed") };
+  const kept: Value = { ...sum, name: scope.fresh("skipped") };
+  const copy = makeNode("Identity", [x], [kept], { name: kept.name });
+  const branch = (nodes: readonly Node[], output: Value) =>
+    graphAttribute({ name: scope.fresh("branch"), inputs: [], outputs: [output], nodes, initializers: new Map() });
+  const condition = graph.outputs.find(({ name }) => name === openName)!;
+  const choice = makeNode("If", [condition], [sum], {
+    name: scope.fresh("skip"),
+    attributes: {
+      then_branch: branch([...graph.nodes.filter((node) => inner.has(node)), { ...add, outputs: [made] }], made),
+      else_branch: branch([copy], kept),
+    },
+  });
+  const decision = ancestors(graph, condition);
+  const before = graph.nodes.slice(0, graph.nodes.indexOf(add)).filter((node) => !inner.has(node));
+  const early = new Set([...before, ...decision]);
+  const after = graph.nodes.filter((node) => !early.has(node) && !inner.has(node) && node !== add);
+  const late = [...decision].filter((node) => !before.includes(node));
+  return { ...graph, nodes: [...before, ...graph.nodes.filter((node) => late.includes(node)), choice, ...after] };
+}
+
+/** The product with the gate, and the sum that it goes into. */
+function layerOf(graph: Graph, gateName: string): { readonly add: Node; readonly product: Node; readonly x: Value } {
+  const { uses } = indexOf(graph);
+  const output = graph.outputs.find(({ name }) => name === gateName)!;
+  const source = producerOf(graph, output);
+  const gate = source?.opType === "Identity" ? source.inputs[0]! : output;
+  const product = uses.get(gate)?.find(({ node }) => node?.opType === "Mul")?.node;
+  const add = product && uses.get(product.outputs[0]!)?.find(({ node }) => node?.opType === "Add")?.node;
+  const x = add?.inputs.find((value) => value !== product?.outputs[0]);
+  if (add && product && x) return { add, product, x };
+  throw new UnsupportedError("a gate does not stand before a residual sum", {
+    expected: "x + f(x)·gate",
+    where: `output ${JSON.stringify(gateName)}`,
+  });
+}
+
+/** The product and the nodes that are computed for it alone. */
+function exclusive(graph: Graph, product: Node): Set<Node> {
+  const { uses } = indexOf(graph);
+  const needed = ancestors(graph, product.outputs[0]!);
+  const inner = new Set([product]);
+  for (const node of graph.nodes.toReversed()) {
+    if (!needed.has(node) || inner.has(node)) continue;
+    const isInner = node.outputs.every(
+      (value) => !value || (uses.get(value) ?? []).every((use) => use.node && inner.has(use.node)),
+    );
+    if (isInner) inner.add(node);
+  }
+  return inner;
+}
+
+function ancestors(graph: Graph, value: Value): Set<Node> {
+  const found = new Set<Node>();
+  const open = [value];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const node = producerOf(graph, next);
+    if (!node || found.has(node)) continue;
+    found.add(node);
+    open.push(...readsOf(node));
+  }
+  return found;
+}

@@ -1,0 +1,3 @@
+/** @file Layers that learned gates skip. */
+export { exportSkipping, gatesOf } from "./export-skipping.ts";
+export { type SkippableOptions, skippable, skipTerm } from "./skippable.ts";

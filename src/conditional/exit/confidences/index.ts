@@ -1,0 +1,15 @@
+/** @file Measures of confidence. One measure is one file and one line in `confidences`; the laws iterate over it. */
+import type { Confidence } from "./confidence.ts";
+import { entropy } from "./entropy.ts";
+import { maxProbability } from "./max-probability.ts";
+import { patience } from "./patience.ts";
+
+/** Every measure under its name. */
+export const confidences = { entropy, "max-probability": maxProbability, patience } satisfies Record<
+  string,
+  () => Confidence
+>;
+
+export type ConfidenceName = keyof typeof confidences;
+
+export type { Confidence } from "./confidence.ts";

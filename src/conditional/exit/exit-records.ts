@@ -1,0 +1,69 @@
+/** @file What every exit would answer to each sample of a data set, and what each exit costs. */
+import { DataError } from "../../errors.ts";
+import { type Model, numbersOf, type Tensor } from "../../ir/index.ts";
+import { costOf } from "../../ops/index.ts";
+import type { Batch, OpenSession, SessionOptions } from "../../runtime/index.ts";
+import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
+
+/** Exits in order, the whole network last. */
+export interface ExitRecords {
+  /** `scores[exit][sample]`, without the whole network. */
+  readonly scores: readonly (readonly number[])[];
+  /** `right[exit][sample]`. */
+  readonly right: readonly (readonly boolean[])[];
+}
+
+export interface RecordOptions extends StageOptions {
+  readonly open: OpenSession;
+  readonly session?: SessionOptions;
+}
+
+/** Runs the whole network with all exits over labelled batches: validation data, never the test's. */
+export async function recordExits(
+  model: Model,
+  batches: AsyncIterable<Batch> | Iterable<Batch>,
+  { open, session: sessionOptions, ...options }: RecordOptions,
+): Promise<ExitRecords> {
+  const scored = withScores(model, options);
+  const heads = [...scored.exits, scored.output];
+  const scores: number[][] = scored.scores.map(() => []);
+  const right: boolean[][] = heads.map(() => []);
+  await using session = await open(scored.model, sessionOptions);
+  for await (const { feeds, labels } of batches) {
+    if (!labels) throw new DataError("the thresholds of exits are chosen on labelled data", { got: "no labels" });
+    const made = await session.run(feeds);
+    scored.scores.forEach((name, k) => void scores[k]!.push(...numbersOf(made.get(name)!)));
+    heads.forEach((name, k) => {
+      const answers = answersOf(made.get(name)!);
+      right[k]!.push(...labels.map((label, i) => answers[i] === label));
+    });
+  }
+  if (right[0]!.length === 0) throw new DataError("the thresholds of exits are chosen on data", { got: "no samples" });
+  return { scores, right };
+}
+
+/** The best class of each row, the first among equals. */
+function answersOf(logits: Tensor): number[] {
+  const [rows = 0, classes = 0] = logits.dims;
+  const values = numbersOf(logits);
+  return Array.from({ length: rows }, (_, row) => {
+    const own = values.subarray(row * classes, (row + 1) * classes);
+    return own.reduce((best, value, c) => (value > own[best]! ? c : best), 0);
+  });
+}
+
+/**
+ * Multiply-accumulates of one sample that leaves at each exit, those of the heads on the way included; the whole network last.
+ * Measured times can stand in their place.
+ */
+export function exitCosts(model: Model, options: StageOptions): number[] {
+  const scored = withScores(model, options);
+  const { graph } = scored.model;
+  const costs = new Map(costOf(scored.model).byNode.map(({ node, macs }) => [node, macs ?? 0]));
+  const heads = scored.exits.map((name, k) => [named(graph, name), named(graph, scored.scores[k]!)]);
+  let spent = 0;
+  return stagesOf(graph, [...heads, [named(graph, scored.output)]]).map((nodes) => {
+    for (const node of nodes) spent += costs.get(node) ?? 0;
+    return spent;
+  });
+}

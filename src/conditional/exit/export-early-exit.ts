@@ -1,0 +1,123 @@
+/** @file One model that stops computing when it is sure: everything behind an exit stands in a branch of an `If`. */
+import { UsageError } from "../../errors.ts";
+import {
+  editGraph,
+  type Graph,
+  graphAttribute,
+  type Model,
+  makeNode,
+  type Names,
+  type Node,
+  namesOf,
+  scalar,
+  tensorType,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
+import { extend } from "../../nn/index.ts";
+import { eliminateDeadNodes } from "../../passes/index.ts";
+import { noWeights } from "../no-weights.ts";
+import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
+
+export interface EarlyExitOptions extends StageOptions {
+  /** The least score at which each exit is taken. An exit of threshold ∞ is left out. */
+  readonly thresholds: readonly number[];
+}
+
+/** The output that tells where the answer came from. */
+export const EXIT_OUTPUT = "exit";
+
+/**
+ * A model of two outputs: the logits, under the name that they have in the whole network, and int64 `exit`, the number of the exit that
+ * was taken (that of the exits when none was). Weights stay in the outer graph. A batch leaves when its least sure sample may: with one
+ * sample the answer is that of the first exit whose score reaches its threshold.
+ *
+ * @throws UsageError for thresholds that do not fit the exits.
+ */
+export async function exportEarlyExit(model: Model, { thresholds, ...options }: EarlyExitOptions): Promise<Model> {
+  checkThresholds(thresholds, options.exits);
+  const scored = withScores(model, options);
+  const taken = thresholds.flatMap((threshold, i) => (threshold < Number.POSITIVE_INFINITY ? [i] : []));
+  const decided = extend(scored.model, noWeights, (n, value) => {
+    for (const i of taken) {
+      const least = n.op("ReduceMin", [value(scored.scores[i]!)], { keepdims: 0 });
+      n.output(n.op("GreaterOrEqual", [least, n.number(thresholds[i]!)]), decision(i));
+    }
+  });
+  const { outputs } = decided.graph;
+  const read = new Set([scored.output, ...taken.flatMap((i) => [scored.exits[i]!, decision(i)])]);
+  const bare = withGraph(decided, { ...decided.graph, outputs: outputs.filter(({ name }) => read.has(name)) });
+  const { model: live } = await eliminateDeadNodes().run(bare);
+  const exits = taken.map((i) => ({ number: i, logits: scored.exits[i]!, condition: decision(i) }));
+  return withGraph(live, nested(live, scored.output, exits, thresholds.length));
+}
+
+export function checkThresholds(thresholds: readonly number[], exits: readonly string[]): void {
+  if (thresholds.length === exits.length && !thresholds.some(Number.isNaN)) return;
+  throw new UsageError("the thresholds do not fit the exits", {
+    expected: `${exits.length} numbers`,
+    got: thresholds.join(", ") || "none",
+  });
+}
+
+const decision = (i: number): string => `decision/${i}`;
+
+interface Taken {
+  readonly number: number;
+  readonly logits: string;
+  readonly condition: string;
+}
+
+/** What a branch makes: logits and the number of the exit. */
+interface Made {
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly [Value, Value];
+}
+
+function nested(model: Model, output: string, exits: readonly Taken[], last: number): Graph {
+  const scope = namesOf(model);
+  const original = named(model.graph, output);
+  const graph = editGraph(
+    model.graph,
+    (draft) => draft.substitute(original, draft.value(`${output}/whole`, original.type)),
+    scope,
+  );
+  const whole = graph.outputs[model.graph.outputs.indexOf(original)]!;
+  const values = exits.map(({ logits, condition }) => [named(graph, logits), named(graph, condition)] as const);
+  const stages = stagesOf(graph, [...values, [whole]]);
+  const numberType = tensorType("int64", []);
+  const answer = (logits: Value, number: number, nodes: readonly Node[]): Made => {
+    const answered = fresh(scope, "answer", original.type);
+    const told = fresh(scope, "taken", numberType);
+    const constant = makeNode("Constant", [], [told], {
+      name: told.name,
+      attributes: { value: scalar("int64", number) },
+    });
+    const copy = makeNode("Identity", [logits], [answered], { name: answered.name });
+    return { nodes: [...nodes, copy, constant], outputs: [answered, told] };
+  };
+  let made = answer(whole, last, stages.at(-1)!);
+  for (let k = exits.length - 1; k >= 0; k--) {
+    const [logits, condition] = values[k]!;
+    const outputs = [fresh(scope, "answer", original.type), fresh(scope, "taken", numberType)] as const;
+    const branches = {
+      then_branch: graphAttribute(branch(scope, answer(logits, exits[k]!.number, []))),
+      else_branch: graphAttribute(branch(scope, made)),
+    };
+    const choice = makeNode("If", [condition], outputs, { name: scope.fresh("early_exit"), attributes: branches });
+    made = { nodes: [...stages[k]!, choice], outputs };
+  }
+  const told: Value = { name: scope.fresh(EXIT_OUTPUT), type: numberType };
+  const ends = [original, told].map((value, i) =>
+    makeNode("Identity", [made.outputs[i]], [value], { name: value.name }),
+  );
+  return { ...graph, nodes: [...made.nodes, ...ends], outputs: [original, told] };
+}
+
+function fresh(scope: Names, name: string, type: Value["type"]): Value {
+  return type ? { name: scope.fresh(name), type } : { name: scope.fresh(name) };
+}
+
+function branch(scope: Names, { nodes, outputs }: Made): Graph {
+  return { name: scope.fresh("branch"), inputs: [], outputs, nodes, initializers: new Map() };
+}

@@ -1,0 +1,41 @@
+/** @file Necks of a network: the values that everything behind them is computed from. */
+import { type Model, readsOf, type Value } from "../../ir/index.ts";
+import { costOf, inferShapes } from "../../ops/index.ts";
+
+export interface Neck {
+  readonly value: Value;
+  /** Multiply-accumulates of one sample until here, over those of the whole network. */
+  readonly depth: number;
+}
+
+/** The values that alone lead from the inputs to the outputs, in order. Values made of constants count as constants. */
+export function necksOf(model: Model): Neck[] {
+  const typed = inferShapes(model);
+  const { graph } = typed;
+  const fed = graph.inputs.filter((value) => !graph.initializers.has(value));
+  const lastRead = new Map<Value, number>();
+  graph.nodes.forEach((node, i) => {
+    for (const value of readsOf(node)) lastRead.set(value, i);
+  });
+  for (const value of graph.outputs) lastRead.set(value, graph.nodes.length);
+  const { macs, byNode } = costOf(typed);
+  const costs = new Map(byNode.map((cost) => [cost.node, cost.macs ?? 0]));
+  const moving = new Set(fed);
+  const open = new Set(fed);
+  const necks: Neck[] = [];
+  let spent = 0;
+  graph.nodes.forEach((node, i) => {
+    spent += costs.get(node) ?? 0;
+    if (!readsOf(node).some((value) => moving.has(value))) return;
+    for (const value of node.outputs) {
+      if (!value) continue;
+      moving.add(value);
+      if ((lastRead.get(value) ?? -1) > i) open.add(value);
+    }
+    for (const value of open) if (lastRead.get(value)! <= i) open.delete(value);
+    const [only] = open;
+    if (open.size === 1 && only && node.outputs.includes(only))
+      necks.push({ value: only, depth: macs && spent / macs });
+  });
+  return necks;
+}

@@ -1,0 +1,74 @@
+/** @file A network with exits as stages: what each exit needs beyond the exits before it, and how sure it is. */
+import { UsageError } from "../../errors.ts";
+import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
+import { extend, type Layers } from "../../nn/index.ts";
+import { noWeights } from "../no-weights.ts";
+import { type Confidence, type ConfidenceName, confidences } from "./confidences/index.ts";
+
+export interface StageOptions {
+  /** Names of outputs with the logits of the exits, first to last. */
+  readonly exits: readonly string[];
+  /** `max-probability` by default. */
+  readonly confidence?: Confidence | ConfidenceName;
+}
+
+export interface ScoredModel {
+  /** Outputs: the whole network's logits, those of the exits, their scores. */
+  readonly model: Model;
+  /** Name of the whole network's output. */
+  readonly output: string;
+  readonly exits: readonly string[];
+  /** Names of the outputs with the scores [batch]. */
+  readonly scores: readonly string[];
+}
+
+/**
+ * The model with the confidence of each exit as a further output.
+ *
+ * @throws UsageError for exits that are not outputs, or when no output is left for the whole network.
+ */
+export function withScores(model: Model, { exits, confidence = "max-probability" }: StageOptions): ScoredModel {
+  const { graph } = model;
+  const measure = typeof confidence === "string" ? confidences[confidence]() : confidence;
+  const missing = exits.find((name) => !graph.outputs.some((value) => value.name === name));
+  const full = graph.outputs.find(({ name }) => !exits.includes(name));
+  if (missing !== undefined || exits.length === 0 || !full) {
+    throw new UsageError("the exits do not fit the model", {
+      expected: `names of outputs, not all: ${graph.outputs.map(({ name }) => name).join(", ")}`,
+      got: exits.join(", ") || "none",
+    });
+  }
+  const scores = exits.map((_, i) => `score/${i}`);
+  const chosen = withGraph(model, { ...graph, outputs: [full, ...exits.map((name) => named(graph, name))] });
+  const scored = extend(chosen, noWeights, (n, value) => {
+    const logits = exits.map(value);
+    exits.forEach((_, i) => {
+      const scope: Layers = n.scope(`confidence${i}`);
+      n.output(measure.build(scope, logits.slice(0, i + 1)), scores[i]!);
+    });
+  });
+  return { model: scored, output: full.name, exits, scores };
+}
+
+export function named({ outputs }: Graph, name: string): Value {
+  const found = outputs.find((value) => value.name === name);
+  if (found) return found;
+  throw new UsageError("the model has no such output", { got: JSON.stringify(name) });
+}
+
+/** For each list of values the nodes that it needs and the lists before it do not, in the order of the graph. */
+export function stagesOf(graph: Graph, wanted: readonly (readonly Value[])[]): Node[][] {
+  const placed = new Set<Node>();
+  return wanted.map((values) => {
+    const needed = new Set<Node>();
+    const open = [...values];
+    for (let value = open.pop(); value; value = open.pop()) {
+      const node = producerOf(graph, value);
+      if (!node || placed.has(node) || needed.has(node)) continue;
+      needed.add(node);
+      open.push(...readsOf(node));
+    }
+    for (const node of needed) placed.add(node);
+    return graph.nodes.filter((node) => needed.has(node));
+  });
+}

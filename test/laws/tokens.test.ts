@@ -1,0 +1,138 @@
+/** @file Reductions of tokens: sizes add up, equal tokens merge without loss, the order of the kept stays, float64 and ONNX Runtime agree. */
+import { describe, expect, it } from "vitest";
+import { reduceTokens, type TokenReductionName, tokenReductions } from "../../src/conditional/index.ts";
+import { random } from "../../src/data/index.ts";
+import { UnsupportedError, UsageError } from "../../src/errors.ts";
+import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { mlp, vit } from "../../src/models/index.ts";
+import { network } from "../../src/nn/index.ts";
+import { costOf, inferModel } from "../../src/ops/index.ts";
+import { openSession } from "../../src/runtime/index.ts";
+import { evaluate } from "../../src/runtime/reference/index.ts";
+
+const names = Object.keys(tokenReductions) as TokenReductionName[];
+const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
+
+function drawn(dims: readonly number[], seed: number): Tensor {
+  const source = random(seed);
+  const count = dims.reduce((a, b) => a * b, 1);
+  return tensorFromNumbers(
+    "float32",
+    dims,
+    Array.from({ length: count }, () => source.normal()),
+  );
+}
+
+const build = (pooling: "mean" | "class", depth = 3) =>
+  vit(random(3), { size: 16, patch: 4, width: 12, depth, heads: 2, channels: 1, classes: 5, pooling });
+const pictures = new Map([["input", drawn([2, 1, 16, 16], 5)]]);
+
+/** A reduction by itself over [1, time, 2]. */
+function alone(name: TokenReductionName, remove: number, keepsFirst: boolean, feeds: Record<string, Tensor>) {
+  const [, time = 0, width = 0] = feeds.values!.dims;
+  const model = network(random(1), (n) => {
+    const [keys, received] = [n.input("keys", "float32", [1, time, 2]), n.input("received", "float32", [1, time])];
+    const inputs = {
+      values: n.input("values", "float32", [1, time, width]),
+      sizes: n.input("sizes", "float32", [1, time, 1]),
+      keys: () => keys,
+      received: () => received,
+    };
+    const made = tokenReductions[name]().build(n, { ...inputs, time, remove, keepsFirst });
+    n.output(made.values, "fewer");
+    n.output(made.sizes, "counts");
+  });
+  const made = evaluate(model, new Map(Object.entries(feeds)));
+  return { values: list(made.get("fewer")), sizes: list(made.get("counts")) };
+}
+
+describe.each(names)("reduction %s", (name) => {
+  const feeds = {
+    values: drawn([1, 7, 3], 1),
+    sizes: tensorFromNumbers("float32", [1, 7, 1], [1, 2, 1, 3, 1, 1, 2]),
+    keys: drawn([1, 7, 2], 2),
+    received: tensorFromNumbers("float32", [1, 7], [0.01, 0.3, 0.1, 0.2, 0.05, 0.24, 0.1]),
+  };
+
+  it("takes away what it says, keeps the number of first tokens, and the first where it has to", () => {
+    const most = tokenReductions[name]().most(7, true);
+    for (let remove = 1; remove <= most; remove++) {
+      const { values, sizes } = alone(name, remove, true, feeds);
+      expect(sizes).toHaveLength(7 - remove);
+      expect(sizes.reduce((a, b) => a + b)).toBeCloseTo(11, 5);
+      list(feeds.values)
+        .slice(0, 3)
+        .forEach((x, i) => void expect(values[i]).toBeCloseTo(x, 5));
+    }
+  });
+
+  it.each(["mean", "class"] as const)("gives an ordinary model around a %s, equal on ONNX Runtime", async (pooling) => {
+    const reduced = reduceTokens(build(pooling), { reduction: name, remove: 4 });
+    expect(verify(reduced)).toEqual([]);
+    expect(inferModel(reduced).problems).toEqual([]);
+    expect(costOf(reduced).macs).toBeLessThan(0.8 * costOf(build(pooling)).macs);
+    await using session = await openSession(reduced);
+    const [own, exact] = [await session.run(pictures), evaluate(reduced, pictures)];
+    list(own.get("logits")).forEach((x, i) => void expect(x).toBeCloseTo(list(exact.get("logits"))[i]!, 4));
+  });
+
+  it("leaves the model alone where nothing goes, and weights as they are", () => {
+    const model = build("mean");
+    expect(reduceTokens(model, { reduction: name, remove: 0 })).toBe(model);
+    const reduced = reduceTokens(model, { reduction: name, remove: 2 });
+    const named = new Map([...reduced.graph.initializers].map(([value, tensor]) => [value.name, tensor]));
+    for (const [value, tensor] of model.graph.initializers) expect(named.get(value.name)).toBe(tensor);
+  });
+});
+
+describe("merging", () => {
+  it("changes nothing where all tokens are equal", () => {
+    const model = unplaced(build("mean"));
+    const flat = new Map([["input", tensorFromNumbers("float32", [1, 1, 16, 16], new Array(256).fill(0.5))]]);
+    const merged = reduceTokens(model, { remove: 5 });
+    const whole = list(evaluate(model, flat).get("logits"));
+    list(evaluate(merged, flat).get("logits")).forEach((x, i) => void expect(x).toBeCloseTo(whole[i]!, 5));
+  });
+
+  it("makes the most similar pair one, weighted by sizes", () => {
+    const { values, sizes } = alone("merge", 1, false, {
+      values: tensorFromNumbers("float32", [1, 4, 1], [1, 2, 30, 4]),
+      sizes: tensorFromNumbers("float32", [1, 4, 1], [1, 1, 1, 3]),
+      keys: tensorFromNumbers("float32", [1, 4, 2], [1, 0, 0, 1, 1, 1, 2, 2.1]),
+      received: tensorFromNumbers("float32", [1, 4], [0.25, 0.25, 0.25, 0.25]),
+    });
+    expect(values).toEqual([1, 2, 10.5]);
+    expect(sizes).toEqual([1, 1, 4]);
+  });
+});
+
+it("pruning puts the mean of the rest, weighted by attention, behind the kept", () => {
+  const { values, sizes } = alone("prune", 1, false, {
+    values: tensorFromNumbers("float32", [1, 4, 1], [1, 2, 3, 4]),
+    sizes: tensorFromNumbers("float32", [1, 4, 1], [1, 1, 1, 1]),
+    keys: drawn([1, 4, 2], 1),
+    received: tensorFromNumbers("float32", [1, 4], [0.125, 0.375, 0.125, 0.375]),
+  });
+  expect(values.map((x) => Math.round(x * 1e6) / 1e6)).toEqual([2, 4, 2]);
+  expect(sizes).toEqual([1, 1, 2]);
+});
+
+/** Without positions, so that equal patches are equal tokens. */
+function unplaced(model: Model): Model {
+  const initializers = new Map(model.graph.initializers);
+  for (const [value, tensor] of initializers) {
+    if (!value.name.includes("positions") || "indices" in tensor) continue;
+    const zeros = new Array<number>(tensor.dims.reduce((a, b) => a * b, 1)).fill(0);
+    initializers.set(value, tensorFromNumbers("float32", tensor.dims, zeros));
+  }
+  return { ...model, graph: { ...model.graph, initializers } };
+}
+
+describe("wrong use", () => {
+  it("is named", () => {
+    expect(() => reduceTokens(build("mean"), { remove: [1, 1] })).toThrow(UsageError);
+    expect(() => reduceTokens(build("mean"), { remove: [9, 0, 0] })).toThrow(UsageError);
+    expect(() => reduceTokens(build("mean"), { remove: -1 })).toThrow(UsageError);
+    expect(() => reduceTokens(mlp(random(1), { input: [4], classes: 2 }), { remove: 1 })).toThrow(UnsupportedError);
+  });
+});
