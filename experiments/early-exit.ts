@@ -49,7 +49,7 @@ export interface EarlyExitSizes {
   readonly timed: number;
 }
 
-/** A stem of 16 channels at half the size, then two stages of two convolutions with 64 and 128. */
+/** A stem of 16 channels at half the size, then two stages of two convolutions with 96 and 192. */
 export function stagedConvNet(seed: number): Model {
   return network(random(seed), (n) => {
     const layer = (name: string, x: Parameters<typeof conv>[1], channels: number) => {
@@ -58,7 +58,7 @@ export function stagedConvNet(seed: number): Model {
     };
     const stem = conv(n.scope("stem"), n.input("input", "float32", ["batch", 1, 28, 28]), 16, { kernel: 5, stride: 2 });
     let y = n.op("Relu", [stem]);
-    for (const [i, channels] of [64, 128].entries()) {
+    for (const [i, channels] of [96, 192].entries()) {
       y = maxPool(n, layer(`stage${i}b`, layer(`stage${i}a`, y, channels), channels), { kernel: 2 });
     }
     n.output(linear(n.scope("head"), dropout(n, n.op("Flatten", [y], { axis: 1 }), 0.2), 10), "logits");
@@ -183,7 +183,7 @@ export const earlyExit: Experiment<readonly Row[]> = {
     const sets = { training: await open("train"), test: await open("t10k") };
     const rows: Row[] = [];
     for (const seed of this.seeds) {
-      const sizes = { epochs: 3, validation: VALIDATION, timed: 2000 };
+      const sizes = { epochs: 2, validation: VALIDATION, timed: 2000 };
       rows.push(await once(`seed ${seed}`, () => measureEarlyExit(seed, sets, sizes)));
       log(`seed ${seed}: ${JSON.stringify(rows.at(-1))}`);
     }
