@@ -15,8 +15,8 @@ export interface Pace {
 }
 
 /** The update that batch `index` belongs to, counted from 0. */
-export function updateOf(step: TrainingStep, index: number): number {
-  return Math.floor(index / step.accumulate);
+export function updateOf({ accumulate }: Pick<TrainingStep, "accumulate">, index: number): number {
+  return Math.floor(index / accumulate);
 }
 
 /** The learning rate at an update. */
@@ -25,14 +25,14 @@ export function rateAt({ learningRate, schedule, updates }: Pace, update: number
 }
 
 export function turnOf(step: Pick<TrainingStep, "accumulate">, batch: number, { updates, seed }: Pace): Turn {
-  return { batch, update: Math.floor(batch / step.accumulate), updates, seed };
+  return { batch, update: updateOf(step, batch), updates, seed };
 }
 
 /** The feeds of batch `index`, counted from 0 over the whole run; they depend on nothing else. */
 export function stepFeeds(step: TrainingStep, batch: FedBatch, index: number, pace: Pace): Map<string, Tensor> {
-  const update = updateOf(step, index);
-  const feeds = new Map(batch.feeds);
   const turn = turnOf(step, index, pace);
+  const { update } = turn;
+  const feeds = new Map(batch.feeds);
   for (const [name, drive] of Object.entries(pace.drives ?? {})) feeds.set(name, drive.train(turn));
   feeds.set(step.learningRate, tensor("float32", [], [rateAt(pace, update)]));
   feeds.set(step.step, tensorFromNumbers("int64", [], [update + 1]));

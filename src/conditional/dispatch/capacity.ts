@@ -57,9 +57,9 @@ function bounded(
   { factor, order }: { readonly factor: number; readonly order: ServeOrder },
 ): Dispatched {
   const k = choicesOf(routing);
-  const { pairs, loads, count } = sortPairs(n, routing.experts, experts, order(n, routing));
+  const { ranks, loads, count } = sortPairs(n, routing.experts, experts, order(n, routing));
   const room = roomOf(n, count, factor / experts);
-  const { slots, kept } = slotsOf(n, routing, pairs, loads, room, count);
+  const { slots, kept } = slotsOf(n, routing, ranks, loads, room, count);
   const places = n.op("Mul", [room, n.ints([experts])]);
   // A pair that is left out is written behind the last slot, at a place of its own.
   const spare = n.op("Add", [places, count]);
@@ -81,11 +81,10 @@ function roomOf(n: Layers, pairs: Value, share: number): Value {
 }
 
 /** For each pair its place among the slots of all experts, and 1 where it has one. */
-function slotsOf(n: Layers, { experts }: TokenChoice, pairs: Value, loads: Value, room: Value, count: Value) {
+function slotsOf(n: Layers, { experts }: TokenChoice, ranks: Value, loads: Value, room: Value, count: Value) {
   const flat = n.op("Reshape", [experts, n.ints([-1])]);
   const starts = n.op("CumSum", [loads, n.ints([0])], { exclusive: 1 });
-  const [, ranks] = n.ops("TopK", [pairs, count], 2, { axis: 0, largest: 0, sorted: 1 });
-  const place = n.op("Sub", [ranks!, n.op("Gather", [starts, flat], { axis: 0 })]);
+  const place = n.op("Sub", [ranks, n.op("Gather", [starts, flat], { axis: 0 })]);
   const fits = n.op("Less", [place, room]);
   const slot = n.op("Add", [n.op("Mul", [flat, room]), place]);
   const end = n.op("Mul", [room, n.op("Shape", [loads])]);

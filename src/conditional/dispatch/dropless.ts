@@ -24,18 +24,11 @@ export function dropless(): Dispatch {
 
 function sortedByExpert(n: Layers, rows: Value, routing: TokenChoice, expert: Expert, experts: number): Value {
   const k = choicesOf(routing);
-  const { pairs, loads, count } = sortPairs(n, routing.experts, experts);
-  const inverse = inverseOf(n, pairs, count);
-  const sorted = putRows(n, repeatRows(n, rows, k), inverse, count);
+  const { pairs, ranks, loads, count } = sortPairs(n, routing.experts, experts);
+  const sorted = putRows(n, repeatRows(n, rows, k), ranks, count);
   const parts = experts === 1 ? [sorted] : n.ops("Split", [sorted, loads], experts, { axis: 0 });
   const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
   const joined = experts === 1 ? answers[0]! : n.op("Concat", answers, { axis: 0 });
   const weights = n.op("Reshape", [routing.weights, n.ints([-1])]);
   return sumGroups(n, weighRows(n, putRows(n, joined, pairs, count), weights), k);
-}
-
-/** Where each pair stands after sorting: int64 [pairs]. */
-function inverseOf(n: Layers, pairs: Value, count: Value): Value {
-  const [, inverse] = n.ops("TopK", [pairs, count], 2, { axis: 0, largest: 0, sorted: 1 });
-  return inverse!;
 }

@@ -57,6 +57,8 @@ export function rangeOf(n: Layers, count: Value): Value {
 export interface SortedPairs {
   /** int64 [pairs]: the pair that stands at each place once pairs are sorted by expert. */
   readonly pairs: Value;
+  /** int64 [pairs]: the place of each pair once they are sorted; the inverse of `pairs`. */
+  readonly ranks: Value;
   /** int64 [experts]: pairs of each expert. */
   readonly loads: Value;
   /** int64 [1]: pairs in all. */
@@ -82,7 +84,8 @@ export function sortPairs(n: Layers, experts: Value, count: number, order?: Valu
   const equal = n.op("Equal", [n.op("Unsqueeze", [flat, n.ints([1])]), range]);
   const ones = n.op("Cast", [equal], { to: dataTypes.float32.code });
   const sums = n.op("ReduceSum", [ones, n.ints([0])], { keepdims: 0 });
-  return { pairs: sorted!, loads: n.op("Cast", [sums], { to: dataTypes.int64.code }), count: pairs };
+  const [, ranks] = n.ops("TopK", [sorted!, pairs], 2, { axis: 0, largest: 0, sorted: 1 });
+  return { pairs: sorted!, ranks: ranks!, loads: n.op("Cast", [sums], { to: dataTypes.int64.code }), count: pairs };
 }
 
 /** ⌈count · share⌉ or ⌊count · share⌋ of an int64 [1], without the rounding of float32. */

@@ -1,5 +1,5 @@
 /** @file The expert is the leaf of a decision tree that was fitted beforehand. */
-import { tensorFromNumbers } from "../../ir/index.ts";
+import { dataTypes, tensorFromNumbers } from "../../ir/index.ts";
 import type { DecisionTree } from "../fit-tree.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
@@ -25,7 +25,7 @@ export function decisionTree(tree: DecisionTree): Gate {
         const picked = n.op("GatherElements", [tokens, n.op("Unsqueeze", [feature, n.ints([1])])], { axis: 1 });
         const value = n.op("Squeeze", [picked, n.ints([1])]);
         const right = n.op("Cast", [n.op("Greater", [value, n.op("Gather", [thresholdTable, node], { axis: 0 })])], {
-          to: 7,
+          to: dataTypes.int64.code,
         });
         node = n.op("Add", [n.op("Add", [n.op("Mul", [node, two]), one]), right]);
       }

@@ -1,6 +1,7 @@
 /** @file Token choice with weight 1, for gates that nothing is learned by. */
 import { tensorFromNumbers, type Value } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
+import { countRows, rangeOf } from "../dispatch/rows.ts";
 import type { Gated } from "../gate.ts";
 
 /** Each token to one expert; `expert` is int64 [tokens]. */
@@ -13,7 +14,5 @@ export function fixedRoute(n: Layers, expert: Value): Gated {
 
 /** The place of each token, int64 [tokens]. */
 export function positions(n: Layers, tokens: Value): Value {
-  const at = (x: number) => n.constant("at", tensorFromNumbers("int64", [], [x]));
-  const count = n.op("Squeeze", [n.op("Shape", [tokens], { start: 0, end: 1 }), n.ints([0])]);
-  return n.op("Range", [at(0), count, at(1)]);
+  return rangeOf(n, countRows(n, tokens));
 }
