@@ -1,5 +1,6 @@
 /** @file Gradients of graphs by graphs: reverse mode, the rule of every operator, rematerialisation, training operators. */
-export type { ConvChoice, InputForm, WeightForm } from "./conv/choose.ts";
+export { type ConvChoice, convForms, type InputForm, type WeightForm } from "./conv/choose.ts";
+export type { ConvGeometry } from "./conv/geometry.ts";
 export { defaultForms, type Forms, portableForms } from "./forms.ts";
 export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
 export { inlineFunctions } from "./inline-functions.ts";

@@ -7,6 +7,7 @@ export type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.
 export * from "./finetune/index.ts";
 export { fit } from "./fit.ts";
 export type { FitOptions } from "./fit-options.ts";
+export * from "./gradient-forms/index.ts";
 export { loopedStep } from "./looped-step.ts";
 export type { LossScaleOptions } from "./loss-scale.ts";
 export * from "./losses/index.ts";

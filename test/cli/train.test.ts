@@ -65,7 +65,38 @@ async function refused(name: "train" | "finetune", words: readonly string[]): Pr
 
 const common = ["--data", "points.jsonl", "--batch", "20", "--learning-rate", "0.01"];
 
+/** Dark and bright pictures of 28×28. */
+function pictures(): string {
+  const row = (i: number) => ({
+    inputs: { input: [Array(28).fill(Array(28).fill((i % 2) + 0.1 * Math.sin(i)))] },
+    label: i % 2,
+  });
+  return Array.from({ length: 20 }, (_, i) => JSON.stringify(row(i))).join("\n");
+}
+
 describe("lithe train", () => {
+  it("measures the forms of gradients first where it is told to", async () => {
+    await writeFile(join(folder, "pictures.jsonl"), pictures());
+    const run = [
+      "train",
+      "--model",
+      "lenet",
+      "--data",
+      "pictures.jsonl",
+      "--batch",
+      "9",
+      "--epochs",
+      "1",
+      "-o",
+      "lenet",
+    ];
+    const { steps } = await training([...run, "--measure-forms"]);
+    expect(steps).toBe(2);
+    const table = JSON.parse(await readFile(join(folder, "lenet", "gradient-forms.json"), "utf8"));
+    expect(table).toMatchObject({ ep: "cpu", threads: 1, batch: 9 });
+    expect(table.rows.map(({ side }: { side: string }) => side).toSorted()).toEqual(["input", "weight", "weight"]);
+  });
+
   it("trains a named network, and that model further", async () => {
     const first = base;
     expect(first).toMatchObject({

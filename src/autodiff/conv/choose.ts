@@ -30,6 +30,16 @@ export const defaultConvChoice: ConvChoice = {
   },
 };
 
+/** The forms that can be used at all for a geometry. */
+export function convForms(geometry: ConvGeometry): { input: readonly InputForm[]; weight: readonly WeightForm[] } {
+  const input = Object.keys(inputForms) as InputForm[];
+  const weight = Object.keys(weightForms) as WeightForm[];
+  return {
+    input: input.filter((form) => inputForms[form].applies(geometry)),
+    weight: weight.filter((form) => weightForms[form].applies(geometry)),
+  };
+}
+
 /** Pixels of an image from which on copies weigh more than products. */
 const LARGE = 256;
 

@@ -52,6 +52,8 @@ export const configSchema = z.strictObject({
   restoreBest: z.boolean().optional(),
   checkpointEvery: count.optional(),
   stepsPerRun: count.default(1),
+  /** Whether the forms of gradients are chosen by measuring them first. */
+  measureForms: z.boolean().default(false),
   /** A new head: where it begins, found when absent, and how many classes it has, those of the data when absent. */
   head: z.strictObject({ at: z.string().optional(), classes: count.optional() }).optional(),
   lora: z.strictObject({ rank: count, alpha: factor.optional(), weights: patterns.optional() }).optional(),

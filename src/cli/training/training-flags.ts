@@ -37,6 +37,7 @@ export function declareTraining(command: Command): Command {
     .option("--restore-best", "hands out the parameters of the best evaluation")
     .option("--checkpoint-every <n>", "keeps the state after so many batches too, not only after epochs", whole(1))
     .option("--steps-per-run <n>", "batches per call of the runtime (1)", whole(1))
+    .option("--measure-forms", "measures first which forms of the gradients are fastest here")
     .option("--seed <n>", "seed of everything random (1)", whole(0))
     .addOption(choice("--ep <provider>", "execution provider (cpu)", executionProviders))
     .option("--threads <n>", "threads within an operator (1)", whole(1))

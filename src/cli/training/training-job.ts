@@ -10,6 +10,7 @@ import { openDataset } from "../load.ts";
 import { fingerprint, inputPorts } from "../model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "../output.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { formsMeasured } from "./measured-forms.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelToTrain, networkFor, prepared } from "./training-model.ts";
@@ -37,9 +38,11 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
   try {
     const everySteps = config.checkpointEvery;
+    const chosen = { ...options, ...start.options };
+    const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
     const run = fit(start.model, {
-      ...options,
-      ...start.options,
+      ...chosen,
+      ...present({ forms }),
       ...evaluationOf(config, data),
       ...augment,
       data: data.training,
