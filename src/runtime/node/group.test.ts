@@ -184,7 +184,7 @@ describe("a group", () => {
   it("can be left in the middle of a run", async () => {
     const group = await openPartition(waiting);
     const controller = new AbortController();
-    const running = group.run(loopFeeds(4000), { signal: controller.signal });
+    const running = group.run(loopFeeds(6000), { signal: controller.signal });
     setTimeout(() => controller.abort(), 20);
     await expect(running).rejects.toThrow(CancelledError);
     await expect(group.run(loopFeeds(1))).rejects.toThrow(CancelledError);
