@@ -60,6 +60,7 @@ const gateFor: Readonly<Record<DispatchName, Gate>> = {
   skipping: gates["top-k"]({ k: 2 }),
   "by-expert": gates["expert-choice"](),
   slots: gates["soft-slots"](),
+  "moe-operator": gates["top-k"]({ k: 2 }),
 };
 
 /** One mixture between two linear layers, with its side outputs. */

@@ -46,6 +46,19 @@ const rules = new Map<string, LayerRule>([
 /** Operators that have a weight matrix and an integer kernel. */
 export const weightedOperators: ReadonlySet<string> = new Set(rules.keys());
 
+/** Whether a node computes with weights, so that a report has to speak of it: also mixtures in one node, which no form takes. */
+export function isWeighted(node: Node): boolean {
+  return (isStandard(node) && weightedOperators.has(node.opType)) || isMixture(node);
+}
+
+function isStandard({ domain }: Node): boolean {
+  return domain === "" || domain === "ai.onnx";
+}
+
+function isMixture({ domain, opType }: Node): boolean {
+  return domain === "com.microsoft" && opType === "MoE";
+}
+
 /** The tensor of a value that is constant. */
 export type ConstantLookup = (value: Value | undefined) => Tensor | undefined;
 
@@ -72,7 +85,9 @@ export function layerOf(graph: Graph, node: Node): Layer | NotALayer {
 
 /** `layerOf` for a node in any graph. */
 export function layerAmong(constant: ConstantLookup, node: Node): Layer | NotALayer {
-  const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.opType) : undefined;
+  const rule = isStandard(node) ? rules.get(node.opType) : undefined;
+  if (isMixture(node))
+    return { reason: "experts inside of one operator stay; another dispatch has a form in integers" };
   if (!rule) return { reason: "has no weights" };
   const [input, weight, bias] = node.inputs;
   const weightTensor = constant(weight);

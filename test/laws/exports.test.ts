@@ -137,6 +137,15 @@ describe.each(Object.entries(forms))("experts in %s", (name, options) => {
   });
 });
 
+it.each(["dynamic", "weight-only"] as const)(
+  "experts inside of one operator stay in floats under %s, and the report says so",
+  async (form) => {
+    const { report } = await quantize(mixture("moe-operator"), { form });
+    const [node] = report.layers.filter(({ opType }) => opType === "MoE");
+    expect(node).toMatchObject({ quantized: false, reason: expect.stringMatching(/another dispatch/) });
+  },
+);
+
 describe("static int8", () => {
   const calibration = (model: Model) =>
     async function* () {

@@ -15,7 +15,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { constantsIn, isLayer, isStacked, type Layer, layerAmong, weightedOperators } from "../layer.ts";
+import { constantsIn, isLayer, isStacked, isWeighted, type Layer, layerAmong } from "../layer.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
@@ -52,7 +52,7 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
   const result = editAllGraphs(model, (draft) => {
     const writer = dynamicWriter(draft, options.weightBits ?? 8);
     for (const node of draft.graph.nodes) {
-      if (!weightedOperators.has(node.opType) || node.domain !== "") continue;
+      if (!isWeighted(node)) continue;
       const layer = layerAmong(constants, node);
       const chosen = !excluded(node) && (included?.(node) ?? true);
       const reason = chosen ? (isLayer(layer) ? undefined : layer.reason) : "excluded by name";

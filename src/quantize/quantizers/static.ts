@@ -1,7 +1,7 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { allGraphs, type Model } from "../../ir/index.ts";
 import { insertQdq } from "../insert-qdq.ts";
-import { weightedOperators } from "../layer.ts";
+import { isWeighted } from "../layer.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
 import { labelOf } from "../selection.ts";
 import type { StaticOptions } from "./static-options.ts";
@@ -46,7 +46,7 @@ function reportOf({ source, placement, schemes, parameters, ranges, batches }: S
     layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason });
   }
   for (const { nodes } of [...allGraphs(source.graph)].slice(1)) {
-    for (const node of nodes.filter(({ opType }) => weightedOperators.has(opType))) {
+    for (const node of nodes.filter(isWeighted)) {
       layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: UNSEEN });
     }
   }

@@ -4,7 +4,7 @@ import { allGraphs, type Draft, editAllGraphs, type Model, opsetOf } from "../..
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
-import { constantsIn, weightedOperators } from "../layer.ts";
+import { constantsIn, isWeighted } from "../layer.ts";
 import { gatherLayers } from "../layer-moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
@@ -96,7 +96,7 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const constant = constantsIn(model);
   const opset = opsetOf(model);
   for (const node of [...allGraphs(model.graph)].flatMap(({ nodes }) => nodes)) {
-    if (!weightedOperators.has(node.opType) && node.opType !== "Gather") continue;
+    if (!isWeighted(node) && node.opType !== "Gather") continue;
     const named = excluded(node) || included?.(node) === false;
     const target = named
       ? { reason: "excluded by name" }
