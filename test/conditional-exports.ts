@@ -3,6 +3,7 @@ import { evaluateWith } from "../src/accelerate/index.ts";
 import {
   addExits,
   atWidth,
+  cascade,
   type DispatchName,
   dispatches,
   exportEarlyExit,
@@ -147,6 +148,17 @@ function routed(): Promise<Model> {
   return withoutSideOutputs(routeModel(dense, { experts: EXPERTS, topK: 2, method: "split" }).model);
 }
 
+function tail(): Promise<Model> {
+  const experts = [8, 64].map((hidden) => (n: Layers, rows: ReturnType<Layers["input"]>) => {
+    return linear(n.scope("out"), n.op("Relu", [linear(n.scope("in"), rows, hidden)]), 5);
+  });
+  const model = network(random(6), (n) => {
+    const x = n.input("x", "float32", ["batch", WIDTH]);
+    n.output(cascade(n.scope("tail"), x, { experts, thresholds: [0.4] }), "logits");
+  });
+  return withoutSideOutputs(model);
+}
+
 /** Models without what only training reads. */
 export const conditionalExports: Readonly<Record<string, Make>> = {
   ...Object.fromEntries(
@@ -168,4 +180,5 @@ export const conditionalExports: Readonly<Record<string, Make>> = {
     ]),
   ),
   "a routed network": routed,
+  "a cascade": tail,
 };

@@ -1,4 +1,5 @@
 /** @file Conditional computation: networks of which each input uses a part. Gates, experts and dispatches compose into layers. */
+export { type CascadeOptions, cascade, cascadeExits, denseCascade } from "./cascade.ts";
 export * from "./depth/index.ts";
 export * from "./dispatch/index.ts";
 export { type DispatchForm, dispatchForms } from "./dispatch-forms.ts";
