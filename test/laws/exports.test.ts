@@ -108,7 +108,7 @@ describe.each(Object.entries(forms))("experts in %s", (name, options) => {
         agreement: share,
       } = await quantizedRoutes(model, { ...options, exclude: routers });
       expect(routes[1]).toEqual(routes[0]);
-      expect(share).toBeGreaterThan(name.startsWith("4") ? 0.85 : 0.95);
+      expect(share).toBeGreaterThan(name.startsWith("4") ? 0.8 : 0.95);
       const experts = report.layers.filter(({ node }) => node.includes("/expert"));
       expect(experts).toHaveLength(8);
       for (const { quantized } of experts) expect(quantized).toBe(true);
@@ -120,7 +120,7 @@ describe.each(Object.entries(forms))("experts in %s", (name, options) => {
 
   it("with the router in integers too, nearly all rows go where they went", async () => {
     const { routes } = await quantizedRoutes(mixture("skipping"), options);
-    expect(sameShare(...routes)).toBeGreaterThan(name.startsWith("4") ? 0.85 : 0.95);
+    expect(sameShare(...routes)).toBeGreaterThan(name.startsWith("4") ? 0.8 : 0.95);
   });
 
   it("stacked in one tensor: answers stay, files shrink", async () => {
@@ -130,7 +130,7 @@ describe.each(Object.entries(forms))("experts in %s", (name, options) => {
     expect(report.layers.filter(({ quantized }) => !quantized).map(({ node }) => node)).toEqual(["gate/matmul"]);
     await using runs = await rawRuns(rawSession, [model, small]);
     const [before, after] = await runs.run(feedsFor(model, BATCH));
-    expect(agreement(before!.get("y")!, after!.get("y")!, 5)).toBeGreaterThan(name.startsWith("4") ? 0.85 : 0.95);
+    expect(agreement(before!.get("y")!, after!.get("y")!, 5)).toBeGreaterThan(name.startsWith("4") ? 0.8 : 0.95);
     const exact = firstOf(small, feedsFor(model, BATCH));
     expect(distance(exact, after!.get("y")!)).toBeLessThan(0.01);
     expect(elements(small).get("float32") ?? 0).toBeLessThan(0.3 * elements(model).get("float32")!);
