@@ -55,3 +55,30 @@ export function rawProcess(
   rmSync(folder, { recursive: true });
   return { status, output: stdout };
 }
+
+/** The same on the wasm build, all sessions in one instance of it. */
+export async function rawWasm(model: Model): Promise<InferenceSession> {
+  const { InferenceSession: Session, env } = await import("onnxruntime-web");
+  env.wasm.numThreads = 1;
+  return (await Session.create(encodeModel(model), { logSeverityLevel: 4 })) as InferenceSession;
+}
+
+/** Models opened on a build of the runtime; `run` gives the outputs of each. */
+export async function rawRuns(open: (model: Model) => Promise<InferenceSession>, models: readonly Model[]) {
+  const sessions: InferenceSession[] = [];
+  for (const model of models) sessions.push(await open(model));
+  const numbers = (value: Tensor) => Array.from(value.data as ArrayLike<number | bigint>, Number);
+  return {
+    async run(feeds: Feeds): Promise<Map<string, number[]>[]> {
+      const all: Map<string, number[]>[] = [];
+      for (const session of sessions) {
+        const results = Object.entries(await session.run(rawFeeds(feeds)));
+        all.push(new Map(results.map(([name, value]) => [name, numbers(value)])));
+      }
+      return all;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) await session.release();
+    },
+  };
+}

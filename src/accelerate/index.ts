@@ -3,6 +3,13 @@ export { accelerate } from "./accelerate.ts";
 export { type Goal, goals } from "./choose.ts";
 export { evaluateWith } from "./evaluate.ts";
 export type { AccelerateEvent } from "./events.ts";
+export {
+  type CandidateForm,
+  chooseForm,
+  type FormChoice,
+  type FormOptions,
+  type FormRow,
+} from "./forms/choose-form.ts";
 export type { AccelerateOptions, CandidateStore } from "./options.ts";
 export {
   choosePlacement,

@@ -1,6 +1,8 @@
 /** @file Conditional computation: networks of which each input uses a part. Gates, experts and dispatches compose into layers. */
+export { type CascadeOptions, cascade, cascadeExits, denseCascade } from "./cascade.ts";
 export * from "./depth/index.ts";
 export * from "./dispatch/index.ts";
+export { type DispatchForm, dispatchForms } from "./dispatch-forms.ts";
 export * from "./exit/index.ts";
 export { type Expert, type MlpExpertOptions, mlpExpert } from "./expert.ts";
 export { type DecisionTree, fitTree, type TreeOptions } from "./fit-tree.ts";
@@ -15,3 +17,4 @@ export { everyExpert, type Selection, threshold, topK } from "./selections.ts";
 export { moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
 export * from "./tokens/index.ts";
 export * from "./width/index.ts";
+export { withParametersOf } from "./with-parameters-of.ts";

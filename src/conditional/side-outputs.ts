@@ -19,15 +19,18 @@ export function announce(n: Layers, gated: Gated, experts: number, dropped: Valu
   }
   for (const { value, next } of gated.moved ?? []) n.output(next, `${NEXT}${value.name}`);
   const { routing, affinity } = gated;
-  if (routing.kind === "token-choice") {
-    n.output(meanOverTokens(n, chosenMask(n, routing.experts, experts)), `${n.path}${MEASURE}load`);
-    n.output(routing.experts, `${n.path}${MEASURE}route`);
-  }
+  if (routing.kind === "token-choice") announceRoutes(n, routing.experts, experts);
   if (affinity) {
     n.output(meanOverTokens(n, affinity), `${n.path}${MEASURE}importance`);
     n.output(rowEntropy(n, affinity), `${n.path}${MEASURE}entropy`);
   }
   if (dropped) n.output(dropped, `${n.path}${MEASURE}dropped`);
+}
+
+/** Makes outputs of int64 routes [tokens, k], and of the share of tokens of each expert. */
+export function announceRoutes(n: Layers, routes: Value, experts: number): void {
+  n.output(meanOverTokens(n, chosenMask(n, routes, experts)), `${n.path}${MEASURE}load`);
+  n.output(routes, `${n.path}${MEASURE}route`);
 }
 
 /** What `fit` needs for the mixtures of a model: their losses as terms, and the biases that move by themselves. */

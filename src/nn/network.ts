@@ -1,9 +1,11 @@
 /** @file Defining networks: a scoped builder that makes parameters with their initial values. */
 import { ShapeError, UsageError } from "../errors.ts";
 import {
+  allGraphs,
   type BuilderAttributes,
   type DataType,
   type Dims,
+  type Graph,
   type GraphBuilder,
   graphAttribute,
   graphBuilder,
@@ -11,6 +13,7 @@ import {
   type Model,
   model,
   namesOf,
+  type OpOptions,
   opsetOf,
   scalar,
   TARGET_OPSET,
@@ -32,8 +35,13 @@ export interface RandomSource {
 }
 
 export interface Layers {
-  /** Adds a node with one output. */
-  op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
+  /** Adds a node with one output. The network imports version 1 of a domain beside that of ONNX. */
+  op(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes?: BuilderAttributes,
+    options?: Pick<OpOptions, "domain">,
+  ): Value;
   /** Adds a node with `count` outputs. */
   ops(opType: string, inputs: readonly (Value | undefined)[], count: number, attributes?: BuilderAttributes): Value[];
   input(name: string, dtype: DataType, dims: Dims): Value;
@@ -66,7 +74,17 @@ export interface Layers {
 export function network(source: RandomSource, build: (n: Layers) => void): Model {
   const g = graphBuilder({ infer: builderInference(TARGET_OPSET) });
   build(layersOver(g, source));
-  return model(g.build());
+  const graph = g.build();
+  return model(graph, { opsets: importsOf(graph, new Map([["", TARGET_OPSET]])) });
+}
+
+/** What is imported, and version 1 of every other domain that the graph's nodes are from. */
+function importsOf(graph: Graph, imported: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const opsets = new Map(imported);
+  for (const { nodes } of allGraphs(graph)) {
+    for (const { domain } of nodes) if (domain !== "" && !opsets.has(domain)) opsets.set(domain, 1);
+  }
+  return opsets;
 }
 
 /** The same for a part of a graph that `g` builds; `path` is the prefix that `g` puts before names. */
@@ -102,13 +120,14 @@ export function extend(
     throw new UsageError("the model has no value of this name", { got: JSON.stringify(name) });
   });
   const added = g.build();
-  return withGraph(typed, {
+  const extended = withGraph(typed, {
     ...graph,
     inputs: [...graph.inputs, ...added.inputs],
     outputs: [...graph.outputs, ...added.outputs],
     nodes: [...graph.nodes, ...added.nodes],
     initializers: new Map([...graph.initializers, ...added.initializers]),
   });
+  return { ...extended, opsets: importsOf(extended.graph, extended.opsets) };
 }
 
 /** `outer` holds parameters; it is another builder than `g` within a part of an `If`. */
@@ -120,7 +139,7 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
   };
   return {
     path,
-    op: (opType, inputs, attributes) => g.op(opType, inputs, attributes),
+    op: (opType, inputs, attributes, options) => g.op(opType, inputs, attributes, options),
     ops: (opType, inputs, count, attributes) => g.ops(opType, inputs, count, attributes),
     input: (name, dtype, dims) => g.input(name, dtype, dims),
     parameter: (name, dims, initial) => outer.constant(name, tensor("float32", dims, initial(dims, source))),

@@ -1,5 +1,16 @@
 /** @file Writes a placement into the model as QuantizeLinear and DequantizeLinear nodes. */
-import { type Graph, type Model, type Node, names, namesIn, tensorType, type Value, withGraph } from "../ir/index.ts";
+import {
+  editGraph,
+  type Graph,
+  type Model,
+  type Node,
+  names,
+  namesIn,
+  readsOf,
+  tensorType,
+  type Value,
+  withGraph,
+} from "../ir/index.ts";
 import {
   type Emission,
   emitBias,
@@ -163,14 +174,25 @@ function writeInteger(writing: Writing, node: Node): void {
 }
 
 function writeFloat(writing: Writing, node: Node): void {
-  const { emission, fromIntegers, reals, values } = writing;
-  const inputs = node.inputs.map((value) => (value && fromIntegers.has(value) ? (reals.get(value) ?? value) : value));
-  emission.nodes.push({ ...node, inputs });
+  const { emission, values } = writing;
+  emission.nodes.push(readingReals(writing, node));
   for (const output of node.outputs) {
     if (!output || !values.has(output)) continue;
     pair(writing, output, output);
     anchor(writing, output);
   }
+}
+
+/** The node, and what its branches capture, over the reals behind the integers: a clamp that is folded is in those alone. */
+function readingReals({ fromIntegers, reals }: Writing, node: Node): Node {
+  const alone: Graph = { name: "", inputs: [], outputs: [], nodes: [node], initializers: new Map() };
+  const edited = editGraph(alone, (draft) => {
+    for (const value of new Set(readsOf(node))) {
+      const real = fromIntegers.has(value) ? reals.get(value) : undefined;
+      if (real) draft.replaceValue(value, real);
+    }
+  });
+  return edited.nodes[0]!;
 }
 
 function anchor({ anchors, emission, insertion, integers, reals }: Writing, value: Value): void {

@@ -1,5 +1,15 @@
 /** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
-import { constantOf, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../ir/index.ts";
+import {
+  allGraphs,
+  constantOf,
+  floatOf,
+  type Graph,
+  intOf,
+  type Model,
+  type Node,
+  type Tensor,
+  type Value,
+} from "../ir/index.ts";
 
 export interface Layer {
   readonly node: Node;
@@ -24,7 +34,7 @@ export interface NotALayer {
   readonly reason: string;
 }
 
-type LayerRule = (graph: Graph, node: Node, weight: Tensor) => Omit<Layer, CommonFields> | NotALayer;
+type LayerRule = (node: Node, weight: Tensor) => Omit<Layer, CommonFields> | NotALayer;
 type CommonFields = "node" | "input" | "weight" | "weightTensor" | "bias" | "biasTensor";
 
 const rules = new Map<string, LayerRule>([
@@ -36,17 +46,56 @@ const rules = new Map<string, LayerRule>([
 /** Operators that have a weight matrix and an integer kernel. */
 export const weightedOperators: ReadonlySet<string> = new Set(rules.keys());
 
-/** The node as a matrix, or the reason why it has none. */
+/** Whether a node computes with weights, so that a report has to speak of it: also mixtures in one node, which no form takes. */
+export function isWeighted(node: Node): boolean {
+  return (isStandard(node) && weightedOperators.has(node.opType)) || isMixture(node);
+}
+
+function isStandard({ domain }: Node): boolean {
+  return domain === "" || domain === "ai.onnx";
+}
+
+function isMixture({ domain, opType }: Node): boolean {
+  return domain === "com.microsoft" && opType === "MoE";
+}
+
+/** The tensor of a value that is constant. */
+export type ConstantLookup = (value: Value | undefined) => Tensor | undefined;
+
+/** Constants of all graphs of a model: a node in a branch may read those of the graphs around it. */
+export function constantsIn({ graph }: Model): ConstantLookup {
+  const found = new Map<Value, Tensor>();
+  for (const each of allGraphs(graph)) {
+    for (const value of [...each.initializers.keys(), ...each.nodes.flatMap(constantOutput)]) {
+      const tensor = constantOf(each, value);
+      if (tensor) found.set(value, tensor);
+    }
+  }
+  return (value) => value && found.get(value);
+}
+
+function constantOutput({ opType, outputs: [output] }: Node): Value[] {
+  return opType === "Constant" && output ? [output] : [];
+}
+
+/** The node of `graph` as a matrix, or the reason why it has none. */
 export function layerOf(graph: Graph, node: Node): Layer | NotALayer {
-  const rule = node.domain === "" || node.domain === "ai.onnx" ? rules.get(node.opType) : undefined;
+  return layerAmong((value) => constantOf(graph, value), node);
+}
+
+/** `layerOf` for a node in any graph. */
+export function layerAmong(constant: ConstantLookup, node: Node): Layer | NotALayer {
+  const rule = isStandard(node) ? rules.get(node.opType) : undefined;
+  if (isMixture(node))
+    return { reason: "experts inside of one operator stay; another dispatch has a form in integers" };
   if (!rule) return { reason: "has no weights" };
   const [input, weight, bias] = node.inputs;
-  const weightTensor = constantOf(graph, weight);
+  const weightTensor = constant(weight);
   if (!input || !weight || !weightTensor) return { reason: "its weight is not a constant" };
   if (weightTensor.dtype !== "float32") return { reason: `its weight is ${weightTensor.dtype}, not float32` };
-  const biasTensor = constantOf(graph, bias);
+  const biasTensor = constant(bias);
   if (bias && biasTensor?.dtype !== "float32") return { reason: "its bias is not a float32 constant" };
-  const matrix = rule(graph, node, weightTensor);
+  const matrix = rule(node, weightTensor);
   if ("reason" in matrix) return matrix;
   if (bias && biasTensor?.dims.reduce((a, b) => a * b, 1) !== matrix.rows) {
     return { reason: "its bias is not one number for each output channel" };
@@ -63,12 +112,17 @@ export function isDepthwise({ groups, rows }: Layer): boolean {
   return groups > 1 && rows === groups;
 }
 
+/** A product with a matrix for each place of the axes before the last two, as of stacked experts. */
+export function isStacked({ node, weightTensor }: Layer): boolean {
+  return node.opType === "MatMul" && weightTensor.dims.length > 2;
+}
+
 /** MatMul has no third input. */
 export function canHaveBias({ node }: Layer): boolean {
   return node.opType !== "MatMul";
 }
 
-function conv(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+function conv(node: Node, { dims }: Tensor): ReturnType<LayerRule> {
   if (dims.length < 3) return { reason: "its weight has fewer than three axes" };
   const rows = dims[0]!;
   const columns = dims.slice(1).reduce((a, b) => a * b, 1);
@@ -81,15 +135,28 @@ function conv(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule
   };
 }
 
-function gemm(_graph: Graph, node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+function gemm(node: Node, { dims }: Tensor): ReturnType<LayerRule> {
   if (floatOf(node, "alpha", 1) !== 1 || floatOf(node, "beta", 1) !== 1) return { reason: "alpha or beta is not 1" };
   if (intOf(node, "transA", 0) !== 0) return { reason: "its input is transposed" };
   return matrix(dims, intOf(node, "transB", 0) === 0);
 }
 
-function matMul(_graph: Graph, _node: Node, { dims }: Tensor): ReturnType<LayerRule> {
-  if (dims.length !== 2) return { reason: "its weight is not a matrix" };
-  return matrix(dims, true);
+function matMul(_node: Node, { dims }: Tensor): ReturnType<LayerRule> {
+  if (dims.length < 2) return { reason: "its weight is a vector" };
+  return dims.length === 2 ? matrix(dims, true) : stacked(dims);
+}
+
+/** Matrices one upon another, [..., inputs, outputs]: each is a group. */
+function stacked(dims: readonly number[]): Omit<Layer, CommonFields> {
+  const [columns = 0, own = 0] = dims.slice(-2);
+  const groups = dims.slice(0, -2).reduce((a, b) => a * b, 1);
+  return {
+    rows: groups * own,
+    columns,
+    groups,
+    channelAxis: dims.length - 1,
+    position: (row, column) => (Math.floor(row / own) * columns + column) * own + (row % own),
+  };
 }
 
 function matrix(dims: readonly number[], columnsFirst: boolean): Omit<Layer, CommonFields> {

@@ -15,12 +15,21 @@ export function patchesOf(layer: Layer, input: Tensor): Patches | string {
   return convolutionPatches(layer, input);
 }
 
-function rowsOf({ columns }: Layer, input: Tensor): Patches {
+/** Of stacked matrices each reads the rows of its own place, or all read the same ones. */
+function rowsOf({ columns, groups, weightTensor }: Layer, input: Tensor): Patches | string {
   const data = floatsOf(input);
+  const places = input.dims.slice(0, -2);
+  const isShared = groups === 1 || places.every((length) => length === 1);
+  if (!isShared && places.join() !== weightTensor.dims.slice(0, -2).join()) {
+    return "rows of stacked matrices are read where there is one stack for all or one for each";
+  }
+  const all = data.length / columns;
+  const count = isShared ? all : all / groups;
   return {
-    count: data.length / columns,
-    read(position, _group, target, offset) {
-      for (let i = 0; i < columns; i++) target[offset + i] = data[position * columns + i]!;
+    count,
+    read(position, group, target, offset) {
+      const row = isShared ? position : group * count + position;
+      for (let i = 0; i < columns; i++) target[offset + i] = data[row * columns + i]!;
     },
   };
 }

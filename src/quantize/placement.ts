@@ -1,6 +1,6 @@
 /** @file Where quantization goes: which nodes compute on integers, which values are quantized, which share parameters. */
 import { constantOf, floatsOf, type Graph, indexOf, type Node, soleConsumer, usesOf, type Value } from "../ir/index.ts";
-import { isLayer, type Layer, layerOf, weightedOperators } from "./layer.ts";
+import { isLayer, isWeighted, type Layer, layerOf, weightedOperators } from "./layer.ts";
 
 /**
  * How ONNX Runtime computes an operator on integers.
@@ -164,7 +164,7 @@ function choose(
   options: PlacementOptions,
 ): boolean {
   const entry = isStandard(node) ? kernels.get(node.opType) : undefined;
-  const weighted = isStandard(node) && weightedOperators.has(node.opType);
+  const weighted = isWeighted(node);
   if (!entry && !weighted) return false;
   const reason = options.float(node) ?? (context.tail.has(node) ? "only graph outputs follow it" : undefined);
   if (reason !== undefined) return skip(skipped, node, reason);

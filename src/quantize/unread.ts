@@ -1,9 +1,16 @@
 /** @file Drops nodes and constants that nothing reads any more; ONNX Runtime would run the nodes. */
-import { type Model, type Node, readsOf, type Value, withGraph } from "../ir/index.ts";
+import { type Graph, type Model, mapSubgraphs, type Node, readsOf, type Value, withGraph } from "../ir/index.ts";
 
-/** The model without nodes whose outputs no node and no graph output needs, and without initializers that are not read. Exact. */
+/**
+ * The model without nodes whose outputs no node and no graph output needs, and without initializers that are not read, in branches and
+ * loops too. Exact.
+ */
 export function withoutUnread(model: Model): Model {
-  const { graph } = model;
+  return withGraph(model, readPart(model.graph));
+}
+
+function readPart(whole: Graph): Graph {
+  const graph = mapSubgraphs(whole, readPart);
   const read = new Set<Value>(graph.outputs);
   const kept = new Set<Node>();
   for (const node of [...graph.nodes].reverse()) {
@@ -13,5 +20,5 @@ export function withoutUnread(model: Model): Model {
   }
   const inputs = new Set(graph.inputs);
   const initializers = new Map([...graph.initializers].filter(([value]) => read.has(value) || inputs.has(value)));
-  return withGraph(model, { ...graph, nodes: graph.nodes.filter((node) => kept.has(node)), initializers });
+  return { ...graph, nodes: graph.nodes.filter((node) => kept.has(node)), initializers };
 }

@@ -17,6 +17,7 @@ import {
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { externalValue, splitLargeModel } from "./external-data.ts";
 import { hasFullRangeWeights } from "./full-range-weights.ts";
+import { hasMovedCapture } from "./moved-captures.ts";
 import { resolveOptions } from "./options.ts";
 import { applyRules } from "./rules.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
@@ -96,7 +97,40 @@ describe("hasFullRangeWeights", () => {
   });
 });
 
+/** A branch that reads x behind its quantization and an operator; with a Dropout in training mode beside it. */
+function capturing(opType: string, withDropout = false): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [4, 4]);
+  const scheme = [g.constant("scale", scalar("float32", 1)), g.constant("zero", scalar("uint8", 0))];
+  const rounded = g.op("DequantizeLinear", [g.op("QuantizeLinear", [x, ...scheme]), ...scheme]);
+  const moved = g.op("Identity", [g.op(opType, [rounded])]);
+  const branch = (name: string) => {
+    const body = g.subgraph();
+    body.output(body.op("Neg", [moved]));
+    return graphAttribute(body.build(name));
+  };
+  g.output(g.op("If", [g.input("go", "bool", [])], { then_branch: branch("then"), else_branch: branch("else") }), "y");
+  const training = [g.constant("ratio", scalar("float32", 0.5)), g.constant("training", scalar("bool", 1))];
+  if (withDropout) g.output(g.op("Dropout", [x, ...training]), "dropped");
+  return model(g.build());
+}
+
+describe("hasMovedCapture", () => {
+  it("is about operators that only move", () => {
+    expect(hasMovedCapture(capturing("Transpose"))).toBe(true);
+    expect(hasMovedCapture(capturing("Relu"))).toBe(false);
+    expect(hasMovedCapture(denseModel())).toBe(false);
+  });
+});
+
 describe("applyRules", () => {
+  it("leaves out the optimisers of several rules", () => {
+    const target = { ...resolveOptions({}), saturates: false, reduced: false };
+    const { config } = applyRules(capturing("Transpose", true), target);
+    const left = config.get("optimization.disable_specified_optimizers")!.split(";");
+    expect(left.sort()).toEqual(["EliminateDropout", "QDQPropagationTransformer"]);
+  });
+
   it("gives the nodes that stay off the GPU a name of their own", () => {
     const g = graphBuilder();
     const pool = (x: ReturnType<typeof g.input>): ReturnType<typeof g.input> =>

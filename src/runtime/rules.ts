@@ -16,6 +16,7 @@ import {
 import { externalValue } from "./external-data.ts";
 import { hasFullRangeWeights } from "./full-range-weights.ts";
 import { hiddenQuantization } from "./hidden-quantization.ts";
+import { hasMovedCapture } from "./moved-captures.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { withOwnStatistics } from "./own-statistics.ts";
@@ -127,6 +128,11 @@ export const rules = {
       if (layers.length === 0) return undefined;
       return `the runtime rounds the float weights of ${layers.join(", ")} to int8; "${DISABLED}": "WeightBiasQuantization" keeps them`;
     },
+  },
+  "moved-captures": {
+    goesWrong: "a value that is moved behind DequantizeLinear and read in a branch ends the process at load",
+    config: (model) => (hasMovedCapture(model) ? [DISABLED, "QDQPropagationTransformer"] : undefined),
+    always: true,
   },
   "weight-only-accuracy": {
     goesWrong: "weight-only DequantizeLinear → MatMul is fused into a kernel that rounds the activations to int8",
@@ -250,11 +256,16 @@ export function applyRules(model: Model, target: Target): Prepared {
   const config = new Map<string, string>();
   for (const rule of table) {
     const entry = target.stock && !rule.always ? undefined : rule.config?.(safe, target);
-    if (entry) config.set(entry[0], entry[1]);
+    if (entry) config.set(entry[0], joined(config.get(entry[0]), entry[1]));
   }
   for (const [key, value] of target.config) config.set(key, value);
   const notices = table.flatMap(({ notice }) => notice?.(model, target) ?? []);
   return { model: safe, config, cpuNodes: cpuNodes(safe, target, table), notices };
+}
+
+/** Several rules may leave an optimiser out each. */
+function joined(known: string | undefined, value: string): string {
+  return known === undefined ? value : `${known};${value}`;
 }
 
 function cpuNodes(model: Model, { ep }: Target, table: readonly Rule[]): string[] {

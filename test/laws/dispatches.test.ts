@@ -1,10 +1,13 @@
 /** @file Every dispatch gives what computing everything gives, with the same gradients; capacity leaves out what it says. */
 import { describe, expect, it } from "vitest";
+import { chooseForm } from "../../src/accelerate/index.ts";
 import {
   capacity,
   type Dispatch,
   type DispatchName,
   dispatches,
+  dispatchForms,
+  type Expert,
   type Gate,
   gates,
   mlpExpert,
@@ -13,9 +16,10 @@ import {
   type ServeOrderName,
 } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
-import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { UnsupportedError } from "../../src/errors.ts";
+import { isSparse, type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { network } from "../../src/nn/index.ts";
-import { openSession } from "../../src/runtime/index.ts";
+import { type Contender, openSession, type Standing } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
@@ -76,7 +80,8 @@ const choosing = {
 
 describe("dispatches", () => {
   it("are all covered", () => {
-    expect([...Object.keys(complete), "by-expert", "slots"].sort()).toEqual(Object.keys(dispatches).sort());
+    const others = ["by-expert", "slots", "moe-operator"];
+    expect([...Object.keys(complete), ...others].sort()).toEqual(Object.keys(dispatches).sort());
   });
 
   describe.each(Object.entries(choosing))("under %s", (_, gate) => {
@@ -109,6 +114,88 @@ describe("dispatches", () => {
     });
   });
 });
+
+describe("the operator MoE", () => {
+  const settings: Record<string, Gate> = {
+    ...choosing,
+    "weights of any sign": gates.score({ normalise: "none" }),
+    "one expert": gates["top-k"]({ k: 1 }),
+  };
+
+  function mixed(gate: Gate, activation: string, name: DispatchName, experts = EXPERTS): Model {
+    return network(random(3), (n) => {
+      const x = n.input("x", "float32", ["batch", 3, WIDTH]);
+      const expert = mlpExpert({ hidden: 7, activation });
+      n.output(moeLayer(n.scope("moe"), x, { gate, expert, experts, dispatch: name }), "y");
+    });
+  }
+
+  it.each(Object.entries(settings))("equals computing all under %s", async (_, gate) => {
+    for (const activation of ["Relu", "Identity"]) {
+      const model = mixed(gate, activation, "moe-operator");
+      expect(verify(model)).toEqual([]);
+      expect(model.graph.nodes.filter(({ opType }) => opType === "MoE")).toHaveLength(1);
+      await using session = await openSession(model, { threads: 2 });
+      for (const batch of [4, 1]) {
+        const feeds = new Map([["x", numbers([batch, 3, WIDTH], batch)]]);
+        const expected = list(evaluate(mixed(gate, activation, "dense"), feeds).get("y"));
+        list(evaluate(model, feeds).get("y")).forEach((value, i) => void expect(value).toBeCloseTo(expected[i]!, 9));
+        const got = list((await session.run(feeds, { fetches: ["y"] })).get("y"));
+        got.forEach((value, i) => void expect(value).toBeCloseTo(expected[i]!, 4));
+      }
+    }
+  });
+
+  it("refuses what it does not compute, and gradients, by name", () => {
+    const gate = choosing["top-k"];
+    expect(() => mixed(gate, "Gelu", "moe-operator")).toThrow(/lacks the activation.*Relu, Identity.*Gelu/);
+    expect(() => mixed(gates.soft(), "Relu", "moe-operator")).toThrow(/cannot carry out/);
+    const bare: Expert = (n, rows) => n.op("Neg", [rows]);
+    const other = () =>
+      network(random(1), (n) => {
+        const x = n.input("x", "float32", ["batch", WIDTH]);
+        n.output(moeLayer(n, x, { gate, expert: bare, experts: 2, dispatch: "moe-operator" }), "y");
+      });
+    expect(other).toThrow(UnsupportedError);
+    const model = mixed(gate, "Relu", "moe-operator");
+    expect(() => trainingStep(model, { loss: "meanSquaredError", optimizer: sgd(), output: "y" })).toThrow(/inference/);
+  });
+
+  it("is one of the forms of a trained mixture, which all answer alike", async () => {
+    const build = (dispatch: DispatchName) => mixed(choosing["top-k"], "Relu", dispatch);
+    const trained = perturbed(build("dropless"));
+    const forms = await dispatchForms(trained, build);
+    expect(forms.map(({ name }) => name)).toEqual(["dropless", "skipping", "dense", "moe-operator"]);
+    const feeds = new Map([["x", numbers([4, 3, WIDTH], 6)]]);
+    const expected = list(evaluate(trained, feeds).get("y"));
+    for (const form of forms) {
+      if ("reason" in form) throw new Error(form.reason);
+      expect(form.model.graph.outputs.map(({ name }) => name)).toEqual(["y"]);
+      const got = list(evaluate(form.model, feeds).get("y"));
+      got.forEach((value, i) => void expect(value, form.name).toBeCloseTo(expected[i]!, 9));
+    }
+    const race = async (sides: readonly Contender[]): Promise<Standing[]> =>
+      sides.map((_, i) => ({ p50: 1, p95: 1, min: 1, ratio: i + 1, spread: [i + 1, i + 1], rounds: 1 }));
+    expect((await chooseForm(forms, feeds, { race })).choice).toBe("moe-operator");
+    const gelu = await dispatchForms(layered(choosing.switch), (name) => layered(choosing.switch, dispatches[name]()), [
+      "dropless",
+      "by-expert",
+    ]);
+    expect(gelu[1]).toEqual({ name: "by-expert", reason: expect.stringMatching(/cannot carry out/) });
+    const wider = (name: DispatchName) => mixed(choosing["top-k"], "Relu", name, EXPERTS + 1);
+    await expect(dispatchForms(trained, wider)).rejects.toThrow(/lacks a parameter/);
+  });
+});
+
+/** Other numbers in every parameter. */
+function perturbed(model: Model): Model {
+  const initializers = [...model.graph.initializers].map(([value, data]) => {
+    if (isSparse(data) || data.dtype !== "float32" || data.dims.length === 0) return [value, data] as const;
+    const moved = list(data).map((x, i) => x + Math.sin(i) / 3);
+    return [value, tensorFromNumbers("float32", data.dims, moved)] as const;
+  });
+  return { ...model, graph: { ...model.graph, initializers: new Map(initializers) } };
+}
 
 describe("capacity", () => {
   /** Every token wants expert 0 most. */

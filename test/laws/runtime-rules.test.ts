@@ -7,6 +7,7 @@ import {
   dataTypes,
   float,
   floatsOf,
+  graphAttribute,
   graphBuilder,
   type Model,
   model,
@@ -83,6 +84,24 @@ function updateModel(): Model {
   const updated = g.op("Add", [w, g.constant("step", scalar("float32", 1))], {}, { name: "w_new" });
   g.output(updated);
   g.output(g.op("ReduceSum", [g.op("Mul", [w, updated])], { keepdims: 0 }), "sum");
+  return model(g.build());
+}
+
+/** A branch that reads a value turned behind its quantization. */
+function movedCaptureModel(): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [1, 4]);
+  const scheme = [g.constant("scale", scalar("float32", 1)), g.constant("zero", scalar("uint8", 0))];
+  const rounded = g.op("DequantizeLinear", [g.op("QuantizeLinear", [x, ...scheme]), ...scheme]);
+  const turned = g.op("Transpose", [rounded], { perm: [1, 0] });
+  const [then, other] = [g.subgraph(), g.subgraph()];
+  then.output(then.op("Neg", [turned]));
+  other.output(other.op("Abs", [turned]));
+  const branches = {
+    then_branch: graphAttribute(then.build("then")),
+    else_branch: graphAttribute(other.build("else")),
+  };
+  g.output(g.op("If", [g.input("go", "bool", [])], branches), "y");
   return model(g.build());
 }
 
@@ -249,6 +268,16 @@ const cases = {
     const feeds = feed("x", tensor("float32", [1000], new Float32Array(1000).fill(1)));
     expect(new Set(await rawRun(dropoutModel(), feeds))).toEqual(new Set([1]));
     expect(new Set(await ours(dropoutModel(), feeds))).toEqual(new Set([0, 2]));
+  },
+  "moved-captures": async () => {
+    const body = "await ort.InferenceSession.create(bytes);";
+    expect(rawProcess(movedCaptureModel(), body).status).not.toBe(0);
+    const feeds = new Map([
+      ["x", tensor("float32", [1, 4], Float32Array.of(0.6, 2, 3.2, 4))],
+      ["go", tensorFromNumbers("bool", [], [1])],
+    ]);
+    for (const stock of [false, true])
+      expect(await ours(movedCaptureModel(), feeds, { stock })).toEqual([-1, -2, -3, -4]);
   },
   "training-statistics": async () => {
     const x = tensor("float32", [4, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));

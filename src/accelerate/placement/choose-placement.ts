@@ -15,6 +15,7 @@ import {
   type SessionOptions,
   type Standing,
 } from "../../runtime/index.ts";
+import { certainlyFastest } from "../certainly-fastest.ts";
 import { measureCosts } from "./costs.ts";
 import { measureLink } from "./link.ts";
 
@@ -81,7 +82,7 @@ export async function choosePlacement(
   const complete = rows.map(
     (row): PlacementRow => (measured.has(row) ? { ...row, measured: measured.get(row)! } : row),
   );
-  return { choice: fastest(complete), rows: complete, cost, link };
+  return { choice: certainlyFastest(complete[0]!, complete).placement, rows: complete, cost, link };
 }
 
 const serial: Placement = { kind: "serial" };
@@ -119,12 +120,4 @@ async function race(
 export async function openPlaced(model: Model, placement: Placement, options: SessionOptions = {}): Promise<Session> {
   if (placement.kind === "spread") return openPartition(partitionBranches(model, placement.workers), options);
   return openSession(placement.kind === "fused" ? (await fuseBranches().run(model)).model : model, options);
-}
-
-function fastest(rows: readonly PlacementRow[]): Placement {
-  const certain = rows.filter(
-    ({ placement, measured }) => measured && (placement === serial || measured.spread[0] > 1),
-  );
-  const [best] = certain.toSorted((a, b) => b.measured!.ratio - a.measured!.ratio);
-  return best?.placement ?? serial;
 }

@@ -50,7 +50,11 @@ export function addExits(model: Model, source: RandomSource, { at, head = exitHe
 }
 
 /** For `fit`: the loss of every exit as a term. The weights default to 1; BranchyNet weighs early exits more. */
-export function exitTerms({ exits }: ExitModel, loss: Loss | LossName, weights?: readonly number[]): LossTerm[] {
+export function exitTerms(
+  { exits }: Pick<ExitModel, "exits">,
+  loss: Loss | LossName,
+  weights?: readonly number[],
+): LossTerm[] {
   return outputTerms(exits, loss, weights);
 }
 

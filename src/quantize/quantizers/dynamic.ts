@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import {
   type Draft,
-  editModel,
+  editAllGraphs,
   floatsOf,
   type Model,
   makeNode,
@@ -15,9 +15,9 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { isLayer, type Layer, layerOf, weightedOperators } from "../layer.ts";
+import { constantsIn, isLayer, isStacked, isWeighted, type Layer, layerAmong } from "../layer.ts";
 import type { LayerReport, Quantized } from "../report.ts";
-import { groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
+import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
 import { withoutUnread } from "../unread.ts";
 
@@ -32,7 +32,8 @@ const SMALLEST_OPSET = 11;
 
 /**
  * Conv becomes ConvInteger with uint8 weights (int8 ones have no fast kernel), MatMul and Gemm become MatMulInteger with int8 weights, each
- * behind one DynamicQuantizeLinear for every input; scales are per output channel. Needs no data.
+ * behind one DynamicQuantizeLinear for every input; scales are per output channel, of stacked matrices each its own. Layers in branches and
+ * loops are quantized where they stand, so that what is skipped quantizes nothing. Needs no data.
  *
  * @throws UnsupportedError below opset 11 and for a model that is quantized already.
  */
@@ -47,11 +48,12 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
   const excluded = matcher(options.exclude ?? []);
   const included = options.include && matcher(options.include);
   const layers: LayerReport[] = [];
-  const result = editModel(model, (draft) => {
+  const constants = constantsIn(model);
+  const result = editAllGraphs(model, (draft) => {
     const writer = dynamicWriter(draft, options.weightBits ?? 8);
-    for (const node of model.graph.nodes) {
-      if (!weightedOperators.has(node.opType) || node.domain !== "") continue;
-      const layer = layerOf(model.graph, node);
+    for (const node of draft.graph.nodes) {
+      if (!isWeighted(node)) continue;
+      const layer = layerAmong(constants, node);
       const chosen = !excluded(node) && (included?.(node) ?? true);
       const reason = chosen ? (isLayer(layer) ? undefined : layer.reason) : "excluded by name";
       if (reason === undefined && isLayer(layer)) layers.push(writer.replace(layer));
@@ -92,8 +94,7 @@ function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
     const integers = integerWeights(layer, isConv ? 8 : weightBits);
     const name = labelOf(node);
     const constant = (suffix: string, tensor: Tensor): Value => draft.constant(`${weight.name}_${suffix}`, tensor);
-    const rank = layer.weightTensor.dims.length;
-    const channelDims = isConv ? [1, layer.rows, ...Array<number>(rank - 2).fill(1)] : [layer.rows];
+    const channelDims = scaleDims(layer);
     const scales = constant("scale", tensorFromNumbers("float32", channelDims, integers.scales));
     const zero = constant("zero_point", scalar(integers.data.dtype, integers.zeroPoint));
     const nodes: Node[] = [];
@@ -126,33 +127,46 @@ function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
   return { replace };
 }
 
+/** Dims under which a number per output channel is broadcast over the product. */
+function scaleDims({ node, rows, weightTensor: { dims } }: Layer): number[] {
+  if (node.opType === "Conv") return [1, rows, ...Array<number>(dims.length - 2).fill(1)];
+  if (dims.length === 2) return [rows];
+  return [...dims.slice(0, -2), 1, dims.at(-1)!];
+}
+
 interface IntegerWeights {
   readonly data: Tensor;
   readonly scales: Float64Array;
   readonly zeroPoint: number;
 }
 
-/** Convolutions: uint8 around 128, in place. Products: int8, as a matrix `inputs × outputs`. */
+/** Convolutions: uint8 around 128, in place. Products: int8, as a matrix `inputs × outputs`, stacked ones in place. */
 function integerWeights(layer: Layer, bits: 8 | 7): IntegerWeights {
-  const { node, rows, columns, weightTensor, channelAxis } = layer;
-  const granularity = { kind: "channel", axis: channelAxis } as const;
-  const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: bits === 7 };
+  const { node, rows, columns, weightTensor } = layer;
+  const scheme: Scheme = { dtype: "int8", symmetric: true, granularity: rowwise(layer), reducedRange: bits === 7 };
   const reals = floatsOf(weightTensor);
   const parameters: readonly Parameters[] = groupParameters(reals, weightTensor.dims, scheme);
   const limits = limitsOf(scheme);
   const scales = Float64Array.from(parameters, ({ scale }) => scale);
   const isConv = node.opType === "Conv";
+  const isInPlace = isConv || isStacked(layer);
+  const zeroPoint = isConv ? 128 : 0;
   const values = new Float64Array(reals.length);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const from = layer.position(row, column);
-      const integer = quantizeValue(reals[from]!, parameters[row]!, limits);
-      if (isConv) values[from] = integer + 128;
-      else values[column * rows + row] = integer;
+      const to = isInPlace ? from : column * rows + row;
+      values[to] = quantizeValue(reals[from]!, parameters[row]!, limits) + zeroPoint;
     }
   }
-  if (isConv) return { data: tensorFromNumbers("uint8", weightTensor.dims, values), scales, zeroPoint: 128 };
-  return { data: tensorFromNumbers("int8", [columns, rows], values), scales, zeroPoint: 0 };
+  const dims = isInPlace ? weightTensor.dims : [columns, rows];
+  return { data: tensorFromNumbers(isConv ? "uint8" : "int8", dims, values), scales, zeroPoint };
+}
+
+/** One scale for each row of the layer, in their order. */
+function rowwise(layer: Layer): Granularity {
+  if (!isStacked(layer)) return { kind: "channel", axis: layer.channelAxis };
+  return { kind: "block", axis: layer.channelAxis - 1, size: layer.columns };
 }
 
 function reshaped(tensor: Tensor, dims: readonly number[]): Tensor {

@@ -1,5 +1,5 @@
 /** @file float16: half the size; faster where the hardware computes in it. */
-import type { Model } from "../../ir/index.ts";
+import { allGraphs, type Model } from "../../ir/index.ts";
 import { convertFloat16, type Float16Options } from "../../passes/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { weightedOperators } from "../layer.ts";
@@ -14,7 +14,8 @@ import { labelOf } from "../selection.ts";
 export async function quantizeFloat16(model: Model, options: Float16Options = {}): Promise<Quantized<Model>> {
   checkNotQuantized(model);
   const result = await convertFloat16(options).run(model);
-  const layers = model.graph.nodes
+  const layers = [...allGraphs(model.graph)]
+    .flatMap(({ nodes }) => nodes)
     .filter(({ opType }) => weightedOperators.has(opType))
     .map((node): LayerReport => {
       const reason = (options.block?.has(node.opType) ?? false) || (options.keeps?.(node) ?? false);

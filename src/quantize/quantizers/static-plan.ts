@@ -6,7 +6,7 @@ import { checkNotQuantized } from "../already-quantized.ts";
 import { calibrate, type Ranges } from "../calibrate.ts";
 import { equalize } from "../equalize.ts";
 import { forgetTypes } from "../forget-types.ts";
-import type { Layer } from "../layer.ts";
+import { isStacked, type Layer } from "../layer.ts";
 import { type Observer, type ObserverName, observers } from "../observers/index.ts";
 import { type Placement, place } from "../placement.ts";
 import {
@@ -141,9 +141,9 @@ function layerSchemes(
   return new Map(
     [...layers].map(([node, layer]) => {
       const own = settings(node);
-      const granularity: Granularity = own.perChannel
-        ? { kind: "channel", axis: layer.channelAxis }
-        : { kind: "tensor" };
+      // ONNX Runtime 1.30 refuses QLinearMatMul with scales per channel of stacked matrices, when it runs.
+      const granularity: Granularity =
+        own.perChannel && !isStacked(layer) ? { kind: "channel", axis: layer.channelAxis } : { kind: "tensor" };
       const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: own.weightBits === 7 };
       const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
       const parameters = roomForBias(layer, found, activations.get(layer.input)!.scale);

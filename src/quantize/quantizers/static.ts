@@ -1,16 +1,20 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
-import type { Model } from "../../ir/index.ts";
+import { allGraphs, type Model } from "../../ir/index.ts";
 import { insertQdq } from "../insert-qdq.ts";
+import { isWeighted } from "../layer.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
 import { labelOf } from "../selection.ts";
 import type { StaticOptions } from "./static-options.ts";
 import { type StaticPlan, staticPlan } from "./static-plan.ts";
 import { roundLayers } from "./static-rounding.ts";
 
+const UNSEEN = "it stands in a branch or a loop, where calibration sees no values; the dynamic form reaches it";
+
 /**
  * Quantizes what ONNX Runtime computes on integers to 8 bits, as QuantizeLinear/DequantizeLinear pairs around the operators.
  *
- * The function is approximate. BatchNormalization should be fused before. The result has the same inputs and outputs.
+ * The function is approximate. BatchNormalization should be fused before. The result has the same inputs and outputs. Layers in branches
+ * and loops stay in floats, since calibration cannot see their values; the report says so.
  *
  * @throws UnsupportedError below opset 13 and for a model that is quantized already, DataError without batches.
  */
@@ -20,7 +24,7 @@ export async function quantizeStatic(model: Model, options: StaticOptions): Prom
   return { model: insertQdq(plan.source, { ...plan, constants }).model, report: reportOf(plan) };
 }
 
-function reportOf({ placement, schemes, parameters, ranges, batches }: StaticPlan): QuantizeReport {
+function reportOf({ source, placement, schemes, parameters, ranges, batches }: StaticPlan): QuantizeReport {
   const layers: LayerReport[] = [];
   for (const [node] of placement.layers) {
     const own = schemes.get(node)!;
@@ -40,6 +44,11 @@ function reportOf({ placement, schemes, parameters, ranges, batches }: StaticPla
   for (const [node] of placement.others) layers.push({ node: labelOf(node), opType: node.opType, quantized: true });
   for (const [node, reason] of placement.skipped) {
     layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason });
+  }
+  for (const { nodes } of [...allGraphs(source.graph)].slice(1)) {
+    for (const node of nodes.filter(isWeighted)) {
+      layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: UNSEEN });
+    }
   }
   return {
     form: "static",

@@ -1,10 +1,8 @@
 /** @file The forms in which weights of few bits are stored, by operator: what they need, and how they are written. */
 import {
-  constantOf,
   type DataType,
   type Draft,
   floatsOf,
-  type Graph,
   intOf,
   makeNode,
   type Node,
@@ -12,7 +10,7 @@ import {
   tensorFromNumbers,
 } from "../../ir/index.ts";
 import type { FloatMatrix } from "../block-rounding.ts";
-import { isLayer, type Layer, layerOf } from "../layer.ts";
+import { type ConstantLookup, isLayer, isStacked, type Layer, layerAmong } from "../layer.ts";
 import { labelOf } from "../selection.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
 
@@ -35,16 +33,25 @@ export interface TargetOptions {
   readonly bits: number;
   readonly convolutions: boolean;
   readonly accuracyLevel: number;
+  readonly opset: number;
 }
 
+/** From this opset on, DequantizeLinear takes blocks. */
+const BLOCKED_OPSET = 21;
+
 /** The target that a node is, or the reason why it is none. */
-export function weightTarget(graph: Graph, node: Node, options: TargetOptions): WeightTarget | { reason: string } {
-  if (node.opType === "Gather") return embedding(graph, node, options);
-  const layer = layerOf(graph, node);
+export function weightTarget(
+  constant: ConstantLookup,
+  node: Node,
+  options: TargetOptions,
+): WeightTarget | { reason: string } {
+  if (node.opType === "Gather") return embedding(constant, node, options);
+  const layer = layerAmong(constant, node);
   if (!isLayer(layer)) return layer;
   if (node.opType === "Conv" && !options.convolutions) return { reason: "convolutions were not asked for" };
-  const dequantized = node.opType === "Conv" || options.format === "dequantize";
+  const dequantized = node.opType === "Conv" || isStacked(layer) || options.format === "dequantize";
   if (dequantized && options.bits === 2) return { reason: "DequantizeLinear has no 2-bit type in opset 21" };
+  if (isStacked(layer) && options.opset < BLOCKED_OPSET) return { reason: "stacked matrices need opset 21" };
   return dequantized ? dequantizedTarget(layer) : nbitsTarget(layer, options.accuracyLevel);
 }
 
@@ -101,7 +108,6 @@ function dequantizedTarget(layer: Layer): WeightTarget {
     domain: "",
     layout: (asked) => (isConv ? { ...asked, size: columns } : asked),
     write(draft, matrix) {
-      const blocks = blocksIn(matrix);
       const dtype: DataType = matrix.layout.bits === 8 ? "uint8" : "uint4";
       const data = new Float64Array(rows * columns);
       for (let row = 0; row < rows; row++) {
@@ -109,13 +115,7 @@ function dequantizedTarget(layer: Layer): WeightTarget {
           data[layer.position(row, column)] = matrix.integers[row * columns + column]!;
         }
       }
-      const rowsFirst = layer.channelAxis === 0;
-      const blockDims = isConv ? [rows] : rowsFirst ? [rows, blocks] : [blocks, rows];
-      const perBlock = (type: DataType, of: (p: BlockedMatrix["parameters"][number]) => number): Tensor => {
-        const at = (i: number): number => (rowsFirst ? i : (i % rows) * blocks + Math.floor(i / rows));
-        const values = Float64Array.from({ length: rows * blocks }, (_, i) => of(matrix.parameters[at(i)]!));
-        return tensorFromNumbers(type, blockDims, values);
-      };
+      const perBlock = blockTensors(layer, matrix);
       const inputs = [
         draft.constant(`${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
         draft.constant(
@@ -128,7 +128,8 @@ function dequantizedTarget(layer: Layer): WeightTarget {
         ),
       ];
       const output = draft.value(`${weight.name}_DequantizeLinear_Output`);
-      const attributes = isConv ? { axis: 0 } : { axis: 1 - layer.channelAxis, block_size: matrix.layout.size };
+      const inputAxis = layer.channelAxis === 0 ? 1 : layer.channelAxis - 1;
+      const attributes = isConv ? { axis: 0 } : { axis: inputAxis, block_size: matrix.layout.size };
       const dequantize = makeNode("DequantizeLinear", inputs, [output], {
         name: `${weight.name}_DequantizeLinear`,
         attributes,
@@ -139,12 +140,34 @@ function dequantizedTarget(layer: Layer): WeightTarget {
   };
 }
 
+/** Makes a tensor with a number for each block: where inputs come before outputs in the weight, so they do here. */
+function blockTensors({ node, channelAxis, groups, rows, weightTensor }: Layer, matrix: BlockedMatrix) {
+  const blocks = blocksIn(matrix);
+  const isConv = node.opType === "Conv";
+  const isRowsFirst = channelAxis === 0;
+  const own = rows / (isConv ? 1 : groups);
+  const matrixDims = isRowsFirst ? [own, blocks] : [...weightTensor.dims.slice(0, -2), blocks, own];
+  const turned = (i: number): number => {
+    const group = Math.floor(i / (blocks * own));
+    return (group * own + (i % own)) * blocks + (Math.floor(i / own) % blocks);
+  };
+  return (dtype: DataType, of: (p: BlockedMatrix["parameters"][number]) => number): Tensor => {
+    const at = (i: number): number => (isRowsFirst ? i : turned(i));
+    const values = Float64Array.from({ length: rows * blocks }, (_, i) => of(matrix.parameters[at(i)]!));
+    return tensorFromNumbers(dtype, isConv ? [rows] : matrixDims, values);
+  };
+}
+
 const EMBEDDING_BITS = new Set([4, 8]);
 
 /** Rows of a table, dequantized as they are looked up. */
-function embedding(graph: Graph, node: Node, { bits, format }: TargetOptions): WeightTarget | { reason: string } {
+function embedding(
+  constant: ConstantLookup,
+  node: Node,
+  { bits, format }: TargetOptions,
+): WeightTarget | { reason: string } {
   const [table, indices] = node.inputs;
-  const source = constantOf(graph, table);
+  const source = constant(table);
   if (!table || !indices || source?.dtype !== "float32") return { reason: "it looks up no float32 constant" };
   const [rows = 0, columns = 0] = source.dims;
   if (source.dims.length !== 2 || intOf(node, "axis", 0) !== 0)

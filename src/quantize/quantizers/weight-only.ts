@@ -1,10 +1,10 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { type Draft, editModel, type Model, opsetOf } from "../../ir/index.ts";
+import { allGraphs, type Draft, editAllGraphs, type Model, opsetOf } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
-import { weightedOperators } from "../layer.ts";
+import { constantsIn, isWeighted } from "../layer.ts";
 import { gatherLayers } from "../layer-moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
@@ -22,8 +22,8 @@ export interface WeightOnlyOptions {
   readonly symmetric?: boolean;
   /**
    * `matmul-nbits`: MatMul and Gemm become com.microsoft.MatMulNBits, embeddings GatherBlockQuantized; `dequantize`: a DequantizeLinear
-   * before the operator, in blocks for matrices (opset 21) and per channel for convolutions. Convolutions take the second form in
-   * either case. Default `matmul-nbits`.
+   * before the operator, in blocks for matrices (opset 21) and per channel for convolutions. Convolutions and stacked matrices take
+   * the second form in either case. Default `matmul-nbits`.
    */
   readonly format?: WeightFormat;
   /** Convolutions too: smaller, and slower, as weights are dequantized in every run. Default false. */
@@ -42,7 +42,8 @@ export interface WeightOnlyOptions {
 }
 
 /**
- * Stores the weights of MatMul, Gemm and Gather, and of Conv when asked, in few bits.
+ * Stores the weights of MatMul, Gemm and Gather, and of Conv when asked, in few bits, in branches and loops too. Inputs of layers there
+ * cannot be observed, so their rounding is `nearest`.
  *
  * @throws UsageError for a layout that no kernel has and for second-order rounding without data; UnsupportedError below the
  * opset that the format needs and for a model that is quantized already.
@@ -59,9 +60,12 @@ export async function quantizeWeights(model: Model, options: WeightOnlyOptions =
   checkOpset(model, format, options);
   const { targets, reports } = choose(model, layout, options);
   const moments = await momentsOf(model, targets, options);
-  const result = editModel(model, (draft) => {
-    for (const target of targets)
-      reports.push(write(draft, target, { layout, options, moments: moments?.get(target.node) }));
+  const byNode = new Map(targets.map((target) => [target.node, target]));
+  const result = editAllGraphs(model, (draft) => {
+    for (const node of draft.graph.nodes) {
+      const target = byNode.get(node);
+      if (target) reports.push(write(draft, target, { layout, options, moments: moments?.get(node) }));
+    }
   });
   const opsets = new Map(result.opsets);
   if (targets.some(({ domain }) => domain === "com.microsoft")) opsets.set("com.microsoft", 1);
@@ -89,12 +93,14 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const included = options.include && matcher(options.include);
   const targets: WeightTarget[] = [];
   const reports: LayerReport[] = [];
-  for (const node of model.graph.nodes) {
-    if (!weightedOperators.has(node.opType) && node.opType !== "Gather") continue;
+  const constant = constantsIn(model);
+  const opset = opsetOf(model);
+  for (const node of [...allGraphs(model.graph)].flatMap(({ nodes }) => nodes)) {
+    if (!isWeighted(node) && node.opType !== "Gather") continue;
     const named = excluded(node) || included?.(node) === false;
     const target = named
       ? { reason: "excluded by name" }
-      : weightTarget(model.graph, node, { format, convolutions, accuracyLevel, bits });
+      : weightTarget(constant, node, { format, convolutions, accuracyLevel, bits, opset });
     if (!("reason" in target)) targets.push(target);
     else reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });
   }
@@ -111,7 +117,9 @@ async function momentsOf(model: Model, targets: readonly WeightTarget[], options
       got: "neither or one",
     });
   }
-  const layers = new Map(targets.flatMap(({ node, layer }) => (layer ? [[node, layer] as const] : [])));
+  const outermost = new Set(model.graph.nodes);
+  const observed = targets.filter(({ node }) => outermost.has(node));
+  const layers = new Map(observed.flatMap(({ node, layer }) => (layer ? [[node, layer] as const] : [])));
   if (layers.size === 0) return undefined;
   const layerInputs = new Map([...layers].map(([node, { input }]) => [node, input]));
   let batchCount = 0;

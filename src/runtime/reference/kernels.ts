@@ -15,6 +15,7 @@ import { losses } from "./loss.ts";
 import { matrixProducts } from "./matmul.ts";
 import { microsoftFloats } from "./microsoft.ts";
 import { microsoftQuantized } from "./microsoft-quant.ts";
+import { mixtures } from "./mixture.ts";
 import { movements } from "./movement.ts";
 import { normalizations } from "./norm.ts";
 import { poolings } from "./pool.ts";
@@ -44,6 +45,7 @@ const families = [
   matrixProducts,
   microsoftFloats,
   microsoftQuantized,
+  mixtures,
   movements,
   normalizations,
   optimizers,

@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { denseFeeds, denseModel } from "../../../test/models.ts";
+import { CancelledError, UsageError } from "../../errors.ts";
+import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
+import type { raceLatency, Standing } from "../../runtime/index.ts";
+import { chooseForm } from "./choose-form.ts";
+
+function standing(ratio: number, spread: readonly [number, number] = [ratio, ratio]): Standing {
+  return { p50: 1 / ratio, p95: 1 / ratio, min: 1 / ratio, ratio, spread, rounds: 1 };
+}
+
+/** A race with this outcome, which remembers how many ran. */
+function race(...standings: Standing[]) {
+  const runs: number[] = [];
+  const run: typeof raceLatency = async (contenders) => {
+    runs.push(contenders.length);
+    return standings;
+  };
+  return { run, runs };
+}
+
+/** The same function in another file; with `factor` another one. */
+function scaled(factor: number): Model {
+  return editModel(denseModel(), (draft) => {
+    const [output] = draft.graph.outputs;
+    const raw = draft.value("raw", output!.type);
+    const node = draft.nodes().at(-1)!;
+    const by = draft.constant("by", tensor("float32", [1], [factor]));
+    draft.replaceNode(node, { ...node, outputs: [raw] }, makeNode("Mul", [raw, by], [output!]));
+  });
+}
+
+/** Loads nowhere. */
+function unknown(): Model {
+  const g = graphBuilder();
+  g.output(g.op("Imaginary", [g.input("x", "float32", [2, 4])], {}, { domain: "nobody" }), "y");
+  return model(g.build(), { opsets: new Map([["", 21]]).set("nobody", 1) });
+}
+
+const plain = { name: "plain", model: denseModel() };
+const other = { name: "other", model: scaled(1) };
+const third = { name: "third", model: scaled(1) };
+
+describe("the choice of a form", () => {
+  it("is the fastest of those that answer alike, and rows say why others are not", async () => {
+    const wrong = { name: "wrong", model: scaled(1.5) };
+    const absent = { name: "absent", reason: "it has no such operator" };
+    const broken = { name: "broken", model: unknown() };
+    const { run, runs } = race(standing(1), standing(1.5), standing(3));
+    const forms = [absent, plain, wrong, other, broken, third];
+    const { choice, rows } = await chooseForm(forms, denseFeeds(), { race: run });
+    expect(choice).toBe("third");
+    expect(runs).toEqual([3]);
+    expect(rows.map(({ name }) => name)).toEqual(forms.map(({ name }) => name));
+    const reasons = new Map(rows.map(({ name, reason }) => [name, reason]));
+    expect(reasons.get("absent")).toBe("it has no such operator");
+    expect(reasons.get("wrong")).toMatch(/answers differ/);
+    expect(reasons.get("broken")).toMatch(/\w/);
+    for (const { name, measured, reason } of rows)
+      expect([name, measured === undefined]).toEqual([name, reason !== undefined]);
+    expect(rows.find(({ name }) => name === "wrong")!.difference).toBeCloseTo(0.5, 5);
+  });
+
+  it("stays with the first form unless another is certain to be faster", async () => {
+    const { run } = race(standing(1), standing(2, [0.9, 3]), standing(0.5));
+    expect((await chooseForm([plain, other, third], denseFeeds(), { race: run })).choice).toBe("plain");
+    const sure = race(standing(1), standing(2, [0.9, 3]), standing(1.2, [1.1, 1.3]));
+    expect((await chooseForm([plain, other, third], denseFeeds(), { race: sure.run })).choice).toBe("third");
+  });
+
+  it("takes what counts as equal from its caller", async () => {
+    const { run, runs } = race(standing(1), standing(2));
+    const near = { name: "near", model: scaled(1.01) };
+    await chooseForm([plain, near], denseFeeds(), { race: run, tolerance: 0.1 });
+    expect(runs).toEqual([2]);
+  });
+
+  it("times sessions where nothing else is given", async () => {
+    const { choice, rows } = await chooseForm([plain, other], denseFeeds(), { seconds: 0.1 });
+    expect(["plain", "other"]).toContain(choice);
+    for (const { measured } of rows) expect(measured!.p50).toBeGreaterThan(0);
+  });
+
+  it("refuses wrong use by name", async () => {
+    await expect(chooseForm([plain, plain], denseFeeds())).rejects.toThrow(UsageError);
+    await expect(chooseForm([{ name: "a", reason: "no" }], denseFeeds())).rejects.toThrow(/none of the forms runs/);
+    await expect(chooseForm([plain], denseFeeds(), { signal: AbortSignal.abort() })).rejects.toThrow(CancelledError);
+  });
+});

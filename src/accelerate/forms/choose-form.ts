@@ -1,0 +1,131 @@
+/** @file Which of several forms of one model runs fastest on a provider, for a batch. */
+import { LitheError, UsageError } from "../../errors.ts";
+import type { Model } from "../../ir/index.ts";
+import {
+  checkCancelled,
+  type Feeds,
+  measureAgreement,
+  openSession,
+  raceLatency,
+  type Session,
+  type SessionOptions,
+  type Standing,
+} from "../../runtime/index.ts";
+import { certainlyFastest } from "../certainly-fastest.ts";
+
+/** A form, or why there is none. */
+export type CandidateForm =
+  | { readonly name: string; readonly model: Model }
+  | { readonly name: string; readonly reason: string };
+
+export interface FormOptions {
+  /** The provider and its threads, for which the choice is made. */
+  readonly session?: SessionOptions;
+  /** Seconds of the race; default 10. */
+  readonly seconds?: number;
+  /** ‖a − b‖ / ‖a‖ between answers that count as equal; default 1e-3. */
+  readonly tolerance?: number;
+  readonly signal?: AbortSignal;
+  /** Times sessions against each other, the first first; default `raceLatency`. */
+  readonly race?: typeof raceLatency;
+}
+
+export interface FormRow {
+  readonly name: string;
+  /** ‖a − b‖ / ‖a‖ from the answers of the first form that runs. */
+  readonly difference?: number;
+  /** Milliseconds, and the ratio to the first form that runs with its spread; absent where it was not timed. */
+  readonly measured?: Standing;
+  /** Why it was not timed. */
+  readonly reason?: string;
+}
+
+export interface FormChoice {
+  /** The name of a form. */
+  readonly choice: string;
+  /** As the forms were given. */
+  readonly rows: readonly FormRow[];
+}
+
+const TOLERANCE = 1e-3;
+
+/**
+ * Drops forms that do not run or whose answers to these feeds differ from those of the first that does, times the others in one
+ * interleaved race, and chooses the fastest; one other than the first has to be certain to be faster, by the 95 % interval of the ratio.
+ * The choice is for the provider of `session` and the batch of the feeds.
+ *
+ * @throws UsageError when two forms have one name, or none runs.
+ */
+export async function chooseForm(
+  forms: readonly CandidateForm[],
+  feeds: Feeds,
+  { session = {}, seconds = 10, tolerance = TOLERANCE, signal, race = raceLatency }: FormOptions = {},
+): Promise<FormChoice> {
+  const names = forms.map(({ name }) => name);
+  if (new Set(names).size < names.length) {
+    throw new UsageError("forms are told apart by their names", { got: names.join(", ") });
+  }
+  const runners: Runner[] = [];
+  const left: FormRow[] = [];
+  try {
+    for (const form of forms) {
+      checkCancelled(signal);
+      const admitted = await admit(form, runners[0], feeds, session, tolerance);
+      if ("session" in admitted) runners.push(admitted);
+      else left.push(admitted);
+    }
+    requireRunner(left, runners);
+    const sides = runners.map((runner) => ({ session: runner.session, feeds }));
+    const standings = await race(sides, { seconds, ...(signal && { signal }) });
+    return chosenFrom(names, [...left, ...runners.map((runner, i) => timed(runner, standings[i]!))], runners[0]!.name);
+  } finally {
+    await Promise.all(runners.map((runner) => runner.session.release()));
+  }
+}
+
+interface Runner {
+  readonly name: string;
+  readonly session: Session;
+  readonly difference: number;
+}
+
+/** Opens a form and runs it beside the first one. What the runtime refuses, and what answers otherwise, is no runner. */
+async function admit(
+  form: CandidateForm,
+  first: Runner | undefined,
+  feeds: Feeds,
+  options: SessionOptions,
+  tolerance: number,
+): Promise<Runner | FormRow> {
+  if ("reason" in form) return form;
+  const { name } = form;
+  let session: Session | undefined;
+  try {
+    session = await openSession(form.model, options);
+    const { relative } = await measureAgreement(first?.session ?? session, session, [{ feeds }]);
+    if (relative <= tolerance) return { name, session, difference: relative };
+    await session.release();
+    return { name, difference: relative, reason: `its answers differ by ${relative.toExponential(1)}` };
+  } catch (error) {
+    await session?.release();
+    if (error instanceof LitheError) return { name, reason: error.message };
+    throw error;
+  }
+}
+
+function requireRunner(left: readonly FormRow[], runners: readonly Runner[]): void {
+  if (runners.length > 0) return;
+  throw new UsageError("none of the forms runs", {
+    expected: "one form or more",
+    got: left.map(({ name, reason }) => `${name}: ${reason}`).join("; ") || "none",
+  });
+}
+
+function timed({ name, difference }: Runner, measured: Standing): FormRow {
+  return { name, difference, measured };
+}
+
+function chosenFrom(names: readonly string[], unordered: readonly FormRow[], first: string): FormChoice {
+  const rows = unordered.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+  return { choice: certainlyFastest(rows.find(({ name }) => name === first)!, rows).name, rows };
+}
