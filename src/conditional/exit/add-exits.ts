@@ -50,8 +50,21 @@ export function addExits(model: Model, source: RandomSource, { at, head = exitHe
 }
 
 /** For `fit`: the loss of every exit as a term. The weights default to 1; BranchyNet weighs early exits more. */
-export function exitTerms({ exits }: ExitModel, loss: Loss | LossName, weights?: readonly number[]): LossTerm[] {
+export function exitTerms(
+  { exits }: Pick<ExitModel, "exits">,
+  loss: Loss | LossName,
+  weights?: readonly number[],
+): LossTerm[] {
   return outputTerms(exits, loss, weights);
+}
+
+/** Names of the outputs `…exit/0`, `…exit/1`, … of a model that comes with exits, in order. */
+export function exitsOf({ graph }: Model): string[] {
+  const numbered = graph.outputs.flatMap(({ name }) => {
+    const number = /(?:^|\/)exit\/(\d+)$/.exec(name)?.[1];
+    return number === undefined ? [] : [{ name, number: Number(number) }];
+  });
+  return numbered.sort((a, b) => a.number - b.number).map(({ name }) => name);
 }
 
 export function onlyOutput({ graph }: Model): Value {
