@@ -9,6 +9,7 @@ export * from "./gates/index.ts";
 export * from "./measures/index.ts";
 export { type MoeGptOptions, moeGpt } from "./moe-gpt.ts";
 export { type MoeOptions, moeLayer, type SwitchLayerOptions, switchLayer } from "./moe-layer.ts";
+export * from "./regions/index.ts";
 export * from "./resolution/index.ts";
 export * from "./route/index.ts";
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./routing.ts";
