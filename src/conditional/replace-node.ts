@@ -4,10 +4,14 @@ import { type Layers, layersInto } from "../nn/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { noWeights } from "./no-weights.ts";
 
-/** The first output of the node is what `build` makes of values that are there before it. Its names are taken from `scope`. */
+/** The last output of the node is what `build` makes of values that are there before it. Its names are taken from `scope`. */
 export function replaceNode(draft: Draft, scope: Names, node: Node, build: (n: Layers) => Value): void {
   const g = graphBuilder({ names: scope, infer: builderInference(TARGET_OPSET) });
   const made = build(layersInto(g, noWeights));
   for (const [value, data] of g.initializers) draft.setInitializer(value, data);
-  draft.replaceNode(node, ...g.nodes, makeNode("Identity", [made], [node.outputs[0]], { name: scope.fresh("kept") }));
+  draft.replaceNode(
+    node,
+    ...g.nodes,
+    makeNode("Identity", [made], [node.outputs.at(-1)], { name: scope.fresh("kept") }),
+  );
 }
