@@ -60,17 +60,17 @@ export interface Layers {
    * A `Scan` along axis 1, that of time: `step` sees the states and one element of each sequence, and gives the next states and what is
    * stacked along axis 1 of the results. Parameters that it makes belong to the whole network.
    */
-  scan(states: readonly Value[], sequences: readonly Value[], step: Step): Stepped;
+  scan(states: readonly Value[], sequences: readonly Value[], step: ScanStep): Scanned;
   output(value: Value, name: string): void;
 }
 
 /** States, and values of this step alone. */
-export interface Stepped {
+export interface Scanned {
   readonly states: readonly Value[];
   readonly results: readonly Value[];
 }
 
-export type Step = (n: Layers, states: readonly Value[], elements: readonly Value[]) => Stepped;
+export type ScanStep = (n: Layers, states: readonly Value[], elements: readonly Value[]) => Scanned;
 
 /**
  * Builds a model of opset 21. Initial values are drawn in the order in which parameters are made, so the same source

@@ -7,7 +7,7 @@ import { type Model, numbersOf, type Tensor, tensorFromNumbers, type Value, veri
 import { conv, globalAveragePool, type Layers, linear, network } from "../../src/nn/index.ts";
 import { openSession, withOutputs } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { fit } from "../../src/train/index.ts";
+import { fit, sgd, trainingStep } from "../../src/train/index.ts";
 
 const [TIME, SIZE] = [6, 4];
 const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
@@ -30,6 +30,11 @@ function films(count: number, seed = 5): Map<string, Tensor> {
   const source = random(seed);
   const values = Array.from({ length: count * TIME * 2 * SIZE * SIZE }, () => 20 * source.normal());
   return new Map([["input", tensorFromNumbers("float32", [count, TIME, 2, SIZE, SIZE], values)]]);
+}
+
+function initial({ graph }: Model, name: string): number[] {
+  const found = [...graph.initializers].find(([value]) => value.name === name)!;
+  return list(found[1] as Tensor);
 }
 
 /** How many frames the convolution sees, on ONNX Runtime. */
@@ -106,6 +111,45 @@ describe("skipped frames", () => {
     const weights = ({ graph }: Model) =>
       [...graph.initializers].filter(([{ name }]) => /conv\/weight/.test(name)).map(([, data]) => list(data as Tensor));
     expect(weights(trained)).not.toEqual(weights(model));
+  });
+
+  it("give their gates the gradient of the state update, through the rounding", () => {
+    const step = trainingStep(model, {
+      terms: [{ name: "mean", build: (g, { output }) => g.op("ReduceMean", [output("features")], { keepdims: 0 }) }],
+      optimizer: sgd(),
+      dropout: "off",
+    });
+    const feeds = films(2);
+    const state = new Map(step.state.map(({ name, initial }) => [name, initial]));
+    const bias = step.state.find(({ of }) => of === "film/skip/bias")!;
+    const scalars = [
+      [step.learningRate, tensorFromNumbers("float32", [], [1])],
+      [step.step, tensorFromNumbers("int64", [], [1])],
+    ] as const;
+    const moved = list(evaluate(step.model, new Map([...feeds, ...state, ...scalars])).get(bias.output))[0]!;
+    // y_t = g_t·f_t + (1 − g_t)·y_{t−1}, from the last frame to the first.
+    const gates = list(evaluate(model, feeds).get(framesOf(model)[0]!));
+    const [own, all] = [
+      list(evaluate(model, feeds).get("features")),
+      list(evaluate(gated(100), feeds).get("features")),
+    ];
+    const [weight, pixels] = [initial(model, "film/skip/weight"), list(feeds.get("input"))];
+    let gradient = 0;
+    for (let i = 0; i < 2; i++) {
+      let reaching = 0;
+      for (let t = TIME - 1; t > 0; t--) {
+        const at = i * TIME + t;
+        reaching = 1 / own.length + (1 - (t + 1 < TIME ? gates[at + 1]! : 1)) * reaching;
+        const change = [0, 1, 2, 3, 4].reduce((sum, k) => sum + all[5 * at + k]! - own[5 * (at - 1) + k]!, 0);
+        const means = [0, 1].map(
+          (c) => pixels.slice(16 * (2 * at + c), 16 * (2 * at + c + 1)).reduce((a, b) => a + b) / 16,
+        );
+        const share = 1 / (1 + Math.exp(-(weight[0]! * means[0]! + weight[1]! * means[1]!)));
+        gradient += reaching * change * share * (1 - share);
+      }
+    }
+    expect(Math.abs(gradient)).toBeGreaterThan(1e-3);
+    expect(-moved).toBeCloseTo(gradient, 5);
   });
 
   it("are refused by name where they cannot be", async () => {
