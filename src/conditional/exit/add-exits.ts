@@ -70,7 +70,10 @@ export function exitsOf({ graph }: Model): string[] {
 export function onlyOutput({ graph }: Model): Value {
   const [output, ...others] = graph.outputs;
   if (output && others.length === 0) return output;
-  throw new UnsupportedError("exits need a model with one output", { got: `${graph.outputs.length} outputs` });
+  throw new UnsupportedError("exits need a model with one output", {
+    got: `${graph.outputs.length} outputs`,
+    hint: "exitsOf names the exits of a model that comes with some; other outputs have to be left out first.",
+  });
 }
 
 function classesOf({ graph }: Model, output: Value): number {
