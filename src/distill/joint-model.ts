@@ -7,6 +7,8 @@ import {
   type Names,
   namesOf,
   opsetOf,
+  type Renamed,
+  renamedGraph,
   sameValueType,
   TARGET_OPSET,
   type Value,
@@ -17,7 +19,6 @@ import { inferShapes } from "../ops/index.ts";
 import type { LossTerm } from "../train/index.ts";
 import type { DistillationLoss, Pair } from "./losses/index.ts";
 import { type Projection, projection } from "./projection.ts";
-import { type Renamed, renamedGraph } from "./renamed.ts";
 
 export interface JointOptions {
   /** A model of the student's inputs that is not trained. */

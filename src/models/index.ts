@@ -3,6 +3,7 @@ import { gpt } from "./gpt.ts";
 import { imagenetResnet } from "./imagenet-resnet.ts";
 import { lenet } from "./lenet.ts";
 import { mlp } from "./mlp.ts";
+import { msdnet } from "./msdnet.ts";
 import { paraFormer } from "./para-former.ts";
 import { paraGpt } from "./para-gpt.ts";
 import { paraResnet } from "./para-resnet.ts";
@@ -15,6 +16,7 @@ export const models = {
   lenet,
   resnet,
   imagenetResnet,
+  msdnet,
   vit,
   gpt,
   paraFormer,
@@ -28,9 +30,10 @@ export { type GptBody, type GptOptions, gptAround, gptBlock } from "./gpt.ts";
 export type { ImagenetResnetOptions } from "./imagenet-resnet.ts";
 export type { LenetOptions } from "./lenet.ts";
 export type { MlpModelOptions } from "./mlp.ts";
+export type { MsdnetOptions } from "./msdnet.ts";
 export type { ParaFormerOptions } from "./para-former.ts";
 export type { ParaGptOptions } from "./para-gpt.ts";
 export type { ParaResnetOptions } from "./para-resnet.ts";
 export type { ResnetOptions } from "./resnet.ts";
 export type { VitOptions } from "./vit.ts";
-export { gpt, imagenetResnet, lenet, mlp, paraFormer, paraGpt, paraResnet, resnet, vit };
+export { gpt, imagenetResnet, lenet, mlp, msdnet, paraFormer, paraGpt, paraResnet, resnet, vit };

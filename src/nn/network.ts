@@ -64,8 +64,21 @@ export interface Layers {
    * network.
    */
   when(condition: Value, then: (n: Layers) => Value, otherwise: (n: Layers) => Value): Value;
+  /**
+   * A `Scan` along axis 1, that of time: `step` sees the states and one element of each sequence, and gives the next states and what is
+   * stacked along axis 1 of the results. Parameters that it makes belong to the whole network.
+   */
+  scan(states: readonly Value[], sequences: readonly Value[], step: ScanStep): Scanned;
   output(value: Value, name: string): void;
 }
+
+/** States, and values of this step alone. */
+export interface Scanned {
+  readonly states: readonly Value[];
+  readonly results: readonly Value[];
+}
+
+export type ScanStep = (n: Layers, states: readonly Value[], elements: readonly Value[]) => Scanned;
 
 /**
  * Builds a model of opset 21. Initial values are drawn in the order in which parameters are made, so the same source
@@ -137,6 +150,27 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
     inner.output(inner.op("Identity", [build(layersOver(inner, source, outer, path))]));
     return graphAttribute(inner.build("part"));
   };
+  const scan: Layers["scan"] = (states, sequences, step) => {
+    const inner = g.subgraph();
+    const input = (name: string, like: Value, dims: Dims) => inner.input(name, dtypeOf(like), dims);
+    const before = states.map((value) => input("state", value, dimsOf(value)));
+    const elements = sequences.map((value) => input("element", value, dimsOf(value).toSpliced(1, 1)));
+    const made = step(layersOver(inner, source, outer, path), before, elements);
+    if (made.states.length !== states.length) {
+      throw new UsageError("a step gives as many states as it takes", {
+        expected: String(states.length),
+        got: String(made.states.length),
+      });
+    }
+    for (const value of [...made.states, ...made.results]) inner.output(inner.op("Identity", [value]));
+    const outputs = g.ops("Scan", [...states, ...sequences], made.states.length + made.results.length, {
+      body: graphAttribute(inner.build("step")),
+      num_scan_inputs: sequences.length,
+      scan_input_axes: sequences.map(() => 1),
+      ...(made.results.length > 0 && { scan_output_axes: made.results.map(() => 1) }),
+    });
+    return { states: outputs.slice(0, states.length), results: outputs.slice(states.length) };
+  };
   return {
     path,
     op: (opType, inputs, attributes, options) => g.op(opType, inputs, attributes, options),
@@ -151,6 +185,7 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
     output: (value, name) => g.output(value, name),
     when: (condition, then, otherwise) =>
       g.op("If", [condition], { then_branch: part(then), else_branch: part(otherwise) }),
+    scan,
   };
 }
 
@@ -158,6 +193,11 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
 export function dimsOf(x: Value): Dims {
   if (x.type?.kind === "tensor" && x.type.dims) return x.type.dims;
   throw new ShapeError("a layer needs an input of known rank", { where: `value ${JSON.stringify(x.name)}` });
+}
+
+function dtypeOf({ name, type }: Value): DataType {
+  if (type?.kind === "tensor") return type.dtype;
+  throw new ShapeError("a layer needs an input of known type", { where: `value ${JSON.stringify(name)}` });
 }
 
 /** The length of an axis, which has to be a number. */

@@ -1,5 +1,6 @@
 /** @file Every network: valid, of the stated size, the same for the same seed, and it learns a batch on ONNX Runtime. */
 import { describe, expect, it } from "vitest";
+import { exitsOf, exitTerms } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
 import {
   allNodes,
@@ -21,6 +22,7 @@ import {
   type ModelName,
   mlp,
   models,
+  msdnet,
   paraFormer,
   paraGpt,
   paraResnet,
@@ -67,6 +69,16 @@ const small: Record<ModelName, Small> = {
     make: (seed) => imagenetResnet(random(seed), { depth: 18, width: 4, size: 16, classes: 3 }),
     input: "input",
     dims: [6, 3, 16, 16],
+    labelDims: [6],
+    axis: 1,
+  },
+  msdnet: {
+    make: (seed) => {
+      const shape = { classifiers: 2, base: 2, step: 1, scales: 2, width: 4, growth: 2, head: 6 };
+      return msdnet(random(seed), { ...shape, size: 8, classes: 3 });
+    },
+    input: "input",
+    dims: [6, 3, 8, 8],
     labelDims: [6],
     axis: 1,
   },
@@ -142,7 +154,9 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   });
 
   it("has no trained number that is not a parameter", () => {
-    const step = trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: "sgd" });
+    const loss = crossEntropy({ axis: entry.axis });
+    const exits = exitsOf(entry.make(1));
+    const step = trainingStep(entry.make(1), { loss, terms: exitTerms({ exits }, loss), optimizer: "sgd" });
     const parameters = step.state.filter(({ kind }) => kind === "parameter");
     expect(parameters.reduce((sum, { initial }) => sum + sizeOf(initial.dims), 0)).toBe(parameterCount(entry.make(1)));
   });

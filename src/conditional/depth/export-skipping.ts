@@ -1,7 +1,6 @@
 /** @file A model in which a layer that its gate skips is not computed. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
-  editModel,
   type Graph,
   graphAttribute,
   indexOf,
@@ -11,13 +10,14 @@ import {
   type Node,
   namesOf,
   producerOf,
-  readsOf,
   type Value,
   withGraph,
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
+import { ancestors, exclusive } from "../ancestors.ts";
 import { noWeights } from "../no-weights.ts";
+import { withRoundedGates } from "../round-gates.ts";
 import { GATE } from "./skippable.ts";
 
 /** Names of the outputs that are gates of `skippable` layers. */
@@ -35,7 +35,7 @@ export async function exportSkipping(model: Model): Promise<Model> {
   const gates = gatesOf(model);
   if (gates.length === 0) throw new UsageError("the model has no gates", { expected: `outputs named …/${GATE}` });
   const isOpen = gates.map((_, i) => `open/${i}`);
-  const decided = extend(withoutQuantization(model, gates), noWeights, (n, value) => {
+  const decided = extend(withRoundedGates(model, gates), noWeights, (n, value) => {
     gates.forEach((name, i) => {
       const most = n.op("ReduceMax", [value(name)], { keepdims: 0 });
       n.output(n.op("Greater", [most, n.number(0.5)]), isOpen[i]!);
@@ -46,23 +46,6 @@ export async function exportSkipping(model: Model): Promise<Model> {
   const side = new Set([...gates, ...isOpen]);
   const outputs = closed.outputs.filter(({ name }) => !side.has(name));
   return (await eliminateDeadNodes().run(withGraph(decided, { ...closed, outputs }))).model;
-}
-
-/** Gates rounded by `Round`, which is the same: ONNX Runtime 1.30 can end the process over quantization nodes before an `If`. */
-function withoutQuantization(model: Model, gates: readonly string[]): Model {
-  return editModel(model, (draft) => {
-    for (const { name, node, source } of gates.flatMap((gate) => quantizedGate(draft.graph, gate) ?? [])) {
-      draft.replaceNode(node, makeNode("Round", [source], node.outputs, { name }));
-    }
-  });
-}
-
-function quantizedGate(graph: Graph, gate: string) {
-  const output = graph.outputs.find(({ name }) => name === gate)!;
-  const behind = [...ancestors(graph, output)].find(({ opType }) => opType === "DequantizeLinear");
-  const quantized = behind?.inputs[0] && producerOf(graph, behind.inputs[0]);
-  const source = quantized?.opType === "QuantizeLinear" ? quantized.inputs[0] : undefined;
-  return behind && source ? { name: behind.name, node: behind, source } : undefined;
 }
 
 function branched(graph: Graph, gateName: string, openName: string, scope: Names): Graph {
@@ -104,31 +87,4 @@ function layerOf(graph: Graph, gateName: string): { readonly add: Node; readonly
     expected: "x + f(x)·gate",
     where: `output ${JSON.stringify(gateName)}`,
   });
-}
-
-/** The product and the nodes that are computed for it alone. */
-function exclusive(graph: Graph, product: Node): Set<Node> {
-  const { uses } = indexOf(graph);
-  const needed = ancestors(graph, product.outputs[0]!);
-  const inner = new Set([product]);
-  for (const node of graph.nodes.toReversed()) {
-    if (!needed.has(node) || inner.has(node)) continue;
-    const isInner = node.outputs.every(
-      (value) => !value || (uses.get(value) ?? []).every((use) => use.node && inner.has(use.node)),
-    );
-    if (isInner) inner.add(node);
-  }
-  return inner;
-}
-
-function ancestors(graph: Graph, value: Value): Set<Node> {
-  const found = new Set<Node>();
-  const open = [value];
-  for (let next = open.pop(); next; next = open.pop()) {
-    const node = producerOf(graph, next);
-    if (!node || found.has(node)) continue;
-    found.add(node);
-    open.push(...readsOf(node));
-  }
-  return found;
 }

@@ -1,8 +1,10 @@
 /** @file Residual layers that a learned gate skips: SkipNet, Wang et al. (2018), arXiv:1711.09485, trained as in Veit and Belongie (2018), arXiv:1711.11503. */
 import { UsageError } from "../../errors.ts";
-import { scalar, type Value } from "../../ir/index.ts";
-import { dimsOf, full, type Layer, type Layers, linear, normal, uniformNoise } from "../../nn/index.ts";
+import type { Value } from "../../ir/index.ts";
+import { dimsOf, full, type Layer, type Layers, linear, normal } from "../../nn/index.ts";
 import type { LossTerm } from "../../train/index.ts";
+import { shareTerm } from "../share-term.ts";
+import { logisticNoise, rounded } from "../straight-through.ts";
 
 export interface SkippableOptions {
   /** τ of the noisy sigmoid in training; 1 by default. */
@@ -28,10 +30,9 @@ export function skippable(n: Layers, x: Value, f: Layer, { temperature = 1, open
   }
   const scope = n.scope("skip");
   const logit = linear(scope, meanFeatures(n, x), 1, { weight: normal(0.01), biasInitial: full(open) });
-  const noise = uniformNoise(n, logit);
-  const one = n.number(1);
-  const logistic = n.op("Log", [n.op("Div", [n.op("Add", [one, noise]), n.op("Sub", [one, noise])])]);
-  const soft = n.op("Sigmoid", [n.op("Mul", [n.op("Add", [logit, logistic]), n.number(1 / temperature)])]);
+  const soft = n.op("Sigmoid", [
+    n.op("Mul", [n.op("Add", [logit, logisticNoise(n, logit)]), n.number(1 / temperature)]),
+  ]);
   const gate = n.op("Reshape", [
     rounded(n, soft),
     n.ints([
@@ -53,37 +54,11 @@ function meanFeatures(n: Layers, x: Value): Value {
   return n.op("ReduceMean", [x, n.ints(axes)], { keepdims: 0 });
 }
 
-/** 0 or 1. Quantization in steps of 1 is rounding, and its gradient is that of the identity. */
-function rounded(n: Layers, x: Value): Value {
-  const scheme = [n.number(1), n.constant("zero", scalar("uint8", 0))];
-  return n.op("DequantizeLinear", [n.op("QuantizeLinear", [x, ...scheme]), ...scheme]);
-}
-
 /**
  * (mean gate − share)² over all samples and gates of the model, for `fit`.
  *
  * @param gates Names of the outputs, see `gatesOf`.
  */
 export function skipTerm(gates: readonly string[], share: number, weight = 1): LossTerm {
-  if (gates.length === 0 || !(share >= 0 && share <= 1)) {
-    throw new UsageError("the share of computed layers is out of range", {
-      expected: "0 to 1, of one gate or more",
-      got: `${share} of ${gates.length} gates`,
-    });
-  }
-  return {
-    name: "computed layers",
-    weight,
-    build(g, { output }) {
-      const means = gates.map((name) => g.op("ReduceMean", [output(name)], { keepdims: 0 }));
-      const away = g.add(
-        g.mul(
-          means.reduce((a, b) => g.add(a, b)),
-          1 / gates.length,
-        ),
-        -share,
-      );
-      return g.mul(away, away);
-    },
-  };
+  return shareTerm(gates, { name: "computed layers", share, weight });
 }

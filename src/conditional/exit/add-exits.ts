@@ -58,10 +58,22 @@ export function exitTerms(
   return outputTerms(exits, loss, weights);
 }
 
+/** Names of the outputs `…exit/0`, `…exit/1`, … of a model that comes with exits, in order. */
+export function exitsOf({ graph }: Model): string[] {
+  const numbered = graph.outputs.flatMap(({ name }) => {
+    const number = /(?:^|\/)exit\/(\d+)$/.exec(name)?.[1];
+    return number === undefined ? [] : [{ name, number: Number(number) }];
+  });
+  return numbered.sort((a, b) => a.number - b.number).map(({ name }) => name);
+}
+
 export function onlyOutput({ graph }: Model): Value {
   const [output, ...others] = graph.outputs;
   if (output && others.length === 0) return output;
-  throw new UnsupportedError("exits need a model with one output", { got: `${graph.outputs.length} outputs` });
+  throw new UnsupportedError("exits need a model with one output", {
+    got: `${graph.outputs.length} outputs`,
+    hint: "exitsOf names the exits of a model that comes with some; other outputs have to be left out first.",
+  });
 }
 
 function classesOf({ graph }: Model, output: Value): number {

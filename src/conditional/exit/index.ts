@@ -1,5 +1,5 @@
 /** @file Early exit: classifiers at inner values, thresholds, one model under nested `If`, and runs over batches. */
-export { addExits, type ExitModel, type ExitOptions, exitTerms } from "./add-exits.ts";
+export { addExits, type ExitModel, type ExitOptions, exitsOf, exitTerms } from "./add-exits.ts";
 export {
   type ChosenThresholds,
   chooseThresholds,

@@ -1,11 +1,10 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { floatsOf, type Model, type Node, opsetOf, type Value } from "../../ir/index.ts";
+import { floatsOf, forgetTypes, type Model, type Node, opsetOf, type Value } from "../../ir/index.ts";
 import { alignChannels } from "../align-channels.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { calibrate, type Ranges } from "../calibrate.ts";
 import { equalize } from "../equalize.ts";
-import { forgetTypes } from "../forget-types.ts";
 import { isStacked, type Layer } from "../layer.ts";
 import { type Observer, type ObserverName, observers } from "../observers/index.ts";
 import { type Placement, place } from "../placement.ts";

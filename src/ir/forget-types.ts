@@ -1,5 +1,6 @@
-/** @file Drops what is recorded about intermediate values: it would be wrong after channels are added, and takes room. */
-import { editModel, type Model } from "../ir/index.ts";
+/** @file Drops what is recorded about intermediate values: after a change of the graph it would be wrong, and it takes room. */
+import { editModel } from "./edit.ts";
+import type { Model } from "./graph.ts";
 
 /** The model without types of values that are neither inputs, outputs nor initializers. Exact. */
 export function forgetTypes(model: Model): Model {

@@ -1,5 +1,8 @@
 /** @file A graph over new values, so that it can stand beside another one that shares some of them. */
-import { type Graph, type Initializer, mapSubgraphs, type Names, type Node, type Value } from "../ir/index.ts";
+import { mapSubgraphs } from "./edit.ts";
+import type { Graph, Node, Value } from "./graph.ts";
+import type { Names } from "./names.ts";
+import type { Initializer } from "./tensor.ts";
 
 export interface Renamed {
   readonly graph: Graph;
