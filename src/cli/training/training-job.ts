@@ -10,6 +10,7 @@ import { openDataset } from "../load.ts";
 import { fingerprint, inputPorts } from "../model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "../output.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelToTrain, networkFor, prepared } from "./training-model.ts";
@@ -29,6 +30,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const known = await modelToTrain(config);
   const data = target.data ?? (await openParts(config, known, console));
   const augment = await augmentOf(config, data.training);
+  const evaluation = evaluationOf(config, data);
   const start = await prepared(known ?? (await networkFor(config, data.training)), config, data.training);
   for (const note of start.notes) console.say(note);
   const sha256 = known && (await fingerprint(name)).sha256;
@@ -40,7 +42,8 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
     const run = fit(start.model, {
       ...options,
       ...start.options,
-      ...evaluationOf(config, data),
+      ...mixtureOptions(start.model, evaluation),
+      ...evaluation,
       ...augment,
       data: data.training,
       checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },
