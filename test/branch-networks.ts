@@ -94,23 +94,33 @@ function residualConv(n: Layers, x: Value, norm: (n: Layers, x: Value) => Value)
   return norm(n.scope("norm2"), conv(n.scope("2"), inner, 4, { kernel: 3 }));
 }
 
-export type Contributed = (opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes) => Value;
+export type Contributed = (
+  opType: string,
+  inputs: readonly (Value | undefined)[],
+  attributes?: BuilderAttributes,
+) => Value;
 
 /** A network of operators of com.microsoft too, as ONNX Runtime's optimizer and exporters write them. */
 export function contributed(build: (n: Layers, op: Contributed) => void): Model {
   const g = graphBuilder({ infer: builderInference(21) });
   const domain = "com.microsoft";
-  build(layersInto(g, plainSource()), (opType, inputs, attributes) =>
-    g.op(opType, inputs, attributes, { domain }),
-  );
-  return model(g.build(), { opsets: new Map([["", 21], [domain, 1]]) }); 
+  build(layersInto(g, plainSource()), (opType, inputs, attributes) => g.op(opType, inputs, attributes, { domain }));
+  return model(g.build(), {
+    opsets: new Map([
+      ["", 21],
+      [domain, 1],
+    ]),
+  });
 }
 
 const weightOf = (n: Layers, name: string, dims: readonly number[]) => n.parameter(name, dims, uniform(0.3));
 
 /** Scores are lowered for keys that are further away; of each head its own way. */
 function distances(n: Layers): Value {
-  const values = Float32Array.from({ length: 32 }, (_, i) => -Math.abs((i % 4) - (Math.floor(i / 4) % 4)) / (i < 16 ? 2 : 5));
+  const values = Float32Array.from(
+    { length: 32 },
+    (_, i) => -Math.abs((i % 4) - (Math.floor(i / 4) % 4)) / (i < 16 ? 2 : 5),
+  );
   return n.constant("distances", tensorFromNumbers("float32", [1, 2, 4, 4], values));
 }
 
@@ -190,7 +200,10 @@ export const branchNetworks = {
       const make = (scope: Layers, y: Value) => {
         const [q, k, v] = ["q", "k", "v"].map((name) => scope.op("MatMul", [y, weightOf(scope, name, [8, 8])]));
         const bias = scope.parameter("bias", [24], uniform(0.2));
-        const attended = op("MultiHeadAttention", [q, k, v, bias, undefined, scores], { num_heads: 2, unidirectional: 1 });
+        const attended = op("MultiHeadAttention", [q, k, v, bias, undefined, scores], {
+          num_heads: 2,
+          unidirectional: 1,
+        });
         return fusedBlock(scope, op, y, attended);
       };
       head(n, sideBySide(n, x, make, shape));
@@ -210,8 +223,15 @@ export const branchNetworks = {
       const y = conv(n.scope("stem"), image, 4, { kernel: 3 });
       const make = (scope: Layers, x: Value) => {
         const kernel = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
-        const filters = (name: string) => [weightOf(scope, name, [4, 4, 3, 3]), scope.parameter(`${name}/bias`, [4], uniform(0.2))];
-        const inner = op("FusedConv", [x, ...filters("1")], { ...kernel, activation: "LeakyRelu", activation_params: floats([0.2]) });
+        const filters = (name: string) => [
+          weightOf(scope, name, [4, 4, 3, 3]),
+          scope.parameter(`${name}/bias`, [4], uniform(0.2)),
+        ];
+        const inner = op("FusedConv", [x, ...filters("1")], {
+          ...kernel,
+          activation: "LeakyRelu",
+          activation_params: floats([0.2]),
+        });
         return op("FusedConv", [inner, ...filters("2"), x], { ...kernel, activation: "Relu" });
       };
       n.output(linear(n.scope("head"), globalAveragePool(n, sideBySide(n, y, make, shape)), 3), "logits");

@@ -42,7 +42,8 @@ function map(title: string, name: string, series: readonly Measured[]): Markup {
 function numbers(all: readonly Named[]): Markup | undefined {
   if (all.length === 0) return undefined;
   const epochs = [...new Set(all.flatMap(([, series]) => series.map(({ epoch }) => epoch)))].sort((a, b) => a - b);
-  const valueAt = (series: readonly Measured[], epoch: number) => series.find((item) => item.epoch === epoch)?.values[0];
+  const valueAt = (series: readonly Measured[], epoch: number) =>
+    series.find((item) => item.epoch === epoch)?.values[0];
   return html`<div class="scroll"><table><thead><tr><th>epoch</th>${all.map(([name]) => html`<th class="number">${name}</th>`)}</tr></thead>
     <tbody>${epochs.map((epoch) => html`<tr><td>${epoch}</td>${all.map(([, series]) => figure(valueAt(series, epoch)))}</tr>`)}</tbody></table></div>`;
 }

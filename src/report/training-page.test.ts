@@ -76,9 +76,11 @@ describe("the page of a training run", () => {
       "2, net 1: 0.25",
     ]);
     expect(map.match(/fill-opacity="1"/g)).toHaveLength(3);
-    expect(page).toMatch(/net churn[\s\S]*<td>1<\/td><td class="number">0.125<\/td>[\s\S]*<td class="number">0.25<\/td>/);
+    expect(page).toMatch(
+      /net churn[\s\S]*<td>1<\/td><td class="number">0.125<\/td>[\s\S]*<td class="number">0.25<\/td>/,
+    );
     const { measured: _, ...bare } = report("net");
-    expect(trainingPage(bare)).not.toContain("heat\"");
+    expect(trainingPage(bare)).not.toContain('heat"');
   });
 
   it("draws many evaluations as means, with the shades of what is drawn", () => {
@@ -133,10 +135,24 @@ describe("the curve", () => {
 
 describe("measurements", () => {
   const line = (epoch: number, values: unknown, probe = "mixtures") =>
-    JSON.stringify({ t: 1, type: "measurement", probe, epoch, update: 3, measurements: [{ subject: "a", name: "b", values }] });
+    JSON.stringify({
+      t: 1,
+      type: "measurement",
+      probe,
+      epoch,
+      update: 3,
+      measurements: [{ subject: "a", name: "b", values }],
+    });
 
   it("are those of the last record of an evaluation", () => {
-    const lines = [line(2, [2]), line(1, [1]), line(2, [3, null]), line(2, [4], "other"), line(3, "x"), '"measurement"'];
+    const lines = [
+      line(2, [2]),
+      line(1, [1]),
+      line(2, [3, null]),
+      line(2, [4], "other"),
+      line(3, "x"),
+      '"measurement"',
+    ];
     const found = trainingMeasurements(lines.join("\n"));
     expect(found.map(({ epoch, probe, measurements }) => [epoch, probe, measurements[0]!.values])).toEqual([
       [1, "mixtures", [1]],

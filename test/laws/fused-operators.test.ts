@@ -1,12 +1,19 @@
 /** @file Branches of operators that ONNX Runtime and exporters fuse: side by side they compute the same, on ONNX Runtime too. */
 import { describe, expect, it } from "vitest";
-import { float, int64s, type Model, numbersOf, qualifiedName, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
+import { float, int64s, type Model, qualifiedName, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import { type Layers, uniform } from "../../src/nn/index.ts";
 import { fuseBranches } from "../../src/passes/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { type BranchNetwork, branchNetworks, type Contributed, contributed, distance, feedsOf } from "../branch-networks.ts";
+import {
+  type BranchNetwork,
+  branchNetworks,
+  type Contributed,
+  contributed,
+  distance,
+  feedsOf,
+} from "../branch-networks.ts";
 import { numbers } from "./pass-graphs.ts";
 
 const COUNT = 3;
@@ -18,14 +25,20 @@ interface Parts {
   /** A parameter of the branch. */
   own(name: string, ...dims: readonly number[]): Value;
   /** Values that all branches share. */
-  readonly shared: { readonly padding: Value; readonly past: Value; readonly scores: Value; readonly tables: readonly Value[] };
+  readonly shared: {
+    readonly padding: Value;
+    readonly past: Value;
+    readonly scores: Value;
+    readonly tables: readonly Value[];
+  };
 }
 
 type Branch = (parts: Parts) => Value;
 
 const product = ({ n, x, own }: Parts, name: string) => n.op("MatMul", [x, own(name, 8, 8)]);
 const threeOf = (parts: Parts) => ["q", "k", "v"].map((name) => product(parts, name));
-const apart = (n: Layers, x: Value) => n.op("Transpose", [n.op("Reshape", [x, n.ints([0, 0, 2, 4])])], { perm: [0, 2, 1, 3] });
+const apart = (n: Layers, x: Value) =>
+  n.op("Transpose", [n.op("Reshape", [x, n.ints([0, 0, 2, 4])])], { perm: [0, 2, 1, 3] });
 const heads = { num_heads: 2 };
 
 /** Branches whose operators become one each; the operator that must be left once. */
@@ -60,7 +73,14 @@ const fusable: Record<string, readonly [operator: string, build: Branch]> = {
   "packed attention over inputs that differ": [
     "MultiHeadAttention",
     (p) => {
-      const inputs = [product(p, "in"), p.own("qkv", 8, 24), p.own("bias", 24), p.shared.padding, undefined, p.shared.scores];
+      const inputs = [
+        product(p, "in"),
+        p.own("qkv", 8, 24),
+        p.own("bias", 24),
+        p.shared.padding,
+        undefined,
+        p.shared.scores,
+      ];
       return p.op("Attention", inputs, { ...heads, unidirectional: 1 });
     },
   ],
@@ -81,7 +101,8 @@ const fusable: Record<string, readonly [operator: string, build: Branch]> = {
   ],
   "a skip connection under a norm": [
     "LayerNormalization",
-    (p) => p.op("SkipLayerNormalization", [product(p, "w"), p.x, p.own("gamma", 8), p.own("beta", 8), p.own("bias", 8)]),
+    (p) =>
+      p.op("SkipLayerNormalization", [product(p, "w"), p.x, p.own("gamma", 8), p.own("beta", 8), p.own("bias", 8)]),
   ],
   "two skip connections of one input": [
     "LayerNormalization",
@@ -96,9 +117,10 @@ const fusable: Record<string, readonly [operator: string, build: Branch]> = {
   ],
   "a norm without a mean": [
     "SimplifiedLayerNormalization",
-    (p) => p.n.op("SimplifiedLayerNormalization", [product(p, "w"), p.own("gamma", 8)], { axis: -1, epsilon: float(1e-5) }),
+    (p) =>
+      p.n.op("SimplifiedLayerNormalization", [product(p, "w"), p.own("gamma", 8)], { axis: -1, epsilon: float(1e-5) }),
   ],
-  "activations": [
+  activations: [
     "QuickGelu",
     (p) => {
       const h = p.op("FastGelu", [p.op("BiasGelu", [product(p, "w"), p.own("b", 8)])]);
@@ -115,7 +137,17 @@ function modelOf(branch: Branch): Model {
   return contributed((n, op) => {
     const x = n.input("x", "float32", ["batch", 4, 8]);
     const constant = (name: string, dims: readonly number[]) =>
-      n.constant(name, tensorFromNumbers("float32", dims, numbers(dims.reduce((a, b) => a * b), 3)));
+      n.constant(
+        name,
+        tensorFromNumbers(
+          "float32",
+          dims,
+          numbers(
+            dims.reduce((a, b) => a * b),
+            3,
+          ),
+        ),
+      );
     const shared = {
       padding: n.constant("padding", tensorFromNumbers("int32", [2, 4], [1, 1, 1, 0, 1, 1, 0, 0])),
       past: constant("past", [2, 2, 3, 4]),
@@ -154,17 +186,18 @@ describe("branches of fused operators", () => {
     expect(distance(expected, await onRuntime(fused, feeds))).toBeLessThan(1e-5);
   });
 
-  it.each(["fused operators, heads of separate projections", "fused operators, packed projections", "fused convolutions"] as const)(
-    "%s run on ONNX Runtime",
-    async (name: BranchNetwork) => {
-      const model = branchNetworks[name]({ branches: 3, depth: 2 });
-      const { model: fused } = await fuseBranches().run(model);
-      const feeds = feedsOf(model, 2);
-      const expected = evaluate(model, feeds);
-      for (const form of [model, fused]) expect(distance(expected, await onRuntime(form, feeds))).toBeLessThan(1e-5);
-      expect(fused.graph.nodes.length).toBeLessThan(model.graph.nodes.length);
-    },
-  );
+  it.each([
+    "fused operators, heads of separate projections",
+    "fused operators, packed projections",
+    "fused convolutions",
+  ] as const)("%s run on ONNX Runtime", async (name: BranchNetwork) => {
+    const model = branchNetworks[name]({ branches: 3, depth: 2 });
+    const { model: fused } = await fuseBranches().run(model);
+    const feeds = feedsOf(model, 2);
+    const expected = evaluate(model, feeds);
+    for (const form of [model, fused]) expect(distance(expected, await onRuntime(form, feeds))).toBeLessThan(1e-5);
+    expect(fused.graph.nodes.length).toBeLessThan(model.graph.nodes.length);
+  });
 });
 
 /** What ends a fusion, and why. */
@@ -201,10 +234,9 @@ it.each(Object.entries(declinedBranches))("%s ends a fusion by name", async (_, 
     expect.stringMatching(reason),
   ]);
   expect(verify(fused)).toEqual([]);
-  const operator = (of: Model) => of.graph.nodes.filter((node) => qualifiedName(node).startsWith("com.microsoft")).length;
+  const operator = (of: Model) =>
+    of.graph.nodes.filter((node) => qualifiedName(node).startsWith("com.microsoft")).length;
   expect(operator(fused)).toBe(operator(model));
-  if (branch !== declinedBranches["an operator without a rule"]![1] && operator(model) > 0) {
-    const feeds = feedsOf(model, 2);
-    expect([...numbersOf((await onRuntime(fused, feeds)).get("y")!)].length).toBe(2 * 4 * 8);
-  }
+  const feeds = feedsOf(model, 2);
+  expect(distance(await onRuntime(model, feeds), await onRuntime(fused, feeds))).toBeLessThan(1e-5);
 });

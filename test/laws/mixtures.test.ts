@@ -158,7 +158,10 @@ describe("measures", () => {
       yield* batches;
     }
     const other = mixture(gates.switch({ jitter: 0 }), [0, 1, 3, 2]);
-    const [[before], [after]] = [await measureMixture(model, batches, openSession), await measureMixture(other, batches, openSession)];
+    const [[before], [after]] = [
+      await measureMixture(model, batches, openSession),
+      await measureMixture(other, batches, openSession),
+    ];
     const looks = [await look(model, context), await look(other, context)];
     for (const [i, found] of [before!, after!].entries()) {
       expect(looks[i]!.slice(0, 6)).toEqual([

@@ -15,12 +15,7 @@ interface Masking {
 }
 
 /** The padding mask, [batch, …], and what is added to the scores, [batch or 1, heads or 1, queries, keys], for all heads. */
-function maskingOf(
-  f: Fusion,
-  node: Node,
-  mask: Operand | undefined,
-  scores: Operand | undefined,
-): Masking | Declined {
+function maskingOf(f: Fusion, node: Node, mask: Operand | undefined, scores: Operand | undefined): Masking | Declined {
   if (mask && mask.kind !== "common") return declined("a padding mask that differs between branches");
   const heads = scores && f.dimsOf(scores)[1];
   if (!scores || (scores.kind === "common" && heads === 1)) {
