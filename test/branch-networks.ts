@@ -94,17 +94,22 @@ function residualConv(n: Layers, x: Value, norm: (n: Layers, x: Value) => Value)
   return norm(n.scope("norm2"), conv(n.scope("2"), inner, 4, { kernel: 3 }));
 }
 
+/** The first of the outputs that an operator of com.microsoft makes. */
 export type Contributed = (
   opType: string,
   inputs: readonly (Value | undefined)[],
   attributes?: BuilderAttributes,
+  outputs?: number,
 ) => Value;
 
 /** A network of operators of com.microsoft too, as ONNX Runtime's optimizer and exporters write them. */
 export function contributed(build: (n: Layers, op: Contributed) => void): Model {
   const g = graphBuilder({ infer: builderInference(21) });
   const domain = "com.microsoft";
-  build(layersInto(g, plainSource()), (opType, inputs, attributes) => g.op(opType, inputs, attributes, { domain }));
+  build(
+    layersInto(g, plainSource()),
+    (opType, inputs, attributes, outputs = 1) => g.ops(opType, inputs, outputs, attributes, { domain })[0]!,
+  );
   return model(g.build(), {
     opsets: new Map([
       ["", 21],
@@ -129,7 +134,7 @@ function fusedBlock(n: Layers, op: Contributed, x: Value, attended: Value): Valu
   const out = n.op("MatMul", [attended, weightOf(n, "out", [8, 8])]);
   const [gamma, beta, bias] = ["gamma", "beta", "skip"].map((name) => n.parameter(name, [8], uniform(1)));
   const y = op("SkipLayerNormalization", [out, x, gamma, beta, bias], { epsilon: float(1e-5) });
-  const h = op("FusedMatMul", [y, weightOf(n, "up", [12, 8])], { transB: 1, alpha: float(0.7) });
+  const h = op("FusedMatMul", [y, weightOf(n, "up", [12, 8])], { transB: 1, alpha: float(0.75) });
   const active = op("BiasGelu", [h, n.parameter("up/bias", [12], uniform(0.2))]);
   const down = n.op("MatMul", [active, weightOf(n, "down", [12, 8])]);
   return n.op("Add", [y, n.op("Add", [down, n.parameter("down/bias", [8], uniform(0.2))])]);

@@ -1,6 +1,6 @@
 /** @file Branches of operators that ONNX Runtime and exporters fuse: side by side they compute the same, on ONNX Runtime too. */
 import { describe, expect, it } from "vitest";
-import { float, int64s, type Model, qualifiedName, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
+import { float, int64s, type Model, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import { type Layers, uniform } from "../../src/nn/index.ts";
 import { fuseBranches } from "../../src/passes/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
@@ -51,7 +51,7 @@ const fusable: Record<string, readonly [operator: string, build: Branch]> = {
     "MultiHeadAttention",
     (p) => {
       const { past } = p.shared;
-      return p.op("MultiHeadAttention", [...threeOf(p), p.own("bias", 24), undefined, undefined, past, past], heads);
+      return p.op("MultiHeadAttention", [...threeOf(p), p.own("bias", 24), undefined, undefined, past, past], heads, 3);
     },
   ],
   "attention with scores of each branch": [
@@ -196,7 +196,8 @@ describe("branches of fused operators", () => {
     const feeds = feedsOf(model, 2);
     const expected = evaluate(model, feeds);
     for (const form of [model, fused]) expect(distance(expected, await onRuntime(form, feeds))).toBeLessThan(1e-5);
-    expect(fused.graph.nodes.length).toBeLessThan(model.graph.nodes.length);
+    const wide = await fuseBranches().run(branchNetworks[name]({ branches: 8, depth: 2 }));
+    expect(wide.model.graph.nodes).toHaveLength(fused.graph.nodes.length);
   });
 });
 
@@ -218,25 +219,21 @@ const declinedBranches: Record<string, readonly [reason: RegExp, build: Branch]>
     (p) => {
       const past = p.n.op("Unsqueeze", [p.shared.past, p.n.ints([0])]);
       const both = p.n.op("Concat", [past, past], { axis: 0 });
-      return p.op("Attention", [product(p, "in"), p.own("qkv", 8, 24), p.own("bias", 24), undefined, both], heads);
+      return p.op("Attention", [product(p, "in"), p.own("qkv", 8, 24), p.own("bias", 24), undefined, both], heads, 2);
     },
   ],
   "an operator without a rule": [
-    /no rule lays com.microsoft::BiasSoftmax/,
-    (p) => p.op("BiasSoftmax", [product(p, "w"), p.shared.scores], { axis: 2, is_inner_broadcast: 1 }),
+    /no rule lays Trilu/,
+    (p) => p.n.op("Trilu", [p.op("MultiHeadAttention", threeOf(p), heads)]),
   ],
 };
 
 it.each(Object.entries(declinedBranches))("%s ends a fusion by name", async (_, [reason, branch]) => {
   const model = modelOf(branch);
   const { model: fused, notes = [] } = await fuseBranches().run(model);
-  expect(notes.filter(({ kind }) => kind === "declined").map(({ reason: text }) => text)).toEqual([
-    expect.stringMatching(reason),
-  ]);
+  const reasons = notes.filter(({ kind }) => kind === "declined").map(({ reason: text }) => text);
+  expect([...new Set(reasons)]).toEqual([expect.stringMatching(reason)]);
   expect(verify(fused)).toEqual([]);
-  const operator = (of: Model) =>
-    of.graph.nodes.filter((node) => qualifiedName(node).startsWith("com.microsoft")).length;
-  expect(operator(fused)).toBe(operator(model));
   const feeds = feedsOf(model, 2);
   expect(distance(await onRuntime(model, feeds), await onRuntime(fused, feeds))).toBeLessThan(1e-5);
 });
