@@ -47,5 +47,6 @@ export function headEnsemble(n: Layers, x: Value, build: Layer, { heads, combine
   }
   const names = Array.from({ length: heads }, (_, j) => `head${j}`);
   const combination = typeof combine === "string" ? combinations[combine] : combine;
-  return combination(n, x, [...parallelHeads(n, x, build, names).values()]);
+  const each = parallelHeads(n, x, (scope, y) => build(scope, y), names);
+  return combination(n, x, [...each.values()]);
 }
