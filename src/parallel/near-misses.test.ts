@@ -69,7 +69,6 @@ const misses: Record<string, Changed> = {
   "an operator": () => ({ activation: "Elu" }),
   "a shape": () => ({ hidden: 7 }),
   "an integer constant": () => ({ rows: [0, WIDTH] }),
-  "a weight of another one": ({ weight }) => ({ weight }),
   "a reader of an inner value": () => ({ inner: (g, value) => g.output(g.op("Neg", [value]), "seen") }),
   "an inner value that is an output": () => ({ inner: (g, value) => g.output(value) }),
 };
@@ -137,7 +136,7 @@ describe("branches", () => {
     expect(printModel(near)).toBe(before);
   });
 
-  const lone = ["an attribute", "an operator", "a shape", "an integer constant"];
+  const lone = ["an attribute", "an operator", "a shape"];
 
   it.each(lone)("are those that agree, beside one that differs in %s", async (name) => {
     const near = branched(4, misses[name]!);
@@ -147,6 +146,14 @@ describe("branches", () => {
     const { model: fused } = await fuseBranches().run(near);
     const feeds = feedsOf(near, 3);
     expect(distance(evaluate(near, feeds), evaluate(fused, feeds))).toBeLessThan(1e-12);
+  });
+
+  it("of which some share a weight, or an integer constant tells one apart, are none", async () => {
+    for (const changed of [({ weight }: { readonly weight: Value }) => ({ weight }), misses["an integer constant"]!]) {
+      const near = branched(3, changed);
+      expect(branchGroupsOf(inferShapes(near).graph)).toEqual([]);
+      expect((await fuseBranches().run(near)).model).toBe(near);
+    }
   });
 
   it("read one input, or inputs of one type", () => {
@@ -204,7 +211,6 @@ describe("blocks", () => {
     "an operator": /2 residual additions without an equal neighbour: node "add" \(Add\), node "add_1" \(Add\)/,
     "a shape": /2 residual additions.*have the same operators, but differ in shape/,
     "an integer constant": /2 residual additions.*have the same operators, but differ in.*integer constant/,
-    "a weight of another one": /2 residual additions.*weights that they share/,
     "a reader of an inner value": /1 residual addition without an equal neighbour: node "add" \(Add\)/,
     "an inner value that is an output": /1 residual addition without an equal neighbour: node "add" \(Add\)/,
   };
