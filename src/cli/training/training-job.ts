@@ -42,7 +42,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
     const run = fit(start.model, {
       ...options,
       ...start.options,
-      ...mixtureOptions(start.model, evaluation),
+      ...mixtureOptions(start.model, { ...options, ...evaluation }),
       ...evaluation,
       ...augment,
       data: data.training,
