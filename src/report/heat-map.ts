@@ -68,7 +68,7 @@ function cells({ at, values }: Column, i: number, grid: Grid, row: string): Mark
     const text = Number.isFinite(value) ? formatNumber(value) : "–";
     return html`<g><title>${at}, ${row} ${r}: ${text}</title><rect x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" fill-opacity="${shade}"/>${
       hasText &&
-      html`<text class="${shade > 0.55 && "dark"}" x="${round(x + width / 2)}" y="${round(y + height / 2 + 4)}" text-anchor="middle">${text}</text>`
+      html`<text class="${shade > 0.75 && "dark"}" x="${round(x + width / 2)}" y="${round(y + height / 2 + 4)}" text-anchor="middle">${text}</text>`
     }</g>`;
   });
 }
