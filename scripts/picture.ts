@@ -22,7 +22,7 @@ try {
   const [top, bottom] = await tab.evaluate(placeOf, title);
   const clip = { x: 0, y: top - MARGIN, width: WIDTH, height: bottom - top + MARGIN };
   const picture = await tab.screenshot({ fullPage: true, clip });
-  await sharp(picture).png({ palette: true, colours: 16, compressionLevel: 9 }).toFile(out);
+  await sharp(picture).png({ palette: true, colours: 64, dither: 0, compressionLevel: 9 }).toFile(out);
 } finally {
   await browser.close();
 }
