@@ -201,6 +201,39 @@ describe("branches of fused operators", () => {
   });
 });
 
+/** What ONNX Runtime computes and the reference evaluator does not. */
+const runtimeOnly: Record<string, readonly [operator: string, build: Branch]> = {
+  "packed attention with values of another width": [
+    "Attention",
+    (p) => {
+      const sizes = { ...heads, qkv_hidden_sizes: [8, 8, 4] };
+      const attended = p.op("Attention", [p.x, p.own("qkv", 8, 20), p.own("bias", 20)], sizes);
+      return p.n.op("MatMul", [attended, p.own("out", 4, 8)]);
+    },
+  ],
+  "packed attention with values of another width, over inputs that differ": [
+    "MultiHeadAttention",
+    (p) => {
+      const sizes = { ...heads, qkv_hidden_sizes: [8, 8, 4] };
+      const attended = p.op("Attention", [product(p, "in"), p.own("qkv", 8, 20), p.own("bias", 20)], sizes);
+      return p.n.op("MatMul", [attended, p.own("out", 4, 8)]);
+    },
+  ],
+  "attention over keys whose heads are apart": [
+    "MultiHeadAttention",
+    (p) => p.op("MultiHeadAttention", [product(p, "q"), apart(p.n, product(p, "k")), apart(p.n, p.x)], heads),
+  ],
+};
+
+it.each(Object.entries(runtimeOnly))("%s becomes one on ONNX Runtime", async (_, [operator, branch]) => {
+  const model = modelOf(branch);
+  const { model: fused, notes = [] } = await checked(fuseBranches()).run(model);
+  expect(notes.filter(({ kind }) => kind === "declined")).toEqual([]);
+  expect(counted(fused, operator)).toBe(1);
+  const feeds = feedsOf(model, 2);
+  expect(distance(await onRuntime(model, feeds), await onRuntime(fused, feeds))).toBeLessThan(1e-5);
+});
+
 /** What ends a fusion, and why. */
 const declinedBranches: Record<string, readonly [reason: RegExp, build: Branch]> = {
   "a padding mask of each branch": [

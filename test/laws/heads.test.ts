@@ -16,8 +16,16 @@ import { fuseBranches, headGroupsOf, stackedParameters, unfuseBranches } from ".
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { withParameters } from "../../src/train/index.ts";
+import {
+  type StepBuilder,
+  sgd,
+  type TermContext,
+  trainedTensors,
+  trainingStep,
+  withParameters,
+} from "../../src/train/index.ts";
 import { distance, feedsOf, plainSource } from "../branch-networks.ts";
+import { numbers } from "./pass-graphs.ts";
 
 const varied = { weight: uniform(0.3), biasInitial: uniform(0.2) };
 
@@ -72,6 +80,36 @@ describe("heads of several tasks", () => {
     expect(stackedParameters(fused).every(({ parts }) => parts.length === 5)).toBe(true);
     expect(unfuseBranches(fused, whole).graph.initializers).toEqual(whole.graph.initializers);
     expect((await fuseBranches().run(fused)).model).toBe(fused);
+  });
+
+  it("learn the same when they are fused", async () => {
+    const targets = names.map((_, j) => tensorFromNumbers("float32", [3, 3], numbers(9, j)));
+    const learned = (model: Model): Model => {
+      const terms = names.map((name, j) => ({
+        name,
+        build: (g: StepBuilder, { output }: TermContext) => {
+          const difference = g.sub(output(`${name}/logits`), g.constant("target", targets[j]!));
+          return g.mean(g.mul(difference, difference));
+        },
+      }));
+      const step = trainingStep(model, { terms, optimizer: sgd({ momentum: 0.9 }) });
+      let state = new Map(step.state.map((entry) => [entry.name, entry.initial]));
+      for (const i of [1, 2]) {
+        const fed = new Map([
+          ...feedsOf(model, 3),
+          ...state,
+          [step.learningRate, tensorFromNumbers("float32", [], [0.1])] as const,
+          [step.step, tensorFromNumbers("int64", [], [i])] as const,
+        ]);
+        const results = evaluate(step.model, fed);
+        state = new Map(step.state.map((entry) => [entry.name, results.get(entry.output)!]));
+      }
+      return withParameters(model, trainedTensors(step, state));
+    };
+    const { model: fused } = await fuseBranches().run(whole);
+    const [plain, back] = [learned(whole), unfuseBranches(learned(fused), whole)];
+    expect(distance(parametersOf(plain), parametersOf(back))).toBeLessThan(1e-6);
+    expect(distance(parametersOf(whole), parametersOf(back))).toBeGreaterThan(1e-3);
   });
 
   it("stay apart where that takes fewer nodes, and where something else reads what lies within one", async () => {
