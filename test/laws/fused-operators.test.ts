@@ -29,6 +29,8 @@ interface Parts {
     readonly padding: Value;
     readonly past: Value;
     readonly scores: Value;
+    readonly lengths: Value;
+    readonly total: Value;
     readonly tables: readonly Value[];
   };
 }
@@ -152,6 +154,8 @@ function modelOf(branch: Branch): Model {
       padding: n.constant("padding", tensorFromNumbers("int32", [2, 4], [1, 1, 1, 0, 1, 1, 0, 0])),
       past: constant("past", [2, 2, 3, 4]),
       scores: constant("scores", [1, 1, 4, 4]),
+      lengths: n.constant("lengths", tensorFromNumbers("int32", [2], [3, 3])),
+      total: n.constant("total", tensorFromNumbers("int32", [], [4])),
       tables: [n.constant("ids", int64s([0])), constant("cos", [6, 2]), constant("sin", [6, 2])],
     };
     const ends = Array.from({ length: COUNT }, (_, b) => {
@@ -217,6 +221,16 @@ const runtimeOnly: Record<string, readonly [operator: string, build: Branch]> = 
       const sizes = { ...heads, qkv_hidden_sizes: [8, 8, 4] };
       const attended = p.op("Attention", [product(p, "in"), p.own("qkv", 8, 20), p.own("bias", 20)], sizes);
       return p.n.op("MatMul", [attended, p.own("out", 4, 8)]);
+    },
+  ],
+  "attention of groups that share keys": [
+    "GroupQueryAttention",
+    (p) => {
+      const wide = (name: string, width: number) => p.n.op("MatMul", [p.x, p.own(name, 8, width)]);
+      const { lengths, total } = p.shared;
+      const inputs = [wide("q", 32), wide("k", 16), wide("v", 16), undefined, undefined, lengths, total];
+      const attended = p.op("GroupQueryAttention", inputs, { num_heads: 4, kv_num_heads: 2 }, 3);
+      return p.n.op("MatMul", [attended, p.own("out", 32, 8)]);
     },
   ],
   "attention over keys whose heads are apart": [

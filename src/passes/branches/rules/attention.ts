@@ -7,6 +7,7 @@ import { added, attributesOf } from "./elementwise.ts";
 import { batched } from "./matmul.ts";
 
 const MULTI_HEAD = "com.microsoft::MultiHeadAttention";
+const GROUPED = "com.microsoft::GroupQueryAttention";
 const PACKED = "com.microsoft::Attention";
 
 interface Masking {
@@ -80,6 +81,29 @@ const multiHeadAttention: FusionRule = {
   },
 };
 
+/** Heads of queries in groups that share keys and values: groups of one branch stay together. */
+const groupQueryAttention: FusionRule = {
+  fuse(f, node, operands) {
+    const [q, k, v, pastKey, pastValue] = operands;
+    if (!q || !k || !v) return declined("queries, keys and values in one tensor");
+    const settings = Array.from({ length: 5 }, (_, i) => operands[5 + i]);
+    if (settings.some((operand) => operand && operand.kind !== "common"))
+      return declined("lengths or positions that differ between branches");
+    if (operands.slice(11).some((operand) => operand !== undefined)) return declined("sinks of its heads");
+    const masking = maskingOf(f, node, undefined, operands[10]);
+    if ("declined" in masking) return masking;
+    const past = [pastKey, pastValue].map((operand) => operand && f.merged(operand, 1));
+    const shared = settings.map((operand) => (operand?.kind === "common" ? operand.value : undefined));
+    const inputs = trimmed([...[q, k, v].map((x) => f.merged(x, 2)), ...past, ...shared, masking.scores]);
+    const attributes = {
+      ...attributesOf(node),
+      num_heads: intOf(node, "num_heads", 1) * f.count,
+      kv_num_heads: intOf(node, "kv_num_heads", 1) * f.count,
+    };
+    return apart(f, node, f.ops(GROUPED, inputs, node.outputs.length, attributes), (output) => (output === 0 ? 2 : 1));
+  },
+};
+
 /** One projection [I, q + k + v] of X [B, S, I]. */
 const packedAttention: FusionRule = {
   fuse(f, node, operands) {
@@ -139,6 +163,7 @@ const rotaryEmbedding: FusionRule = {
 };
 
 export const attentionRules = {
+  [GROUPED]: groupQueryAttention,
   [PACKED]: packedAttention,
   [MULTI_HEAD]: multiHeadAttention,
   "com.microsoft::RotaryEmbedding": rotaryEmbedding,
