@@ -1,5 +1,16 @@
 /** @file Networks with branches, built from layers: what branches are found in and fused. */
-import { type Model, numbersOf, type Tensor, tensorFromNumbers, type Value } from "../src/ir/index.ts";
+import {
+  type BuilderAttributes,
+  float,
+  floats,
+  graphBuilder,
+  type Model,
+  model,
+  numbersOf,
+  type Tensor,
+  tensorFromNumbers,
+  type Value,
+} from "../src/ir/index.ts";
 import {
   attention,
   batchNorm,
@@ -9,6 +20,7 @@ import {
   groupNorm,
   type Layers,
   layerNorm,
+  layersInto,
   learnedPositions,
   linear,
   mlpBlock,
@@ -18,6 +30,7 @@ import {
   residual,
   uniform,
 } from "../src/nn/index.ts";
+import { builderInference } from "../src/ops/index.ts";
 import { numbers } from "./laws/pass-graphs.ts";
 
 export interface BranchShape {
@@ -81,6 +94,52 @@ function residualConv(n: Layers, x: Value, norm: (n: Layers, x: Value) => Value)
   return norm(n.scope("norm2"), conv(n.scope("2"), inner, 4, { kernel: 3 }));
 }
 
+/** The first of the outputs that an operator of com.microsoft makes. */
+export type Contributed = (
+  opType: string,
+  inputs: readonly (Value | undefined)[],
+  attributes?: BuilderAttributes,
+  outputs?: number,
+) => Value;
+
+/** A network of operators of com.microsoft too, as ONNX Runtime's optimizer and exporters write them. */
+export function contributed(build: (n: Layers, op: Contributed) => void): Model {
+  const g = graphBuilder({ infer: builderInference(21) });
+  const domain = "com.microsoft";
+  build(
+    layersInto(g, plainSource()),
+    (opType, inputs, attributes, outputs = 1) => g.ops(opType, inputs, outputs, attributes, { domain })[0]!,
+  );
+  return model(g.build(), {
+    opsets: new Map([
+      ["", 21],
+      [domain, 1],
+    ]),
+  });
+}
+
+const weightOf = (n: Layers, name: string, dims: readonly number[]) => n.parameter(name, dims, uniform(0.3));
+
+/** Scores are lowered for keys that are further away; of each head its own way. */
+function distances(n: Layers): Value {
+  const values = Float32Array.from(
+    { length: 32 },
+    (_, i) => -Math.abs((i % 4) - (Math.floor(i / 4) % 4)) / (i < 16 ? 2 : 5),
+  );
+  return n.constant("distances", tensorFromNumbers("float32", [1, 2, 4, 4], values));
+}
+
+/** Attention and what follows it in one operator each; the sum with the skip connection is normalised in place. */
+function fusedBlock(n: Layers, op: Contributed, x: Value, attended: Value): Value {
+  const out = n.op("MatMul", [attended, weightOf(n, "out", [8, 8])]);
+  const [gamma, beta, bias] = ["gamma", "beta", "skip"].map((name) => n.parameter(name, [8], uniform(1)));
+  const y = op("SkipLayerNormalization", [out, x, gamma, beta, bias], { epsilon: float(1e-5) });
+  const h = op("FusedMatMul", [y, weightOf(n, "up", [12, 8])], { transB: 1, alpha: float(0.75) });
+  const active = op("BiasGelu", [h, n.parameter("up/bias", [12], uniform(0.2))]);
+  const down = n.op("MatMul", [active, weightOf(n, "down", [12, 8])]);
+  return n.op("Add", [y, n.op("Add", [down, n.parameter("down/bias", [8], uniform(0.2))])]);
+}
+
 /** Each network by its name; feeds for all of them come from `feedsOf`. */
 export const branchNetworks = {
   "vision transformer": (shape) =>
@@ -138,6 +197,49 @@ export const branchNetworks = {
       const grouped = (s: Layers, z: Value) => groupNorm(s, z, { groups: 2, ...varied });
       const sum = sideBySide(n, y, (scope, x) => n.op("Add", [x, residualConv(scope, x, grouped)]), shape);
       n.output(linear(n.scope("head"), globalAveragePool(n, sum), 3), "logits");
+    }),
+  "fused operators, heads of separate projections": (shape) =>
+    contributed((n, op) => {
+      const x = tokens(n);
+      const scores = distances(n);
+      const make = (scope: Layers, y: Value) => {
+        const [q, k, v] = ["q", "k", "v"].map((name) => scope.op("MatMul", [y, weightOf(scope, name, [8, 8])]));
+        const bias = scope.parameter("bias", [24], uniform(0.2));
+        const attended = op("MultiHeadAttention", [q, k, v, bias, undefined, scores], {
+          num_heads: 2,
+          unidirectional: 1,
+        });
+        return fusedBlock(scope, op, y, attended);
+      };
+      head(n, sideBySide(n, x, make, shape));
+    }),
+  "fused operators, packed projections": (shape) =>
+    contributed((n, op) => {
+      const make = (scope: Layers, y: Value) => {
+        const parameters = [weightOf(scope, "qkv", [8, 24]), scope.parameter("bias", [24], uniform(0.2))];
+        const attended = op("Attention", [y, ...parameters], { num_heads: 2, scale: float(0.4) });
+        return fusedBlock(scope, op, y, attended);
+      };
+      head(n, sideBySide(n, tokens(n), make, shape));
+    }),
+  "fused convolutions": (shape) =>
+    contributed((n, op) => {
+      const image = n.input("x", "float32", ["batch", 1, 8, 8]);
+      const y = conv(n.scope("stem"), image, 4, { kernel: 3 });
+      const make = (scope: Layers, x: Value) => {
+        const kernel = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+        const filters = (name: string) => [
+          weightOf(scope, name, [4, 4, 3, 3]),
+          scope.parameter(`${name}/bias`, [4], uniform(0.2)),
+        ];
+        const inner = op("FusedConv", [x, ...filters("1")], {
+          ...kernel,
+          activation: "LeakyRelu",
+          activation_params: floats([0.2]),
+        });
+        return op("FusedConv", [inner, ...filters("2"), x], { ...kernel, activation: "Relu" });
+      };
+      n.output(linear(n.scope("head"), globalAveragePool(n, sideBySide(n, y, make, shape)), 3), "logits");
     }),
   "dense experts": (shape) =>
     network(plainSource(), (n) => {

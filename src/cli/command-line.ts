@@ -1,5 +1,5 @@
 /** @file The command that does a job again. */
-import { relative } from "node:path";
+import { basename, relative } from "node:path";
 import type { JobOptions } from "./job-options.ts";
 
 /** The command line with every option written out; paths as they were given. */
@@ -41,6 +41,15 @@ export function commandLine(path: string, options: JobOptions): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name} ${quoted(String(value))}`);
   return `npx lithe accelerate ${quoted(relative("", path) || path)} ${given.join(" ")}`;
+}
+
+/** The command line of what was given, without where the result goes. */
+export function commandOf(command: string, path: string, flags: object): string {
+  const elsewhere = new Set(["dryRun", "out", "json"]);
+  const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const given = Object.entries(flags).filter(([name, value]) => value !== undefined && !elsewhere.has(name));
+  const words = given.map(([name, value]) => `--${dashed(name)} ${quoted(String(value))}`);
+  return `npx lithe ${command} ${quoted(basename(path))} ${words.join(" ")}`;
 }
 
 function quoted(text: string): string {

@@ -7,6 +7,7 @@ import { type Parallelized, partitionBranches, type Window, windowLength } from 
 import type { ParallelReport, WindowFacts } from "../report/index.ts";
 import { type Comparison, compareLatency, openPartition, openSession } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
+import { commandOf } from "./command-line.ts";
 import { environment } from "./environment.ts";
 import { firstBatch, type LoadedData } from "./load.ts";
 import { modelFacts } from "./model-facts.ts";
@@ -37,7 +38,7 @@ export async function parallelReport(facts: ParallelFacts): Promise<ParallelRepo
     schema: 1,
     kind: "parallel",
     title: `lithe: ${basename(path)} in parallel`,
-    command: commandOf(path, flags),
+    command: commandOf("parallelize", path, flags),
     created: new Date().toISOString().slice(0, 16).replace("T", " "),
     seed: flags.seed,
     environment: await environment(),
@@ -92,11 +93,4 @@ export async function spreadLatency(
   await using many = await openPartition(partitionBranches(model, workers), { ep, threads });
   const { a, b, ratio, spread } = await compareLatency(one, many, feeds, { seed, signal });
   return { workers, ep: one.ep, threads, batch: count, a, b, ratio, spread };
-}
-
-function commandOf(path: string, flags: ParallelizeFlags): string {
-  const { dryRun: _, out: __, ...given } = flags;
-  const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const words = Object.entries(given).filter(([name, value]) => value !== undefined && name !== "json");
-  return `npx lithe parallelize ${basename(path)} ${words.map(([name, value]) => `--${dashed(name)} ${value}`).join(" ")}`;
 }

@@ -1,5 +1,5 @@
 /** @file `lithe route MODEL --experts E`: dense feed-forward blocks become mixtures of experts, verified against the original. */
-import { measureActivity, recoverRouted, routeModel, surveyRoute, withoutSideOutputs } from "../conditional/index.ts";
+import { measureActivity, routeModel, surveyRoute } from "../conditional/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
@@ -8,10 +8,11 @@ import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { type LoadedData, loadData } from "./load.ts";
-import { checkOutputFile } from "./output.ts";
+import { checkOutputFile, checkOutputFolder } from "./output.ts";
 import { readied } from "./readied.ts";
-import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
-import { declareRoute, type RouteFlags, routedPath } from "./route-flags.ts";
+import { requireSamplesFor } from "./recovery.ts";
+import { declareRoute, type RouteFlags, routedPath, runFolderOf } from "./route-flags.ts";
+import { recoveredRoute } from "./route-job.ts";
 
 async function run(
   [path]: readonly string[],
@@ -23,6 +24,7 @@ async function run(
   const out = flags.out ?? routedPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
   await checkOutputFile(out, [path!]);
+  if (flags.finetune !== undefined) await checkOutputFolder(runFolderOf(out));
   const original = await loadModel(path!);
   const model = await readied(original);
   const { experts, topK, method, balance, seed } = flags;
@@ -38,11 +40,8 @@ async function run(
 
   const activity = method === "split" ? await activityOn(model, data, flags, console) : undefined;
   const routed = routeModel(model, { ...settings, ...(activity && { activity }) });
-  const recovery = recoveryOf(model, data, flags);
-  const run = recovery && recoverRouted(model, routed, { ...recovery, signal: console.signal });
-  if (run) for await (const event of run) tellTraining(event, console);
-  const trained = await run?.result;
-  const result = await withoutSideOutputs(trained?.model ?? routed.model);
+  const recovered = await recoveredRoute({ path: path!, out, flags, data, model, routed }, console);
+  const { model: result, ...trained } = recovered;
   const comparison = await compareWithOriginal(path!, original, result, data, flags, console);
   const broken = brokenBounds(comparison, flags);
   const isWritten = broken.length === 0;
@@ -50,10 +49,10 @@ async function run(
   if (!console.json) {
     console.say(`${blocks.length} feed-forward blocks of ${experts} experts, ${topK} per token`);
     showComparison(comparison, data.source, broken, console);
-    console.say(isWritten ? `model: ${out}` : "nothing was written");
+    console.say(isWritten ? `model: ${out}` : "the model was not written");
+    if (trained.report !== undefined) console.say(`report: ${trained.report}`);
   }
-  const training = trained && { training: trained.report };
-  return { result: { ...comparison, ...plan, ...training, ...(isWritten && { file: out }), broken }, ok: isWritten };
+  return { result: { ...comparison, ...plan, ...trained, ...(isWritten && { file: out }), broken }, ok: isWritten };
 }
 
 /** Hidden units on the samples that are kept to choose by; none where there are no samples. */

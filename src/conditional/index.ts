@@ -16,7 +16,7 @@ export * from "./resolution/index.ts";
 export * from "./route/index.ts";
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./routing.ts";
 export { everyExpert, type Selection, threshold, topK } from "./selections.ts";
-export { moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
+export { mainOutputs, moeMeasures, moeTraining, withoutSideOutputs } from "./side-outputs.ts";
 export * from "./time/index.ts";
 export * from "./tokens/index.ts";
 export * from "./width/index.ts";

@@ -48,14 +48,22 @@ export function moeMeasures(model: Model): string[] {
   return model.graph.outputs.map(({ name }) => name).filter((name) => isUnder(name, MEASURE));
 }
 
+/** Names of the outputs that are no side outputs: what the model answers. */
+export function mainOutputs(model: Model): string[] {
+  return model.graph.outputs.filter((value) => !isSide(value)).map(({ name }) => name);
+}
+
 /** The model for inference: without outputs that only training reads, and without what was computed for them alone. */
 export async function withoutSideOutputs(model: Model): Promise<Model> {
-  const isSide = ({ name }: Value): boolean => isUnder(name, LOSS) || isUnder(name, MEASURE) || name.startsWith(NEXT);
   const kept = model.graph.outputs.filter((value) => !isSide(value));
   if (kept.length === model.graph.outputs.length) return model;
   if (kept.length === 0) throw new UsageError("the model has no outputs beside those of its gates");
   const bare = editModel(model, (draft) => draft.setOutputs(kept));
   return (await eliminateDeadNodes().run(bare)).model;
+}
+
+function isSide({ name }: Value): boolean {
+  return isUnder(name, LOSS) || isUnder(name, MEASURE) || name.startsWith(NEXT);
 }
 
 function isUnder(name: string, kind: string): boolean {

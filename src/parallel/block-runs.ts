@@ -221,7 +221,7 @@ function misfitsOf(chain: readonly ResidualStep[], kinds: readonly number[]): st
     if (first === undefined || kinds[first] === kinds[i]) return [];
     const [a, b] = [chain[first]!, step].map(({ additions }) => describeNode(additions.at(-1)!));
     return [
-      `the blocks at ${a} and at ${b} have the same operators, but differ in shape or in weights that they share`,
+      `the blocks at ${a} and at ${b} have the same operators, but differ in shape, an attribute, an integer constant, or in weights that they share`,
     ];
   });
 }

@@ -49,6 +49,7 @@ export const passes = {
 export type PassName = keyof typeof passes;
 
 export { type BranchGroup, branchGroupsOf, type Combination } from "./branches/find-branches.ts";
+export { type HeadGroup, headGroupsOf } from "./branches/find-heads.ts";
 export {
   joinStacked,
   type StackedParameter,

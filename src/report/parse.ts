@@ -5,6 +5,7 @@ import type { JobReport } from "./facts.ts";
 import { reportPage } from "./page.ts";
 import type { ParallelReport } from "./parallel-facts.ts";
 import { parallelPage } from "./parallel-page.ts";
+import { measurement, numberOrNaN } from "./training-events.ts";
 import type { TrainingReport } from "./training-facts.ts";
 import { trainingPage } from "./training-page.ts";
 
@@ -117,11 +118,11 @@ const training = z.object({
     z.object({
       epoch: number,
       step: number,
-      // JSON has no NaN and writes null.
-      metrics: z.record(text, z.union([number, z.null().transform(() => Number.NaN)])),
+      metrics: z.record(text, numberOrNaN),
       isBest: z.boolean(),
     }),
   ),
+  measured: z.array(measurement).optional(),
   notes: z.array(text),
 });
 

@@ -26,6 +26,7 @@ svg text.name { font-weight: 700; fill: var(--good); paint-order: stroke; stroke
 .tile rect { stroke: var(--paper); stroke-width: 1; } .tile.wide rect { fill: var(--wide); } .tile.half rect { fill: var(--half); } .tile.narrow rect { fill: var(--narrow); } .tile.rest rect { fill: var(--rest); }
 .curve path { fill: none; stroke-width: 2; stroke-linejoin: round; } .curve.soft path { stroke-width: 1; opacity: .35; } .curve.c0 path { stroke: var(--accent); } .curve.c1 path { stroke: var(--accent); } .curve.c2 path { stroke: var(--good); }
 svg .curve circle { opacity: 1; } svg .curve.c0 circle { fill: var(--accent); stroke: var(--accent); } svg .curve.c2 circle { fill: var(--good); stroke: var(--good); }
+.heat rect { fill: var(--accent); stroke: var(--line); stroke-width: .5; } svg.heat text.dark { fill: var(--paper); } h3 { font-size: 15px; margin: 18px 0 4px; }
 .bar rect { fill: var(--accent); opacity: .7; } .kept rect { fill: var(--good); }
 .key span { display: inline-block; margin-right: 14px; } .key i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 5px; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 12px; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }

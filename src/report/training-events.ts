@@ -1,6 +1,24 @@
-/** @file The curve of a training run from its `events.jsonl`. */
+/** @file The curve and the measurements of a training run from its `events.jsonl`. */
 import { z } from "zod";
-import type { CurvePoint } from "./training-facts.ts";
+import type { CurvePoint, MeasurementFacts } from "./training-facts.ts";
+
+/** JSON has no NaN and writes null. */
+export const numberOrNaN = z.union([z.number(), z.null().transform(() => Number.NaN)]);
+
+export const measurement = z.object({
+  epoch: z.number(),
+  probe: z.string(),
+  measurements: z.array(
+    z.object({
+      subject: z.string(),
+      name: z.string(),
+      values: z.array(numberOrNaN),
+      row: z.string().optional(),
+    }),
+  ),
+});
+
+const measured = measurement.extend({ type: z.literal("measurement") });
 
 const step = z.object({ type: z.literal("step"), step: z.number(), loss: z.number(), learningRate: z.number() });
 
@@ -29,12 +47,26 @@ export function trainingCurve(lines: string): CurvePoint[] {
 }
 
 function pointOf(line: string): CurvePoint | undefined {
-  if (!line.includes('"step"')) return undefined;
+  const found = recordIn(line, "step", step);
+  return found && { step: found.step, loss: found.loss, learningRate: found.learningRate };
+}
+
+/** What probes measured, by probe and epoch; of an evaluation that was done again, the last record counts. */
+export function trainingMeasurements(lines: string): MeasurementFacts[] {
+  const found = new Map<string, MeasurementFacts>();
+  for (const line of lines.split("\n")) {
+    const record = recordIn(line, "measurement", measured);
+    if (!record) continue;
+    const { type: _, ...facts } = record;
+    found.set(`${facts.epoch} ${facts.probe}`, facts);
+  }
+  return [...found.values()].sort((a, b) => a.epoch - b.epoch);
+}
+
+function recordIn<T>(line: string, type: string, expected: z.ZodType<T>): T | undefined {
+  if (!line.includes(JSON.stringify(type))) return undefined;
   try {
-    const parsed = step.safeParse(JSON.parse(line));
-    if (!parsed.success) return undefined;
-    const { step: number, loss, learningRate } = parsed.data;
-    return { step: number, loss, learningRate };
+    return expected.safeParse(JSON.parse(line)).data;
   } catch {
     return undefined;
   }

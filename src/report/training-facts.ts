@@ -18,6 +18,19 @@ export interface EvaluationFacts {
   readonly isBest: boolean;
 }
 
+/** What a probe measured at one evaluation. */
+export interface MeasurementFacts {
+  readonly epoch: number;
+  readonly probe: string;
+  readonly measurements: readonly {
+    readonly subject: string;
+    readonly name: string;
+    /** One number, or one for each row of a heat map. */
+    readonly values: readonly number[];
+    readonly row?: string | undefined;
+  }[];
+}
+
 /** Its `model` is the one that was trained. */
 export interface TrainingReport extends ReportHeader {
   readonly kind: "training";
@@ -36,5 +49,7 @@ export interface TrainingReport extends ReportHeader {
   readonly monitor: string;
   readonly curve: readonly CurvePoint[];
   readonly evaluations: readonly EvaluationFacts[];
+  /** In the order of the evaluations. */
+  readonly measured?: readonly MeasurementFacts[];
   readonly notes: readonly string[];
 }

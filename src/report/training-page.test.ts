@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { heatMap } from "./heat-map.ts";
 import { pageOfReport, parseTrainingReport } from "./parse.ts";
-import { trainingCurve } from "./training-events.ts";
+import { trainingCurve, trainingMeasurements } from "./training-events.ts";
 import type { TrainingReport } from "./training-facts.ts";
 import { trainingPage } from "./training-page.ts";
 
@@ -39,6 +40,14 @@ function report(text: string): TrainingReport {
       { epoch: 1, step: 2, metrics: { loss: 2.5, accuracy: 0.625, [text]: Number.NaN }, isBest: true },
       { epoch: 2, step: 4, metrics: { loss: 2.6, accuracy: 0.5, [text]: 1 }, isBest: false },
     ],
+    measured: [1, 2].map((epoch) => ({
+      epoch,
+      probe: text,
+      measurements: [
+        { subject: text, name: text, values: [0.75, epoch === 1 ? Number.NaN : 0.25], row: text },
+        { subject: text, name: `${text} churn`, values: [epoch / 8] },
+      ],
+    })),
     notes: [text],
   };
 }
@@ -52,8 +61,35 @@ describe("the page of a training run", () => {
     expect(page).toContain("Best loss 2.5 after epoch 1");
     expect(page).toContain("The model is that of the last epoch");
     expect(trainingPage({ ...report("net"), restoredBest: true })).toMatch(/<b class="better">62.50 %/);
-    expect(page.match(/<svg/g)).toHaveLength(4);
+    expect(page.match(/<svg/g)).toHaveLength(5);
     expect(trainingPage({ ...report("net"), evaluations: [] })).toContain("nothing is known about others");
+  });
+
+  it("shows what probes measured as a map over the evaluations, and in figures", () => {
+    const page = trainingPage(report("net"));
+    const map = page.match(/<svg class="heat"[\s\S]*?<\/svg>/)![0];
+    expect(map).toContain('aria-label="net of each net at every evaluation, net: net"');
+    expect([...map.matchAll(/<title>(.*?)<\/title>/g)].map(([, text]) => text)).toEqual([
+      "1, net 0: 0.75",
+      "1, net 1: –",
+      "2, net 0: 0.75",
+      "2, net 1: 0.25",
+    ]);
+    expect(map.match(/fill-opacity="1"/g)).toHaveLength(3);
+    expect(page).toMatch(
+      /net churn[\s\S]*<td>1<\/td><td class="number">0.125<\/td>[\s\S]*<td class="number">0.25<\/td>/,
+    );
+    const { measured: _, ...bare } = report("net");
+    expect(trainingPage(bare)).not.toContain('heat"');
+  });
+
+  it("draws many evaluations as means, with the shades of what is drawn", () => {
+    const columns = Array.from({ length: 200 }, (_, i) => ({ at: String(i), values: [i, 0] }));
+    const map = heatMap(columns, { label: "load", row: "expert", x: "epochs" })!.markup;
+    expect(map.match(/<title>/g)).toHaveLength(2 * 67);
+    expect(map).toContain("<title>0–2, expert 0: 1</title>");
+    expect(map).toContain("<title>198–199, expert 0: 199</title>");
+    expect(heatMap([{ at: "1", values: [Number.NaN] }], { label: "load", row: "expert", x: "epochs" })).toBeUndefined();
   });
 
   it("lets no name become markup", () => {
@@ -94,5 +130,34 @@ describe("the curve", () => {
     expect(curve).toHaveLength(500);
     expect(curve[0]).toEqual({ step: 3, loss: 1, learningRate: 0.1 });
     expect(trainingCurve("")).toEqual([]);
+  });
+});
+
+describe("measurements", () => {
+  const line = (epoch: number, values: unknown, probe = "mixtures") =>
+    JSON.stringify({
+      t: 1,
+      type: "measurement",
+      probe,
+      epoch,
+      update: 3,
+      measurements: [{ subject: "a", name: "b", values }],
+    });
+
+  it("are those of the last record of an evaluation", () => {
+    const lines = [
+      line(2, [2]),
+      line(1, [1]),
+      line(2, [3, null]),
+      line(2, [4], "other"),
+      line(3, "x"),
+      '"measurement"',
+    ];
+    const found = trainingMeasurements(lines.join("\n"));
+    expect(found.map(({ epoch, probe, measurements }) => [epoch, probe, measurements[0]!.values])).toEqual([
+      [1, "mixtures", [1]],
+      [2, "mixtures", [3, Number.NaN]],
+      [2, "other", [4]],
+    ]);
   });
 });

@@ -3,6 +3,7 @@ import { card, documentOf, factTable, machineFacts } from "./document.ts";
 import { formatCount, formatNumber, formatPercent } from "./format.ts";
 import { lineChart, type Series } from "./line-chart.ts";
 import { html, type Markup } from "./markup.ts";
+import { measurementSections } from "./measurements.ts";
 import type { EvaluationFacts, TrainingReport } from "./training-facts.ts";
 
 /** The whole page as text. */
@@ -15,6 +16,7 @@ ${cards(report)}
 ${scores(report)}
 <h2>The learning rate</h2><div class="scroll">${rates(report)}</div>
 ${evaluationTable(report)}
+${measurementSections(report.measured)}
 <h2>How it was trained</h2>${factTable(protocol(report))}
 ${notes.length > 0 && html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
 <h2>Make it again</h2><pre>${command}</pre>`;

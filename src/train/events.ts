@@ -9,6 +9,17 @@ export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** Numbers that a probe has found: one is a point of a curve over the run, more are a column of a heat map. */
+export interface Measurement {
+  /** What was measured, such as the path of a layer. */
+  readonly subject: string;
+  /** What about it; the same at every evaluation. */
+  readonly name: string;
+  readonly values: readonly number[];
+  /** What each of several values belongs to: `expert`. */
+  readonly row?: string;
+}
+
 export type TrainEvent =
   | {
       readonly type: "start";
@@ -37,6 +48,14 @@ export type TrainEvent =
       readonly etaMs: number;
     }
   | ({ readonly type: "evaluation"; readonly isBest: boolean } & Evaluation)
+  | {
+      /** Follows the evaluation at which a probe has looked at the model. */
+      readonly type: "measurement";
+      readonly probe: string;
+      readonly epoch: number;
+      readonly update: number;
+      readonly measurements: readonly Measurement[];
+    }
   | { readonly type: "checkpoint"; readonly step: number; readonly path: string }
   | { readonly type: "early-stop"; readonly epoch: number; readonly reason: string };
 

@@ -6,6 +6,7 @@ import type { Drives } from "./drive.ts";
 import type { TrainEvent } from "./events.ts";
 import type { Loss, LossName } from "./losses/index.ts";
 import type { Metric, MetricName } from "./metrics/index.ts";
+import type { Probe } from "./probe.ts";
 import type { Schedule, ScheduleName } from "./schedules/index.ts";
 import type { TrainingStepOptions } from "./step.ts";
 
@@ -50,6 +51,8 @@ export interface FitOptions extends TrainingStepOptions {
     /** Epochs between evaluations. */
     readonly every?: number;
   };
+  /** What is measured of the model at every evaluation, on the same samples, and told as `measurement` events. */
+  readonly probes?: readonly Probe[];
   /** The metric that says which evaluation is best; the loss by default. */
   readonly monitor?: string;
   /** Ends the run after `patience` evaluations without an improvement of more than `minDelta`. */
@@ -93,6 +96,7 @@ export function checkFitOptions(options: FitOptions): void {
   need(options, "restoreBest", "evaluate");
   need(options, "earlyStopping", "evaluate");
   need(options, "monitor", "evaluate");
+  need(options, "probes", "evaluate");
 }
 
 function need(options: FitOptions, name: keyof FitOptions, other: keyof FitOptions): void {

@@ -27,6 +27,7 @@ import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
 import { takesProbabilities } from "./objective.ts";
+import { measuredBy, type StartedProbe, startProbes } from "./probe.ts";
 import { profileFor } from "./profiles.ts";
 import { schedules } from "./schedules/index.ts";
 import { type TrainingStep, toldBy } from "./step.ts";
@@ -66,6 +67,7 @@ interface Progress {
   /** Batches done. */
   done: number;
   readonly evaluations: Evaluation[];
+  readonly probes: readonly StartedProbe[];
   best: number | undefined;
   /** Sum and count of the losses of this epoch. */
   losses: number[];
@@ -89,6 +91,7 @@ async function train(
   const progress: Progress = {
     done: saved?.step ?? 0,
     evaluations: [...(saved?.evaluations ?? [])],
+    probes: startProbes(options),
     best: saved?.best,
     losses: [],
     stopReason: undefined,
@@ -96,6 +99,7 @@ async function train(
     firstBatch: saved?.step ?? 0,
   };
   progress.stopReason = patienceLost(progress.evaluations, progress.best, options, monitor);
+  await lookBack(plan, progress, initial, scope);
   scope.emit({
     type: "start",
     parameters: trainedCount(step),
@@ -121,6 +125,18 @@ async function train(
     scope.emit({ type: "early-stop", epoch: Math.ceil(progress.done / perEpoch), reason: progress.stopReason });
   }
   return finished(plan, progress, await resident.read());
+}
+
+/** Shows the probes of a resumed run the model of the last evaluation, where the checkpoint still holds it. */
+async function lookBack(
+  { model, options, step, perEpoch }: Plan,
+  { evaluations, done, probes }: Progress,
+  state: ReadonlyMap<string, Tensor>,
+  { signal }: RunScope<TrainEvent>,
+): Promise<void> {
+  const last = evaluations.at(-1);
+  if (!last || last.epoch * perEpoch !== done) return;
+  await measuredBy(probes, withParameters(model, trainedTensors(step, state)), last, options, signal);
 }
 
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
@@ -264,10 +280,8 @@ async function endEpoch(
   const { evaluate } = options;
   if (evaluate && (epoch % (evaluate.every ?? 1) === 0 || epoch === options.epochs)) {
     const tensors = trainedTensors(step, await resident.read());
-    const metrics = await evaluateModel(withParameters(model, tensors), {
-      ...evaluationOf(options, scope),
-      ...evaluate,
-    });
+    const evaluated = withParameters(model, tensors);
+    const metrics = await evaluateModel(evaluated, { ...evaluationOf(options, scope), ...evaluate });
     const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
     progress.evaluations.push(evaluation);
     progress.best = bestOf(progress.evaluations, monitor);
@@ -275,6 +289,8 @@ async function endEpoch(
     if (isBest && files && options.checkpoint) await files.saveBest(options.checkpoint.folder, tensors);
     const event = { type: "evaluation", isBest, ...evaluation } as const;
     scope.emit(event);
+    const measured = await measuredBy(progress.probes, evaluated, evaluation, options, scope.signal);
+    for (const measurement of measured) scope.emit(measurement);
     progress.stopReason = patienceLost(progress.evaluations, progress.best, options, monitor);
     if ((await options.callbacks?.onEvaluation?.(event)) === "stop") progress.stopReason = "a callback asked for it";
   }

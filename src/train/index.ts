@@ -3,7 +3,7 @@
 export type { Carry } from "./carry.ts";
 export type { Drive, Drives, Turn } from "./drive.ts";
 export { type EvaluateOptions, evaluateModel } from "./evaluate.ts";
-export type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
+export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 export * from "./finetune/index.ts";
 export { fit } from "./fit.ts";
 export type { FitOptions } from "./fit-options.ts";
@@ -15,6 +15,7 @@ export * from "./metrics/index.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./objective.ts";
 export * from "./optimizers/index.ts";
 export type { Precision } from "./precision.ts";
+export type { Look, Probe, ProbeContext } from "./probe.ts";
 export { type Profile, type ProfileName, profileFor, profiles } from "./profiles.ts";
 export * from "./schedules/index.ts";
 export { type Chosen, chooseParameters, type Selection } from "./selection.ts";

@@ -7,6 +7,7 @@ import { random } from "../../src/data/index.ts";
 import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { mlp } from "../../src/models/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
+import { parseTrainingReport } from "../../src/report/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { denseModel, noise } from "../models.ts";
 import { litheJson } from "./run.ts";
@@ -57,6 +58,14 @@ describe("lithe route", () => {
     const after = await litheJson(["route", ...split, ...learned], { cwd: folder });
     expect([before.code, after.code]).toEqual([0, 0]);
     expect(after.json).toMatchObject({ training: { samples: 100, epochs: 40 }, file: "learned.onnx" });
+    expect(after.json).toMatchObject({ report: "learned-run/report.html" });
+    const text = await readFile(join(folder, "learned-run/report.json"), "utf8");
+    const { measured = [], evaluations } = parseTrainingReport(text, "report.json");
+    expect(measured.map(({ epoch }) => epoch)).toEqual(evaluations.map(({ epoch }) => epoch));
+    const load = measured.map(({ measurements }) => measurements.find(({ name }) => name === "load")!);
+    for (const { values } of load) expect(values.reduce((sum, share) => sum + share)).toBeCloseTo(2, 5);
+    expect(measured.at(-1)!.measurements.map(({ name }) => name)).toContain("routing churn");
+    expect(await readFile(join(folder, "learned-run/report.html"), "utf8")).toContain('class="heat"');
     const errors = [before, after].map(
       ({ json }) => (json as unknown as { agreement: { relative: number } }).agreement,
     );

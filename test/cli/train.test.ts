@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import { command as finetune } from "../../src/cli/finetune.ts";
 import { command as train } from "../../src/cli/train.ts";
-import { readSafetensors } from "../../src/data/index.ts";
+import { gates, mlpExpert, moeLayer } from "../../src/conditional/index.ts";
+import { random, readSafetensors } from "../../src/data/index.ts";
 import { type Model, numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
-import { decodeModel } from "../../src/onnx/index.ts";
+import { linear, network } from "../../src/nn/index.ts";
+import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { parseTrainingReport } from "../../src/report/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { applyLora, replaceHead } from "../../src/train/index.ts";
@@ -158,6 +160,28 @@ describe("lithe train", () => {
     await rm(join(folder, page));
     expect((await lithe(["report", "told"], { cwd: folder })).code).toBe(0);
     expect(await readFile(join(folder, page), "utf8")).toBe(html);
+  });
+
+  it("trains the gates of a mixture, and reports where the samples went", async () => {
+    const mixture = network(random(1), (n) => {
+      const x = n.input("input", "float32", ["batch", 2]);
+      const layer = { gate: gates.switch(), expert: mlpExpert({ hidden: 4 }), experts: 3 };
+      n.output(linear(n.scope("head"), moeLayer(n.scope("moe"), x, layer), 2), "logits");
+    });
+    await writeFile(join(folder, "mixture.onnx"), encodeModel(mixture));
+    await training(["train", "--model", "mixture.onnx", ...common, "--epochs", "3", "-o", "mixed-run"]);
+    const { measured = [], curve } = parseTrainingReport(
+      await readFile(join(folder, "mixed-run/report.json"), "utf8"),
+      "report.json",
+    );
+    expect(measured.map(({ epoch, probe }) => `${probe} ${epoch}`)).toEqual(["mixtures 1", "mixtures 2", "mixtures 3"]);
+    expect(measured[0]!.measurements[0]).toMatchObject({ subject: "moe", name: "load", row: "expert" });
+    expect(measured[0]!.measurements[0]!.values).toHaveLength(3);
+    const [step] = (await readFile(join(folder, "mixed-run/events.jsonl"), "utf8"))
+      .split("\n")
+      .filter((line) => line.includes('"type":"step"'));
+    expect(Object.keys(JSON.parse(step!).terms)).toContain("moe/auxiliary/balance");
+    expect(curve).toHaveLength(18);
   });
 
   it("augments pictures in threads, and evaluates mixed labels by their class", async () => {

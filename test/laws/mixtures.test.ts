@@ -5,6 +5,7 @@ import {
   type Gate,
   gates,
   measureMixture,
+  mixtureProbe,
   mlpExpert,
   moeGpt,
   moeLayer,
@@ -106,12 +107,13 @@ const batches = [rows.slice(0, 6), rows.slice(6)].map(
   (part) => new Map([["x", tensorFromNumbers("float32", [part.length, WIDTH], part.flat())]]),
 );
 
-function mixture(gate: Gate): Model {
+/** A mixture whose expert e wants rows with a large number at the place that `order` has at e. */
+function mixture(gate: Gate, order = [0, 1, 2, 3]): Model {
   const built = network(random(4), (n) => {
     const x = n.input("x", "float32", ["batch", WIDTH]);
     n.output(moeLayer(n.scope("moe"), x, { gate, expert: mlpExpert({ hidden: 5 }), experts: EXPERTS }), "y");
   });
-  const identity = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
+  const identity = Float32Array.from({ length: 16 }, (_, i) => Number(Math.floor(i / 4) === order[i % 4]));
   const initializers = [...built.graph.initializers].map(([value, data]) =>
     value.name === "moe/gate/weight"
       ? ([value, tensor("float32", [4, 4], identity)] as const)
@@ -147,6 +149,35 @@ describe("measures", () => {
     expect([maxOverMean, variation]).toEqual([1.5, 0.5]);
     const before = { k: 2, experts: Int32Array.of(0, 1, 2, 3) };
     expect(routingChurn(before, { k: 2, experts: Int32Array.of(1, 0, 2, 1) })).toBe(0.5);
+  });
+
+  it("over a run are those of the model at each evaluation, and say how many tokens have moved", async () => {
+    const look = mixtureProbe().start();
+    const context = { open: openSession, session: {}, signal: new AbortController().signal, feeds: inOrder };
+    async function* inOrder() {
+      yield* batches;
+    }
+    const other = mixture(gates.switch({ jitter: 0 }), [0, 1, 3, 2]);
+    const [[before], [after]] = [
+      await measureMixture(model, batches, openSession),
+      await measureMixture(other, batches, openSession),
+    ];
+    const looks = [await look(model, context), await look(other, context)];
+    for (const [i, found] of [before!, after!].entries()) {
+      expect(looks[i]!.slice(0, 6)).toEqual([
+        { subject: "moe", name: "load", values: found.load, row: "expert" },
+        { subject: "moe", name: "importance", values: found.importance, row: "expert" },
+        { subject: "moe", name: "max/mean load", values: [found.loadBalance!.maxOverMean] },
+        { subject: "moe", name: "max/mean importance", values: [found.importanceBalance!.maxOverMean] },
+        { subject: "moe", name: "router entropy", values: [found.entropy] },
+        { subject: "moe", name: "dead experts", values: [1] },
+      ]);
+    }
+    expect(looks.map((told) => told.slice(6))).toEqual([
+      [],
+      [{ subject: "moe", name: "routing churn", values: [1 / 8] }],
+    ]);
+    expect(await look(await withoutSideOutputs(model), context)).toEqual([]);
   });
 
   it("lead to dead experts that work again, and to nothing else", async () => {

@@ -11,6 +11,7 @@ import { fingerprint, inputPorts } from "../model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "../output.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { formsMeasured } from "./measured-forms.ts";
+import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelToTrain, networkFor, prepared } from "./training-model.ts";
@@ -30,6 +31,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const known = await modelToTrain(config);
   const data = target.data ?? (await openParts(config, known, console));
   const augment = await augmentOf(config, data.training);
+  const evaluation = evaluationOf(config, data);
   const start = await prepared(known ?? (await networkFor(config, data.training)), config, data.training);
   for (const note of start.notes) console.say(note);
   const sha256 = known && (await fingerprint(name)).sha256;
@@ -38,12 +40,12 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
   try {
     const everySteps = config.checkpointEvery;
-    const chosen = { ...options, ...start.options };
+    const mixture = mixtureOptions(start.model, { ...options, ...evaluation });
+    const chosen = { ...options, ...start.options, ...mixture, ...evaluation };
     const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
     const run = fit(start.model, {
       ...chosen,
       ...present({ forms }),
-      ...evaluationOf(config, data),
       ...augment,
       data: data.training,
       checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },

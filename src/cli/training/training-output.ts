@@ -1,17 +1,17 @@
 /** @file The files of a training run: the model, its adapters, the configuration and the report. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { writeAtomically } from "../../atomic-file.ts";
 import { encodeSafetensors } from "../../data/index.ts";
 import type { Model } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
-import { type RunFolder, type TrainingReport, trainingCurve, trainingPage } from "../../report/index.ts";
+import { type RunFolder, type TrainingReport, trainingPage } from "../../report/index.ts";
 import type { TrainReport } from "../../train/index.ts";
 import { environment } from "../environment.ts";
 import { modelFacts } from "../model-facts.ts";
 import type { TrainingData } from "./fit-options.ts";
 import { nameOf } from "./named-choice.ts";
+import { runFacts } from "./run-facts.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import type { Prepared } from "./training-model.ts";
 
@@ -78,8 +78,6 @@ async function trainingReport(
   model: TrainingReport["model"],
   command: string,
 ): Promise<TrainingReport> {
-  const { parameters, steps, updates, epochs, seconds, stoppedEarly, evaluations, best } = report;
-  const lines = await readFile(join(folder.path, "events.jsonl"), "utf8");
   return {
     schema: 1,
     kind: "training",
@@ -91,21 +89,8 @@ async function trainingReport(
     model,
     data: { source: config.data, training: data.training.size, validation: data.validation.size },
     settings: settingsOf(config),
-    trained: parameters,
-    steps,
-    updates,
-    epochs,
-    seconds,
-    stoppedEarly,
+    ...(await runFacts(report, folder, config.accumulate)),
     restoredBest: config.restoreBest === true,
-    monitor: best?.monitor ?? "loss",
-    curve: trainingCurve(lines),
-    evaluations: evaluations.map(({ epoch, update, metrics }) => ({
-      epoch,
-      step: update * (config.accumulate ?? 1),
-      metrics,
-      isBest: epoch === best?.epoch,
-    })),
     notes: start.notes,
   };
 }

@@ -3,12 +3,14 @@ import { distill, type RecoveryOptions, recoveryFrom } from "../../distill/index
 import type { Model } from "../../ir/index.ts";
 import type { Run } from "../../runtime/index.ts";
 import type { TrainEvent, TrainResult } from "../../train/index.ts";
+import { mixtureProbe } from "../measures/index.ts";
 import { moeTraining } from "../side-outputs.ts";
 import type { RoutedModel } from "./route-model.ts";
 
 /**
  * Minimises the divergence of the answers from those of the original, the relative error of every routed block, the losses of the gates,
- * and the cross entropy where the data has labels. `original` is the model that `routeModel` was given.
+ * and the cross entropy where the data has labels. `original` is the model that `routeModel` was given. Evaluations, if there are any, are
+ * followed by measurements of the routing.
  *
  * @throws through `result`: what `distill` throws.
  */
@@ -19,5 +21,10 @@ export function recoverRouted(
 ): Run<TrainEvent, TrainResult> {
   const names = blocks.map(({ output }) => output);
   const { terms } = moeTraining(model);
-  return distill(model, { ...recoveryFrom(original, names, recovery), terms: [...terms, ...(recovery.terms ?? [])] });
+  const probes = recovery.evaluate && [...(recovery.probes ?? []), mixtureProbe()];
+  return distill(model, {
+    ...recoveryFrom(original, names, recovery),
+    terms: [...terms, ...(recovery.terms ?? [])],
+    ...(probes && { probes }),
+  });
 }

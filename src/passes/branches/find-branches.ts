@@ -143,7 +143,8 @@ function combination(graph: Graph, tree: Tree, outputs: readonly Value[]): Combi
   return { nodes, addends: addends as Value[], output, factor: isMean ? 1 / outputs.length : 1 };
 }
 
-function hasWeights(graph: Graph, { constants }: Isomorphism): boolean {
+/** Whether each set holds a parameter of rank 2 or more. */
+export function hasWeights(graph: Graph, { constants }: Isomorphism): boolean {
   return (constants[0] ?? []).some((value) => {
     const tensor = constantOf(graph, value);
     return tensor !== undefined && tensor.dims.length >= 2 && dataTypes[tensor.dtype].kind === "float";

@@ -52,11 +52,12 @@ class Layout implements Fusion {
   }
 
   op(...[opType, inputs, attributes]: Parameters<Fusion["op"]>): Value {
-    return this.#options.g.op(opType, inputs, attributes);
+    return this.ops(opType, inputs, 1, attributes)[0]!;
   }
 
   ops(...[opType, inputs, outputs, attributes]: Parameters<Fusion["ops"]>): Value[] {
-    return this.#options.g.ops(opType, inputs, outputs, attributes);
+    const [name = "", domain = ""] = opType.split("::").toReversed();
+    return this.#options.g.ops(name, inputs, outputs, attributes, { domain });
   }
 
   ints(list: readonly number[]): Value {

@@ -9,6 +9,7 @@ export interface Fusion {
   readonly count: number;
   /** Where products of one common input put the branch axis: in front, or before the features, as one wide product does. */
   readonly form: FusionForm;
+  /** `opType` with its domain before it, as `qualifiedName` writes it. */
   op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
   ops(opType: string, inputs: readonly (Value | undefined)[], outputs: number, attributes?: BuilderAttributes): Value[];
   ints(list: readonly number[]): Value;

@@ -1,5 +1,5 @@
 /** @file Elementwise operators: the same operator over aligned branch axes. */
-import type { BuilderAttributes, Dims, Node, Value } from "../../../ir/index.ts";
+import { type BuilderAttributes, type Dims, type Node, qualifiedName, type Value } from "../../../ir/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands, SumRule } from "../rule.ts";
 
@@ -17,17 +17,22 @@ export function branchAxis(f: Fusion, operands: Operands, rank: number): number 
   return f.form === "wide" && rank > 1 ? rank - 1 : 0;
 }
 
-const elementwise: FusionRule = {
+export const elementwise: FusionRule = {
   fuse: (f, node, operands) => {
-    const emit = (inputs: Inputs) => f.ops(node.opType, inputs, node.outputs.length, attributesOf(node));
-    return broadcast(f, operands, f.dims(node.outputs[0]), emit);
+    const emit = (inputs: Inputs) => f.ops(qualifiedName(node), inputs, node.outputs.length, attributesOf(node));
+    return elementwiseOver(f, operands, f.dims(node.outputs[0]), emit);
   },
 };
 
 type Inputs = readonly (Value | undefined)[];
 
-/** One node over operands of which the largest has the given dims. */
-function broadcast(f: Fusion, operands: Operands, dims: Dims, emit: (inputs: Inputs) => readonly Value[]): Stacked[] {
+/** One node over operands that broadcast to the given dims, not all of which are common. */
+export function elementwiseOver(
+  f: Fusion,
+  operands: Operands,
+  dims: Dims,
+  emit: (inputs: Inputs) => readonly Value[],
+): Stacked[] {
   const merged = overMerged(f, operands, dims);
   if (merged) return emit(merged.inputs).map((value) => f.split(value, dims, merged.axis));
   const rank = dims.length;
@@ -39,7 +44,7 @@ function broadcast(f: Fusion, operands: Operands, dims: Dims, emit: (inputs: Inp
 
 /** x + shift. */
 export function added(f: Fusion, x: Stacked, shift: Operand): Stacked {
-  return broadcast(f, [x, shift], f.dimsOf(x), (inputs) => [f.op("Add", inputs)])[0]!;
+  return elementwiseOver(f, [x, shift], f.dimsOf(x), (inputs) => [f.op("Add", inputs)])[0]!;
 }
 
 /** Of two shifts one after another, the shifts are added first, which are smaller. */

@@ -1,7 +1,9 @@
 /** @file The fusion rule of every operator that branches may hold. An operator without one ends a fusion. */
 import type { FusionRule } from "../rule.ts";
+import { attentionRules } from "./attention.ts";
 import { convRules } from "./conv.ts";
 import { elementwiseRules } from "./elementwise.ts";
+import { fusedOperatorRules } from "./fused.ts";
 import { matmulRules } from "./matmul.ts";
 import { movementRules } from "./movement.ts";
 import { normRules } from "./norm.ts";
@@ -15,5 +17,7 @@ export const fusionRules: ReadonlyMap<string, FusionRule> = new Map(
     ...convRules,
     ...movementRules,
     ...reduceRules,
+    ...attentionRules,
+    ...fusedOperatorRules,
   } satisfies Record<string, FusionRule>),
 );

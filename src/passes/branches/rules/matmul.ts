@@ -35,8 +35,8 @@ function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, 
   return sum;
 }
 
-/** By weights [n, K, F]. */
-function batched(f: Fusion, a: Operand, weights: Value, dims: Dims): Stacked {
+/** By weights [n, K, F]; `dims` are those of the product of one branch. */
+export function batched(f: Fusion, a: Operand, weights: Value, dims: Dims): Stacked {
   const rank = dims.length;
   const inner = a.kind === "common" ? a.value : f.at(a, 0);
   const rows = rank > 2 ? flattened(f, inner, a.kind === "common" ? 0 : 1) : inner;

@@ -1,8 +1,8 @@
-/** @file Operators along an axis: Softmax, LayerNormalization. */
-import { intOf, tensorFromNumbers } from "../../../ir/index.ts";
-import { declined } from "../../../rewrite/index.ts";
-import { stacked } from "../operand.ts";
-import type { FusionRule } from "../rule.ts";
+/** @file Operators along an axis: Softmax, LayerNormalization and its like without a mean. */
+import { type BuilderAttributes, intOf, tensorFromNumbers } from "../../../ir/index.ts";
+import { type Declined, declined } from "../../../rewrite/index.ts";
+import { type Operand, stacked } from "../operand.ts";
+import type { Fusion, FusionRule } from "../rule.ts";
 import { attributesOf } from "./elementwise.ts";
 
 /** Where an axis of one branch lies once the branch axis is at `branch`. */
@@ -21,31 +21,51 @@ const alongAxis = (fallback: number): FusionRule => ({
   },
 });
 
+interface Normalization {
+  readonly scale: Operand;
+  readonly bias?: Operand | undefined;
+  /** Axes that are normalised over, the last ones. */
+  readonly behind: number;
+  readonly attributes: BuilderAttributes;
+}
+
 /** The normalisation is common, scale and shift are those of each branch. */
+export function normalized(
+  f: Fusion,
+  opType: string,
+  x: Operand,
+  { scale, bias, behind, attributes: given }: Normalization,
+): Operand | Declined {
+  const { rank } = x;
+  const branch = x.kind === "stacked" ? x.axis : f.form === "wide" ? rank - 1 : 0;
+  if (branch > rank - behind) return declined("a normalisation across the branch axis");
+  const value = x.kind === "common" ? x.value : f.at(x, branch);
+  const attributes = { ...given, axis: -behind };
+  if (scale.kind === "common" && (!bias || bias.kind === "common")) {
+    const inputs = bias ? [value, scale.value, bias.value] : [value, scale.value];
+    const plain = f.op(opType, inputs, attributes);
+    return x.kind === "common" ? { kind: "common", value: plain, rank } : stacked(plain, branch, rank);
+  }
+  const dims = f.dimsOf(scale);
+  if (!dims.every((dim) => typeof dim === "number")) return declined("a scale of unknown length");
+  const dtype = f.dtype(value);
+  const count = dims.reduce((a, b) => a * b, 1);
+  const ones = f.op("Constant", [], { value: tensorFromNumbers(dtype, dims, new Float64Array(count).fill(1)) });
+  const plain = f.op(opType, [value, ones], attributes);
+  const unit = x.kind === "common" ? { kind: "common" as const, value: plain, rank } : stacked(plain, branch, rank);
+  const scaled = f.op("Mul", [f.aligned(unit, branch, rank), f.aligned(scale, branch, rank)]);
+  const result = bias ? f.op("Add", [scaled, f.aligned(bias, branch, rank)]) : scaled;
+  if (behind === 1) f.note(result, { unit, scale, ...(bias && { shift: bias }) });
+  return stacked(result, branch, rank);
+}
+
+/** Over the axes from one on. */
 const layerNorm: FusionRule = {
   fuse(f, node, [x, scale, bias]) {
     if (!x || !scale || node.outputs.length > 1) return declined("statistics as outputs");
-    const { rank } = x;
-    const behind = rank - shifted(intOf(node, "axis", -1), rank, rank + 1);
-    const branch = x.kind === "stacked" ? x.axis : f.form === "wide" ? rank - 1 : 0;
-    if (branch > rank - behind) return declined("a normalisation across the branch axis");
-    const value = x.kind === "common" ? x.value : f.at(x, branch);
-    const attributes = { ...attributesOf(node), axis: -behind };
-    if (scale.kind === "common" && (!bias || bias.kind === "common")) {
-      const inputs = bias ? [value, scale.value, bias.value] : [value, scale.value];
-      return [stacked(f.op("LayerNormalization", inputs, attributes), branch, rank)];
-    }
-    const dims = f.dimsOf(scale);
-    if (!dims.every((dim) => typeof dim === "number")) return declined("a scale of unknown length");
-    const dtype = f.dtype(value);
-    const count = dims.reduce((a, b) => a * b, 1);
-    const ones = f.op("Constant", [], { value: tensorFromNumbers(dtype, dims, new Float64Array(count).fill(1)) });
-    const plain = f.op("LayerNormalization", [value, ones], attributes);
-    const unit = x.kind === "common" ? { kind: "common" as const, value: plain, rank } : stacked(plain, branch, rank);
-    const scaled = f.op("Mul", [f.aligned(unit, branch, rank), f.aligned(scale, branch, rank)]);
-    const result = bias ? f.op("Add", [scaled, f.aligned(bias, branch, rank)]) : scaled;
-    if (behind === 1) f.note(result, { unit, scale, ...(bias && { shift: bias }) });
-    return [stacked(result, branch, rank)];
+    const behind = x.rank - shifted(intOf(node, "axis", -1), x.rank, x.rank + 1);
+    const y = normalized(f, node.opType, x, { scale, bias, behind, attributes: attributesOf(node) });
+    return "declined" in y ? y : [y];
   },
 };
 
@@ -54,5 +74,6 @@ export const normRules = {
   LayerNormalization: layerNorm,
   LogSoftmax: alongAxis(-1),
   LpNormalization: alongAxis(-1),
+  SimplifiedLayerNormalization: layerNorm,
   Softmax: alongAxis(-1),
 } satisfies Record<string, FusionRule>;

@@ -1,0 +1,43 @@
+/** @file What a training run came to, for its report. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type RunFolder, type TrainingReport, trainingCurve, trainingMeasurements } from "../../report/index.ts";
+import type { TrainReport } from "../../train/index.ts";
+
+type RunFacts = Pick<
+  TrainingReport,
+  | "trained"
+  | "steps"
+  | "updates"
+  | "epochs"
+  | "seconds"
+  | "stoppedEarly"
+  | "monitor"
+  | "curve"
+  | "evaluations"
+  | "measured"
+>;
+
+/** From the report of the trainer and the events in the run folder; `accumulate` is the number of batches per update. */
+export async function runFacts(report: TrainReport, folder: RunFolder, accumulate = 1): Promise<RunFacts> {
+  const { parameters, steps, updates, epochs, seconds, stoppedEarly, evaluations, best } = report;
+  const lines = await readFile(join(folder.path, "events.jsonl"), "utf8");
+  const measured = trainingMeasurements(lines);
+  return {
+    trained: parameters,
+    steps,
+    updates,
+    epochs,
+    seconds,
+    stoppedEarly,
+    monitor: best?.monitor ?? "loss",
+    curve: trainingCurve(lines),
+    evaluations: evaluations.map(({ epoch, update, metrics }) => ({
+      epoch,
+      step: update * accumulate,
+      metrics,
+      isBest: epoch === best?.epoch,
+    })),
+    ...(measured.length > 0 && { measured }),
+  };
+}
