@@ -91,7 +91,17 @@ const quantizedPair = [u8(2, 3), scale(0.02), zero(120), u8(2, 3), scale(0.03), 
 const image = [u8(1, 2, 4, 4), scale(0.02), zero(120), scale(0.03), zero(110)];
 const heads = { num_heads: 2 };
 
+/** Rows, scores of five experts, weights and biases of their two layers. */
+const experts = [f(4, 3), f(4, 5), f(5, 7, 3), f(5, 7), f(5, 3, 7), f(5, 3)];
+
 const cases: readonly KernelCase[] = [
+  ...["relu", "gelu", "silu", "identity"].map((activation_type) => ({
+    op: "MoE",
+    inputs: experts,
+    attributes: { k: 2, activation_type },
+  })),
+  { op: "MoE", inputs: experts, attributes: { k: 3, activation_type: "relu", normalize_routing_weights: 1 } },
+  { op: "MoE", inputs: [...experts.slice(0, 3), undefined, experts[4]], attributes: { activation_type: "relu" } },
   { op: "FusedMatMul", inputs: [f(2, 4, 3), f(2, 4, 5)], attributes: { transA: 1, alpha: float(0.5) } },
   { op: "FusedConv", inputs: [f(1, 2, 5, 5), f(3, 2, 3, 3), f(3)], attributes: { activation: "Relu" } },
   { op: "FusedGemm", inputs: [f(2, 3), f(4, 3), f(4)], attributes: { transB: 1, activation: "Sigmoid" } },
