@@ -1,14 +1,6 @@
 /** @file int8 weights that use more than 7 bits. */
-import {
-  allGraphs,
-  constantOf,
-  type Graph,
-  isSparse,
-  type Model,
-  type Node,
-  typedArray,
-  type Value,
-} from "../ir/index.ts";
+import { allGraphs, type Graph, isSparse, type Model, type Node, typedArray, type Value } from "../ir/index.ts";
+import { constantAmong } from "./constant-among.ts";
 
 const LOW = -64;
 const HIGH = 63;
@@ -24,10 +16,8 @@ const weightInputs: ReadonlyMap<string, number> = new Map([
 
 /** Whether the model has int8 weights beyond [-64, 63], whose products with uint8 may saturate. */
 export function hasFullRangeWeights(model: Model): boolean {
-  for (const graph of allGraphs(model.graph)) {
-    if (graph.nodes.some((node) => isFullRange(graph, weightOf(node)))) return true;
-  }
-  return false;
+  const graphs = [...allGraphs(model.graph)];
+  return graphs.some(({ nodes }) => nodes.some((node) => isFullRange(graphs, weightOf(node))));
 }
 
 function weightOf(node: Node): Value | undefined {
@@ -35,8 +25,9 @@ function weightOf(node: Node): Value | undefined {
   return position === undefined ? undefined : node.inputs[position];
 }
 
-function isFullRange(graph: Graph, weight: Value | undefined): boolean {
-  const constant = constantOf(graph, weight);
+/** The graphs are all of the model's: a branch may read what stands around it. */
+function isFullRange(graphs: readonly Graph[], weight: Value | undefined): boolean {
+  const constant = constantAmong(graphs, weight);
   if (!constant || isSparse(constant) || constant.dtype !== "int8") return false;
   for (const value of typedArray(constant) as Int8Array) if (value < LOW || value > HIGH) return true;
   return false;

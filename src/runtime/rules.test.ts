@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { denseModel } from "../../test/models.ts";
 import {
+  allGraphs,
   floatsOf,
   type Graph,
   graphAttribute,
@@ -94,6 +95,33 @@ describe("hasFullRangeWeights", () => {
     expect([63, -64].map((weight) => hasFullRangeWeights(quantized(weight)))).toEqual([false, false]);
     expect([64, -65].map((weight) => hasFullRangeWeights(quantized(weight)))).toEqual([true, true]);
     expect(hasFullRangeWeights(denseModel())).toBe(false);
+  });
+
+  /** Two branches that multiply by one weight, which stands around them with its zero point. */
+  function captured(weight: number): Model {
+    const g = graphBuilder();
+    const w = g.constant("w", tensorFromNumbers("int8", [2, 2], [weight, 0, 0, 0]));
+    const zero = g.op("Identity", [g.constant("zero", scalar("int8", 0))]);
+    const a = g.input("a", "uint8", [2, 2]);
+    const branch = (name: string) => {
+      const body = g.subgraph();
+      body.output(body.op("MatMulInteger", [a, w, undefined, zero]));
+      return graphAttribute(body.build(name));
+    };
+    const branches = { then_branch: branch("then"), else_branch: branch("else") };
+    g.output(g.op("If", [g.input("go", "bool", [])], branches), "y");
+    return model(g.build());
+  }
+
+  it("sees weights and zero points that branches read from around them", () => {
+    expect(hasFullRangeWeights(captured(63))).toBe(false);
+    expect(hasFullRangeWeights(captured(64))).toBe(true);
+    const target = { ...resolveOptions({}), saturates: true, reduced: false };
+    const { model: safe, config } = applyRules(captured(64), target);
+    expect(config.get("session.x64quantprecision")).toBe("1");
+    const zeros = [...allGraphs(safe.graph)].slice(1).map(({ nodes }) => nodes[0]!.inputs[3]);
+    expect(new Set(zeros).size).toBe(2);
+    expect([...allGraphs(safe.graph)].slice(1).map(({ initializers }) => initializers.size)).toEqual([1, 1]);
   });
 });
 

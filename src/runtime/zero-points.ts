@@ -1,5 +1,6 @@
 /** @file Zero points of int8 weights, one for each node that reads them. */
-import { constantOf, editAllGraphs, type Graph, type Model, producerOf, type Tensor, type Value } from "../ir/index.ts";
+import { allGraphs, editAllGraphs, type Graph, type Model, producerOf, type Tensor, type Value } from "../ir/index.ts";
+import { constantAmong } from "./constant-among.ts";
 
 /** Where nodes take the zero point of their weight. */
 const zeroPointInputs: ReadonlyMap<string, number> = new Map([
@@ -15,10 +16,11 @@ const zeroPointInputs: ReadonlyMap<string, number> = new Map([
  * to uint8 replaces a zero point once per reader, and fails when two readers share one, be it through `Identity`.
  */
 export function withOwnZeroPoints(model: Model): Model {
+  const graphs = [...allGraphs(model.graph)];
   return editAllGraphs(model, (draft) => {
     for (const node of draft.nodes()) {
       const position = zeroPointInputs.get(node.opType);
-      const zeroPoint = position === undefined ? undefined : constantBehind(draft.graph, node.inputs[position]);
+      const zeroPoint = position === undefined ? undefined : constantBehind(graphs, node.inputs[position]);
       if (zeroPoint?.dtype !== "int8") continue;
       const own = draft.constant("zero_point", zeroPoint);
       draft.replaceNode(node, { ...node, inputs: node.inputs.map((value, i) => (i === position ? own : value)) });
@@ -26,9 +28,9 @@ export function withOwnZeroPoints(model: Model): Model {
   });
 }
 
-function constantBehind(graph: Graph, value: Value | undefined): Tensor | undefined {
-  const constant = constantOf(graph, value);
+function constantBehind(graphs: readonly Graph[], value: Value | undefined): Tensor | undefined {
+  const constant = constantAmong(graphs, value);
   if (constant || !value) return constant;
-  const producer = producerOf(graph, value);
-  return producer?.opType === "Identity" ? constantBehind(graph, producer.inputs[0]) : undefined;
+  const producer = graphs.map((graph) => producerOf(graph, value)).find(Boolean);
+  return producer?.opType === "Identity" ? constantBehind(graphs, producer.inputs[0]) : undefined;
 }
