@@ -22,6 +22,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { withOwnStatistics } from "./own-statistics.ts";
 import { reducedType } from "./reduced-types.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
+import { withPresent } from "./unkept-past.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
 import { withOwnZeroPoints } from "./zero-points.ts";
 
@@ -118,6 +119,10 @@ export const rules = {
     goesWrong:
       "BatchNormalization in training mode writes its statistics over those that it was fed with or that are stored",
     rewrite: withOwnStatistics,
+  },
+  "unkept-past": {
+    goesWrong: "attention with past keys and values, whose present ones are no outputs, reads the new ones alone",
+    rewrite: withPresent,
   },
   "hidden-quantization": {
     goesWrong: "layers that were left in float between DequantizeLinear and QuantizeLinear get int8 weights at load",

@@ -13,9 +13,11 @@ import {
   model,
   numbersOf,
   scalar,
+  sizeOf,
   type Tensor,
   tensor,
   tensorFromNumbers,
+  tensorType,
   type Value,
 } from "../../src/ir/index.ts";
 import { applyRules, cpuSaturates, type Feeds, openSession, type RuleName, rules } from "../../src/runtime/index.ts";
@@ -47,6 +49,31 @@ function rawGpu(built: Model, body: string): { status: number | null; output: st
 function farthest(a: readonly number[], b: readonly number[]): number {
   return Math.max(...a.map((value, i) => Math.abs(value - b[i]!)));
 }
+
+/** One new position of two heads of eight over three past ones; gives the present keys and values or does not. */
+function pastModel(opType: "MultiHeadAttention" | "GroupQueryAttention"): (isKept: boolean) => Model {
+  return (isKept) => {
+    const g = graphBuilder();
+    const rows = ["q", "k", "v"].map((name) => g.input(name, "float32", [1, 1, 16]));
+    const past = ["past_key", "past_value"].map((name) => g.input(name, "float32", [1, 2, 3, 8]));
+    const lengths = [g.constant("before", tensor("int32", [1], [3])), g.constant("total", tensor("int32", [1], [4]))];
+    const inputs = {
+      MultiHeadAttention: [...rows, undefined, undefined, undefined, ...past],
+      GroupQueryAttention: [...rows, ...past, ...lengths],
+    }[opType];
+    const heads = { num_heads: 2, ...(opType === "GroupQueryAttention" && { kv_num_heads: 2 }) };
+    const [y, ...present] = g.ops(opType, inputs, isKept ? 3 : 1, heads, { domain: "com.microsoft" });
+    g.output({ ...y!, type: tensorType("float32", [1, 1, 16]) }, "y");
+    for (const value of present) g.output({ ...value, type: tensorType("float32", [1, 2, 4, 8]) });
+    return model(g.build(), { opsets: new Map([["", 21]]).set("com.microsoft", 1) });
+  };
+}
+
+const pastFeeds: Feeds = new Map(
+  Object.entries({ q: [1, 1, 16], k: [1, 1, 16], v: [1, 1, 16], past_key: [1, 2, 3, 8], past_value: [1, 2, 3, 8] }).map(
+    ([name, dims], i): [string, Tensor] => [name, tensor("float32", dims, noise(sizeOf(dims), i + 1))],
+  ),
+);
 
 const ROWS = 8;
 const UPDATES = 2_000_000;
@@ -278,6 +305,13 @@ const cases = {
     ]);
     for (const stock of [false, true])
       expect(await ours(movedCaptureModel(), feeds, { stock })).toEqual([-1, -2, -3, -4]);
+  },
+  "unkept-past": async () => {
+    for (const built of [pastModel("MultiHeadAttention"), pastModel("GroupQueryAttention")]) {
+      const kept = await rawRun(built(true), pastFeeds);
+      expect(farthest(await rawRun(built(false), pastFeeds), kept)).toBeGreaterThan(0.1);
+      expect(farthest(await ours(built(false), pastFeeds), kept)).toBeLessThan(1e-6);
+    }
   },
   "training-statistics": async () => {
     const x = tensor("float32", [4, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
