@@ -17,12 +17,13 @@ import { extend } from "../../nn/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
 import { ancestors, exclusive } from "../ancestors.ts";
 import { noWeights } from "../no-weights.ts";
+import { outputsNamed } from "../outputs-named.ts";
 import { withRoundedGates } from "../round-gates.ts";
 import { GATE } from "./skippable.ts";
 
 /** Names of the outputs that are gates of `skippable` layers. */
-export function gatesOf({ graph }: Model): string[] {
-  return graph.outputs.map(({ name }) => name).filter((name) => name === GATE || name.endsWith(`/${GATE}`));
+export function gatesOf(model: Model): string[] {
+  return outputsNamed(model, GATE);
 }
 
 /**

@@ -14,12 +14,13 @@ import {
 import type { Layers } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
+import { outputsNamed } from "../outputs-named.ts";
 import { replaceNode } from "../replace-node.ts";
 import { CROPS, PLACES } from "./focus-regions.ts";
 
 /** Names of the outputs with the places that `focusRegions` chooses. */
-export function regionsOf({ graph }: Model): string[] {
-  return graph.outputs.map(({ name }) => name).filter((name) => name === PLACES || name.endsWith(`/${PLACES}`));
+export function regionsOf(model: Model): string[] {
+  return outputsNamed(model, PLACES);
 }
 
 /**

@@ -20,13 +20,14 @@ import type { Layers } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
 import { exclusive } from "../ancestors.ts";
+import { outputsNamed } from "../outputs-named.ts";
 import { replaceNode } from "../replace-node.ts";
 import { withRoundedGates } from "../round-gates.ts";
 import { KEPT } from "./skip-frames.ts";
 
 /** Names of the outputs with the gates of `skipFrames`. */
-export function framesOf({ graph }: Model): string[] {
-  return graph.outputs.map(({ name }) => name).filter((name) => name === KEPT || name.endsWith(`/${KEPT}`));
+export function framesOf(model: Model): string[] {
+  return outputsNamed(model, KEPT);
 }
 
 /**
