@@ -17,6 +17,7 @@ import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { lowerPortable } from "./lower-portable.ts";
+import { rollBranches } from "./roll-branches.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
 /** What a pass of the index may need from outside. */
@@ -40,6 +41,7 @@ export const passes = {
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
   "fuse-branches": () => fuseBranches(),
+  "roll-branches": () => rollBranches(),
   "lower-portable": () => lowerPortable(),
   "convert-float16": () => convertFloat16(),
   "convert-float32": () => convertFloat32(),
@@ -77,4 +79,5 @@ export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
 export { lowerPortable } from "./lower-portable.ts";
+export { rollBranches } from "./roll-branches.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

@@ -27,6 +27,7 @@ const cases = {
   "fuse-pad": ["pads before windows"],
   "fuse-matmul-add": ["products and sums"],
   "fuse-branches": ["branches with a sum", "convolutional branches with an operator in the middle that has no rule"],
+  "roll-branches": ["branches with a sum"],
   "lower-portable": ["what WebGPU lacks"],
   "convert-float16": ["branches that capture", "products and sums"],
   "convert-float32": ["float16 inside"],

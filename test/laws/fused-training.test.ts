@@ -1,7 +1,14 @@
 /** @file Laws of fused branches in training: the step of the fused model is the step of the unrolled one. */
 import { describe, expect, it } from "vitest";
 import { type Model, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
-import { fuseBranches, joinStacked, splitStacked, stackedParameters, unfuseBranches } from "../../src/passes/index.ts";
+import {
+  fuseBranches,
+  joinStacked,
+  rollBranches,
+  splitStacked,
+  stackedParameters,
+  unfuseBranches,
+} from "../../src/passes/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import {
   adamw,
@@ -57,10 +64,14 @@ function parametersOf(model: Model): Map<string, Tensor> {
 
 const optimizers = { "sgd with momentum": () => sgd({ momentum: 0.9 }), adamw: () => adamw({ weightDecay: 0.1 }) };
 
-describe.each(names)("training with fused branches: %s", (name) => {
+const forms = { fused: fuseBranches, rolled: rollBranches };
+
+const cases = names.flatMap((name) => Object.entries(forms).map(([form, pass]) => ({ name, form, pass })));
+
+describe.each(cases)("training with $form branches: $name", ({ name, pass }) => {
   it.each(Object.entries(optimizers))("%s takes the steps of the unrolled model", async (_, optimizer) => {
     const model = branchNetworks[name]({ branches: 3 });
-    const { model: fused } = await fuseBranches().run(model);
+    const { model: fused } = await pass().run(model);
     const [plain, side] = [trained(model, optimizer()), trained(fused, optimizer())];
     expect(distance(plain.said, side.said)).toBeLessThan(1e-6);
     const back = unfuseBranches(side.model, model);
@@ -72,7 +83,7 @@ describe.each(names)("training with fused branches: %s", (name) => {
 
   it("takes parameters there and back", async () => {
     const model = branchNetworks[name]({ branches: 2, depth: 2 });
-    const { model: fused } = await fuseBranches().run(model);
+    const { model: fused } = await pass().run(model);
     const stacked = stackedParameters(fused);
     const parts = splitStacked(parametersOf(fused), stacked);
     for (const part of stacked.flatMap((entry) => entry.parts))

@@ -2,7 +2,6 @@
 import { UnsupportedError } from "../../errors.ts";
 import {
   constantOf,
-  dataTypes,
   type Graph,
   type GraphBuilder,
   graphBuilder,
@@ -13,12 +12,13 @@ import {
   namesIn,
   producerOf,
   qualifiedName,
-  sameTensor,
   TARGET_OPSET,
   type Value,
 } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import type { Isomorphism, TypeOf } from "../../rewrite/index.ts";
+import { isOneForAll, ownedBy } from "./constants-of-sets.ts";
+import { equalParts } from "./equal-parts.ts";
 import type { Combination } from "./find-branches.ts";
 import { fusionOver } from "./layout.ts";
 import type { Operand } from "./operand.ts";
@@ -76,34 +76,14 @@ interface Building {
 }
 
 function fusionFor(graph: Graph, { nodes }: FusableSets, building: Building, typeOf: TypeOf): Fusion {
-  const members = new Set(nodes.flat());
-  const { uses } = indexOf(graph);
   return fusionOver({
     ...building,
     count: nodes.length,
     typeOf: (value) => value.type ?? typeOf(value),
     constantOf: (value) => constantOf(graph, value),
-    isParameter: (values) =>
-      values.every(
-        (value) =>
-          graph.initializers.has(value) &&
-          (uses.get(value) ?? []).every(({ node }) => node !== undefined && members.has(node)),
-      ),
+    isParameter: ownedBy(graph, nodes),
     wholeOf: (values) => equalParts(graph, values),
   });
-}
-
-/** The value that a `Split` cut into these. */
-function equalParts(graph: Graph, values: readonly Value[]): { value: Value; axis: number } | undefined {
-  const node = producerOf(graph, values[0]!);
-  const value = node?.inputs[0];
-  const axis = node?.attributes.get("axis");
-  if (node?.opType !== "Split" || node.domain !== "" || !value) return undefined;
-  if (node.outputs.length !== values.length || values.some((part, b) => node.outputs[b] !== part)) return undefined;
-  const rank = values[0]!.type?.kind === "tensor" ? values[0]!.type.dims?.length : undefined;
-  if (rank === undefined) return undefined;
-  const given = axis?.type === "int" ? Number(axis.value) : 0;
-  return { value, axis: given < 0 ? given + rank : given };
 }
 
 /** What leaves the graph, and what the emitted nodes have to give. */
@@ -198,14 +178,11 @@ class Run {
     return { kind: "common", value, rank: known ?? this.#f.dims(value).length };
   }
 
-  /** Parameters belong to their branches even where they are equal by now; what a formula holds is compared. */
   #constant(values: readonly Value[]): void {
     const [first] = values;
-    const tensors = values.map((value) => constantOf(this.#graph, value)!);
-    const { dims, dtype } = tensors[0]!;
-    const isParameter = dims.length > 0 && dataTypes[dtype].kind === "float" && this.#graph.initializers.has(first!);
-    const isOne = !isParameter && tensors.every((tensor) => sameTensor(tensor, tensors[0]!));
+    const isOne = isOneForAll(this.#graph, values);
     if (!isOne) this.#own.add(first!);
+    const { dims } = constantOf(this.#graph, first)!;
     this.#operands.set(first!, isOne ? this.#shared(first!) : { kind: "own", values, rank: dims.length });
   }
 
