@@ -284,7 +284,19 @@ function speeds({ latencies }: Result): string {
       ["width", "tokens", "form", "ratio of medians (95 %)", "ratio of least times", "least times, ms"],
       latencies.map(row),
     ),
+    verdict(latencies),
   ].join("\n\n");
+}
+
+const FASTER = 1.5;
+
+function verdict(latencies: readonly Latency[]): string {
+  const regrouped = latencies.filter(({ form }) => form.endsWith("workers"));
+  const fast = regrouped.filter(({ ratio }) => ratio >= FASTER);
+  const named = (list: readonly Latency[]) =>
+    list.map(({ form, width, tokens }) => `${form} at ${width}/${tokens}`).join("; ") || "none";
+  const isMet = regrouped.some(({ form, ratio }) => form.startsWith("6 × 2") && ratio >= FASTER);
+  return `At least ${FASTER} times as fast, as form at width/tokens: ${named(fast)}. The half of the criterion on latency is ${isMet ? "" : "not "}met. Every stage ends in a sum between the workers, a message to the runtime and two copies, whose time the blocks between two sums have to outweigh: 3 × 4 has three sums, 6 × 2 six. 4 × 3 has three branches for two workers, one of which computes two of them: 12 blocks in the time of 8 are the most that it can reach, 1.5 times.`;
 }
 
 export const parallelizeExperiment: Experiment<Result> = {
