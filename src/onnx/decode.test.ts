@@ -304,7 +304,8 @@ it("arbitrary small models come back equal", () => {
     fc.float().map((value) => ({ type: "float", value }) as const),
   );
   const step = fc.record({
-    opType: name,
+    // Values are named after operators, and "y" is the name of the output.
+    opType: name.map((text) => `T${text}`),
     attributes: fc.dictionary(name, attribute, { maxKeys: 3 }),
     typed: fc.boolean(),
   });

@@ -69,11 +69,16 @@ function pastModel(opType: "MultiHeadAttention" | "GroupQueryAttention"): (isKep
   };
 }
 
-const pastFeeds: Feeds = new Map(
-  Object.entries({ q: [1, 1, 16], k: [1, 1, 16], v: [1, 1, 16], past_key: [1, 2, 3, 8], past_value: [1, 2, 3, 8] }).map(
-    ([name, dims], i): [string, Tensor] => [name, tensor("float32", dims, noise(sizeOf(dims), i + 1))],
-  ),
-);
+const pastFeeds = (seed: number): Feeds =>
+  new Map(
+    Object.entries({
+      q: [1, 1, 16],
+      k: [1, 1, 16],
+      v: [1, 1, 16],
+      past_key: [1, 2, 3, 8],
+      past_value: [1, 2, 3, 8],
+    }).map(([name, dims], i): [string, Tensor] => [name, tensor("float32", dims, noise(sizeOf(dims), i + seed))]),
+  );
 
 const ROWS = 8;
 const UPDATES = 2_000_000;
@@ -308,9 +313,16 @@ const cases = {
   },
   "unkept-past": async () => {
     for (const built of [pastModel("MultiHeadAttention"), pastModel("GroupQueryAttention")]) {
-      const kept = await rawRun(built(true), pastFeeds);
-      expect(farthest(await rawRun(built(false), pastFeeds), kept)).toBeGreaterThan(0.1);
-      expect(farthest(await ours(built(false), pastFeeds), kept)).toBeLessThan(1e-6);
+      const misses: boolean[] = [];
+      for (const seed of [1, 50]) {
+        const feeds = pastFeeds(seed);
+        const bare = await rawRun(built(false), feeds);
+        const kept = await rawRun(built(true), feeds);
+        // What stands where the past should be may be anything, the right numbers of an earlier run and NaN included.
+        misses.push(!(farthest(bare, kept) < 0.1));
+        expect(farthest(await ours(built(false), feeds), kept)).toBeLessThan(1e-6);
+      }
+      expect(misses).toContain(true);
     }
   },
   "training-statistics": async () => {
