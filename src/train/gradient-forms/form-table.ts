@@ -1,6 +1,7 @@
 /** @file The form table of gradients: what each form of a convolution's gradient takes on one machine, measured. */
-import { type ConvGeometry, defaultForms, type Forms, type InputForm, type WeightForm } from "../../autodiff/index.ts";
+import type { ConvGeometry, Forms, InputForm, WeightForm } from "../../autodiff/index.ts";
 import type { ExecutionProvider } from "../../runtime/index.ts";
+import { profileFor, profileOf } from "../profiles.ts";
 
 /** Whose gradient: that of the convolution's input, or of its weight. */
 export type ConvSide = "input" | "weight";
@@ -22,8 +23,8 @@ export interface GradientFormTable {
   readonly rows: readonly FormRow[];
 }
 
-/** Forms by a measured table: the fastest where the table has the geometry, else what `base` says. */
-export function measuredForms({ rows }: GradientFormTable, base: Forms = defaultForms): Forms {
+/** Forms by a measured table: the fastest where the table has the geometry, else what `base` says, which is what the provider of the table needs. */
+export function measuredForms({ ep, rows }: GradientFormTable, base: Forms = profileOf(profileFor(ep)).forms): Forms {
   const orders = new Map(rows.map((row) => [keyOf(row.side, row.geometry), fastestFirst(row)]));
   const order = <T>(side: ConvSide, geometry: ConvGeometry): readonly T[] | undefined =>
     orders.get(keyOf(side, geometry)) as readonly T[] | undefined;

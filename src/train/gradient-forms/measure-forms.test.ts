@@ -1,5 +1,6 @@
 /** @file Each different gradient of a convolution is asked about once, and the table that was measured decides. */
 import { describe, expect, it } from "vitest";
+import { defaultForms, portableForms } from "../../autodiff/index.ts";
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { numbersOf, tensorFromNumbers } from "../../ir/index.ts";
@@ -55,6 +56,12 @@ describe("measureGradientForms", () => {
     expect(measured.types).not.toEqual(usual.types);
     expect(measured.values.length).toBeGreaterThan(100);
     measured.values.forEach((value, i) => void expect(value).toBeCloseTo(usual.values[i]!, 4));
+  });
+
+  it("leaves other operators to the forms that the provider has", () => {
+    const formsOn = (ep: "cpu" | "webgpu") => measuredForms({ ep, threads: 1, batch: 1, rows: [] });
+    expect(formsOn("cpu").pool).toBe(defaultForms.pool);
+    expect(formsOn("webgpu").pool).toBe(portableForms.pool);
   });
 
   it("keeps the rule of thumb for a geometry that was not measured", () => {
