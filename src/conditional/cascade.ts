@@ -3,7 +3,7 @@ import { ShapeError, UsageError } from "../errors.ts";
 import { type Model, tensorFromNumbers, type Value } from "../ir/index.ts";
 import { dimsOf, type Layers } from "../nn/index.ts";
 import { countRows, takeRows } from "./dispatch/rows.ts";
-import { type Confidence, type ConfidenceName, confidences } from "./exit/index.ts";
+import { type Confidence, type ConfidenceName, confidenceOf } from "./exit/index.ts";
 import type { Expert } from "./expert.ts";
 import { announceRoutes } from "./side-outputs.ts";
 
@@ -88,7 +88,7 @@ function checked({ experts, thresholds, confidence = "max-probability" }: Cascad
       got: `${experts.length} experts, thresholds ${thresholds.join(", ") || "none"}`,
     });
   }
-  const measure = typeof confidence === "string" ? confidences[confidence]() : confidence;
+  const measure = confidenceOf(confidence);
   return { experts, thresholds, measure };
 }
 

@@ -1,10 +1,10 @@
 /** @file What a mixture tells beside its answer, as outputs of the model under names that say what they are. */
 import { UsageError } from "../errors.ts";
-import { editModel, type Model, type Value } from "../ir/index.ts";
+import type { Model, Value } from "../ir/index.ts";
 import type { Layers } from "../nn/index.ts";
-import { eliminateDeadNodes } from "../passes/index.ts";
 import type { Carry, LossTerm } from "../train/index.ts";
 import type { Gated } from "./gate.ts";
+import { keepOutputs } from "./keep-outputs.ts";
 import { chosenMask, meanOverTokens, rowEntropy } from "./scores.ts";
 
 /** Behind the path of the layer: a loss with its weight, the next value of an initializer, a measure. */
@@ -58,8 +58,7 @@ export async function withoutSideOutputs(model: Model): Promise<Model> {
   const kept = model.graph.outputs.filter((value) => !isSide(value));
   if (kept.length === model.graph.outputs.length) return model;
   if (kept.length === 0) throw new UsageError("the model has no outputs beside those of its gates");
-  const bare = editModel(model, (draft) => draft.setOutputs(kept));
-  return (await eliminateDeadNodes().run(bare)).model;
+  return keepOutputs(model, kept);
 }
 
 function isSide({ name }: Value): boolean {

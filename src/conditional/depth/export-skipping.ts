@@ -14,8 +14,8 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
-import { eliminateDeadNodes } from "../../passes/index.ts";
 import { ancestors, exclusive } from "../ancestors.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { noWeights } from "../no-weights.ts";
 import { outputsNamed } from "../outputs-named.ts";
 import { withRoundedGates } from "../round-gates.ts";
@@ -46,7 +46,7 @@ export async function exportSkipping(model: Model): Promise<Model> {
   const closed = gates.reduce<Graph>((graph, name, i) => branched(graph, name, isOpen[i]!, scope), decided.graph);
   const side = new Set([...gates, ...isOpen]);
   const outputs = closed.outputs.filter(({ name }) => !side.has(name));
-  return (await eliminateDeadNodes().run(withGraph(decided, { ...closed, outputs }))).model;
+  return keepOutputs(withGraph(decided, closed), outputs);
 }
 
 function branched(graph: Graph, gateName: string, openName: string, scope: Names): Graph {

@@ -1,17 +1,11 @@
 /** @file Residual layers that a learned gate skips: SkipNet, Wang et al. (2018), arXiv:1711.09485, trained as in Veit and Belongie (2018), arXiv:1711.11503. */
-import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
-import { dimsOf, full, type Layer, type Layers, linear, normal } from "../../nn/index.ts";
+import { dimsOf, type Layer, type Layers } from "../../nn/index.ts";
 import type { LossTerm } from "../../train/index.ts";
+import { type GateOptions, learnedGate } from "../learned-gate.ts";
 import { shareTerm } from "../share-term.ts";
-import { logisticNoise, rounded } from "../straight-through.ts";
 
-export interface SkippableOptions {
-  /** τ of the noisy sigmoid in training; 1 by default. */
-  readonly temperature?: number;
-  /** Where the logit of the gate begins; 2 by default, so that most layers are computed at first. */
-  readonly open?: number;
-}
+export type SkippableOptions = GateOptions;
 
 /** Names of outputs with a gate end with this, behind the path of the layer. */
 export const GATE = "gate";
@@ -21,20 +15,9 @@ export const GATE = "gate";
  * positions and L is logistic noise in training (the difference of two Gumbel variables), 0 in inference. The gradient goes straight
  * through the rounding. g becomes an output of the model; `skipTerm` pulls it to a share, `exportSkipping` leaves f out.
  */
-export function skippable(n: Layers, x: Value, f: Layer, { temperature = 1, open = 2 }: SkippableOptions = {}): Value {
-  if (!(temperature > 0 && Number.isFinite(temperature) && Number.isFinite(open))) {
-    throw new UsageError("the options of a gate are out of range", {
-      expected: "a positive temperature and a finite start",
-      got: `${temperature}, ${open}`,
-    });
-  }
-  const scope = n.scope("skip");
-  const logit = linear(scope, meanFeatures(n, x), 1, { weight: normal(0.01), biasInitial: full(open) });
-  const soft = n.op("Sigmoid", [
-    n.op("Mul", [n.op("Add", [logit, logisticNoise(n, logit)]), n.number(1 / temperature)]),
-  ]);
+export function skippable(n: Layers, x: Value, f: Layer, options: SkippableOptions = {}): Value {
   const gate = n.op("Reshape", [
-    rounded(n, soft),
+    learnedGate(n, meanFeatures(n, x), options),
     n.ints([
       -1,
       ...dimsOf(x)

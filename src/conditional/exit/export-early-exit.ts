@@ -15,7 +15,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
-import { eliminateDeadNodes } from "../../passes/index.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { noWeights } from "../no-weights.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
 
@@ -46,8 +46,10 @@ export async function exportEarlyExit(model: Model, { thresholds, ...options }: 
   });
   const { outputs } = decided.graph;
   const read = new Set([scored.output, ...taken.flatMap((i) => [scored.exits[i]!, decision(i)])]);
-  const bare = withGraph(decided, { ...decided.graph, outputs: outputs.filter(({ name }) => read.has(name)) });
-  const { model: live } = await eliminateDeadNodes().run(bare);
+  const live = await keepOutputs(
+    decided,
+    outputs.filter(({ name }) => read.has(name)),
+  );
   const exits = taken.map((i) => ({ number: i, logits: scored.exits[i]!, condition: decision(i) }));
   return withGraph(live, nested(live, scored.output, exits, thresholds.length));
 }

@@ -3,7 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
 import { extend, type Layers } from "../../nn/index.ts";
 import { noWeights } from "../no-weights.ts";
-import { type Confidence, type ConfidenceName, confidences } from "./confidences/index.ts";
+import { type Confidence, type ConfidenceName, confidenceOf } from "./confidences/index.ts";
 
 export interface StageOptions {
   /** Names of outputs with the logits of the exits, first to last. */
@@ -29,7 +29,7 @@ export interface ScoredModel {
  */
 export function withScores(model: Model, { exits, confidence = "max-probability" }: StageOptions): ScoredModel {
   const { graph } = model;
-  const measure = typeof confidence === "string" ? confidences[confidence]() : confidence;
+  const measure = confidenceOf(confidence);
   const missing = exits.find((name) => !graph.outputs.some((value) => value.name === name));
   const full = graph.outputs.find(({ name }) => !exits.includes(name));
   if (missing !== undefined || exits.length === 0 || !full) {

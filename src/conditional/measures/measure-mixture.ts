@@ -1,8 +1,8 @@
 /** @file What the mixtures of a model do with real inputs: load, importance, entropy, what is dropped, who is dead. */
 import { DataError, UsageError } from "../../errors.ts";
-import { editModel, type Model, numbersOf, type Tensor } from "../../ir/index.ts";
-import { eliminateDeadNodes } from "../../passes/index.ts";
+import { type Model, numbersOf, type Tensor } from "../../ir/index.ts";
 import { checkCancelled, type Feeds, type OpenSession, type SessionOptions } from "../../runtime/index.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { moeMeasures } from "../side-outputs.ts";
 import { type Balance, balanceOf, type Routes } from "./balance.ts";
 
@@ -49,7 +49,8 @@ export async function measureMixture(
       hint: "Measure before withoutSideOutputs removes them.",
     });
   }
-  await using opened = await open(await measuringPart(model, fetches), session);
+  const measures = model.graph.outputs.filter(({ name }) => fetches.includes(name));
+  await using opened = await open(await keepOutputs(model, measures), session);
   const layers = new Map<string, Layer>();
   for await (const feeds of inputs) {
     checkCancelled(signal);
@@ -62,12 +63,6 @@ export async function measureMixture(
   }
   if (layers.size === 0) throw new DataError("there is no input to measure the mixtures on");
   return [...layers].map(([layer, sums]) => measuresOf(layer, sums, deadBelow));
-}
-
-async function measuringPart(model: Model, names: readonly string[]): Promise<Model> {
-  const measures = model.graph.outputs.filter(({ name }) => names.includes(name));
-  const bare = editModel(model, (draft) => draft.setOutputs(measures));
-  return (await eliminateDeadNodes().run(bare)).model;
 }
 
 interface Layer {

@@ -13,7 +13,7 @@ import {
 } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { eliminateDeadNodes } from "../../passes/index.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { outputsNamed } from "../outputs-named.ts";
 import { replaceNode } from "../replace-node.ts";
 import { CROPS, PLACES } from "./focus-regions.ts";
@@ -37,7 +37,7 @@ export async function exportRegions(model: Model): Promise<Model> {
   const graph = places.reduce((before, name) => withPixels(before, name, scope), typed.graph);
   const side = new Set(places.flatMap((name) => [name, cropsOf(name)]));
   const outputs = graph.outputs.filter(({ name }) => !side.has(name));
-  return (await eliminateDeadNodes().run(withGraph(typed, { ...graph, outputs }))).model;
+  return keepOutputs(withGraph(typed, graph), outputs);
 }
 
 const cropsOf = (places: string): string => `${places.slice(0, -PLACES.length)}${CROPS}`;

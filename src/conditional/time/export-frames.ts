@@ -18,8 +18,8 @@ import {
 } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { eliminateDeadNodes } from "../../passes/index.ts";
 import { exclusive } from "../ancestors.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { outputsNamed } from "../outputs-named.ts";
 import { replaceNode } from "../replace-node.ts";
 import { withRoundedGates } from "../round-gates.ts";
@@ -44,7 +44,7 @@ export async function exportFrames(model: Model): Promise<Model> {
   const scope = namesOf(typed);
   const graph = gates.reduce((before, name) => compacted(before, name, scope), typed.graph);
   const outputs = graph.outputs.filter(({ name }) => !gates.includes(name));
-  const { model: live } = await eliminateDeadNodes().run(withGraph(typed, { ...graph, outputs }));
+  const live = await keepOutputs(withGraph(typed, graph), outputs);
   return inferShapes(forgetTypes(live));
 }
 

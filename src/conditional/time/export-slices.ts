@@ -26,7 +26,7 @@ import {
 import { dimsOf, type Layers, layersInto, lengthOf, network } from "../../nn/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
-import { type Confidence, confidences } from "../exit/confidences/index.ts";
+import { type Confidence, confidenceOf } from "../exit/confidences/index.ts";
 import { checkThresholds, type EarlyExitOptions, EXIT_OUTPUT } from "../exit/export-early-exit.ts";
 import { named } from "../exit/staged-model.ts";
 import { noWeights } from "../no-weights.ts";
@@ -45,7 +45,7 @@ export async function exportSlices(
   { thresholds, exits, confidence = "max-probability" }: EarlyExitOptions,
 ): Promise<Model> {
   checkThresholds(thresholds, exits);
-  const measure = typeof confidence === "string" ? confidences[confidence]() : confidence;
+  const measure = confidenceOf(confidence);
   checkConfidence(measure);
   const typed = inferShapes(model);
   const found = slicesIn(typed.graph, exits);

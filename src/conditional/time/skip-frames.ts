@@ -1,20 +1,16 @@
 /** @file Frames that a learned gate skips, with the binary state update of Skip RNN, Campos et al. (2018), arXiv:1708.06834. */
-import { ShapeError, UsageError } from "../../errors.ts";
+import { ShapeError } from "../../errors.ts";
 import { tensorFromNumbers, type Value } from "../../ir/index.ts";
-import { dimsOf, full, type Layer, type Layers, lengthOf, linear, normal } from "../../nn/index.ts";
+import { dimsOf, type Layer, type Layers, lengthOf } from "../../nn/index.ts";
 import type { LossTerm } from "../../train/index.ts";
+import { type GateOptions, learnedGate } from "../learned-gate.ts";
 import { shareTerm } from "../share-term.ts";
-import { logisticNoise, rounded } from "../straight-through.ts";
 
-export interface FrameOptions {
+export interface FrameOptions extends GateOptions {
   /** What decides: a cheap network over the sequence [batch, time, …] → [batch, time, features]; it may look back, as a recurrent one does. */
   readonly glance: Layer;
   /** What is skipped: the network over single frames [frames, …] → [frames, features]. */
   readonly frame: Layer;
-  /** τ of the noisy sigmoid in training; 1 by default. */
-  readonly temperature?: number;
-  /** Where the logit of the gates begins; 2 by default, so that most frames are computed at first. */
-  readonly open?: number;
 }
 
 /** Names of outputs with the gates end with this, behind the path of the layer. */
@@ -30,13 +26,7 @@ export const KEPT = "kept";
  *
  * @throws UsageError for options out of range, ShapeError for a sequence whose dims behind the first are not fixed.
  */
-export function skipFrames(n: Layers, x: Value, { glance, frame, temperature = 1, open = 2 }: FrameOptions): Value {
-  if (!(temperature > 0 && Number.isFinite(temperature) && Number.isFinite(open))) {
-    throw new UsageError("the options of a gate are out of range", {
-      expected: "a positive temperature and a finite start",
-      got: `${temperature}, ${open}`,
-    });
-  }
+export function skipFrames(n: Layers, x: Value, { glance, frame, ...options }: FrameOptions): Value {
   const time = lengthOf(x, 1);
   const seen = glance(n.scope("glance"), x);
   if (dimsOf(seen).length !== 3 || lengthOf(seen, 1) !== time) {
@@ -45,9 +35,7 @@ export function skipFrames(n: Layers, x: Value, { glance, frame, temperature = 1
       got: `[${dimsOf(seen).join(", ")}]`,
     });
   }
-  const logit = linear(n.scope("skip"), seen, 1, { weight: normal(0.01), biasInitial: full(open) });
-  const noisy = n.op("Add", [logit, logisticNoise(n, logit)]);
-  const gate = withFirst(n, rounded(n, n.op("Sigmoid", [n.op("Mul", [noisy, n.number(1 / temperature)])])), time);
+  const gate = withFirst(n, learnedGate(n, seen, options), time);
   n.output(gate, `${n.path}${KEPT}`);
   const rest = dimsOf(x).slice(2);
   const rows = n.op("Reshape", [x, n.ints([-1, ...rest.map((_, i) => lengthOf(x, i + 2))])]);

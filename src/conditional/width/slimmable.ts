@@ -1,10 +1,11 @@
 /** @file One set of weights at several widths: slimmable networks, Yu et al. (2019), arXiv:1812.08928. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { describeNode, type Model, type Value, withGraph } from "../../ir/index.ts";
+import { describeNode, type Model, type Value } from "../../ir/index.ts";
 import { dimsOf, type Layers, network, type RandomSource } from "../../nn/index.ts";
 import { eliminateDeadNodes, foldConstants } from "../../passes/index.ts";
 import type { Evaluate } from "../../rewrite/index.ts";
 import type { Loss, LossName, LossTerm } from "../../train/index.ts";
+import { keepOutputs } from "../keep-outputs.ts";
 import { outputTerms } from "../output-terms.ts";
 
 export interface SlimmableOptions {
@@ -66,8 +67,7 @@ export async function atWidth(model: Model, output: string, evaluate: Evaluate):
   const { graph } = model;
   const found = graph.outputs.find(({ name }) => name === output);
   if (!found) throw new UsageError("the model has no such output", { got: JSON.stringify(output) });
-  const alone = withGraph(model, { ...graph, outputs: [found] });
-  const { model: live } = await eliminateDeadNodes().run(alone);
+  const live = await keepOutputs(model, [found]);
   const { model: folded, notes } = await foldConstants({ evaluate, maxBytes: Number.POSITIVE_INFINITY }).run(live);
   const uncut = folded.graph.nodes.find(
     ({ opType, inputs }) => opType === "Slice" && folded.graph.initializers.has(inputs[0]!),

@@ -12,4 +12,9 @@ export const confidences = { entropy, "max-probability": maxProbability, patienc
 
 export type ConfidenceName = keyof typeof confidences;
 
+/** The measure itself, or the one of this name. */
+export function confidenceOf(confidence: Confidence | ConfidenceName): Confidence {
+  return typeof confidence === "string" ? confidences[confidence]() : confidence;
+}
+
 export type { Confidence } from "./confidence.ts";
