@@ -57,6 +57,25 @@ export function constantOf(graph: Graph, value: Value | undefined): Tensor | und
   return attribute?.type === "tensor" ? attribute.value : undefined;
 }
 
+/** The tensor of a value that is constant. */
+export type ConstantLookup = (value: Value | undefined) => Tensor | undefined;
+
+/** Constants of a graph and of those within: a node in a branch may read those of the graphs around it. */
+export function constantsIn(graph: Graph): ConstantLookup {
+  const found = new Map<Value, Tensor>();
+  for (const each of allGraphs(graph)) {
+    for (const value of [...each.initializers.keys(), ...each.nodes.flatMap(constantOutput)]) {
+      const tensor = constantOf(each, value);
+      if (tensor) found.set(value, tensor);
+    }
+  }
+  return (value) => value && found.get(value);
+}
+
+function constantOutput({ opType, outputs: [output] }: Node): Value[] {
+  return opType === "Constant" && output ? [output] : [];
+}
+
 /** The graphs held directly by a node's attributes. */
 export function subgraphsOf(node: Node): Graph[] {
   const graphs: Graph[] = [];

@@ -1,11 +1,10 @@
 /** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
 import {
-  allGraphs,
+  type ConstantLookup,
   constantOf,
   floatOf,
   type Graph,
   intOf,
-  type Model,
   type Node,
   type Tensor,
   type Value,
@@ -57,25 +56,6 @@ function isStandard({ domain }: Node): boolean {
 
 function isMixture({ domain, opType }: Node): boolean {
   return domain === "com.microsoft" && opType === "MoE";
-}
-
-/** The tensor of a value that is constant. */
-export type ConstantLookup = (value: Value | undefined) => Tensor | undefined;
-
-/** Constants of all graphs of a model: a node in a branch may read those of the graphs around it. */
-export function constantsIn({ graph }: Model): ConstantLookup {
-  const found = new Map<Value, Tensor>();
-  for (const each of allGraphs(graph)) {
-    for (const value of [...each.initializers.keys(), ...each.nodes.flatMap(constantOutput)]) {
-      const tensor = constantOf(each, value);
-      if (tensor) found.set(value, tensor);
-    }
-  }
-  return (value) => value && found.get(value);
-}
-
-function constantOutput({ opType, outputs: [output] }: Node): Value[] {
-  return opType === "Constant" && output ? [output] : [];
 }
 
 /** The node of `graph` as a matrix, or the reason why it has none. */

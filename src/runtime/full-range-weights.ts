@@ -1,6 +1,5 @@
 /** @file int8 weights that use more than 7 bits. */
-import { allGraphs, type Graph, isSparse, type Model, type Node, typedArray, type Value } from "../ir/index.ts";
-import { constantAmong } from "./constant-among.ts";
+import { allGraphs, constantsIn, type Model, type Node, type Tensor, typedArray, type Value } from "../ir/index.ts";
 
 const LOW = -64;
 const HIGH = 63;
@@ -16,8 +15,8 @@ const weightInputs: ReadonlyMap<string, number> = new Map([
 
 /** Whether the model has int8 weights beyond [-64, 63], whose products with uint8 may saturate. */
 export function hasFullRangeWeights(model: Model): boolean {
-  const graphs = [...allGraphs(model.graph)];
-  return graphs.some(({ nodes }) => nodes.some((node) => isFullRange(graphs, weightOf(node))));
+  const constant = constantsIn(model.graph);
+  return [...allGraphs(model.graph)].some(({ nodes }) => nodes.some((node) => isFullRange(constant(weightOf(node)))));
 }
 
 function weightOf(node: Node): Value | undefined {
@@ -25,10 +24,8 @@ function weightOf(node: Node): Value | undefined {
   return position === undefined ? undefined : node.inputs[position];
 }
 
-/** The graphs are all of the model's: a branch may read what stands around it. */
-function isFullRange(graphs: readonly Graph[], weight: Value | undefined): boolean {
-  const constant = constantAmong(graphs, weight);
-  if (!constant || isSparse(constant) || constant.dtype !== "int8") return false;
-  for (const value of typedArray(constant) as Int8Array) if (value < LOW || value > HIGH) return true;
+function isFullRange(weight: Tensor | undefined): boolean {
+  if (weight?.dtype !== "int8") return false;
+  for (const value of typedArray(weight) as Int8Array) if (value < LOW || value > HIGH) return true;
   return false;
 }

@@ -19,7 +19,7 @@ export function withPresent(model: Model): Model {
       if (!forgetsPast(node)) continue;
       const outputs = [...node.outputs];
       for (const i of PRESENT) outputs[i] ??= draft.value(`${outputs[0]?.name ?? node.name}/present`);
-      draft.replaceNode(node, { ...node, outputs: Array.from(outputs) });
+      draft.replaceNode(node, { ...node, outputs });
     }
   });
 }

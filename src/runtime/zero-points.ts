@@ -1,6 +1,5 @@
 /** @file Zero points of int8 weights, one for each node that reads them. */
-import { allGraphs, editAllGraphs, type Graph, type Model, producerOf, type Tensor, type Value } from "../ir/index.ts";
-import { constantAmong } from "./constant-among.ts";
+import { allGraphs, constantsIn, editAllGraphs, type Graph, type Model, producerOf, type Value } from "../ir/index.ts";
 
 /** Where nodes take the zero point of their weight. */
 const zeroPointInputs: ReadonlyMap<string, number> = new Map([
@@ -17,10 +16,11 @@ const zeroPointInputs: ReadonlyMap<string, number> = new Map([
  */
 export function withOwnZeroPoints(model: Model): Model {
   const graphs = [...allGraphs(model.graph)];
+  const constant = constantsIn(model.graph);
   return editAllGraphs(model, (draft) => {
     for (const node of draft.nodes()) {
       const position = zeroPointInputs.get(node.opType);
-      const zeroPoint = position === undefined ? undefined : constantBehind(graphs, node.inputs[position]);
+      const zeroPoint = position === undefined ? undefined : constant(sourceOf(graphs, node.inputs[position]));
       if (zeroPoint?.dtype !== "int8") continue;
       const own = draft.constant("zero_point", zeroPoint);
       draft.replaceNode(node, { ...node, inputs: node.inputs.map((value, i) => (i === position ? own : value)) });
@@ -28,9 +28,8 @@ export function withOwnZeroPoints(model: Model): Model {
   });
 }
 
-function constantBehind(graphs: readonly Graph[], value: Value | undefined): Tensor | undefined {
-  const constant = constantAmong(graphs, value);
-  if (constant || !value) return constant;
-  const producer = graphs.map((graph) => producerOf(graph, value)).find(Boolean);
-  return producer?.opType === "Identity" ? constantBehind(graphs, producer.inputs[0]) : undefined;
+/** What stands behind `Identity` nodes of any of the graphs. */
+function sourceOf(graphs: readonly Graph[], value: Value | undefined): Value | undefined {
+  const producer = value && graphs.map((graph) => producerOf(graph, value)).find(Boolean);
+  return producer?.opType === "Identity" ? sourceOf(graphs, producer.inputs[0]) : value;
 }

@@ -1,6 +1,7 @@
 /** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
 import { UnsupportedError } from "../../errors.ts";
 import {
+  constantsIn,
   type Draft,
   editAllGraphs,
   floatsOf,
@@ -15,7 +16,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { constantsIn, isLayer, isStacked, isWeighted, type Layer, layerAmong } from "../layer.ts";
+import { isLayer, isStacked, isWeighted, type Layer, layerAmong } from "../layer.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
@@ -48,7 +49,7 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
   const excluded = matcher(options.exclude ?? []);
   const included = options.include && matcher(options.include);
   const layers: LayerReport[] = [];
-  const constants = constantsIn(model);
+  const constants = constantsIn(model.graph);
   const result = editAllGraphs(model, (draft) => {
     const writer = dynamicWriter(draft, options.weightBits ?? 8);
     for (const node of draft.graph.nodes) {

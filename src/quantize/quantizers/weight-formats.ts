@@ -1,5 +1,6 @@
 /** @file The forms in which weights of few bits are stored, by operator: what they need, and how they are written. */
 import {
+  type ConstantLookup,
   type DataType,
   type Draft,
   floatsOf,
@@ -10,7 +11,7 @@ import {
   tensorFromNumbers,
 } from "../../ir/index.ts";
 import type { FloatMatrix } from "../block-rounding.ts";
-import { type ConstantLookup, isLayer, isStacked, type Layer, layerAmong } from "../layer.ts";
+import { isLayer, isStacked, type Layer, layerAmong } from "../layer.ts";
 import { labelOf } from "../selection.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
 

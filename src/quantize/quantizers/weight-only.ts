@@ -1,10 +1,10 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { allGraphs, type Draft, editAllGraphs, type Model, opsetOf } from "../../ir/index.ts";
+import { allGraphs, constantsIn, type Draft, editAllGraphs, type Model, opsetOf } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
-import { constantsIn, isWeighted } from "../layer.ts";
+import { isWeighted } from "../layer.ts";
 import { gatherLayers } from "../layer-moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
@@ -93,7 +93,7 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const included = options.include && matcher(options.include);
   const targets: WeightTarget[] = [];
   const reports: LayerReport[] = [];
-  const constant = constantsIn(model);
+  const constant = constantsIn(model.graph);
   const opset = opsetOf(model);
   for (const node of [...allGraphs(model.graph)].flatMap(({ nodes }) => nodes)) {
     if (!isWeighted(node) && node.opType !== "Gather") continue;
