@@ -6,6 +6,7 @@ import { formatChange, formatPercent } from "../report/index.ts";
 import { environment } from "./environment.ts";
 import type { LoadedData } from "./load.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";
+import { timestamp } from "./timestamp.ts";
 
 export interface JobFacts {
   readonly title: string;
@@ -27,7 +28,7 @@ export async function jobReport(facts: JobFacts): Promise<JobReport> {
     schema: 1,
     title,
     command,
-    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    created: timestamp(),
     seed,
     environment: await environment(),
     model: modelFacts(name, original, originalFile),

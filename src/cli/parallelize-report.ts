@@ -13,6 +13,7 @@ import { firstBatch, type LoadedData } from "./load.ts";
 import { modelFacts } from "./model-facts.ts";
 import { fingerprint } from "./model-file.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
+import { timestamp } from "./timestamp.ts";
 
 export interface ParallelFacts {
   readonly path: string;
@@ -39,7 +40,7 @@ export async function parallelReport(facts: ParallelFacts): Promise<ParallelRepo
     kind: "parallel",
     title: `lithe: ${basename(path)} in parallel`,
     command: commandOf("parallelize", path, flags),
-    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    created: timestamp(),
     seed: flags.seed,
     environment: await environment(),
     original: modelFacts(basename(path), original, await fingerprint(path)),

@@ -15,6 +15,7 @@ import { modelFacts } from "./model-facts.ts";
 import { fingerprint } from "./model-file.ts";
 import { recoveryOf, tellTraining } from "./recovery.ts";
 import { type RouteFlags, runFolderOf } from "./route-flags.ts";
+import { timestamp } from "./timestamp.ts";
 import { runFacts } from "./training/run-facts.ts";
 
 export interface RouteJob {
@@ -89,7 +90,7 @@ async function reportOf(
     kind: "training",
     title: `lithe: ${basename(path)} routed`,
     command: commandOf("route", path, flags),
-    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    created: timestamp(),
     seed: flags.seed,
     environment: await environment(),
     model: modelFacts(basename(out), model, { sha256, bytes: bytes.byteLength }),

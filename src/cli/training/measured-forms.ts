@@ -20,15 +20,14 @@ export async function formsMeasured(
   { signal, progress, say }: Pick<Console, "signal" | "progress" | "say">,
 ): Promise<ReturnType<typeof measuredForms>> {
   const kept = await folder.load(PART);
-  const table =
-    (kept?.facts as GradientFormTable | undefined) ??
-    (await measureGradientForms(model, {
-      ...options,
-      latency: { signal },
-      onRow: ({ side }, done, total) => progress({ stage: "forms", done, total, detail: `gradient of the ${side}` }),
-    }));
+  if (kept) return measuredForms(kept.facts as GradientFormTable);
+  const table = await measureGradientForms(model, {
+    ...options,
+    latency: { signal },
+    onRow: ({ side }, done, total) => progress({ stage: "forms", done, total, detail: `gradient of the ${side}` }),
+  });
   await folder.keep(PART, { facts: table });
   await folder.write("gradient-forms.json", `${JSON.stringify(table, null, 1)}\n`);
-  if (!kept) say(`forms measured for ${table.rows.length} gradients of convolutions`);
+  say(`forms measured for ${table.rows.length} gradients of convolutions`);
   return measuredForms(table);
 }

@@ -9,6 +9,7 @@ import { type RunFolder, type TrainingReport, trainingPage } from "../../report/
 import type { TrainReport } from "../../train/index.ts";
 import { environment } from "../environment.ts";
 import { modelFacts } from "../model-facts.ts";
+import { timestamp } from "../timestamp.ts";
 import type { TrainingData } from "./fit-options.ts";
 import { nameOf } from "./named-choice.ts";
 import { runFacts } from "./run-facts.ts";
@@ -83,7 +84,7 @@ async function trainingReport(
     kind: "training",
     title: target.title,
     command,
-    created: new Date().toISOString().slice(0, 16).replace("T", " "),
+    created: timestamp(),
     seed: config.seed,
     environment: await environment(),
     model,
