@@ -9,6 +9,7 @@ import { deepOrWide } from "./deep-or-wide.ts";
 import { earlyExit } from "./early-exit.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { faults } from "./faults.ts";
 import { finetune } from "./finetune.ts";
 import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
@@ -37,6 +38,7 @@ export const experiments: readonly Experiment<any>[] = [
   conformance,
   codec,
   fuzzing,
+  faults,
   gradients,
   resume,
   trainParity,

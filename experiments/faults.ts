@@ -1,0 +1,45 @@
+/** @file Inputs that were answered wrongly, before and after. */
+import { type Experiment, markdownTable } from "./experiment.ts";
+import { faultList } from "./faults/index.ts";
+
+interface Row {
+  readonly kind: string;
+  readonly name: string;
+  readonly right: string;
+  readonly before: string;
+  readonly after: string;
+  readonly ok: boolean;
+}
+
+export const faults: Experiment<readonly Row[]> = {
+  name: "faults",
+  claim: "A stranger's model or file is answered rightly or with a named error, within bounds.",
+  source: "lithe",
+  workload:
+    "Small inputs, each a member of a kind that was answered wrongly by commit 617d8e0 (column before, as it was seen there).",
+  seeds: [],
+  criterion: "every row is right now.",
+  async run(context) {
+    const rows: Row[] = [];
+    for (const fault of faultList) {
+      const { kind, name, right, before } = fault;
+      context.log(`${kind}: ${name}`);
+      const { got, ok } = await context.once(`${kind}/${name}`, () => fault.try(context));
+      rows.push({ kind, name, right, before, after: got, ok });
+    }
+    return rows;
+  },
+  page(rows) {
+    const table = markdownTable(
+      ["kind", "input", "right", "before", "after", ""],
+      rows.map(({ kind, name, right, before, after, ok }) =>
+        [kind, name, right, before, after, ok ? "✓" : "✗"].map(cell),
+      ),
+    );
+    return `${table}\n\n${rows.filter(({ ok }) => ok).length} of ${rows.length} are right.`;
+  },
+};
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("\n", " ");
+}
