@@ -40,7 +40,7 @@ export function commandLine(path: string, options: JobOptions): string {
   const given = flags
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `--${name} ${quoted(String(value))}`);
-  return `npx lithe accelerate ${quoted(relative("", path) || path)} ${given.join(" ")}`;
+  return invocation("accelerate", quoted(relative("", path) || path), ...given);
 }
 
 /** The command line of what was given, without where the result goes. */
@@ -49,7 +49,12 @@ export function commandOf(command: string, path: string, flags: object): string 
   const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const given = Object.entries(flags).filter(([name, value]) => value !== undefined && !elsewhere.has(name));
   const words = given.map(([name, value]) => `--${dashed(name)} ${quoted(String(value))}`);
-  return `npx lithe ${command} ${quoted(basename(path))} ${words.join(" ")}`;
+  return invocation(command, quoted(basename(path)), ...words);
+}
+
+/** How a user starts a command. The registry's `lithe` is somebody else's package; ours is called `litheml`. */
+export function invocation(...words: readonly string[]): string {
+  return ["npx", "litheml", ...words].join(" ");
 }
 
 function quoted(text: string): string {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { CommandModule, Console, Outcome } from "./command.ts";
+import { invocation } from "./command-line.ts";
 import { runJob } from "./job.ts";
 import { seconds, whole } from "./options.ts";
 import { checkOutputFolder } from "./output.ts";
@@ -24,7 +25,7 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
   const options = given as unknown as DemoOptions;
   const { out, budget, threads, seed } = options;
   await checkOutputFolder(out);
-  const command = `npx lithe demo --budget ${budget}s --threads ${threads} --seed ${seed}`;
+  const command = invocation("demo", `--budget ${budget}s`, `--threads ${threads}`, `--seed ${seed}`);
   console.say("1. training: the network gets a new head, which learns the glyphs together with the last two blocks");
   const { file, page, training } = await trainDemo(options, command, console);
   console.say(`report of the training: ${page}`);

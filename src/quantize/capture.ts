@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** @file Runs a model and hands out intermediate values, batch by batch. */
 import { CancelledError, DataError } from "../errors.ts";
 import { editModel, type Model, readsOf, type Tensor, tensorType, type Value, withGraph } from "../ir/index.ts";

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** @file The one interface to a runtime. Everything above sees `Session` and nothing of ONNX Runtime. */
 import type { DataType, Dim, Model, Tensor } from "../ir/index.ts";
 

@@ -153,7 +153,7 @@ describe("lithe train", () => {
       [1, 6],
       [2, 12],
     ]);
-    expect(report.command).toBe("npx lithe train told/config.json");
+    expect(report.command).toBe("npx litheml train told/config.json");
     const html = await readFile(join(folder, page), "utf8");
     expect(html).toContain("<svg");
     expect(html).not.toContain("<script");

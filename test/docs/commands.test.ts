@@ -32,7 +32,7 @@ const shown = pages.flatMap((page): Shown[] => {
   const text = readFileSync(root + page, "utf8");
   const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block as string);
   const lines = blocks.flatMap((block) => block.split("\n"));
-  return lines.filter((line) => /^npx lithe /.test(line)).map((line) => ({ page, line }));
+  return lines.filter((line) => /^npx litheml /.test(line)).map((line) => ({ page, line }));
 });
 
 /** `model.onnx`, and `pictures/` with a folder per class. */

@@ -7,6 +7,7 @@ import type { Model } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { type RunFolder, type TrainingReport, trainingPage } from "../../report/index.ts";
 import type { TrainReport } from "../../train/index.ts";
+import { invocation } from "../command-line.ts";
 import { environment } from "../environment.ts";
 import { modelFacts } from "../model-facts.ts";
 import { timestamp } from "../timestamp.ts";
@@ -66,7 +67,7 @@ export async function writeTraining(finished: FinishedTraining): Promise<Written
     sha256: createHash("sha256").update(bytes).digest("hex"),
     bytes: bytes.byteLength,
   });
-  const command = target.command ?? `npx lithe train ${configuration}`;
+  const command = target.command ?? invocation("train", configuration);
   const report = await trainingReport(finished, facts, command);
   await folder.write("report.json", `${JSON.stringify(report, undefined, 1)}\n`);
   const page = await folder.write("report.html", trainingPage(report));

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** @file A network with exits cut into models, and runs over them in which the samples that are sure drop out. */
 import { DataError, UnsupportedError } from "../../errors.ts";
 import {

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** @file Batches on request, in order: made when they are asked for, or ahead of it. */
 import type { Batch } from "../batches.ts";
 import type { Dataset } from "../dataset.ts";
