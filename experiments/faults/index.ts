@@ -1,4 +1,5 @@
 /** @file Every fault, by kind. */
 import type { Fault } from "./fault.ts";
+import { fileFaults } from "./files.ts";
 
-export const faultList: readonly Fault[] = [];
+export const faultList: readonly Fault[] = [...fileFaults];

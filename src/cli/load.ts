@@ -1,8 +1,18 @@
 /** @file The data that commands work on: opened, divided into disjoint parts, checked against the model. */
 import { readFile } from "node:fs/promises";
-import { batches, type Dataset, glyphs, type InputPort, openData, parsePreprocess, split } from "../data/index.ts";
+import {
+  batches,
+  checkDatasetLabels,
+  type Dataset,
+  glyphs,
+  type InputPort,
+  openData,
+  parsePreprocess,
+  split,
+} from "../data/index.ts";
 import { DataError, UsageError } from "../errors.ts";
-import type { Model } from "../ir/index.ts";
+import { dataTypes, type Model } from "../ir/index.ts";
+import { inferModel } from "../ops/index.ts";
 import { checkCancelled, type Feeds } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { inputPorts } from "./model-file.ts";
@@ -71,6 +81,8 @@ async function opened(path: string, model: Model, options: DataOptions & Runtime
   if (path === "random") return randomData(model, ports, options);
   if (path === "demo") return demoData(ports, options);
   const dataset = await openDataset(path, ports, options);
+  const count = classesOf(model);
+  if (count > 0) await checkDatasetLabels(dataset, { kind: "classes", count });
   const calibration = Math.min(options.calibrationSamples, Math.max(1, Math.floor(dataset.size / 2)));
   const evaluation = Math.min(options.evalSamples, dataset.size - calibration);
   if (evaluation < 1)
@@ -92,6 +104,18 @@ async function opened(path: string, model: Model, options: DataOptions & Runtime
     evaluationSize: evaluation,
     datasets: { calibration: parts.calibration, training },
   };
+}
+
+/** The most classes that an output [N, classes, 1, …] of the model tells apart; 0 where none is known to be of that kind. */
+function classesOf(model: Model): number {
+  const { types } = inferModel(model);
+  const counts = model.graph.outputs.map((value) => {
+    const type = types.get(value) ?? value.type;
+    if (type?.kind !== "tensor" || dataTypes[type.dtype].kind !== "float") return 0;
+    const [, classes, ...rest] = type.dims ?? [];
+    return typeof classes === "number" && classes > 1 && rest.every((dim) => dim === 1) ? classes : 0;
+  });
+  return counts.reduce((most, count) => Math.max(most, count), 0);
 }
 
 /** Pictures of the demo set to train on. */

@@ -2,6 +2,7 @@ export * from "./augment/index.ts";
 export { type Batch, type BatchOptions, batches, batchOf } from "./batches.ts";
 export type { ByteSource } from "./bytes.ts";
 export { memorySource } from "./bytes.ts";
+export { checkDatasetLabels } from "./check-labels.ts";
 export { collect } from "./collect.ts";
 export * from "./dataset.ts";
 export { demoModelPath, demoModelUrl } from "./demo.ts";

@@ -1,9 +1,11 @@
 /** @file Labels that stand beside the data: a list in the order of the samples, or pairs of file name and label. */
 import { DataError, ensure, FormatError } from "../errors.ts";
+import { checkLabels } from "../ir/index.ts";
 import { splitCsvLine } from "./formats/csv-line.ts";
 import { parseJson } from "./json.ts";
+import { parseNumber } from "./number-text.ts";
 
-/** A class by index, or by name. */
+/** A class by index or by name, or a number to learn. */
 export type Label = number | string;
 
 export interface LabelledFile {
@@ -54,10 +56,7 @@ export function numberLabels(
   where: string,
 ): NumberedLabels {
   const names = labels.filter((label): label is string => typeof label === "string");
-  ensure(
-    names.length === 0 || names.length === labels.length,
-    () => new FormatError("the labels mix numbers and names", { got: JSON.stringify(names[0]), where }),
-  );
+  ensure(names.length === 0 || names.length === labels.length, () => mixedLabels(labels, names.length, where));
   if (names.length === 0)
     return { labels: withinClasses(labels as readonly number[], classes, where), ...(classes && { classes }) };
   const known = classes ?? [...new Set(names)].sort();
@@ -70,16 +69,23 @@ export function numberLabels(
   return { labels: numbered, classes: known };
 }
 
+/** Tells the first label of the smaller kind. */
+function mixedLabels(labels: readonly Label[], names: number, where: string): FormatError {
+  const odd = names <= labels.length / 2 ? "string" : "number";
+  const position = labels.findIndex((label) => typeof label === odd);
+  return new FormatError("the labels mix numbers and names", {
+    got: JSON.stringify(labels[position]) ?? "nothing",
+    where: `${where}, label ${position}`,
+    hint: "Write every label as a number, or every one as a name.",
+  });
+}
+
 function withinClasses(
   labels: readonly number[],
   classes: readonly string[] | undefined,
   where: string,
 ): readonly number[] {
-  const beyond = classes && labels.find((label) => label >= classes.length);
-  ensure(
-    beyond === undefined,
-    () => new DataError("a label names no class", { expected: `0 to ${classes!.length - 1}`, got: `${beyond}`, where }),
-  );
+  if (classes) checkLabels(labels, { kind: "classes", count: classes.length }, (i) => `${i} of ${where}`);
   return labels;
 }
 
@@ -123,13 +129,17 @@ function fromLine(line: string, where: string): LabelledFile {
 }
 
 function labelOf(value: unknown, where: string): Label {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-  if (typeof value === "string" && /^\d{1,15}$/.test(value)) return Number(value);
-  if (typeof value === "string" && value !== "") return value;
-  throw new FormatError("a label is neither a class index nor a name", {
+  if (typeof value === "number") return value;
+  if (typeof value === "string" && value !== "") return labelNumber(value) ?? value;
+  throw new FormatError("a label is neither a number nor a name", {
     got: JSON.stringify(value) ?? "nothing",
     where,
   });
+}
+
+/** The number that a text is; NaN where it says that there is none. */
+export function labelNumber(text: string): number | undefined {
+  return /^[+-]?nan$/i.test(text) ? Number.NaN : parseNumber(text);
 }
 
 function contentLines(text: string): string[] {

@@ -5,6 +5,7 @@ export * from "./edit.ts";
 export { type FloatFormat, floatFormats } from "./float-formats.ts";
 export { forgetTypes } from "./forget-types.ts";
 export * from "./graph.ts";
+export * from "./labels.ts";
 export * from "./names.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
 export * from "./tensor.ts";

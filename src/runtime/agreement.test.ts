@@ -79,6 +79,8 @@ describe("measureAgreement", () => {
     expect(low).toBeLessThanOrEqual(0.25);
     expect(high).toBeGreaterThanOrEqual(0.25);
     await expect(measureAgreement(a, b, [{ feeds: x, labels: [0] }])).rejects.toThrow(DataError);
+    const wrong = [{ feeds: x, labels: [0, 1, -1, 0], sources: ["a", "b", "c", "d"] }];
+    await expect(measureAgreement(a, b, wrong)).rejects.toThrow(/from 0 to 2; got -1; at sample c/);
   });
 
   it("sees scores in [N, C, 1, 1], and none in pictures or scalars", async () => {

@@ -1,6 +1,15 @@
 /** @file How far two sessions' answers lie apart on the same inputs. */
 import { DataError } from "../errors.ts";
-import { type DataType, dataTypes, numbersOf, sizeOf, stringsOf, type Tensor, typedArray } from "../ir/index.ts";
+import {
+  checkLabels,
+  type DataType,
+  dataTypes,
+  numbersOf,
+  sizeOf,
+  stringsOf,
+  type Tensor,
+  typedArray,
+} from "../ir/index.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, Session } from "./session.ts";
 import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
@@ -9,6 +18,8 @@ export interface Batch {
   readonly feeds: Feeds;
   /** The right class of every sample. */
   readonly labels?: readonly number[];
+  /** Where the samples came from, for error messages. */
+  readonly sources?: readonly string[];
 }
 
 /** The distance of one output over all batches. */
@@ -57,14 +68,14 @@ export async function measureAgreement(
   const distances = pairs.map(([name]) => distance(name));
   const classes: ClassPair[] = [];
   let n = 0;
-  for await (const { feeds, labels } of batches) {
+  for await (const { feeds, labels, sources } of batches) {
     checkCancelled(signal);
     const [left, right] = await Promise.all([a.run(feeds), b.run(feeds)]);
     for (const [i, [nameA, nameB]] of pairs.entries()) distances[i]!.add(left.get(nameA)!, right.get(nameB)!);
     const [nameA, nameB] = pairs[0]!;
     const first = left.get(nameA)!;
     n += first.dims[0] ?? 1;
-    classes.push(...classPairs(first, right.get(nameB)!, labels));
+    classes.push(...classPairs(first, right.get(nameB)!, labels, sources));
   }
   if (n === 0) throw new DataError("there is nothing to compare", { expected: "at least one batch", got: "none" });
   return summary(
@@ -184,12 +195,18 @@ function textMatches(a: Tensor, b: Tensor): [Numbers, Numbers] {
 }
 
 /** The classes of every sample, when the outputs are scores [N, C] or [N, C, 1, …]. */
-function classPairs(a: Tensor, b: Tensor, labels: readonly number[] | undefined): ClassPair[] {
+function classPairs(
+  a: Tensor,
+  b: Tensor,
+  labels: readonly number[] | undefined,
+  sources: readonly string[] = [],
+): ClassPair[] {
   if (!areScores(a) || !areScores(b)) return [];
   const samples = a.dims[0]!;
   if (labels && labels.length !== samples) {
     throw new DataError("every sample needs its label", { expected: `${samples} labels`, got: `${labels.length}` });
   }
+  if (labels) checkLabels(labels, { kind: "classes", count: a.dims[1]! }, (i) => sources[i]);
   const [left, right] = [argmaxRows(a), argmaxRows(b)];
   return left.map((best, i) => ({ a: best, b: right[i] ?? -1, label: labels?.[i] }));
 }

@@ -11,9 +11,11 @@ import {
 } from "../data/index.ts";
 import { DataError } from "../errors.ts";
 import {
+  checkLabels,
   type DataType,
   type Dim,
   type Graph,
+  type LabelDomain,
   numbersOf,
   sizeOf,
   type Tensor,
@@ -34,6 +36,8 @@ export interface BatchSource {
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labelInput?: string | undefined;
   readonly size: number;
+  /** Which labels the loss takes; absent when nothing reads any. */
+  readonly labelDomain?: LabelDomain | undefined;
   /** Whether the loss wants the probability of each class. */
   readonly takesProbabilities?: boolean | undefined;
 }
@@ -98,10 +102,12 @@ function portOf(value: Value): InputPort {
   return { name: value.name, dtype, ...(dims && { dims }) };
 }
 
-function labelsOf(batch: Batch, labels: Value, { labelInput, takesProbabilities }: BatchSource): Tensor {
-  if (labelInput !== undefined) return batch.feeds.get(labelInput)!;
+function labelsOf(batch: Batch, labels: Value, { labelInput, labelDomain, takesProbabilities }: BatchSource): Tensor {
+  if (labelInput !== undefined)
+    return inputLabels(batch, batch.feeds.get(labelInput)!, labelDomain, takesProbabilities);
   const { dtype, dims = [] } = tensorTypeOf(labels);
   const classes = dims[1];
+  if (batch.labels && labelDomain) checkLabels(batch.labels, labelDomain, (i) => batch.sources[i]);
   if (takesProbabilities && typeof classes === "number") return probabilities(batch, dtype, classes);
   if (!batch.labels) throw noLabels(batch);
   const wanted = [batch.count, ...dims.slice(1).map((dim: Dim) => Number(dim))];
@@ -115,6 +121,20 @@ function labelsOf(batch: Batch, labels: Value, { labelInput, takesProbabilities 
   return tensorFromNumbers(dtype, wanted, batch.labels);
 }
 
+/** Labels that are an input of the samples, as many as there are positions. */
+function inputLabels(
+  { sources, count }: Batch,
+  labels: Tensor,
+  domain: LabelDomain | undefined,
+  takesProbabilities: boolean | undefined,
+): Tensor {
+  const numbers = numbersOf(labels);
+  const each = numbers.length / count;
+  const sample = (i: number) => `${sources[Math.floor(i / each)]}${each > 1 ? `, position ${i % each}` : ""}`;
+  if (domain) checkLabels(numbers, takesProbabilities ? { kind: "shares" } : domain, sample);
+  return labels;
+}
+
 /** The probability of each class: mixed labels as they are, a class index as certainty. */
 function probabilities(batch: Batch, dtype: DataType, classes: number): Tensor {
   const { targets, labels, count } = batch;
@@ -125,12 +145,7 @@ function probabilities(batch: Batch, dtype: DataType, classes: number): Tensor {
   }
   if (!labels) throw noLabels(batch);
   const values = new Float64Array(count * classes);
-  for (const [i, label] of labels.entries()) {
-    if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-      throw new DataError("a label is no class of the model", { expected: `0 to ${classes - 1}`, got: `${label}` });
-    }
-    values[i * classes + label] = 1;
-  }
+  for (const [i, label] of labels.entries()) values[i * classes + label] = 1;
   return tensorFromNumbers(dtype, [count, classes], values);
 }
 

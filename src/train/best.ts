@@ -11,7 +11,7 @@ export interface Monitor {
 }
 
 export function monitorOf({ monitor = "loss", evaluate, earlyStopping }: FitOptions): Monitor {
-  const known = (evaluate?.metrics ?? []).map(metricOf);
+  const known = (evaluate?.metrics ?? []).map((metric) => metricOf(metric));
   const metric = known.find(({ name }) => name === monitor);
   if (!metric && monitor !== "loss") {
     throw new UsageError("there is no such metric to monitor", {

@@ -1,7 +1,7 @@
 /** @file The loss and metrics of a model on data. */
 import { inlineLoader } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
+import { type LabelDomain, type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
 import { type BatchSource, batchForm, dataInputs, fedBatches, fixedBatch } from "./batch-feeds.ts";
@@ -33,18 +33,21 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
   const { open = openSession, session: sessionOptions = {}, drive } = options;
   checkDrives(model.graph, drive);
   const measured = withObjective(model, options);
-  const { labels } = measured;
+  const { labels, labelDomain } = measured;
   const inputs = undriven(dataInputs(model.graph), drive);
   const source: BatchSource = {
     data: options.data,
     inputs,
     labels,
     labelInput: options.labels,
+    labelDomain,
     size: options.batch ?? fixedBatch(inputs) ?? 64,
     takesProbabilities: takesProbabilities(options),
   };
   const loader = inlineLoader(source.data, batchForm(source));
-  const states = (options.metrics ?? []).map(metricOf).map((metric) => ({ metric, state: metric.start() }));
+  const states = (options.metrics ?? [])
+    .map((metric) => metricOf(metric, labelDomain))
+    .map((metric) => ({ metric, state: metric.start() }));
   if (states.length > 0 && !labels) throw new UsageError("metrics need labels, which only a loss brings");
   await using session = await open(measured.model, sessionOptions);
   const fetches = [...measured.means.values(), measured.prediction];
@@ -71,9 +74,11 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
   ]);
 }
 
-/** The metric of a name, with its usual settings. */
-export function metricOf(metric: Metric | MetricName): Metric {
-  return typeof metric === "string" ? metrics[metric]() : metric;
+/** The metric of a name, with its usual settings: labels that count for nothing in the loss do not count here either. */
+export function metricOf(metric: Metric | MetricName, labels?: LabelDomain): Metric {
+  if (typeof metric !== "string") return metric;
+  const ignoreIndex = labels?.kind === "classes" ? labels.ignored : undefined;
+  return metrics[metric](ignoreIndex === undefined ? {} : { ignoreIndex });
 }
 
 function withObjective(model: Model, options: EvaluateOptions) {
@@ -81,7 +86,7 @@ function withObjective(model: Model, options: EvaluateOptions) {
   const scope = namesOf(typed);
   const { graph } = typed;
   const g = newBuilder(scope, "loss/");
-  const { total, prediction, labels, terms } = buildObjective(g, graph, options, scope);
+  const { total, prediction, labels, labelDomain, terms } = buildObjective(g, graph, options, scope);
   const means = [{ name: "loss", value: total }, ...terms].map(({ name, value }) => ({
     name,
     value: g.op("Identity", [value]),
@@ -99,6 +104,7 @@ function withObjective(model: Model, options: EvaluateOptions) {
   return {
     model: whole,
     labels,
+    labelDomain,
     prediction: prediction.name,
     means: new Map(means.map(({ name, value }) => [name, value.name])),
   };

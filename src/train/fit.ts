@@ -1,5 +1,5 @@
 /** @file The trainer: epochs of steps with evaluation, checkpoints and early stopping, as a run. */
-import { type BatchLoader, openLoader, prefetch } from "../data/index.ts";
+import { type BatchLoader, checkDatasetLabels, openLoader, prefetch } from "../data/index.ts";
 import { RuntimeError, UsageError } from "../errors.ts";
 import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
 import {
@@ -26,6 +26,7 @@ import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
+import { lossOf } from "./losses/index.ts";
 import { takesProbabilities } from "./objective.ts";
 import { measuredBy, type StartedProbe, startProbes } from "./probe.ts";
 import { profileFor } from "./profiles.ts";
@@ -142,6 +143,7 @@ async function lookBack(
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
   checkDrives(model.graph, options.drive);
   const step = trainingStep(model, { profile: profileFor(options.session?.ep), ...options });
+  await checkAllLabels(step, options);
   const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
   const inputs = undriven(
     step.batch.map((name) => byName.get(name)!),
@@ -155,6 +157,7 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
     inputs,
     labels,
     labelInput: options.labels,
+    labelDomain: step.labelDomain,
     size,
     takesProbabilities: takesProbabilities(options),
   };
@@ -181,6 +184,17 @@ async function planned(model: Model, options: FitOptions, monitor: Monitor): Pro
   const settings = { size, epochs, seed, rates, samples: data.size, monitor: monitor.name, ...driven };
   const fingerprint = files?.fingerprintOf(step, settings) ?? "";
   return { model, options, step, source, perEpoch, pace, monitor, fingerprint, files };
+}
+
+/** Class indices of the samples, those to evaluate on included: a wrong one would else be met after hours. */
+async function checkAllLabels(
+  { labelDomain }: TrainingStep,
+  { data, evaluate, loss, labels }: FitOptions,
+): Promise<void> {
+  if (!labelDomain || !loss || labels !== undefined) return;
+  await checkDatasetLabels(data, labelDomain);
+  const sameKind = lossOf(evaluate?.loss ?? loss).reads === lossOf(loss).reads;
+  if (evaluate && sameKind) await checkDatasetLabels(evaluate.data, labelDomain);
 }
 
 function loaderFor({ source, options }: Plan, signal: AbortSignal): Promise<BatchLoader> {

@@ -1,8 +1,9 @@
 /** @file What is minimised: the task's loss and further terms, over any outputs of a model. */
 import { UsageError } from "../errors.ts";
-import type { Graph, Names, Value } from "../ir/index.ts";
+import type { Graph, LabelDomain, Names, Value } from "../ir/index.ts";
 import { freshInput } from "./fresh-input.ts";
 import { type Loss, type LossName, lossOf } from "./losses/index.ts";
+import { labelDomain } from "./losses/loss.ts";
 import { dimsOf, type StepBuilder } from "./step-builder.ts";
 
 /** What a term may read. */
@@ -39,6 +40,8 @@ export interface Objective {
   readonly prediction: Value;
   /** The input that takes the labels; absent without a loss. */
   readonly labels?: Value;
+  /** Which labels the loss takes; absent without one. */
+  readonly labelDomain?: LabelDomain;
   readonly terms: readonly { readonly name: string; readonly value: Value }[];
 }
 
@@ -62,7 +65,13 @@ export function buildObjective(g: StepBuilder, graph: Graph, options: ObjectiveO
   const parts = built.map(({ value, weight = 1 }) => (weight === 1 ? value : g.mul(value, weight)));
   if (loss && labels) parts.unshift(loss.build(g, prediction, labels));
   const total = parts.reduce((sum, part) => g.add(sum, part));
-  return { total, prediction, ...(labels && { labels }), terms: built.map(({ name, value }) => ({ name, value })) };
+  return {
+    total,
+    prediction,
+    ...(labels && { labels }),
+    ...(loss && { labelDomain: labelDomain(loss, prediction) }),
+    terms: built.map(({ name, value }) => ({ name, value })),
+  };
 }
 
 /** Whether the labels are the probabilities of classes. */

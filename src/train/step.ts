@@ -1,6 +1,6 @@
 /** @file What a training step is made of: its options, and the names of the graph that comes out. */
 import type { Forms } from "../autodiff/index.ts";
-import type { Model, Node, Tensor } from "../ir/index.ts";
+import type { LabelDomain, Model, Node, Tensor } from "../ir/index.ts";
 import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
 import type { ObjectiveOptions } from "./objective.ts";
@@ -68,6 +68,8 @@ export interface TrainingStep {
   readonly model: Model;
   readonly batch: readonly string[];
   readonly labels?: string;
+  /** Which labels the loss takes. */
+  readonly labelDomain?: LabelDomain;
   readonly learningRate: string;
   readonly step: string;
   readonly maskKey?: string;

@@ -178,7 +178,7 @@ function finished(
   scope: Names,
 ): TrainingStep {
   const { learningRate, step, apply } = controls;
-  const { labels, prediction, total, terms } = objective;
+  const { labels, labelDomain, prediction, total, terms } = objective;
   const batch = typed.graph.inputs.filter((value) => !typed.graph.initializers.has(value));
   const fed = [...batch, labels, learningRate, step, maskKey, apply].filter((value) => value !== undefined);
   const told = terms.map(({ name, value }) => ({ name, value: after.op("Identity", [value]) }));
@@ -208,6 +208,7 @@ function finished(
     model: { ...withGraph(typed, result), docString: "A training step made by lithe." },
     batch: batch.map(({ name }) => name),
     ...(labels && { labels: labels.name }),
+    ...(labelDomain && { labelDomain }),
     learningRate: learningRate.name,
     step: step.name,
     ...(maskKey && { maskKey: maskKey.name }),

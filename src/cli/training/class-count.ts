@@ -1,12 +1,45 @@
-/** @file How many classes labelled data has. */
-import type { Dataset } from "../../data/index.ts";
+/** @file How many outputs labelled data asks for: one per class, or one for a number that is to be learned. */
+import { checkDatasetLabels, type Dataset } from "../../data/index.ts";
 import { DataError } from "../../errors.ts";
+import { lossMembers } from "./families.ts";
+import { chosen, type NamedChoice } from "./named-choice.ts";
 
-/** The number of named classes, or one more than the greatest label. */
-export async function classCount({ classes, labels }: Dataset): Promise<number> {
+/** Above this many, classes without names have to be seen in the data. */
+const MANY = 100;
+
+/** The outputs of a network for the labels of `data` and a loss. */
+export async function outputCount(data: Dataset, loss: NamedChoice): Promise<number> {
+  const { make, settings } = chosen("loss", lossMembers, loss);
+  const { reads, ignoreIndex } = make(settings);
+  if (reads === "classes") return classCount(data, ignoreIndex);
+  return 1;
+}
+
+/**
+ * The number of named classes, or one more than the greatest label.
+ *
+ * @throws DataError for labels that are no classes, or are numbers that only look like classes
+ */
+export async function classCount(data: Dataset, ignored?: number): Promise<number> {
+  const { classes } = data;
   if (classes) return classes.length;
-  const all = await labels?.();
+  const all = await data.labels?.();
   if (!all || all.length === 0)
     throw new DataError("training needs labelled data", { hint: "Name them with --labels." });
-  return Math.max(...new Set(Array.from(all))) + 1;
+  await checkDatasetLabels(data, { kind: "classes", count: Number.POSITIVE_INFINITY, ignored });
+  const seen = new Set(Array.from(all));
+  if (ignored !== undefined) seen.delete(ignored);
+  let greatest = -1;
+  for (const label of seen) greatest = Math.max(greatest, label);
+  const count = greatest + 1;
+  if (count > MANY && seen.size < count / 2) throw noClasses(seen.size, greatest);
+  return count;
+}
+
+function noClasses(seen: number, greatest: number): DataError {
+  return new DataError("the labels look like measured numbers, not like classes", {
+    expected: "classes counted from 0, most of which appear",
+    got: `${seen} different labels up to ${greatest}`,
+    hint: "Learn numbers with --loss meanSquaredError; number classes from 0 without gaps, or give them names.",
+  });
 }

@@ -7,7 +7,7 @@ import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../model
 import { loadModel } from "../../onnx/files.ts";
 import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
-import { classCount } from "./class-count.ts";
+import { outputCount } from "./class-count.ts";
 import { chosen, member, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 
@@ -79,9 +79,9 @@ export async function modelToTrain({ model: choice }: Pick<TrainingConfig, "mode
 }
 
 /** A new network for samples like those of the data. */
-export async function networkFor({ model: choice, seed }: TrainingConfig, data: Dataset): Promise<Model> {
+export async function networkFor({ model: choice, seed, loss }: TrainingConfig, data: Dataset): Promise<Model> {
   const { make, settings } = chosen("network", networks, choice);
-  return make(settings)(random(seed), { input: await sampleDims(data), classes: await classCount(data) });
+  return make(settings)(random(seed), { input: await sampleDims(data), classes: await outputCount(data, loss) });
 }
 
 /** A network ready for training, and the way back to an ordinary model. */
@@ -97,12 +97,14 @@ export interface Prepared {
 
 /** The model with a new head and adapters, where the configuration asks for them. */
 export async function prepared(known: Model, config: TrainingConfig, data: Dataset): Promise<Prepared> {
-  const { head, lora, output, seed } = config;
-  const classes = head && (head.classes ?? (await classCount(data)));
+  const { head, lora, output, seed, loss } = config;
+  const classes = head && (head.classes ?? (await outputCount(data, loss)));
   const cut = { ...(head?.at !== undefined && { at: head.at }), ...(output !== undefined && { output }) };
   const withHead = classes === undefined ? undefined : replaceHead(known, { classes, seed, ...cut });
   const base = withHead?.model ?? known;
-  const notes = withHead ? [`a new head for ${classes} classes reads ${JSON.stringify(withHead.at)}`] : [];
+  const notes = withHead
+    ? [`a new head for ${classes === 1 ? "one number" : `${classes} classes`} reads ${JSON.stringify(withHead.at)}`]
+    : [];
   if (!lora) return { model: base, options: {}, notes, finish: (model) => ({ model }) };
   const own = withHead?.parameters ?? [];
   const adapted = addLora(base, { seed, except: own, ...present(lora) });

@@ -1,6 +1,6 @@
 /** @file What every exit would answer to each sample of a data set, and what each exit costs. */
 import { DataError } from "../../errors.ts";
-import { type Model, numbersOf, type Tensor } from "../../ir/index.ts";
+import { checkLabels, type Model, numbersOf, type Tensor } from "../../ir/index.ts";
 import { costOf } from "../../ops/index.ts";
 import type { Batch, OpenSession, SessionOptions } from "../../runtime/index.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
@@ -29,12 +29,14 @@ export async function recordExits(
   const scores: number[][] = scored.scores.map(() => []);
   const right: boolean[][] = heads.map(() => []);
   await using session = await open(scored.model, sessionOptions);
-  for await (const { feeds, labels } of batches) {
+  for await (const { feeds, labels, sources } of batches) {
     if (!labels) throw new DataError("the thresholds of exits are chosen on labelled data", { got: "no labels" });
     const made = await session.run(feeds);
     scored.scores.forEach((name, k) => void scores[k]!.push(...numbersOf(made.get(name)!)));
     heads.forEach((name, k) => {
-      const answers = answersOf(made.get(name)!);
+      const logits = made.get(name)!;
+      checkLabels(labels, { kind: "classes", count: logits.dims[1] ?? 0 }, (i) => sources?.[i]);
+      const answers = answersOf(logits);
       right[k]!.push(...labels.map((label, i) => answers[i] === label));
     });
   }

@@ -1,5 +1,6 @@
 /** @file Labels of two pictures mixed, and the share by which they are. */
 import { DataError, UsageError } from "../../errors.ts";
+import { checkLabels } from "../../ir/index.ts";
 import type { Random } from "../random.ts";
 import type { Picture } from "./picture.ts";
 
@@ -28,12 +29,13 @@ export function withMixedLabel(picture: Picture, other: Picture, share: number, 
 /** The probability of each class. */
 function targetOf({ label, target }: Picture, classes: number): Float32Array {
   if (target?.length === classes) return target;
-  if (target || label === undefined || !(Number.isInteger(label) && label >= 0 && label < classes)) {
+  if (target || label === undefined) {
     throw new DataError("a label cannot be mixed", {
       expected: `a class index from 0 to ${classes - 1}`,
-      got: target ? `probabilities of ${target.length} classes` : String(label),
+      got: target ? `probabilities of ${target.length} classes` : "none",
     });
   }
+  checkLabels([label], { kind: "classes", count: classes }, () => undefined);
   const certain = new Float32Array(classes);
   certain[label] = 1;
   return certain;

@@ -5,7 +5,8 @@ import { adaptTensor } from "../adapt.ts";
 import type { ByteSource } from "../bytes.ts";
 import { type Dataset, datasetOf, type InputPort } from "../dataset.ts";
 import { defaultInputName } from "../image-dataset.ts";
-import { numberLabels } from "../label-file.ts";
+import { labelNumber, numberLabels } from "../label-file.ts";
+import { parseNumber } from "../number-text.ts";
 import type { LabelSource } from "../stored-array.ts";
 import { splitCsvLine } from "./csv-line.ts";
 import { indexRecords, type RecordIndex, recordReader } from "./records.ts";
@@ -208,7 +209,7 @@ async function rowLabels(
   const index = table.header.indexOf(options.labelColumn);
   ensure(index >= 0, () => unknownColumn(options.labelColumn!, table.header, table.name));
   if (facts.notNumber[index] === undefined) return { labels: at(facts.labelCells.map(Number)) };
-  const kept = rows.map((row) => facts.labelCells[row]!);
+  const kept = rows.map((row) => labelNumber(facts.labelCells[row]!) ?? facts.labelCells[row]!);
   const numbered = numberLabels(kept, undefined, `${table.name}, column ${JSON.stringify(options.labelColumn)}`);
   return { labels: Float64Array.from(numbered.labels), ...(numbered.classes && { classes: numbered.classes }) };
 }
@@ -228,11 +229,6 @@ function vector(cells: readonly string[], columns: readonly number[], where: str
     return value!;
   });
   return tensor("float32", [columns.length], values);
-}
-
-function parseNumber(cell: string): number | undefined {
-  const text = cell.trim();
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined;
 }
 
 function unknownColumn(column: string, header: readonly string[], where: string): UsageError {

@@ -11,6 +11,7 @@ export function binaryCrossEntropy({ positiveWeight = 1 }: BinaryCrossEntropyOpt
   checkSetting("positiveWeight", positiveWeight, positiveWeight > 0, "above 0");
   return {
     name: "binaryCrossEntropy",
+    reads: "shares",
     labels: likePrediction,
     build(g, x, y) {
       const tail = logOnePlusExp(g, x);

@@ -21,7 +21,8 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   checkSetting("smoothing", smoothing, smoothing >= 0 && smoothing <= 1, "0 to 1");
   return {
     name: "crossEntropy",
-    labels: classIndices(axis),
+    ...classIndices(axis),
+    ignoreIndex: options.ignoreIndex,
     build(g, prediction, labels) {
       const { place, classes } = classAxis(prediction, axis);
       checkWeights(weights, classes);

@@ -15,6 +15,7 @@ export function focal({ gamma = 2, alpha }: FocalOptions = {}): Loss {
   if (alpha !== undefined) checkSetting("alpha", alpha, alpha >= 0 && alpha <= 1, "0 to 1");
   return {
     name: "focal",
+    reads: "shares",
     labels: likePrediction,
     build(g, x, y) {
       const entropy = g.add(g.sub(g.op("Relu", [x]), g.mul(x, y)), logOnePlusExp(g, x));

@@ -12,7 +12,7 @@ export function hinge({ margin = 1, axis = 1 }: HingeOptions = {}): Loss {
   checkSetting("margin", margin, margin > 0, "above 0");
   return {
     name: "hinge",
-    labels: classIndices(axis),
+    ...classIndices(axis),
     build(g, prediction, labels) {
       const { place, classes } = classAxis(prediction, axis);
       const index = g.op("Unsqueeze", [labels, g.ints([place])]);

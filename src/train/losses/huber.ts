@@ -11,6 +11,7 @@ export function huber({ delta = 1 }: HuberOptions = {}): Loss {
   checkSetting("delta", delta, delta > 0, "above 0");
   return {
     name: "huber",
+    reads: "numbers",
     labels: likePrediction,
     build(g, prediction, labels) {
       const size = g.op("Abs", [g.sub(prediction, labels)]);

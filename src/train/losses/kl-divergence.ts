@@ -1,6 +1,6 @@
 /** @file Kullback-Leibler divergence of the softmax of logits from target probabilities. */
 import { dtypeOf } from "../step-builder.ts";
-import { classAxis, type Loss, likePrediction } from "./loss.ts";
+import { classAxis, classProbabilities, type Loss } from "./loss.ts";
 
 export interface KlDivergenceOptions {
   /** Where the classes stand; 1 by default. */
@@ -11,8 +11,7 @@ export interface KlDivergenceOptions {
 export function klDivergence({ axis = 1 }: KlDivergenceOptions = {}): Loss {
   return {
     name: "klDivergence",
-    labels: likePrediction,
-    takesProbabilities: true,
+    ...classProbabilities(axis),
     build(g, prediction, labels) {
       const { place } = classAxis(prediction, axis);
       const logs = g.op("LogSoftmax", [prediction], { axis: place });

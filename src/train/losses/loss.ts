@@ -1,12 +1,18 @@
 /** @file What a loss is: the labels it wants, and one number from them and a prediction. */
 import { UsageError } from "../../errors.ts";
-import { type Dims, type TensorType, tensorType, type Value } from "../../ir/index.ts";
+import { type Dims, dataTypes, type LabelDomain, type TensorType, tensorType, type Value } from "../../ir/index.ts";
 import { dimsOf, dtypeOf, type StepBuilder } from "../step-builder.ts";
 
 export interface Loss {
   readonly name: string;
   /** The type of the labels for a prediction of this type. */
   labels(prediction: Value): TensorType;
+  /** What a label is; any number that fits the dtype when absent. */
+  readonly reads?: "classes" | "shares" | "numbers";
+  /** Where the classes stand, for labels that are classes; 1 by default. */
+  readonly classAxis?: number;
+  /** Labels of this value count for nothing; they may lie outside the classes. */
+  readonly ignoreIndex?: number | undefined;
   /** The labels are the probabilities of the classes, so that a class index can stand for certainty. */
   readonly takesProbabilities?: boolean;
   /** The loss of a batch, a scalar of the prediction's dtype. */
@@ -19,11 +25,29 @@ export function likePrediction(prediction: Value): TensorType {
 }
 
 /** One class index in place of the axis of classes. */
-export function classIndices(axis: number): (prediction: Value) => TensorType {
-  return (prediction) => {
-    const { place } = classAxis(prediction, axis);
-    return tensorType("int64", without(dimsOf(prediction), place));
+export function classIndices(axis: number): Pick<Loss, "reads" | "classAxis" | "labels"> {
+  return {
+    reads: "classes",
+    classAxis: axis,
+    labels(prediction) {
+      const { place } = classAxis(prediction, axis);
+      return tensorType("int64", without(dimsOf(prediction), place));
+    },
   };
+}
+
+/** The probability of every class of the axis. */
+export function classProbabilities(axis: number): Pick<Loss, "reads" | "classAxis" | "labels" | "takesProbabilities"> {
+  return { reads: "classes", classAxis: axis, labels: likePrediction, takesProbabilities: true };
+}
+
+/** Which labels a loss takes for a prediction. */
+export function labelDomain({ reads, classAxis: axis = 1, ignoreIndex, labels }: Loss, prediction: Value): LabelDomain {
+  if (reads === "classes") {
+    return { kind: "classes", count: classAxis(prediction, axis).classes, ignored: ignoreIndex };
+  }
+  const { kind } = dataTypes[labels(prediction).dtype];
+  return { kind: reads ?? (kind === "float" ? "numbers" : "integers") };
 }
 
 export interface ClassAxis {

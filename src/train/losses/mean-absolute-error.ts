@@ -4,6 +4,7 @@ import { type Loss, likePrediction } from "./loss.ts";
 export function meanAbsoluteError(): Loss {
   return {
     name: "meanAbsoluteError",
+    reads: "numbers",
     labels: likePrediction,
     build: (g, prediction, labels) => g.mean(g.op("Abs", [g.sub(prediction, labels)])),
   };

@@ -4,6 +4,7 @@ import { type Loss, likePrediction } from "./loss.ts";
 export function meanSquaredError(): Loss {
   return {
     name: "meanSquaredError",
+    reads: "numbers",
     labels: likePrediction,
     build(g, prediction, labels) {
       const difference = g.sub(prediction, labels);

@@ -1,5 +1,5 @@
 /** @file Cross-entropy of logits and class probabilities, as torch.nn.CrossEntropyLoss with probabilities as targets. */
-import { checkSetting, classAxis, type Loss, likePrediction } from "./loss.ts";
+import { checkSetting, classAxis, classProbabilities, type Loss } from "./loss.ts";
 
 export interface SoftCrossEntropyOptions {
   /** ε: the target is (1 − ε)·y + ε/K. Szegedy et al. (2015), arXiv:1512.00567. */
@@ -13,8 +13,7 @@ export function softCrossEntropy({ smoothing = 0, axis = 1 }: SoftCrossEntropyOp
   checkSetting("smoothing", smoothing, smoothing >= 0 && smoothing <= 1, "0 to 1");
   return {
     name: "softCrossEntropy",
-    labels: likePrediction,
-    takesProbabilities: true,
+    ...classProbabilities(axis),
     build(g, prediction, labels) {
       const { place, classes } = classAxis(prediction, axis);
       const logs = g.op("LogSoftmax", [prediction], { axis: place });

@@ -2,16 +2,18 @@
  * @file Area under the receiver operating characteristic: the probability that a positive scores above a negative, ties
  * one half (Mann-Whitney). Of binary scores against labels 0 and 1, or the mean over classes, each against the rest.
  */
-import { floatsOf, numbersOf } from "../../ir/index.ts";
+import { checkLabels, floatsOf, numbersOf } from "../../ir/index.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
 
 export interface AurocOptions {
   /** Where the classes stand; 1 by default. Scores of the dims of the labels are binary. */
   readonly axis?: number;
+  /** Labels of this value count for nothing. */
+  readonly ignoreIndex?: number;
 }
 
-export function auroc({ axis = 1 }: AurocOptions = {}): Metric {
+export function auroc({ axis = 1, ignoreIndex }: AurocOptions = {}): Metric {
   return {
     name: "auroc",
     higherIsBetter: true,
@@ -21,17 +23,24 @@ export function auroc({ axis = 1 }: AurocOptions = {}): Metric {
       return {
         add(prediction, given) {
           if (prediction.dims.length === given.dims.length) {
+            const targets = numbersOf(given);
+            checkLabels(targets, { kind: "shares" }, (row) => `${row} of the batch`);
             append(scores, 0, floatsOf(prediction));
-            append([labels], 0, numbersOf(given));
+            append([labels], 0, targets);
             return;
           }
-          const rows = rowsOf(prediction, given, axis);
-          append([labels], 0, rows.labels);
+          const rows = rowsOf(prediction, given, axis, ignoreIndex);
+          const counted = Array.from(rows.labels.keys()).filter((row) => rows.labels[row] !== ignoreIndex);
+          append(
+            [labels],
+            0,
+            counted.map((row) => rows.labels[row]!),
+          );
           for (let label = 0; label < rows.classes; label++) {
             append(
               scores,
               label,
-              Float64Array.from({ length: rows.count }, (_, row) => rows.score(row, label)),
+              counted.map((row) => rows.score(row, label)),
             );
           }
         },

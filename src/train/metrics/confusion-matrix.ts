@@ -19,7 +19,7 @@ export function confusionMatrix({ axis = 1, ignoreIndex }: ConfusionOptions = {}
   return {
     counts,
     add(prediction, labels) {
-      const rows = rowsOf(prediction, labels, axis);
+      const rows = rowsOf(prediction, labels, axis, ignoreIndex);
       while (counts.length < rows.classes) counts.push(new Array<number>(rows.classes).fill(0));
       for (let row = 0; row < rows.count; row++) {
         const label = rows.labels[row]!;

@@ -16,7 +16,7 @@ export function perplexity({ axis = -1, ignoreIndex }: PerplexityOptions = {}): 
       let [sum, total] = [0, 0];
       return {
         add(prediction, labels) {
-          const rows = rowsOf(prediction, labels, axis);
+          const rows = rowsOf(prediction, labels, axis, ignoreIndex);
           for (let row = 0; row < rows.count; row++) {
             const label = rows.labels[row]!;
             if (label === ignoreIndex) continue;

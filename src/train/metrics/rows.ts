@@ -1,6 +1,6 @@
 /** @file Predictions as rows of class scores, each with its label. */
 import { ShapeError } from "../../errors.ts";
-import { floatsOf, numbersOf, type Tensor } from "../../ir/index.ts";
+import { checkLabels, floatsOf, numbersOf, type Tensor } from "../../ir/index.ts";
 
 export interface Rows {
   readonly count: number;
@@ -10,8 +10,12 @@ export interface Rows {
   score(row: number, label: number): number;
 }
 
-/** The classes stand on `axis`; every other position is a row. */
-export function rowsOf(prediction: Tensor, labels: Tensor, axis = 1): Rows {
+/**
+ * The classes stand on `axis`; every other position is a row.
+ *
+ * @throws DataError for a label that is no class and not `ignoreIndex`
+ */
+export function rowsOf(prediction: Tensor, labels: Tensor, axis = 1, ignoreIndex?: number): Rows {
   const { dims } = prediction;
   const place = axis < 0 ? axis + dims.length : axis;
   const classes = dims[place] ?? 0;
@@ -25,6 +29,7 @@ export function rowsOf(prediction: Tensor, labels: Tensor, axis = 1): Rows {
       got: `[${labels.dims.join(", ")}]`,
     });
   }
+  checkLabels(numbers, { kind: "classes", count: classes, ignored: ignoreIndex }, (row) => `${row} of the batch`);
   const start = (row: number) => Math.floor(row / inner) * classes * inner + (row % inner);
   return { count, classes, labels: numbers, score: (row, label) => scores[start(row) + label * inner]! };
 }

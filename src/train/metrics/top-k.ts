@@ -18,7 +18,7 @@ export function topK({ k = 5, axis = 1, ignoreIndex }: TopKOptions = {}): Metric
       let [hits, total] = [0, 0];
       return {
         add(prediction, labels) {
-          const rows = rowsOf(prediction, labels, axis);
+          const rows = rowsOf(prediction, labels, axis, ignoreIndex);
           for (let row = 0; row < rows.count; row++) {
             const label = rows.labels[row]!;
             if (label === ignoreIndex) continue;

@@ -1,0 +1,92 @@
+/** @file Faults of files and of values where they enter: labels, feeds, outputs, checkpoints. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Ended, runCommand } from "./command.ts";
+import type { Answer, Fault } from "./fault.ts";
+
+/** Runs the command line in a folder of its own; `{cases}` and `{out}` stand for the inputs and that folder. */
+function command(words: readonly string[], judged: (ended: Ended) => Answer): Fault["try"] {
+  return async ({ shared }) => {
+    const out = await mkdtemp(join(tmpdir(), "lithe-fault-"));
+    try {
+      const cases = join(shared, "cases");
+      return judged(await runCommand(words.map((word) => word.replace("{cases}", cases).replace("{out}", out))));
+    } finally {
+      await rm(out, { recursive: true });
+    }
+  };
+}
+
+/** Refused by a named error whose text fits. */
+function refused(words: RegExp): (ended: Ended) => Answer {
+  return ({ code, stderr }) => {
+    const message = stderr.trim().split("\n").at(-1) ?? "";
+    return { got: message.slice(0, 160), ok: code !== 0 && /^\w+Error: /.test(message) && words.test(message) };
+  };
+}
+
+const values = "Values where they enter";
+
+export const fileFaults: readonly Fault[] = [
+  {
+    kind: values,
+    name: "labels-minus-one.npz: train a file",
+    right: "an error with the sample and the range 0 to 2",
+    before: "-1 trained as the last class: accuracy 0.40, exit 0",
+    try: command(
+      ["train", "--model", "{cases}/labels.onnx", "--data", "{cases}/labels-minus-one.npz", "-o", "{out}/run"],
+      refused(/from 0 to 2; got -1; at sample labels-minus-one\.npz#\d+/),
+    ),
+  },
+  {
+    kind: values,
+    name: "labels-minus-one.npz: accuracy of compare",
+    right: "an error with the sample and the range 0 to 2",
+    before: "accuracy 16.00 % → 16.00 %",
+    try: command(
+      ["compare", "{cases}/labels.onnx", "{cases}/labels.onnx", "--data", "{cases}/labels-minus-one.npz"],
+      refused(/from 0 to 2; got -1; at sample/),
+    ),
+  },
+  {
+    kind: values,
+    name: "labels-minus-one.csv: train mlp",
+    right: "an error that proposes 0 and 1",
+    before: "accuracy 0.60, exit 0",
+    try: command(
+      ["train", "--model", "mlp", "--data", "{cases}/labels-minus-one.csv", "--labels", "label", "-o", "{out}/run"],
+      refused(/got -1; at sample .*as 0 and 1/),
+    ),
+  },
+  {
+    kind: values,
+    name: "regression.csv: train mlp --loss meanSquaredError",
+    right: "a network with one output",
+    before: "DataError: the loss wants more than one number per sample",
+    try: command(
+      [
+        "train",
+        "--model",
+        "mlp",
+        "--data",
+        "{cases}/regression.csv",
+        "--labels",
+        "t",
+        "--loss",
+        "meanSquaredError",
+      ].concat(["--epochs", "1", "-o", "{out}/run"]),
+      ({ code, stdout }) => ({ got: `exit ${code}: ${stdout.trim().split("\n")[0] ?? ""}`, ok: code === 0 }),
+    ),
+  },
+  {
+    kind: values,
+    name: "regression.csv: train mlp without a loss",
+    right: "an error that proposes a loss for numbers",
+    before: "a classifier with as many outputs as the greatest label",
+    try: command(
+      ["train", "--model", "mlp", "--data", "{cases}/regression.csv", "--labels", "t", "-o", "{out}/run"],
+      refused(/at sample .*meanSquaredError/),
+    ),
+  },
+];
