@@ -14,6 +14,7 @@ import {
   subgraphsOf,
   type Value,
 } from "../ir/index.ts";
+import { checkFits } from "./fits.ts";
 import type { Forms } from "./forms.ts";
 import { gradientBuilder } from "./gradient-builder.ts";
 import type { Cotangents, Expand, FindEntry } from "./rule.ts";
@@ -70,6 +71,7 @@ function expansionState(graph: Graph, options: ExpandOptions) {
   function expandNode(node: Node): void {
     const expansion = expansionOf(node, find);
     if (!expansion) return void nodes.push(node);
+    checkFits(node, graph, infer);
     const results = expansion.build(g, node);
     const made = raw.nodes.slice(taken);
     taken = raw.nodes.length;

@@ -14,6 +14,7 @@ import {
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { expandOperators } from "./expand.ts";
+import { checkFits } from "./fits.ts";
 import { defaultForms, type Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
 import { dependents, withoutDeadNodes } from "./living.ts";
@@ -70,7 +71,7 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
   });
   const builder = graphBuilder({ names: scope, infer, prefix: "grad/" });
   const replaced = new Map<Node, Node>();
-  const backward = reverse(find, stopAt);
+  const backward = reverse(find, stopAt, (node) => checkFits(node, forward, infer));
   const g = gradientBuilder(builder, { graph: forward, forms, names: scope, replaced, backward });
   const cotangents = new Map<Value, Value>([[of, options.seed ?? ones(g, of)]]);
   g.backward(forward.nodes, cotangents, new Set(wrt));
@@ -86,10 +87,10 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
 }
 
 /** Reverse mode: the nodes last to first, contributions to one value added up. */
-function reverse(find: FindEntry, stopAt: ReadonlySet<Value>): Backward {
+function reverse(find: FindEntry, stopAt: ReadonlySet<Value>, check: Flow["check"]): Backward {
   return (g, nodes, cotangents, wrt) => {
     const active = dependents(nodes, wrt, stopAt, (node) => !isStop(find(node)));
-    const flow: Flow = { active, cotangents, stopAt };
+    const flow: Flow = { active, cotangents, stopAt, check };
     for (const node of [...nodes].reverse()) backwardNode(g, node, find, flow);
   };
 }
@@ -103,9 +104,12 @@ interface Flow {
   readonly active: ReadonlySet<Value>;
   readonly cotangents: Map<Value, Value>;
   readonly stopAt: ReadonlySet<Value>;
+  /** Throws where a rule could not rely on the node. */
+  readonly check: (node: Node) => void;
 }
 
-function backwardNode(g: GradientBuilder, node: Node, find: FindEntry, { active, cotangents, stopAt }: Flow): void {
+function backwardNode(g: GradientBuilder, node: Node, find: FindEntry, flow: Flow): void {
+  const { active, cotangents, stopAt, check } = flow;
   const dy = node.outputs.map((value) => value && cotangents.get(value));
   if (dy.every((value) => value === undefined)) return;
   const operands = operandsOf(node);
@@ -113,6 +117,7 @@ function backwardNode(g: GradientBuilder, node: Node, find: FindEntry, { active,
   if (!needs.includes(true)) return;
   const rule = ruleFor(node, find);
   if (!rule) return;
+  check(node);
   const dx = rule(g, node, dy, needs);
   operands.forEach((value, i) => {
     const contribution = dx[i];

@@ -156,13 +156,18 @@ function fromNumbers(dtype: DataType, values: ArrayLike<number>): NumericArray {
   if (dtype === "float32") return Float32Array.from(values);
   if (dtype === "float64") return Float64Array.from(values);
   if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1));
-  if (dtype === "int64") return BigInt64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value))));
-  if (dtype === "uint64") return BigUint64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value))));
+  if (dtype === "int64") return BigInt64Array.from(Array.from(values, wholeNumber));
+  if (dtype === "uint64") return BigUint64Array.from(Array.from(values, wholeNumber));
   const arrayType = arrays[dtype];
   if (!arrayType) throw new UnsupportedError(`numbers cannot be stored as ${dtype}`);
   const result = new arrayType(new ArrayBuffer(values.length * arrayType.BYTES_PER_ELEMENT), 0, values.length);
   for (let i = 0; i < values.length; i++) result[i] = saturate(values[i]!, bits, kind === "int");
   return result;
+}
+
+function wholeNumber(value: number): bigint {
+  if (Number.isFinite(value)) return BigInt(Math.trunc(value));
+  throw new InvalidModelError("a 64-bit integer cannot hold the number", { expected: "a finite one", got: `${value}` });
 }
 
 function saturate(value: number, bits: number, isSigned: boolean): number {

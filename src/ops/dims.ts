@@ -175,9 +175,9 @@ export function lengthOf(facts: NodeFacts, input: number): number | undefined {
   return dims?.length === 1 && typeof dims[0] === "number" ? dims[0] : facts.symbols(input)?.length;
 }
 
-/** A dim given by a symbol; negative numbers are no lengths. */
+/** A dim given by a symbol; numbers that are no lengths give none. */
 export function dimFrom(symbol: Dim | undefined): Dim {
-  if (typeof symbol === "number") return symbol >= 0 ? symbol : UNKNOWN_DIM;
+  if (typeof symbol === "number") return Number.isSafeInteger(symbol) && symbol >= 0 ? symbol : UNKNOWN_DIM;
   return symbol ?? UNKNOWN_DIM;
 }
 

@@ -14,6 +14,7 @@ import { end, noAxes, same } from "./axes.ts";
 import { costPerInput, costPerOutput, noCost } from "./cost.ts";
 import {
   axisIn,
+  checkRank,
   dimFrom,
   dimsOf,
   dtypeOf,
@@ -119,6 +120,8 @@ const inferGridSample: InferRule = (context) => {
   const image = dimsOf(context, 0);
   const grid = dimsOf(context, 1);
   if (!image || !grid) return [typed(dtypeOf(context, 0), unknownDims((image ?? grid)?.length ?? 4))];
+  checkRank(image, "the input of GridSample", 3, Number.POSITIVE_INFINITY);
+  checkRank(grid, "the grid of GridSample", image.length);
   return [typed(dtypeOf(context, 0), [image[0]!, image[1]!, ...grid.slice(1, -1)])];
 };
 

@@ -4,5 +4,6 @@ export { namedProduct } from "./dims.ts";
 export { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";
+export { checkRequired } from "./required.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
 export { type OpType, opTable, specOf } from "./table.ts";

@@ -177,9 +177,18 @@ function outputTypes(run: Run, scope: Scope, node: Node): readonly (ValueType | 
   const callable = callableOf(run.functions, node);
   if (callable) return calledTypes(run, scope, node, callable);
   const spec = run.find(node);
-  if (spec) return spec.infer(contextOf(run, scope, node));
+  if (spec) return spec.infer(contextOf(run, scope, node)).map(withPossibleDims);
   run.opaque.add(node);
   return run.options.opaque?.(node) ?? [];
+}
+
+/** No arithmetic on lengths, symbols and attributes of a hostile model gets past here as a length. */
+function withPossibleDims(type: ValueType | undefined): ValueType | undefined {
+  const wrong = asTensor(type)?.dims?.find(
+    (dim) => typeof dim === "number" && !(Number.isSafeInteger(dim) && dim >= 0),
+  );
+  if (wrong === undefined) return type;
+  throw new ShapeError("a dim is not a length", { expected: "a whole number from 0 up", got: `${wrong}` });
 }
 
 function calledTypes(run: Run, scope: Scope, node: Node, callable: Callable): readonly (ValueType | undefined)[] {

@@ -259,6 +259,10 @@ function paddings(facts: NodeFacts, rank: number): readonly (readonly [Dim, Dim]
   const pads = padList(facts);
   const axes = padAxes(facts, rank);
   const result = Array.from({ length: rank }, (): [Dim, Dim] => (axes ? [0, 0] : [UNKNOWN_DIM, UNKNOWN_DIM]));
+  if (pads && axes && pads.length !== 2 * axes.length) {
+    const expected = `${2 * axes.length} numbers`;
+    throw new ShapeError("pads do not fit their axes", { expected, got: `${pads.length}` });
+  }
   axes?.forEach((axis, i) => {
     result[axis] = [pads?.[i] ?? UNKNOWN_DIM, pads?.[i + axes.length] ?? UNKNOWN_DIM];
   });

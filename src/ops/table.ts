@@ -16,6 +16,7 @@ import { poolOps } from "./pool.ts";
 import { quantOps } from "./quant.ts";
 import { recurrentOps } from "./recurrent.ts";
 import { reduceOps } from "./reduce.ts";
+import { requiring } from "./required.ts";
 import { sequenceOps } from "./sequence.ts";
 import { signalOps } from "./signal.ts";
 import { slicingOps } from "./slicing.ts";
@@ -49,7 +50,7 @@ export const opTable = {
 /** The operators that lithe knows. */
 export type OpType = keyof typeof opTable;
 
-const entries = new Map<string, OpSpec>(Object.entries(opTable));
+const entries = new Map<string, OpSpec>(Object.entries(opTable).map(([name, spec]) => [name, requiring(spec)]));
 
 /** The node's entry; `undefined` for an operator that lithe does not know, which is kept as it is. */
 export function specOf(node: Pick<Node, "opType" | "domain">): OpSpec | undefined {

@@ -1,5 +1,5 @@
 /** @file A fixed batch of one becomes a symbolic dim, proved by running the result on another batch. */
-import { LitheError, UnsupportedError, UsageError } from "../errors.ts";
+import { LimitError, LitheError, UnsupportedError, UsageError } from "../errors.ts";
 import {
   type DataType,
   type Dim,
@@ -156,6 +156,8 @@ function dimsOf({ type }: Value): Dims | undefined {
 }
 
 const SAMPLES = 3;
+/** Most elements of one input of a sample. */
+const MAX_SAMPLE = 2 ** 27;
 
 /** Three samples in one batch must give what each gives alone, and the first what the old model gives. */
 async function prove(before: Model, after: Model, batched: readonly Value[], evaluate: Evaluate): Promise<void> {
@@ -209,8 +211,11 @@ function feedsOf({ graph }: Model, sample: number, batched: readonly Value[]): M
 }
 
 function sampleOf(dtype: DataType, dims: readonly number[], sample: number): Tensor {
+  const size = sizeOf(dims);
+  if (size > MAX_SAMPLE)
+    throw new LimitError("an input is too large to be tried", { expected: `${MAX_SAMPLE} elements`, got: `${size}` });
   const isFloat = dataTypes[dtype].kind === "float";
-  const values = Float64Array.from({ length: sizeOf(dims) }, (_, i) => {
+  const values = Float64Array.from({ length: size }, (_, i) => {
     const wave = Math.sin(12.9898 * (i + 1) + 78.233 * (sample + 1)) * 43758.5453;
     const unit = wave - Math.floor(wave);
     return isFloat ? 2 * unit - 1 : Math.round(unit);

@@ -75,8 +75,14 @@ export function layerAmong(constant: ConstantLookup, node: Node): Layer | NotALa
   if (weightTensor.dtype !== "float32") return { reason: `its weight is ${weightTensor.dtype}, not float32` };
   const biasTensor = constant(bias);
   if (bias && biasTensor?.dtype !== "float32") return { reason: "its bias is not a float32 constant" };
+  if (constant(input)) return { reason: "its input is a constant" };
+  if (node.outputs.length !== 1) return { reason: "it has not one output" };
   const matrix = rule(node, weightTensor);
   if ("reason" in matrix) return matrix;
+  if (!(matrix.rows > 0 && matrix.columns > 0)) return { reason: "its weight has no elements" };
+  if (!(matrix.groups > 0 && Number.isInteger(matrix.rows / matrix.groups))) {
+    return { reason: "its groups do not divide its output channels" };
+  }
   if (bias && biasTensor?.dims.reduce((a, b) => a * b, 1) !== matrix.rows) {
     return { reason: "its bias is not one number for each output channel" };
   }

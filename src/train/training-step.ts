@@ -91,6 +91,7 @@ function assembled(
   };
   const states = newStates(scope);
   const reached = parts.chosen.filter(({ value }) => gradients.has(value));
+  if (reached.length === 0) throw notReached(parts.chosen);
   for (const { value, tensor } of reached) states.take(value, "parameter", tensor);
   const trained = reached.map(trainedWith(typed.graph, gradients, options, states));
   const { next, gradientNorm, finite } = applyGradients(parts.after, trained, {
@@ -108,6 +109,13 @@ function assembled(
   }
   if (finite) addLossScale(parts, states, finite, controls.apply, options);
   return finished(typed, { ...parts, graph }, states, { controls, batches, gradientNorm }, scope);
+}
+
+function notReached(chosen: readonly Chosen[]): UsageError {
+  return new UsageError("no gradient reaches what is to be trained", {
+    expected: "operators with a gradient between it and the loss",
+    got: chosen.map(({ value }) => value.name).join(", "),
+  });
 }
 
 function optimizerOf({ optimizer }: TrainingStepOptions): Optimizer {

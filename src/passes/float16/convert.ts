@@ -133,6 +133,8 @@ function outputOf(conversion: Conversion, scope: Scope, value: Value, ioStays: b
   const form: Value = { ...value, type: halfType(conversion, value) };
   scope.nodes.push(castNode(conversion, value, form, "float16"));
   scope.renamed.set(value, { ...value, name: conversion.names.fresh(`${value.name}_fp32`) });
+  scope.half.set(value, form);
+  scope.single.set(value, value);
   return form;
 }
 
