@@ -2,6 +2,7 @@ export * from "./attribute.ts";
 export * from "./builder.ts";
 export * from "./compare.ts";
 export * from "./edit.ts";
+export { maxOf, minOf } from "./extent.ts";
 export { type FloatFormat, floatFormats } from "./float-formats.ts";
 export { forgetTypes } from "./forget-types.ts";
 export * from "./graph.ts";

@@ -1,6 +1,6 @@
 /** @file Tensors: a dtype, dims and little-endian bytes that are never copied without need. */
 import { InvalidModelError, ShapeError, UnsupportedError } from "../errors.ts";
-import { type FloatFormat, floatFormats } from "./float-formats.ts";
+import { type FloatFormat, floatFormats, halfBits } from "./float-formats.ts";
 import { byteLength, type DataType, dataTypes } from "./types.ts";
 
 /** Where the bytes of a tensor lie when they are outside the model file. */
@@ -125,16 +125,16 @@ export function typedArray(t: Tensor): NumericArray {
 export function numbersOf(t: Tensor): Float64Array {
   if (t.dtype === "string") throw new UnsupportedError("string tensors have no numbers");
   const format: FloatFormat | undefined = floatFormats[t.dtype];
-  if (format) return Float64Array.from({ length: sizeOf(t.dims) }, (_, i) => format.decode(bitsAt(t, i)));
-  if (dataTypes[t.dtype].bits < 8)
-    return Float64Array.from({ length: sizeOf(t.dims) }, (_, i) => signed(t, bitsAt(t, i)));
-  return Float64Array.from(typedArray(t) as ArrayLike<number | bigint>, Number);
+  const values = new Float64Array(sizeOf(t.dims));
+  if (format) return filled(values, bitsIn(t), (bits) => format.decode(bits));
+  if (dataTypes[t.dtype].bits < 8) return filled(values, bitsIn(t), (bits) => signed(t, bits));
+  return filled(values, elementsOf(typedArray(t) as ArrayLike<number | bigint>), Number);
 }
 
 /** The elements as float32; a view when the tensor is float32 already. */
 export function floatsOf(t: Tensor): Float32Array {
   const view = t.dtype === "float32" ? typedArray(t) : numbersOf(t);
-  return view instanceof Float32Array ? view : Float32Array.from(view as Float64Array);
+  return view instanceof Float32Array ? view : new Float32Array(view as Float64Array);
 }
 
 export function stringsOf(t: Tensor): string[] {
@@ -151,11 +151,13 @@ export function tensorFromNumbers(dtype: DataType, dims: readonly number[], valu
 function fromNumbers(dtype: DataType, values: ArrayLike<number>): NumericArray {
   const format: FloatFormat | undefined = floatFormats[dtype];
   const { bits, kind } = dataTypes[dtype];
+  if (dtype === "float16" && values instanceof Float32Array) return halfBits(values);
   if (format) return packBits(bits, values, (value) => format.encode(value));
   if (bits < 8) return packBits(bits, values, (value) => saturate(value, bits, kind === "int") & ((1 << bits) - 1));
-  if (dtype === "float32") return Float32Array.from(values);
-  if (dtype === "float64") return Float64Array.from(values);
-  if (dtype === "bool") return Uint8Array.from(values, (value) => (value === 0 ? 0 : 1));
+  if (dtype === "float32") return new Float32Array(values);
+  if (dtype === "float64") return new Float64Array(values);
+  if (dtype === "bool")
+    return filled(new Uint8Array(values.length), elementsOf(values), (value) => (value === 0 ? 0 : 1));
   if (dtype === "int64") return BigInt64Array.from(Array.from(values, wholeNumber));
   if (dtype === "uint64") return BigUint64Array.from(Array.from(values, wholeNumber));
   const arrayType = arrays[dtype];
@@ -186,8 +188,8 @@ export function roundHalfEven(value: number): number {
 }
 
 function packBits(bits: number, values: ArrayLike<number>, encode: (value: number) => number): NumericArray {
-  if (bits === 16) return Uint16Array.from(values, encode);
-  if (bits === 8) return Uint8Array.from(values, encode);
+  if (bits === 16) return filled(new Uint16Array(values.length), elementsOf(values), encode);
+  if (bits === 8) return filled(new Uint8Array(values.length), elementsOf(values), encode);
   const perByte = 8 / bits;
   const packed = new Uint8Array(Math.ceil(values.length / perByte));
   for (let i = 0; i < values.length; i++) {
@@ -196,13 +198,26 @@ function packBits(bits: number, values: ArrayLike<number>, encode: (value: numbe
   return packed;
 }
 
-function bitsAt(t: Tensor, index: number): number {
+type At<T> = (index: number) => T;
+
+/** Sets every element in a loop: `from` of typed arrays makes a list of JavaScript values first, which ends the process at 2^27. */
+function filled<A extends Float64Array | Uint16Array | Uint8Array, T>(into: A, at: At<T>, make: (of: T) => number): A {
+  for (let i = 0; i < into.length; i++) into[i] = make(at(i));
+  return into;
+}
+
+function elementsOf<T>(values: ArrayLike<T>): At<T> {
+  return (i) => values[i]!;
+}
+
+/** The bit patterns of the elements. */
+function bitsIn(t: Tensor): At<number> {
   const bytes = bytesOfTensor(t);
   const { bits } = dataTypes[t.dtype];
-  if (bits === 16) return bytes[2 * index]! | (bytes[2 * index + 1]! << 8);
-  if (bits === 8) return bytes[index]!;
+  if (bits === 16) return (i) => bytes[2 * i]! | (bytes[2 * i + 1]! << 8);
+  if (bits === 8) return (i) => bytes[i]!;
   const perByte = 8 / bits;
-  return (bytes[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & ((1 << bits) - 1);
+  return (i) => (bytes[Math.floor(i / perByte)]! >> ((i % perByte) * bits)) & ((1 << bits) - 1);
 }
 
 function signed(t: Tensor, pattern: number): number {

@@ -1,54 +1,94 @@
 /** @file Rounds a matrix in blocks along its columns. */
+import { ROWS } from "./layer.ts";
 import type { Moments, Rounding } from "./rounding/index.ts";
-import { type BlockedMatrix, type BlockLayout, blockLimits, blockParameters, blocksIn } from "./weight-blocks.ts";
+import { type Limits, type Parameters, quantizeValue } from "./scheme.ts";
+import {
+  type BlockedMatrix,
+  type BlockLayout,
+  blockLimits,
+  blockParameters,
+  blocksIn,
+  emptyBlocks,
+} from "./weight-blocks.ts";
 
+/** A matrix of which some rows are in memory at a time. */
 export interface FloatMatrix {
   readonly rows: number;
   readonly columns: number;
-  /** `rows × columns`. */
-  readonly values: Float64Array;
+  /** `count × columns` elements of the rows from `first` on. */
+  rowsAt(first: number, count: number): Float32Array;
 }
 
-/** Integers and block parameters of a matrix; a last block that is not full has its own range. */
-export function roundBlocks(
-  { rows, columns, values }: FloatMatrix,
-  layout: BlockLayout,
-  rounding: Rounding,
-  moments: Moments | undefined,
-): BlockedMatrix {
-  const blocks = blocksIn({ columns, layout });
-  const parameters = Array.from({ length: rows * blocks }, (_, i) => {
-    const start = Math.floor(i / blocks) * columns + (i % blocks) * layout.size;
-    const end = Math.min(start + layout.size, (Math.floor(i / blocks) + 1) * columns);
-    return blockParameters(values.subarray(start, end), layout);
-  });
-  const { values: integers } = rounding({
-    weights: values,
-    bias: new Float64Array(rows),
-    biasFixed: true,
-    rows,
-    columns,
-    parameters: (row, column) => parameters[row * blocks + Math.floor(column / layout.size)]!,
-    limits: blockLimits(layout),
-    moments,
-  });
-  return { rows, columns, layout, integers, parameters };
-}
-
-/** The same for a matrix whose rows fall into groups with inputs of their own. */
+/**
+ * Integers and block parameters of a matrix, whose rows fall into groups with inputs of their own; a last block that is not full has
+ * its own range. Without moments every rounding is to nearest.
+ */
 export function roundGroups(
-  { rows, columns, values }: FloatMatrix,
+  matrix: FloatMatrix,
   groups: number,
   layout: BlockLayout,
   rounding: Rounding,
   moments: readonly Moments[] | undefined,
 ): BlockedMatrix {
-  const own = rows / groups;
-  const parts = Array.from({ length: groups }, (_, group) => {
-    const part = values.subarray(group * own * columns, (group + 1) * own * columns);
-    return roundBlocks({ rows: own, columns, values: part }, layout, rounding, moments?.[group]);
+  const made = emptyBlocks(matrix.rows, matrix.columns, layout);
+  const own = matrix.rows / groups;
+  for (let row = 0; row < matrix.rows; row += ROWS) nearestRows(matrix, made, row, Math.min(ROWS, matrix.rows - row));
+  for (const [group, seen] of (moments ?? []).entries()) roundRows(matrix, made, group * own, own, rounding, seen);
+  return made;
+}
+
+function nearestRows({ columns, rowsAt }: FloatMatrix, made: BlockedMatrix, first: number, count: number): void {
+  const { layout, integers, scales, zeroPoints } = made;
+  const limits = blockLimits(layout);
+  const reals = rowsAt(first, count);
+  let block = first * blocksIn(made);
+  for (let end = columns; end <= reals.length; end += columns) {
+    for (let start = end - columns; start < end; start += layout.size) {
+      const stop = Math.min(start + layout.size, end);
+      const parameters = blockParameters(reals, layout, start, stop);
+      scales[block] = parameters.scale;
+      zeroPoints[block] = parameters.zeroPoint;
+      block++;
+      quantizeRun(reals, start, stop, parameters, limits, integers, first * columns);
+    }
+  }
+}
+
+/** Elements `start … stop` of `reals`, to the same places behind `offset`. */
+function quantizeRun(
+  reals: Float32Array,
+  start: number,
+  stop: number,
+  parameters: Parameters,
+  limits: Limits,
+  integers: Uint8Array,
+  offset: number,
+): void {
+  for (let i = start; i < stop; i++) integers[offset + i] = quantizeValue(reals[i]!, parameters, limits);
+}
+
+/** Rounds the rows of one group again, with their parameters as they are. */
+function roundRows(
+  { columns, rowsAt }: FloatMatrix,
+  { layout, integers, scales, zeroPoints }: BlockedMatrix,
+  first: number,
+  rows: number,
+  rounding: Rounding,
+  moments: Moments,
+): void {
+  const blocks = blocksIn({ columns, layout });
+  const { values } = rounding({
+    weights: new Float64Array(rowsAt(first, rows)),
+    bias: new Float64Array(rows),
+    biasFixed: true,
+    rows,
+    columns,
+    parameters(row, column) {
+      const block = (first + row) * blocks + Math.floor(column / layout.size);
+      return { scale: scales[block]!, zeroPoint: zeroPoints[block]! };
+    },
+    limits: blockLimits(layout),
+    moments,
   });
-  const integers = new Int32Array(rows * columns);
-  for (const [group, part] of parts.entries()) integers.set(part.integers, group * own * columns);
-  return { rows, columns, layout, integers, parameters: parts.flatMap(({ parameters }) => parameters) };
+  integers.set(values, first * columns);
 }

@@ -114,7 +114,9 @@ export function emitConstant(emission: Emission, name: string, tensor: Tensor): 
   const scheme = { dtype: activation, symmetric: false, granularity: { kind: "tensor" } } as const;
   const reals = floatsOf(tensor);
   const parameters = groupParameters(reals, tensor.dims, scheme);
-  const values = Int32Array.from(reals, (real) => quantizeValue(real, parameters[0]!, typeLimits(activation)));
+  const limits = typeLimits(activation);
+  const values = new Int32Array(reals.length);
+  for (let i = 0; i < values.length; i++) values[i] = quantizeValue(reals[i]!, parameters[0]!, limits);
   return emitWeight(emission, name, { dims: tensor.dims, scheme, values, parameters });
 }
 
@@ -137,7 +139,8 @@ export function emitBias(
 
 /** A one-by-one convolution that gives back its input: integers 1 with scale 1 on the diagonal. */
 export function emitIdentity(emission: Emission, name: string, input: Value, channels: number): Value {
-  const values = Int32Array.from({ length: channels ** 2 }, (_, i) => (i % (channels + 1) === 0 ? 1 : 0));
+  const values = new Int32Array(channels ** 2);
+  for (let i = 0; i < values.length; i += channels + 1) values[i] = 1;
   const scheme = { dtype: "int8", symmetric: true, granularity: { kind: "tensor" } } as const;
   const parameters = [{ scale: 1, zeroPoint: 0 }];
   const dims = [channels, channels, 1, 1];

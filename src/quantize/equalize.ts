@@ -33,7 +33,7 @@ export function equalize(model: Model, { rounds = 20, limit = 256 }: EqualizeOpt
   const dataOf = (layer: Layer, value: Value, source: Layer["biasTensor"]): Float32Array => {
     const known = data.get(value);
     if (known) return known;
-    const copy = Float32Array.from(floatsOf(source ?? layer.weightTensor));
+    const copy = new Float32Array(floatsOf(source ?? layer.weightTensor));
     data.set(value, copy);
     return copy;
   };

@@ -93,6 +93,27 @@ export function isLayer(candidate: Layer | NotALayer): candidate is Layer {
   return !("reason" in candidate);
 }
 
+/** Rows `first … first + count` of the layer's matrix, one after another, in the order in which memory is read fastest. */
+export function rowsOf(layer: Layer, weights: Float32Array, first: number, count: number): Float32Array {
+  const { rows, columns, groups, channelAxis, position } = layer;
+  if (channelAxis === 0) return weights.subarray(first * columns, (first + count) * columns);
+  const matrix = new Float32Array(count * columns);
+  const own = rows / groups;
+  for (let start = 0; start < count; ) {
+    const row = first + start;
+    const end = Math.min(count, start + own - (row % own));
+    for (let column = 0; column < columns; column++) {
+      const from = position(row, column) - start;
+      for (let i = start; i < end; i++) matrix[i * columns + column] = weights[from + i]!;
+    }
+    start = end;
+  }
+  return matrix;
+}
+
+/** How many rows are looked at together: few take little memory, some share the lines of the cache. */
+export const ROWS = 64;
+
 /** Weights, bias and positions are the same for all groups; a depthwise convolution has one row in each group. */
 export function isDepthwise({ groups, rows }: Layer): boolean {
   return groups > 1 && rows === groups;

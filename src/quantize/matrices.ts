@@ -26,7 +26,7 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
   const { rows, columns, groups } = layer;
   const { scheme, parameters, rounding } = choice;
   const weights = floatsOf(layer.weightTensor);
-  const biases = layer.biasTensor ? Float64Array.from(floatsOf(layer.biasTensor)) : new Float64Array(rows);
+  const biases = layer.biasTensor ? new Float64Array(floatsOf(layer.biasTensor)) : new Float64Array(rows);
   const values = new Int32Array(weights.length);
   const bias = new Float64Array(rows);
   const { groupOf } = grouping(layer.weightTensor.dims, scheme.granularity);

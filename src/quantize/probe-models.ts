@@ -11,7 +11,7 @@ import {
   tensorFromNumbers,
   type Value,
 } from "../ir/index.ts";
-import { blockParameters, packForMatMulNBits, type WeightBits } from "./weight-blocks.ts";
+import { blockParameters, emptyBlocks, packForMatMulNBits, type WeightBits } from "./weight-blocks.ts";
 
 /** A model with one input `x` of fixed dims and one output. */
 export interface ProbeModel {
@@ -153,10 +153,13 @@ export function weightOnlyProbe({ inputDims, weightDims, opType, attributes }: P
 export function nbitsProbe({ inputDims, weightDims }: Product, bits: WeightBits): ProbeModel {
   const [columns = 0, rows = 0] = weightDims;
   const layout = { bits, size: 32, symmetric: true } as const;
-  const parameters = Array.from({ length: (rows * columns) / layout.size }, () => blockParameters([-1, 1], layout));
+  const { scale, zeroPoint } = blockParameters([-1, 1], layout);
   const top = 2 ** bits - 1;
-  const values = Int32Array.from(noise(rows * columns), (value) => Math.round(((value + 1) / 2) * top));
-  const { b, scales } = packForMatMulNBits({ rows, columns, layout, integers: values, parameters });
+  const blocks = emptyBlocks(rows, columns, layout);
+  blocks.integers.set(noise(rows * columns).map((value) => Math.round(((value + 1) / 2) * top)));
+  blocks.scales.fill(scale);
+  blocks.zeroPoints.fill(zeroPoint);
+  const { b, scales } = packForMatMulNBits(blocks);
   return build(
     inputDims,
     (g, x) => {

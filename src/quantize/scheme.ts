@@ -1,6 +1,6 @@
 /** @file Affine quantization `q = clamp(round(x / scale) + zeroPoint)`: which numbers are stored, and how they are found. */
 import { ShapeError } from "../errors.ts";
-import { numbersOf, roundHalfEven, type Tensor, tensorFromNumbers } from "../ir/index.ts";
+import { numbersOf, roundHalfEven, sizeOf, type Tensor, tensorFromNumbers } from "../ir/index.ts";
 
 export type QuantizedType = "uint8" | "int8" | "uint16" | "int16" | "uint4" | "int4" | "uint2" | "int2";
 
@@ -93,9 +93,13 @@ export function representable({ scale, zeroPoint }: Parameters, { low, high }: L
   return { min: (low - zeroPoint) * scale, max: (high - zeroPoint) * scale };
 }
 
+/** Added and subtracted it rounds what lies within 2^51 to a whole number, ties to even; what lies beyond is clipped anyway. */
+const ROUNDER = 1.5 * 2 ** 52;
+
 /** The nearest stored integer, ties to even, clipped to `limits`. */
 export function quantizeValue(value: number, { scale, zeroPoint }: Parameters, { low, high }: Limits): number {
-  return Math.min(high, Math.max(low, roundHalfEven(value / scale) + zeroPoint));
+  const integer = value / scale + ROUNDER - ROUNDER + zeroPoint;
+  return integer > high ? high : integer < low ? low : integer;
 }
 
 /** Nearest signed integer of `width` bits, ties to even. */
@@ -115,10 +119,18 @@ export interface Grouping {
   readonly count: number;
   /** The group of the element at a flat position. */
   groupOf(position: number): number;
+  /** Calls `visit` for every element with its flat position and its group, in order. */
+  each(visit: (position: number, group: number) => void): void;
 }
 
 export function grouping(dims: readonly number[], granularity: Granularity): Grouping {
-  if (granularity.kind === "tensor") return { dims: [], count: 1, groupOf: () => 0 };
+  const total = sizeOf(dims);
+  if (granularity.kind === "tensor") {
+    const each: Grouping["each"] = (visit) => {
+      for (let i = 0; i < total; i++) visit(i, 0);
+    };
+    return { dims: [], count: 1, groupOf: () => 0, each };
+  }
   const axis = granularity.axis < 0 ? granularity.axis + dims.length : granularity.axis;
   const length = dims[axis];
   if (length === undefined) {
@@ -127,19 +139,29 @@ export function grouping(dims: readonly number[], granularity: Granularity): Gro
       got: `${granularity.axis}`,
     });
   }
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  if (granularity.kind === "channel") {
-    return { dims: [length], count: length, groupOf: (position) => Math.floor(position / inner) % length };
-  }
-  const { size } = granularity;
+  const inner = sizeOf(dims.slice(axis + 1));
+  const isBlock = granularity.kind === "block";
+  const size = isBlock ? granularity.size : 1;
   const blocks = Math.ceil(length / size);
-  const blockDims = dims.map((dim, i) => (i === axis ? blocks : dim));
-  const groupOf = (position: number): number => {
-    const along = Math.floor(position / inner) % length;
-    const outer = Math.floor(position / (inner * length));
-    return (outer * blocks + Math.floor(along / size)) * inner + (position % inner);
+  /** The group of the first of the `inner` elements at a place along the axis; of blocks, the others have the groups after it. */
+  const firstGroup = (outer: number, along: number): number =>
+    isBlock ? (outer * blocks + Math.floor(along / size)) * inner : along;
+  const step = isBlock ? 1 : 0;
+  const groupDims = isBlock ? dims.map((dim, i) => (i === axis ? blocks : dim)) : [length];
+  return {
+    dims: groupDims,
+    count: sizeOf(groupDims),
+    groupOf(position) {
+      const along = Math.floor(position / inner) % length;
+      return firstGroup(Math.floor(position / (inner * length)), along) + step * (position % inner);
+    },
+    each(visit) {
+      for (let position = 0; position < total; ) {
+        const group = firstGroup(Math.floor(position / (inner * length)), Math.floor(position / inner) % length);
+        for (let i = 0; i < inner; i++) visit(position++, group + step * i);
+      }
+    },
   };
-  return { dims: blockDims, count: blockDims.reduce((a, b) => a * b, 1), groupOf };
 }
 
 /** A quantized constant: integers (unpacked), and one scale and zero point for every group. */
@@ -152,15 +174,14 @@ export interface QuantizedTensor {
 
 /** The parameters of every group of `values`, from the least and greatest element. */
 export function groupParameters(values: ArrayLike<number>, dims: readonly number[], scheme: Scheme): Parameters[] {
-  const { count, groupOf } = grouping(dims, scheme.granularity);
+  const { count, each } = grouping(dims, scheme.granularity);
   const low = new Float64Array(count);
   const high = new Float64Array(count);
-  for (let i = 0; i < values.length; i++) {
-    const group = groupOf(i);
+  each((i, group) => {
     const value = values[i]!;
     if (value < low[group]!) low[group] = value;
     if (value > high[group]!) high[group] = value;
-  }
+  });
   const limits = limitsOf(scheme);
   return Array.from({ length: count }, (_, i) =>
     parametersOf({ min: low[i]!, max: high[i]! }, limits, scheme.symmetric),
@@ -170,7 +191,7 @@ export function groupParameters(values: ArrayLike<number>, dims: readonly number
 /** The integers as a tensor of the scheme's type, with its scales and zero points. */
 export function quantizedParts(q: QuantizedTensor): { data: Tensor; scale: Tensor; zeroPoint: Tensor } {
   const { dims } = grouping(q.dims, q.scheme.granularity);
-  const column = (of: (parameters: Parameters) => number): Float64Array => Float64Array.from(q.parameters, of);
+  const column = (of: (parameters: Parameters) => number): number[] => q.parameters.map(of);
   return {
     data: tensorFromNumbers(q.scheme.dtype, q.dims, q.values),
     scale: tensorFromNumbers(
@@ -188,8 +209,11 @@ export function quantizedParts(q: QuantizedTensor): { data: Tensor; scale: Tenso
 
 /** The reals that a quantized tensor stands for. */
 export function dequantize(q: QuantizedTensor): Float32Array {
-  const { groupOf } = grouping(q.dims, q.scheme.granularity);
-  return Float32Array.from(q.values, (value, i) => dequantizeValue(value, q.parameters[groupOf(i)]!));
+  const reals = new Float32Array(q.values.length);
+  grouping(q.dims, q.scheme.granularity).each((i, group) => {
+    reals[i] = dequantizeValue(q.values[i]!, q.parameters[group]!);
+  });
+  return reals;
 }
 
 /** The elements of a float tensor as float64. */

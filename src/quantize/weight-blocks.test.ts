@@ -27,10 +27,12 @@ describe("blocks", () => {
 });
 
 describe("packing for MatMulNBits", () => {
-  const integers = Int32Array.from({ length: 2 * 20 }, (_, i) => i % 16);
-  const parameters = [3, 4, 5, 6].map((zeroPoint) => ({ scale: zeroPoint / 10, zeroPoint }));
+  const integers = Uint8Array.from({ length: 2 * 20 }, (_, i) => i % 16);
+  const zeros = Uint8Array.of(3, 4, 5, 6);
+  const steps = Float32Array.of(0.3, 0.4, 0.5, 0.6);
   const layout = { bits: 4, size: 16, symmetric: false } as const;
-  const { b, scales, zeroPoints } = packForMatMulNBits({ rows: 2, columns: 20, layout, integers, parameters });
+  const blocks = { integers, scales: steps, zeroPoints: zeros };
+  const { b, scales, zeroPoints } = packForMatMulNBits({ rows: 2, columns: 20, layout, ...blocks });
 
   it("puts the first integer of a byte into its low half, each row and block on its own bytes", () => {
     expect(b.dims).toEqual([2, 2, 8]);
@@ -47,14 +49,14 @@ describe("packing for MatMulNBits", () => {
   });
 
   it("packs two bits and eight bits alike", () => {
-    const ones = Int32Array.from({ length: 16 }, (_, i) => i % 4);
-    const one = [{ scale: 1, zeroPoint: 2 }];
+    const ones = Uint8Array.from({ length: 16 }, (_, i) => i % 4);
+    const one = { scales: Float32Array.of(1), zeroPoints: Uint8Array.of(2) };
     const two = packForMatMulNBits({
       rows: 1,
       columns: 16,
       layout: { ...layout, bits: 2 },
       integers: ones,
-      parameters: one,
+      ...one,
     });
     expect([...bytesOfTensor(two.b)]).toEqual([0xe4, 0xe4, 0xe4, 0xe4]);
     const eight = packForMatMulNBits({
@@ -62,7 +64,7 @@ describe("packing for MatMulNBits", () => {
       columns: 16,
       layout: { ...layout, bits: 8 },
       integers: ones,
-      parameters: one,
+      ...one,
     });
     expect([...bytesOfTensor(eight.b)]).toEqual([...ones]);
   });

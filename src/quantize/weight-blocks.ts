@@ -31,10 +31,15 @@ export function blockLimits({ bits }: Pick<BlockLayout, "bits">): { low: number;
  * Scale and zero point of one block. Asymmetric: the range with zero in it over all integers. Symmetric: the value of greatest
  * magnitude becomes 0, zero is the middle, so the scale has the other sign than that value.
  */
-export function blockParameters(values: ArrayLike<number>, { bits, symmetric }: BlockLayout): Parameters {
+export function blockParameters(
+  values: ArrayLike<number>,
+  { bits, symmetric }: BlockLayout,
+  start = 0,
+  end = values.length,
+): Parameters {
   let min = 0;
   let max = 0;
-  for (let i = 0; i < values.length; i++) {
+  for (let i = start; i < end; i++) {
     min = Math.min(min, values[i]!);
     max = Math.max(max, values[i]!);
   }
@@ -57,9 +62,18 @@ export interface BlockedMatrix {
   readonly columns: number;
   readonly layout: BlockLayout;
   /** `rows × columns`. */
-  readonly integers: Int32Array;
+  readonly integers: Uint8Array;
   /** `rows × blocks`. */
-  readonly parameters: readonly Parameters[];
+  readonly scales: Float32Array;
+  /** `rows × blocks`. */
+  readonly zeroPoints: Uint8Array;
+}
+
+/** A matrix to be filled. */
+export function emptyBlocks(rows: number, columns: number, layout: BlockLayout): BlockedMatrix {
+  const count = rows * blocksIn({ columns, layout });
+  const integers = new Uint8Array(rows * columns);
+  return { rows, columns, layout, integers, scales: new Float32Array(count), zeroPoints: new Uint8Array(count) };
 }
 
 export function blocksIn({ columns, layout }: Pick<BlockedMatrix, "columns" | "layout">): number {
@@ -71,31 +85,34 @@ export function blocksIn({ columns, layout }: Pick<BlockedMatrix, "columns" | "l
  * lowest bits, a last block filled up with the zero point; zero points are packed alike, each row on its own bytes.
  */
 export function packForMatMulNBits(matrix: BlockedMatrix): { b: Tensor; scales: Tensor; zeroPoints: Tensor } {
-  const { rows, columns, layout, integers, parameters } = matrix;
+  const { rows, columns, layout, integers, scales, zeroPoints } = matrix;
+  const { bits, size } = layout;
   const blocks = blocksIn(matrix);
-  const padded = blocks * layout.size;
-  const b = new Uint8Array((rows * padded * layout.bits) / 8);
-  const zeroBytes = Math.ceil((blocks * layout.bits) / 8);
+  const rowBytes = (blocks * size * bits) / 8;
+  const zeroBytes = Math.ceil((blocks * bits) / 8);
+  const b = new Uint8Array(rows * rowBytes);
   const zeros = new Uint8Array(rows * zeroBytes);
-  const put = (bytes: Uint8Array, start: number, index: number, integer: number): void => {
-    const bit = index * layout.bits;
-    bytes[start + (bit >> 3)]! |= integer << (bit & 7);
-  };
   for (let row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++) {
-      const { zeroPoint } = parameters[row * blocks + block]!;
-      put(zeros, row * zeroBytes, block, zeroPoint);
-      for (let i = 0; i < layout.size; i++) {
-        const column = block * layout.size + i;
-        const integer = column < columns ? integers[row * columns + column]! : zeroPoint;
-        put(b, (row * padded * layout.bits) / 8, column, integer);
-      }
-    }
+    const last = zeroPoints[(row + 1) * blocks - 1]!;
+    pack(b, 8 * row * rowBytes, bits, integers, row * columns, columns);
+    pack(zeros, 8 * row * zeroBytes, bits, zeroPoints, row * blocks, blocks);
+    const rest = new Uint8Array(blocks * size - columns).fill(last);
+    pack(b, 8 * row * rowBytes + columns * bits, bits, rest, 0, rest.length);
   }
-  const scales = Float32Array.from(parameters, ({ scale }) => scale);
   return {
-    b: tensor("uint8", [rows, blocks, (layout.size * layout.bits) / 8], b),
+    b: tensor("uint8", [rows, blocks, (size * bits) / 8], b),
     scales: tensor("float32", [rows * blocks], scales),
     zeroPoints: tensor("uint8", [rows * zeroBytes], zeros),
   };
+}
+
+/** Puts `count` integers of `bits` bits behind one another, from a bit on; the bytes were 0. */
+function pack(into: Uint8Array, bit: number, bits: WeightBits, from: Uint8Array, first: number, count: number): void {
+  const perByte = 8 / bits;
+  const start = bit / bits;
+  for (let i = 0; i < count; i++) {
+    const place = start + i;
+    const byte = Math.floor(place / perByte);
+    into[byte]! |= from[first + i]! << ((place % perByte) * bits);
+  }
 }

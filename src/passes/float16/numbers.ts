@@ -1,18 +1,37 @@
 /** @file Rounding tensors and attributes to float16. */
-import { type Attributes, dataTypes, type Node, numbersOf, type Tensor, tensorFromNumbers } from "../../ir/index.ts";
+import {
+  type Attributes,
+  bytesOfTensor,
+  dataTypes,
+  floatsOf,
+  type Node,
+  type Tensor,
+  tensorFromNumbers,
+} from "../../ir/index.ts";
 
 /** The smallest and the largest magnitude that float16 has. */
 const SMALLEST = 5.96e-8;
 const LARGEST = 65504;
 
+/** Elements that are clipped and rounded at once: a copy of a whole tensor would take as much memory again. */
+const BLOCK = 2 ** 14;
+
 /** The tensor in float16. Magnitudes are clipped to the range of float16, so that none becomes 0 or infinite; 0, NaN and ±∞ stay. */
 export function toHalf(tensor: Tensor): Tensor {
-  return tensorFromNumbers("float16", tensor.dims, numbersOf(tensor).map(clipped));
+  const reals = floatsOf(tensor);
+  const data = new Uint8Array(2 * reals.length);
+  const block = new Float32Array(Math.min(BLOCK, reals.length));
+  for (let start = 0; start < reals.length; start += BLOCK) {
+    const length = Math.min(BLOCK, reals.length - start);
+    for (let i = 0; i < length; i++) block[i] = clipped(reals[start + i]!);
+    data.set(bytesOfTensor(tensorFromNumbers("float16", [length], block.subarray(0, length))), 2 * start);
+  }
+  return { dtype: "float16", dims: tensor.dims, data };
 }
 
 function clipped(x: number): number {
   const magnitude = Math.abs(x);
-  if (x === 0 || !Number.isFinite(x)) return x;
+  if ((magnitude >= SMALLEST && magnitude <= LARGEST) || x === 0 || !Number.isFinite(x)) return x;
   return Math.sign(x) * Math.min(LARGEST, Math.max(SMALLEST, magnitude));
 }
 

@@ -7,16 +7,19 @@ import {
   floatsOf,
   type Model,
   makeNode,
+  maxOf,
+  minOf,
   type Node,
   type NodeParts,
   opsetOf,
   scalar,
   type Tensor,
+  tensor,
   tensorFromNumbers,
   type Value,
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { isLayer, isStacked, isWeighted, type Layer, layerAmong } from "../layer.ts";
+import { isLayer, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
@@ -120,7 +123,7 @@ function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
     const last = scaled && bias ? (["Add", [scaled, bias]] as const) : (["Mul", [real, scale]] as const);
     nodes.push(makeNode(last[0], [...last[1]], node.outputs, { name: node.name }));
     draft.replaceNode(node, ...nodes);
-    const found = { min: Math.min(...integers.scales), max: Math.max(...integers.scales) };
+    const found = { min: minOf(integers.scales), max: maxOf(integers.scales) };
     const bits = isConv ? 8 : weightBits;
     return { node: name, opType: node.opType, quantized: true, bits, granularity: "channel", weightScale: found };
   };
@@ -148,20 +151,23 @@ function integerWeights(layer: Layer, bits: 8 | 7): IntegerWeights {
   const reals = floatsOf(weightTensor);
   const parameters: readonly Parameters[] = groupParameters(reals, weightTensor.dims, scheme);
   const limits = limitsOf(scheme);
-  const scales = Float64Array.from(parameters, ({ scale }) => scale);
   const isConv = node.opType === "Conv";
   const isInPlace = isConv || isStacked(layer);
   const zeroPoint = isConv ? 128 : 0;
-  const values = new Float64Array(reals.length);
-  for (let row = 0; row < rows; row++) {
+  const values = isConv ? new Uint8Array(reals.length) : new Int8Array(reals.length);
+  for (let first = 0; first < rows; first += ROWS) {
+    const end = Math.min(rows, first + ROWS);
     for (let column = 0; column < columns; column++) {
-      const from = layer.position(row, column);
-      const to = isInPlace ? from : column * rows + row;
-      values[to] = quantizeValue(reals[from]!, parameters[row]!, limits) + zeroPoint;
+      for (let row = first; row < end; row++) {
+        const from = layer.position(row, column);
+        const to = isInPlace ? from : column * rows + row;
+        values[to] = quantizeValue(reals[from]!, parameters[row]!, limits) + zeroPoint;
+      }
     }
   }
   const dims = isInPlace ? weightTensor.dims : [columns, rows];
-  return { data: tensorFromNumbers(isConv ? "uint8" : "int8", dims, values), scales, zeroPoint };
+  const data = tensor(isConv ? "uint8" : "int8", dims, values);
+  return { data, scales: new Float64Array(parameters.map(({ scale }) => scale)), zeroPoint };
 }
 
 /** One scale for each row of the layer, in their order. */

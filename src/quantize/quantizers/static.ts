@@ -1,5 +1,5 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
-import { allGraphs, type Model } from "../../ir/index.ts";
+import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
 import { insertQdq } from "../insert-qdq.ts";
 import { isWeighted } from "../layer.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
@@ -37,7 +37,7 @@ function reportOf({ source, placement, schemes, parameters, ranges, batches }: S
       bits: own.settings.weightBits,
       granularity: own.scheme.granularity.kind,
       rounding: own.settings.rounding,
-      weightScale: { min: Math.min(...scales), max: Math.max(...scales) },
+      weightScale: { min: minOf(scales), max: maxOf(scales) },
       ...(outputScale === undefined ? {} : { outputScale }),
     });
   }

@@ -11,7 +11,7 @@ import {
   tensorFromNumbers,
 } from "../../ir/index.ts";
 import type { FloatMatrix } from "../block-rounding.ts";
-import { isLayer, isStacked, type Layer, layerAmong } from "../layer.ts";
+import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../layer.ts";
 import { labelOf } from "../selection.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
 
@@ -57,15 +57,9 @@ export function weightTarget(
 }
 
 function matrixOf(layer: Layer): FloatMatrix {
-  const { rows, columns } = layer;
   const reals = floatsOf(layer.weightTensor);
-  const values = new Float64Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      values[row * columns + column] = reals[layer.position(row, column)]!;
-    }
-  }
-  return { rows, columns, values };
+  const { rows, columns } = layer;
+  return { rows, columns, rowsAt: (first, count) => rowsOf(layer, reals, first, count) };
 }
 
 /** MatMul and Gemm: `y = x Bᵀ (+ bias)`. */
@@ -100,7 +94,7 @@ function nbitsTarget(layer: Layer, accuracyLevel: number): WeightTarget {
 
 /** DequantizeLinear before the operator: blocks along the inputs of matrices, one scale per channel for convolutions. */
 function dequantizedTarget(layer: Layer): WeightTarget {
-  const { node, weight, rows, weightTensor, columns } = layer;
+  const { node, weight, weightTensor, columns } = layer;
   const isConv = node.opType === "Conv";
   return {
     node,
@@ -110,23 +104,12 @@ function dequantizedTarget(layer: Layer): WeightTarget {
     layout: (asked) => (isConv ? { ...asked, size: columns } : asked),
     write(draft, matrix) {
       const dtype: DataType = matrix.layout.bits === 8 ? "uint8" : "uint4";
-      const data = new Float64Array(rows * columns);
-      for (let row = 0; row < rows; row++) {
-        for (let column = 0; column < columns; column++) {
-          data[layer.position(row, column)] = matrix.integers[row * columns + column]!;
-        }
-      }
+      const data = placed(layer, matrix.integers);
       const perBlock = blockTensors(layer, matrix);
       const inputs = [
         draft.constant(`${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
-        draft.constant(
-          `${weight.name}_scale`,
-          perBlock("float32", ({ scale }) => scale),
-        ),
-        draft.constant(
-          `${weight.name}_zero_point`,
-          perBlock(dtype, ({ zeroPoint }) => zeroPoint),
-        ),
+        draft.constant(`${weight.name}_scale`, perBlock("float32", matrix.scales)),
+        draft.constant(`${weight.name}_zero_point`, perBlock(dtype, matrix.zeroPoints)),
       ];
       const output = draft.value(`${weight.name}_DequantizeLinear_Output`);
       const inputAxis = layer.channelAxis === 0 ? 1 : layer.channelAxis - 1;
@@ -152,11 +135,23 @@ function blockTensors({ node, channelAxis, groups, rows, weightTensor }: Layer, 
     const group = Math.floor(i / (blocks * own));
     return (group * own + (i % own)) * blocks + (Math.floor(i / own) % blocks);
   };
-  return (dtype: DataType, of: (p: BlockedMatrix["parameters"][number]) => number): Tensor => {
-    const at = (i: number): number => (isRowsFirst ? i : turned(i));
-    const values = Float64Array.from({ length: rows * blocks }, (_, i) => of(matrix.parameters[at(i)]!));
+  return (dtype: DataType, of: Float32Array | Uint8Array): Tensor => {
+    const values = isRowsFirst ? of : of.map((_, i) => of[turned(i)]!);
     return tensorFromNumbers(dtype, isConv ? [rows] : matrixDims, values);
   };
+}
+
+/** Integers of a matrix where the layer has its weights. */
+function placed({ rows, columns, channelAxis, position }: Layer, integers: Uint8Array): Uint8Array {
+  if (channelAxis === 0) return integers;
+  const data = new Uint8Array(integers.length);
+  for (let first = 0; first < rows; first += ROWS) {
+    const end = Math.min(rows, first + ROWS);
+    for (let column = 0; column < columns; column++) {
+      for (let row = first; row < end; row++) data[position(row, column)] = integers[row * columns + column]!;
+    }
+  }
+  return data;
 }
 
 const EMBEDDING_BITS = new Set([4, 8]);
@@ -178,7 +173,11 @@ function embedding(
   return {
     node,
     layer: undefined,
-    matrix: { rows, columns, values: Float64Array.from(floatsOf(source)) },
+    matrix: {
+      rows,
+      columns,
+      rowsAt: (first, count) => floatsOf(source).subarray(first * columns, (first + count) * columns),
+    },
     domain: "com.microsoft",
     layout: (asked) => asked,
     write(draft, matrix) {
@@ -186,13 +185,11 @@ function embedding(
       const dtype: DataType = bits === 8 ? "uint8" : "uint4";
       const blockDims = [rows, blocksIn(matrix)];
       const part = (suffix: string, tensor: Tensor) => draft.constant(`${table.name}_${suffix}`, tensor);
-      const zeros = matrix.parameters.map(({ zeroPoint }) => zeroPoint);
-      const scales = matrix.parameters.map(({ scale }) => scale);
       const inputs = [
         part("quantized", tensorFromNumbers(dtype, [rows, columns], matrix.integers)),
         indices,
-        part("scale", tensorFromNumbers("float32", blockDims, scales)),
-        part("zero_point", tensorFromNumbers(dtype, blockDims, zeros)),
+        part("scale", tensorFromNumbers("float32", blockDims, matrix.scales)),
+        part("zero_point", tensorFromNumbers(dtype, blockDims, matrix.zeroPoints)),
       ];
       const attributes = { gather_axis: 0, quantize_axis: 1, block_size: size, ...(bits === 8 ? { bits } : {}) };
       const name = node.name || labelOf(node);

@@ -1,6 +1,15 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { allGraphs, constantsIn, type Draft, editAllGraphs, type Model, opsetOf } from "../../ir/index.ts";
+import {
+  allGraphs,
+  constantsIn,
+  type Draft,
+  editAllGraphs,
+  type Model,
+  maxOf,
+  minOf,
+  opsetOf,
+} from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
@@ -143,7 +152,7 @@ function write(draft: Draft, target: WeightTarget, { layout, options, moments }:
   const rounding = roundings[options.rounding ?? "nearest"]();
   const matrix = roundGroups(target.matrix, layer?.groups ?? 1, own, rounding, moments);
   target.write(draft, matrix);
-  const scales = matrix.parameters.map(({ scale }) => Math.abs(scale));
+  const scales = matrix.scales.map(Math.abs);
   return {
     node: labelOf(node),
     opType: node.opType,
@@ -151,6 +160,6 @@ function write(draft: Draft, target: WeightTarget, { layout, options, moments }:
     bits: own.bits,
     granularity: own.size === layer?.columns ? "channel" : `blocks of ${own.size}`,
     rounding: moments ? (options.rounding ?? "nearest") : "nearest",
-    weightScale: { min: scales.reduce((a, b) => Math.min(a, b)), max: scales.reduce((a, b) => Math.max(a, b)) },
+    weightScale: { min: minOf(scales), max: maxOf(scales) },
   };
 }

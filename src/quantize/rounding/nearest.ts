@@ -4,8 +4,9 @@ import type { RoundingProblem, RoundingResult } from "./rounding.ts";
 
 /** Ties to even; the error of a weight is at most half a scale. The bias stays. */
 export function nearest({ weights, bias, columns, parameters, limits }: RoundingProblem): RoundingResult {
-  const values = Int32Array.from(weights, (weight, i) =>
-    quantizeValue(weight, parameters(Math.floor(i / columns), i % columns), limits),
-  );
+  const values = new Int32Array(weights.length);
+  for (let i = 0; i < values.length; i++) {
+    values[i] = quantizeValue(weights[i]!, parameters(Math.floor(i / columns), i % columns), limits);
+  }
   return { values, bias };
 }
