@@ -76,7 +76,7 @@ function expansionState(graph: Graph, options: ExpandOptions) {
     const made = raw.nodes.slice(taken);
     taken = raw.nodes.length;
     for (const inner of made) expandNode(inner);
-    nodes.push(...bind(node, results, made));
+    for (const item of bind(node, results, made)) nodes.push(item);
   }
 
   /** Outputs become the expansion's results; one that exists already, or twice, is copied. */

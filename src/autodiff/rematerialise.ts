@@ -83,7 +83,7 @@ function replayer(graph: Graph, forward: number, kept: ReadonlySet<Value>, scope
   function hold(of: Value, into: Node[]): Value {
     if (!marker) return of;
     const held = waiting(g, of, marker);
-    into.push(...emitted());
+    for (const item of emitted()) into.push(item);
     again.set(of, held);
     return held;
   }

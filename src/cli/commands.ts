@@ -1,4 +1,5 @@
 /** @file The commands and the page that lists them. Each is loaded only when it is named. */
+import { maxOf } from "../ir/index.ts";
 import type { CommandEntry } from "./command.ts";
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
@@ -51,7 +52,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
 
 /** What `lithe --help` prints. */
 export function helpText(): string {
-  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const width = maxOf(Object.keys(commands).map((name) => name.length));
   const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return [
     "Usage: lithe <command> [arguments] [options]",

@@ -9,7 +9,7 @@ export function ancestors(graph: Graph, value: Value): Set<Node> {
     const node = producerOf(graph, next);
     if (!node || found.has(node)) continue;
     found.add(node);
-    open.push(...readsOf(node));
+    for (const item of readsOf(node)) open.push(item);
   }
   return found;
 }

@@ -1,5 +1,7 @@
 /** @file Decision trees over features: fitted to classes where there are any, else cut at medians. */
+
 import { DataError, UsageError } from "../errors.ts";
+import { maxOf } from "../ir/index.ts";
 
 /** A complete binary tree in the order of a heap; x goes right where x[feature] > threshold. Leaves are numbered from the left. */
 export interface DecisionTree {
@@ -60,7 +62,7 @@ type At = (row: number, feature: number) => number;
 
 function widestCut(members: readonly number[], width: number, at: At): Cut {
   const spreads = Array.from({ length: width }, (_, feature) => variance(members.map((row) => at(row, feature))));
-  const feature = spreads.indexOf(Math.max(...spreads));
+  const feature = spreads.indexOf(maxOf(spreads));
   return { feature, threshold: quantile(sorted(members, feature, at), 0.5) };
 }
 

@@ -166,20 +166,20 @@ class DraftState implements Draft {
   }
 
   insertBefore(node: Node, ...added: Node[]): void {
-    this.#slot(node).before.push(...added);
+    for (const item of added) this.#slot(node).before.push(item);
   }
 
   insertAfter(node: Node, ...added: Node[]): void {
-    this.#slot(node).after.push(...added);
+    for (const item of added) this.#slot(node).after.push(item);
   }
 
   append(...added: Node[]): void {
-    this.#appended.push(...added);
+    for (const item of added) this.#appended.push(item);
     this.#changed ||= added.length > 0;
   }
 
   prepend(...added: Node[]): void {
-    this.#prepended.push(...added);
+    for (const item of added) this.#prepended.push(item);
     this.#changed ||= added.length > 0;
   }
 
@@ -215,9 +215,13 @@ class DraftState implements Draft {
     for (const node of this.graph.nodes) {
       const slot = this.#slots.get(node);
       if (!slot) nodes.push(node);
-      else nodes.push(...slot.before, ...(slot.replaced ?? [node]), ...slot.after);
+      else {
+        for (const item of slot.before) nodes.push(item);
+        for (const item of slot.replaced ?? [node]) nodes.push(item);
+        for (const item of slot.after) nodes.push(item);
+      }
     }
-    nodes.push(...this.#appended);
+    for (const item of this.#appended) nodes.push(item);
     const place = (value: Value): Value => follow(this.#everywhere, value);
     const use = (value: Value): Value => place(follow(this.#uses, place(value)));
     const initializers = new Map([...this.#initializers].map(([value, data]) => [place(value), data]));

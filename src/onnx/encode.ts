@@ -87,7 +87,8 @@ export function totalLength(chunks: readonly Uint8Array[]): number {
 /** A message is the concatenation of its fields, so the dense initializers follow the rest of the graph. */
 function graphChunks(graph: Graph): Uint8Array[] {
   const chunks: Uint8Array[] = [toBinary(GraphProtoSchema, encodeGraph(graph, false))];
-  for (const [value, data] of graph.initializers) if (!isSparse(data)) chunks.push(...tensorChunks(data, value.name));
+  for (const [value, data] of graph.initializers)
+    if (!isSparse(data)) for (const item of tensorChunks(data, value.name)) chunks.push(item);
   return chunks;
 }
 

@@ -1,6 +1,6 @@
 /** @file Einsum: the equation, its dims, its axes. */
 import { ShapeError } from "../errors.ts";
-import { type Dim, type Dims, elementCount, stringOf } from "../ir/index.ts";
+import { type Dim, type Dims, elementCount, maxOf, stringOf } from "../ir/index.ts";
 import { end, reduced, same } from "./axes.ts";
 import { elementwiseCost, macCost } from "./cost.ts";
 import { dimsOf, dtypeOf, equalDim, typed } from "./dims.ts";
@@ -29,7 +29,10 @@ function equationOf(facts: NodeFacts): Equation | undefined {
     if (!dims) return undefined;
     inputs.push(labelsOf(term, spreadOf(term, dims.length)));
   }
-  const spread = Math.max(0, ...inputs.map((labels) => labels.filter((label) => label.startsWith(".")).length));
+  const spread = maxOf(
+    inputs.map((labels) => labels.filter((label) => label.startsWith(".")).length),
+    0,
+  );
   return { inputs, output: labelsOf(right ?? implicitOutput(inputs), spread) };
 }
 

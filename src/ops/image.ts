@@ -6,6 +6,8 @@ import {
   floatOf,
   floatsAttribute,
   intsOf,
+  maxOf,
+  minOf,
   stringOf,
   tensorType,
   UNKNOWN_DIM,
@@ -49,7 +51,7 @@ function sizedDims(facts: NodeFacts, dims: Dims, axes: readonly number[], sizes:
     return result;
   }
   const ratios = axes.map((axis, i) => Number(sizes[i]) / Number(dims[axis]));
-  const scale = policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios);
+  const scale = policy === "not_larger" ? minOf(ratios) : maxOf(ratios);
   for (const axis of axes)
     result[axis] = Number.isNaN(scale) ? UNKNOWN_DIM : mapDim(dims[axis]!, (n) => Math.floor(n * scale + 0.5));
   return result;

@@ -1,5 +1,5 @@
 /** @file Matrix products: A `[…, M, K]`, B `[…, K, N]`, Y `[…, M, N]`. */
-import { type DataType, type Dim, type Dims, elementCount, intOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
+import { type DataType, type Dim, type Dims, elementCount, intOf, maxOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, reduced, same } from "./axes.ts";
 import { macCost } from "./cost.ts";
 import { broadcastDims, checkRank, dimsOf, dtypeOf, equalDim, outputDims, typed, unknownDims } from "./dims.ts";
@@ -86,7 +86,7 @@ function matmulLinks({ a, b, perColumn = [] }: MatrixPorts): AxisRule {
 }
 
 function batchLinks(factors: readonly (readonly [number, Dims])[], output: Dims): AxisLink[] {
-  const rank = Math.max(...factors.map(([, dims]) => dims.length));
+  const rank = maxOf(factors.map(([, dims]) => dims.length));
   const batch = output.slice(0, Math.max(0, rank - 2));
   return batch.flatMap((dim, axis) => {
     const ends = factors.flatMap(([port, dims]): [AxisEnd, Dim][] => {

@@ -1,5 +1,5 @@
 /** @file Operators that work along axes: Reduce*, ArgMax, TopK, CumSum, Softmax and its family. */
-import { type Dim, type Dims, intOf, intsOf, UNKNOWN_DIM } from "../ir/index.ts";
+import { type Dim, type Dims, intOf, intsOf, maxOf, minOf, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, mixed, reduced, same, throughAxes } from "./axes.ts";
 import { costPerInput } from "./cost.ts";
 import { axisIn, dimFrom, dimsOf, dtypeOf, hasInput, integers, typed, unknownDims } from "./dims.ts";
@@ -153,13 +153,13 @@ export const reduceOps = {
   ReduceMax: reduction(
     [1, 11, 12, 13, 18, 20],
     "exact",
-    foldSymbols((values) => Math.max(...values)),
+    foldSymbols((values) => maxOf(values)),
   ),
   ReduceMean: reduction([1, 11, 13, 18]),
   ReduceMin: reduction(
     [1, 11, 12, 13, 18, 20],
     "exact",
-    foldSymbols((values) => Math.min(...values)),
+    foldSymbols((values) => minOf(values)),
   ),
   ReduceProd: reduction([1, 11, 13, 18], "rounding", productSymbols),
   ReduceSum: reduction([1, 11, 13], "rounding", foldSymbols(sum)),

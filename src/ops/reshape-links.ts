@@ -47,7 +47,7 @@ function groupLinks(from: readonly Axis[], to: readonly Axis[]): AxisLink[] {
       else right *= after[j++]!;
     }
     if (left !== right) return links;
-    links.push(...linksOfGroup(from.slice(first, i), to.slice(second, j)));
+    for (const item of linksOfGroup(from.slice(first, i), to.slice(second, j))) links.push(item);
   }
   return links;
 }

@@ -58,7 +58,7 @@ const concatSymbols: SymbolRule = (facts) => {
     const items =
       facts.symbols(i) ?? (length === undefined ? undefined : Array<Dim>(Math.min(length, SYMBOL_LIMIT)).fill(""));
     if (!items) return undefined;
-    parts.push(...items);
+    for (const item of items) parts.push(item);
   }
   return parts;
 };

@@ -34,10 +34,10 @@ export function surveyBlocks(model: Model): BlockSurvey {
   for (const chain of chainsOf(surroundings)) {
     const kinds = kindsOf(chain, surroundings);
     for (const { start, period, count } of repeated(kinds)) {
-      if (count === 1) alone.push(...chain.slice(start, start + period));
+      if (count === 1) for (const item of chain.slice(start, start + period)) alone.push(item);
       else runs.push({ period, blocks: Array.from({ length: count }, (_, i) => blockAt(chain, start, period, i)) });
     }
-    misfits.push(...misfitsOf(chain, kinds));
+    for (const item of misfitsOf(chain, kinds)) misfits.push(item);
   }
   return { runs: outermost(runs), alone, misfits };
 }
@@ -119,7 +119,7 @@ function linkBefore(
     if (bySum.has(value) || !node) sources.add(value);
     else if (!tail.has(node) && !constantOf(graph, value)) {
       tail.add(node);
-      open.push(...readsOf(node));
+      for (const item of readsOf(node)) open.push(item);
     }
   }
   const [sum, ...others] = [...sources].filter((value) => !graph.initializers.has(value));

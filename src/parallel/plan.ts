@@ -1,5 +1,7 @@
 /** @file Which blocks become parallel: windows over runs of blocks, their sequential depth, and the choice among them. */
+
 import { UsageError } from "../errors.ts";
+import { maxOf } from "../ir/index.ts";
 import { type Arrangement, type ArrangementName, arrangements, type Stage } from "./arrangements/index.ts";
 import { type BlockRun, type BlockSurvey, requireRuns } from "./block-runs.ts";
 
@@ -58,7 +60,7 @@ export function stagesOf({ blocks }: BlockRun, { first }: Pick<Window, "first">,
 
 /** Steps on the longest path through the stages. */
 function stepsThrough(stages: readonly Stage[]): number {
-  return stages.reduce((sum, stage) => sum + Math.max(...stage.map(({ length }) => length)), 0);
+  return stages.reduce((sum, stage) => sum + maxOf(stage.map(({ length }) => length)), 0);
 }
 
 /**

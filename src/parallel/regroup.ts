@@ -87,7 +87,7 @@ function emitStage(draft: Draft, stage: Stage, input: Value, nodes: Node[]): Val
     changes.reduce((sum, change) => add(sum, change)),
     last.sum,
   );
-  nodes.push(...last.tail);
+  for (const item of last.tail) nodes.push(item);
   return last.output;
 }
 
@@ -98,12 +98,12 @@ function emitBranch(draft: Draft, branch: Branch, input: Value, nodes: Node[], a
   let state = input;
   for (const [i, step] of branch.entries()) {
     if (step.input !== state) draft.replaceValue(step.input, state);
-    nodes.push(...step.members);
+    for (const item of step.members) nodes.push(item);
     if (i === branch.length - 1) break;
     const end = [...step.additions, ...step.tail];
     const isNext = branch[i + 1]!.input === step.output;
     state = isNext ? step.output : draft.value(step.output.name, step.output.type);
-    nodes.push(...(isNext ? end : [...end.slice(0, -1), giving(end.at(-1)!, step.output, state)]));
+    for (const item of isNext ? end : [...end.slice(0, -1), giving(end.at(-1)!, step.output, state)]) nodes.push(item);
   }
   const last = branch.at(-1)!;
   const terms = branch.flatMap((step) => step.terms);

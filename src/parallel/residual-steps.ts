@@ -150,7 +150,7 @@ function between(
     const node = producer.get(value);
     if (!node || needed.has(node) || position.get(node)! <= start) continue;
     needed.add(node);
-    open.push(...readsOf(node));
+    for (const item of readsOf(node)) open.push(item);
   }
   const reached = new Set<Value>([input]);
   return graph.nodes.slice(start + 1, end).filter((node) => {

@@ -2,7 +2,7 @@
  * @file Which nodes are worth computing on integers: every node has a time in floats and one on integers, every value that crosses
  * between the two a price, and the cheapest assignment is a minimum cut.
  */
-import { type Graph, type Model, type Node, type Value, withGraph } from "../ir/index.ts";
+import { type Graph, type Model, maxOf, type Node, type Value, withGraph } from "../ir/index.ts";
 import type { Feeds, OpenSession, Session } from "../runtime/index.ts";
 import { openProbe } from "./capture.ts";
 import { insertQdq } from "./insert-qdq.ts";
@@ -139,7 +139,10 @@ function unitsOf(
 ): Unit[] {
   const clampOf = new Map([...placement.folded].map(([clamp, source]) => [source, clamp]));
   const timeOf = (times: ReadonlyMap<string, number>, nodes: readonly Node[]): number =>
-    Math.max(0, ...nodes.flatMap(namesOfNode).map((name) => times.get(name) ?? 0));
+    maxOf(
+      nodes.flatMap(namesOfNode).map((name) => times.get(name) ?? 0),
+      0,
+    );
   return [...placement.layers.keys(), ...placement.others.keys()].flatMap((node) => {
     const clamp = clampOf.get(node);
     const parts = clamp ? [node, clamp] : [node];

@@ -1,4 +1,5 @@
 /** @file Minimum cut of a directed graph with real capacities (Dinic 1970). */
+import { minOf } from "../ir/index.ts";
 
 export interface FlowNetwork {
   /** A new vertex; 0 is the source and 1 the sink. */
@@ -51,7 +52,7 @@ export function flowNetwork(): FlowNetwork {
         at = arc.to;
       } else next[at]!++;
     }
-    const amount = Math.min(...path.map(({ capacity }) => capacity));
+    const amount = minOf(path.map(({ capacity }) => capacity));
     for (const arc of path) {
       arc.capacity -= amount;
       arcs[arc.to]![arc.back]!.capacity += amount;

@@ -1,4 +1,5 @@
 /** @file Many numbers over the course of a run: a column per evaluation, a row per number, darker where it is larger. */
+import { maxOf } from "../ir/index.ts";
 import { formatNumber } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
@@ -29,7 +30,7 @@ export function heatMap(given: readonly Column[], { label, row, x }: HeatMapOpti
   const all = columns.flatMap(({ values }) => values).filter(Number.isFinite);
   if (all.length === 0) return undefined;
   const [low, high] = all.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, all[0]!]);
-  const rows = Math.max(...columns.map(({ values }) => values.length));
+  const rows = maxOf(columns.map(({ values }) => values.length));
   const height = Math.min(22, Math.max(4, 320 / rows));
   const grid: Grid = { low, high, rows, height, width: Math.min(64, INNER / columns.length), columns: columns.length };
   const bottom = MARGIN.top + rows * height;
@@ -88,7 +89,7 @@ function rowNames({ rows, height }: Grid, row: string): Markup[] {
 }
 
 function columnNames(columns: readonly Column[], { width, rows, height }: Grid): Markup[] {
-  const longest = Math.max(...columns.map(({ at }) => at.length));
+  const longest = maxOf(columns.map(({ at }) => at.length));
   const every = Math.ceil((7 * longest + 6) / width);
   const y = round(MARGIN.top + rows * height + 15);
   return columns.flatMap(({ at }, i) =>

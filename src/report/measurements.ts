@@ -1,4 +1,5 @@
 /** @file What probes measured over a run: heat maps of what has rows, one table for what is one number. */
+import { maxOf } from "../ir/index.ts";
 import { formatNumber } from "./format.ts";
 import { heatMap } from "./heat-map.ts";
 import { html, type Markup } from "./markup.ts";
@@ -33,7 +34,7 @@ function map(title: string, name: string, series: readonly Measured[]): Markup {
   const row = series[0]!.row ?? "row";
   const columns = series.map(({ epoch, values }) => ({ at: String(epoch), values }));
   const label = `${name} of each ${row} at every evaluation, ${title}`;
-  const rows = Array.from({ length: Math.max(...series.map(({ values }) => values.length)) }, (_, i) => i);
+  const rows = Array.from({ length: maxOf(series.map(({ values }) => values.length)) }, (_, i) => i);
   return html`<h3>${name}</h3><div class="scroll">${heatMap(columns, { label, row, x: "evaluations, by epoch" })}</div>
     <details><summary>${name} in figures</summary><div class="scroll"><table><thead><tr><th>epoch</th>${rows.map((i) => html`<th class="number">${row} ${i}</th>`)}</tr></thead>
     <tbody>${series.map(({ epoch, values }) => html`<tr><td>${epoch}</td>${rows.map((i) => figure(values[i]))}</tr>`)}</tbody></table></div></details>`;

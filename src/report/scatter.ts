@@ -1,4 +1,5 @@
 /** @file Candidates in the plane of speed and loss; the area of a point shows its file size. */
+import { maxOf } from "../ir/index.ts";
 import type { CandidateFacts } from "./facts.ts";
 import { formatBytes, formatPercent, formatRatio } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
@@ -28,10 +29,23 @@ export function scatter(
     return [{ candidate, speed: candidate.latency.ratio, drop: Math.max(0, drop), bytes: candidate.size.b }];
   });
   if (points.length === 0) return undefined;
-  const x = linear([0, Math.max(1.2, ...points.map(({ speed }) => speed)) * 1.08], [MARGIN.left, WIDTH - MARGIN.right]);
-  const ceiling = Math.max(maxDrop * 2, ...points.map(({ drop }) => Math.min(drop, 20 * maxDrop))) * 1.1;
+  const x = linear(
+    [
+      0,
+      maxOf(
+        points.map(({ speed }) => speed),
+        1.2,
+      ) * 1.08,
+    ],
+    [MARGIN.left, WIDTH - MARGIN.right],
+  );
+  const ceiling =
+    maxOf(
+      points.map(({ drop }) => Math.min(drop, 20 * maxDrop)),
+      maxDrop * 2,
+    ) * 1.1;
   const y = linear([-0.06 * ceiling, ceiling], [HEIGHT - MARGIN.bottom, MARGIN.top]);
-  const largest = Math.max(...points.map(({ bytes }) => bytes));
+  const largest = maxOf(points.map(({ bytes }) => bytes));
   const ordered = [...points].sort((a, b) => b.bytes - a.bytes);
   return html`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Speed against loss of every candidate">
     ${bands(x, y, maxDrop)}${axes(x, y)}

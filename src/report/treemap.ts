@@ -1,4 +1,5 @@
 /** @file Where the bytes are: a squarified treemap of a model's tensors (Bruls, Huizing, van Wijk 2000). */
+import { maxOf, minOf } from "../ir/index.ts";
 import type { SizeEntry } from "./facts.ts";
 import { formatBytes, formatPercent } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
@@ -88,7 +89,7 @@ export function squarify(sizes: readonly number[], area: Rectangle): Rectangle[]
 function worst(row: readonly number[], side: number): number {
   const sum = row.reduce((total, size) => total + size, 0);
   const square = (side * side) / (sum * sum);
-  return Math.max(square * Math.max(...row), 1 / (square * Math.min(...row)));
+  return Math.max(square * maxOf(row), 1 / (square * minOf(row)));
 }
 
 /** Places a row along the shorter side; returns the area that is left. */

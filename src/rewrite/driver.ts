@@ -108,7 +108,7 @@ function rewriteGraph(run: Run, graph: Graph, outer: Scope | undefined): Graph {
       queue.push(again);
     }
   }
-  for (const [slot, byRule] of declines) if (slot.alive) run.notes.push(...byRule.values());
+  for (const [slot, byRule] of declines) if (slot.alive) for (const item of byRule.values()) run.notes.push(item);
   return workspace.finish();
 }
 
@@ -189,13 +189,14 @@ function commit(
   const consumers: Slot[] = [];
   for (const [from, wanted] of existing) {
     const to = takeOver.get(wanted) ?? wanted;
-    consumers.push(...workspace.consumers(from), ...workspace.consumers(to));
+    for (const item of workspace.consumers(from)) consumers.push(item);
+    for (const item of workspace.consumers(to)) consumers.push(item);
     if (!workspace.isOutput(from)) workspace.redirect(from, to);
     else if (canRename(workspace, to) && workspace.producer(to) !== slot) workspace.rename(to, from);
     else added.push(makeNode("Identity", [to], [from], { name: from.name }));
   }
   const slots = workspace.insert(slot, added);
-  for (const value of takeOver.values()) consumers.push(...workspace.consumers(value));
+  for (const value of takeOver.values()) for (const item of workspace.consumers(value)) consumers.push(item);
   workspace.remove(slot);
   return [...slots, ...consumers, ...neighbours(workspace, slots), ...neighbours(workspace, [{ ...slot, node: root }])];
 }

@@ -47,7 +47,7 @@ export function sequential(name: string, passes: readonly Pass[]): Pass {
       for (const pass of passes) {
         const result = await pass.run(current);
         current = result.model;
-        notes.push(...(result.notes ?? []));
+        for (const item of result.notes ?? []) notes.push(item);
       }
       return { model: current, notes };
     },
@@ -63,7 +63,7 @@ export function untilStable(pass: Pass, limit = 20): Pass {
       let current = model;
       for (let round = 0; round < limit; round++) {
         const result = await pass.run(current);
-        notes.push(...(result.notes ?? []));
+        for (const item of result.notes ?? []) notes.push(item);
         if (result.model === current) break;
         current = result.model;
       }

@@ -4,6 +4,8 @@ import {
   checkLabels,
   type DataType,
   dataTypes,
+  maxOf,
+  minOf,
   numbersOf,
   sizeOf,
   stringsOf,
@@ -75,7 +77,7 @@ export async function measureAgreement(
     const [nameA, nameB] = pairs[0]!;
     const first = left.get(nameA)!;
     n += first.dims[0] ?? 1;
-    classes.push(...classPairs(first, right.get(nameB)!, labels, sources));
+    for (const item of classPairs(first, right.get(nameB)!, labels, sources)) classes.push(item);
   }
   if (n === 0) throw new DataError("there is nothing to compare", { expected: "at least one batch", got: "none" });
   return summary(
@@ -95,9 +97,9 @@ interface ClassPair {
 function summary(n: number, perOutput: OutputAgreement[], classes: readonly ClassPair[], seed: number): Agreement {
   const worst = {
     n,
-    maxAbs: Math.max(...perOutput.map(({ maxAbs }) => maxAbs)),
-    relative: Math.max(...perOutput.map(({ relative }) => relative)),
-    cosine: Math.min(...perOutput.map(({ cosine }) => cosine)),
+    maxAbs: maxOf(perOutput.map(({ maxAbs }) => maxAbs)),
+    relative: maxOf(perOutput.map(({ relative }) => relative)),
+    cosine: minOf(perOutput.map(({ cosine }) => cosine)),
     perOutput,
   };
   if (classes.length === 0) return worst;

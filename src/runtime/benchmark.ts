@@ -64,7 +64,7 @@ async function timesOf(held: HeldFeeds, rounds: number, budget: number, signal?:
   while (times.length < rounds && (spent < budget || times.length === 0)) {
     checkCancelled(signal);
     const timing = await held.time(Math.min(chunk, rounds - times.length));
-    times.push(...timing.times);
+    for (const item of timing.times) times.push(item);
     spent = times.reduce((sum, time) => sum + time, 0);
     chunk = Math.max(1, Math.floor(Math.min(CHUNK_MS, budget - spent) / (spent / times.length)));
   }

@@ -40,7 +40,7 @@ export async function findDivergence(
   for (let start = 0; start < common.length; start += AT_ONCE) {
     const some = common.slice(start, start + AT_ONCE);
     const found = await distancesOf(a, b, some, batches, open, options);
-    values.push(...found.map((entry, i) => ({ ...entry, node: describeNode(some[i]!.node) })));
+    for (const item of found.map((entry, i) => ({ ...entry, node: describeNode(some[i]!.node) }))) values.push(item);
   }
   return { first: values.find(({ relative }) => relative > tolerance), values };
 }

@@ -37,9 +37,10 @@ function partsOf(data: Initializer): Tensor[] {
 function tensorsOf({ attributes }: Node): Tensor[] {
   const found: Tensor[] = [];
   for (const attribute of attributes.values()) {
-    if (attribute.type === "tensor" || attribute.type === "sparse-tensor") found.push(...partsOf(attribute.value));
+    if (attribute.type === "tensor" || attribute.type === "sparse-tensor")
+      for (const item of partsOf(attribute.value)) found.push(item);
     if (attribute.type === "tensors" || attribute.type === "sparse-tensors") {
-      for (const item of attribute.value) found.push(...partsOf(item));
+      for (const item of attribute.value) for (const part of partsOf(item)) found.push(part);
     }
   }
   return found;

@@ -121,7 +121,7 @@ async function prepare(held: HeldFeeds, warmup: number, slot: number): Promise<S
 
 async function timeOf({ held, repeats, times }: Side): Promise<number> {
   const timing = await held.time(repeats);
-  times.push(...timing.times);
+  for (const item of timing.times) times.push(item);
   return median(timing.times);
 }
 

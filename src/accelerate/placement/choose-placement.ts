@@ -1,6 +1,8 @@
 /** @file Where a network with branches runs fastest: as it is, fused, or spread over worker threads. */
+
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
+import { maxOf } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
 import { branchGroupsOf, fuseBranches } from "../../passes/index.ts";
@@ -69,7 +71,10 @@ export async function choosePlacement(
   if (!Number.isSafeInteger(workers) || workers < 1) {
     throw new UsageError("workers must be a whole number above 0", { got: String(workers) });
   }
-  const branches = Math.max(0, ...branchGroupsOf(inferShapes(model).graph).map(({ nodes }) => nodes.length));
+  const branches = maxOf(
+    branchGroupsOf(inferShapes(model).graph).map(({ nodes }) => nodes.length),
+    0,
+  );
   if (branches === 0) return { choice: serial, rows: [{ placement: serial }] };
   const timing = { seconds: seconds / 4, ...(signal && { signal }) };
   const cost = await measureCosts(model, feeds, { session, ...timing });

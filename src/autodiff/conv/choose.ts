@@ -1,4 +1,5 @@
 /** @file Which form of a convolution's gradient to emit, by shape; a measured table may overrule it. */
+import { maxOf } from "../../ir/index.ts";
 import { type ConvGeometry, product } from "./geometry.ts";
 import { inputForms } from "./input-gradient.ts";
 import { weightForms } from "./weight-gradient.ts";
@@ -19,11 +20,11 @@ export interface ConvChoice {
  */
 export const defaultConvChoice: ConvChoice = {
   input: ({ inputs, kernel }) =>
-    inputs < 8 || Math.max(...kernel) >= 5 ? ["transposed"] : ["flipped", "matmul", "transposed"],
+    inputs < 8 || maxOf(kernel) >= 5 ? ["transposed"] : ["flipped", "matmul", "transposed"],
   weight({ inputs, kernel, strides, to }) {
     const isThin = inputs * product(kernel) < 100;
-    const isStrided = Math.max(...strides) > 1 && Math.max(...kernel) > 1;
-    if (Math.max(...kernel) > 5 || (isStrided && isThin)) return ["convolution"];
+    const isStrided = maxOf(strides) > 1 && maxOf(kernel) > 1;
+    if (maxOf(kernel) > 5 || (isStrided && isThin)) return ["convolution"];
     if (isThin) return ["matmul", "columns", "convolution"];
     const isLarge = product(to) >= LARGE && !isStrided;
     return isLarge ? ["matmul", "crossed", "slices", "convolution"] : ["matmul", "slices", "convolution"];

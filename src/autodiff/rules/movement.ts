@@ -1,6 +1,6 @@
 /** @file Gradients of what moves elements: each goes back the way it came, and copies are summed. */
 import { UnsupportedError } from "../../errors.ts";
-import { describeNode, intOf, intsOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import { describeNode, intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
 
@@ -198,7 +198,7 @@ function sources(mode: string, before: number, length: number, after: number): n
 
 /** Sums the elements of dy along `axis` into the positions that they were copied from. */
 function foldBack(g: GradientBuilder, dy: Value, axis: number, from: readonly number[]): Value {
-  const length = Math.max(...from) + 1;
+  const length = maxOf(from) + 1;
   const matrix = new Float64Array(from.length * length);
   from.forEach((position, i) => {
     matrix[i * length + position] = 1;

@@ -32,12 +32,14 @@ export async function recordExits(
   for await (const { feeds, labels, sources } of batches) {
     if (!labels) throw new DataError("the thresholds of exits are chosen on labelled data", { got: "no labels" });
     const made = await session.run(feeds);
-    scored.scores.forEach((name, k) => void scores[k]!.push(...numbersOf(made.get(name)!)));
+    scored.scores.forEach((name, k) => {
+      for (const score of numbersOf(made.get(name)!)) scores[k]!.push(score);
+    });
     heads.forEach((name, k) => {
       const logits = made.get(name)!;
       checkLabels(labels, { kind: "classes", count: logits.dims[1] ?? 0 }, (i) => sources?.[i]);
       const answers = answersOf(logits);
-      right[k]!.push(...labels.map((label, i) => answers[i] === label));
+      for (const [i, label] of labels.entries()) right[k]!.push(answers[i] === label);
     });
   }
   if (right[0]!.length === 0) throw new DataError("the thresholds of exits are chosen on data", { got: "no samples" });

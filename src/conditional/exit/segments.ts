@@ -77,7 +77,7 @@ function withConstants(graph: Graph, nodes: readonly Node[], moving: ReadonlySet
     const node = moving.has(value) ? undefined : producerOf(graph, value);
     if (!node || needed.has(node)) continue;
     needed.add(node);
-    open.push(...readsOf(node));
+    for (const item of readsOf(node)) open.push(item);
   }
   return graph.nodes.filter((node) => needed.has(node));
 }

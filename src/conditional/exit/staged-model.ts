@@ -66,7 +66,7 @@ export function stagesOf(graph: Graph, wanted: readonly (readonly Value[])[]): N
       const node = producerOf(graph, value);
       if (!node || placed.has(node) || needed.has(node)) continue;
       needed.add(node);
-      open.push(...readsOf(node));
+      for (const item of readsOf(node)) open.push(item);
     }
     for (const node of needed) placed.add(node);
     return graph.nodes.filter((node) => needed.has(node));

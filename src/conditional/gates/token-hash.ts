@@ -1,6 +1,6 @@
 /** @file The expert follows from the token's id: Roller et al., "Hash layers for large sparse models" (2021), arXiv:2106.04426. */
 import { UsageError } from "../../errors.ts";
-import { tensorFromNumbers } from "../../ir/index.ts";
+import { minOf, tensorFromNumbers } from "../../ir/index.ts";
 import type { Gate, GateInputs } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
 import { fixedRoute } from "./fixed-route.ts";
@@ -44,7 +44,7 @@ export function balancedTable(frequencies: ArrayLike<number>, experts: number): 
   const loads = new Array<number>(experts).fill(0);
   const table = new Array<number>(frequencies.length).fill(0);
   for (const { id, count } of order) {
-    const least = loads.indexOf(Math.min(...loads));
+    const least = loads.indexOf(minOf(loads));
     table[id] = least;
     loads[least]! += count;
   }

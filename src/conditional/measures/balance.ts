@@ -1,4 +1,5 @@
 /** @file How evenly a mixture uses its experts, in numbers. */
+import { maxOf } from "../../ir/index.ts";
 
 export interface Balance {
   /** The largest over the mean; 1 where all are equal. */
@@ -12,7 +13,7 @@ export function balanceOf(values: readonly number[]): Balance {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   if (!(mean > 0)) return { maxOverMean: 1, variation: 0 };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
-  return { maxOverMean: Math.max(...values) / mean, variation: Math.sqrt(variance) / mean };
+  return { maxOverMean: maxOf(values) / mean, variation: Math.sqrt(variance) / mean };
 }
 
 /** The share of tokens whose set of experts differs; routes are [tokens, k] by rows, of the same tokens. */

@@ -1,6 +1,15 @@
 /** @file Dead experts begin again as neighbours of the busiest one. */
 import { UsageError } from "../../errors.ts";
-import { editModel, floatsOf, type Initializer, isSparse, type Model, tensor, type Value } from "../../ir/index.ts";
+import {
+  editModel,
+  floatsOf,
+  type Initializer,
+  isSparse,
+  type Model,
+  maxOf,
+  tensor,
+  type Value,
+} from "../../ir/index.ts";
 import type { RandomSource } from "../../nn/index.ts";
 import { fixedSource } from "../gates/fixed-source.ts";
 import type { MixtureMeasures } from "./measure-mixture.ts";
@@ -28,7 +37,7 @@ export function reviveExperts(
   return editModel(model, (draft) => {
     for (const { layer, load, dead } of mixtures) {
       if (!load || dead.length === 0) continue;
-      const busiest = load.indexOf(Math.max(...load));
+      const busiest = load.indexOf(maxOf(load));
       for (const [value, data] of revived(stored, { layer, busiest, dead, experts: load.length, noise, source })) {
         draft.setInitializer(value, data);
       }

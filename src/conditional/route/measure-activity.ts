@@ -30,7 +30,7 @@ export async function measureActivity(
   const hidden = blocks.map((block) => block.hidden.name);
   for await (const { values } of captureValues(model, hidden, inputs, open, options)) {
     for (const [block, rows] of seen)
-      rows.push(...rowsOf(block, values.get(block.hidden.name)).slice(0, tokens - rows.length));
+      for (const item of rowsOf(block, values.get(block.hidden.name)).slice(0, tokens - rows.length)) rows.push(item);
     if ([...seen.values()].every((rows) => rows.length >= tokens)) break;
   }
   return new Map([...seen].map(([block, rows]) => [block.second.output.name, byUnit(block, rows)]));

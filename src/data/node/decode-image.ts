@@ -43,7 +43,7 @@ async function decode(sharp: Sharp, bytes: Uint8Array, name: string) {
 
 /** SVG and others that sharp reads are left out: they can refer to further files. */
 function hasImageSignature(bytes: Uint8Array): boolean {
-  const start = String.fromCharCode(...bytes.subarray(0, 16));
+  const start = Buffer.from(bytes.subarray(0, 16)).toString("latin1");
   if (start.startsWith("\xff\xd8\xff") || start.startsWith("\x89PNG\r\n\x1a\n") || start.startsWith("GIF8"))
     return true;
   if (start.startsWith("RIFF") && start.slice(8, 12) === "WEBP") return true;

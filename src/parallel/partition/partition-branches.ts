@@ -4,6 +4,7 @@ import {
   formatType,
   type Model,
   makeNode,
+  maxOf,
   type Names,
   type Node,
   namesOf,
@@ -39,7 +40,10 @@ export function partitionBranches(model: Model, size: number): Partition {
 }
 
 function checkSize(size: number, groups: readonly BranchGroup[]): void {
-  const most = Math.max(0, ...groups.map(({ nodes }) => nodes.length));
+  const most = maxOf(
+    groups.map(({ nodes }) => nodes.length),
+    0,
+  );
   if (most === 0) {
     throw new UnsupportedError("the model has no branches to spread over ranks", {
       expected: "isomorphic subgraphs with a common input whose outputs are summed",

@@ -4,6 +4,7 @@ import {
   constantOf,
   type Graph,
   isSparse,
+  maxOf,
   type Node,
   producerOf,
   readsOf,
@@ -67,7 +68,7 @@ function trunkOf(graph: Graph, groups: readonly BranchGroup[]): Map<Node, number
   };
   for (const node of graph.nodes) {
     if (inside.has(node) || isConstant(node)) continue;
-    levels.set(node, Math.max(0, ...readsOf(node).map(levelOf)));
+    levels.set(node, maxOf(readsOf(node).map(levelOf), 0));
   }
   return levels;
 }

@@ -3,6 +3,7 @@ import {
   type Attribute,
   constantOf,
   type Graph,
+  maxOf,
   type Node,
   qualifiedName,
   subgraphsOf,
@@ -36,7 +37,12 @@ export function classesOf(graph: Graph, typeOf: TypeOf): Classes {
     if (constantOf(graph, node.outputs[0])) continue;
     const inputs = node.inputs.map((value) => (value ? classOf(value) : ""));
     const key = subgraphsOf(node).length > 0 ? `own ${known.size}` : nodeKey(node, inputs);
-    const depth = 1 + Math.max(0, ...node.inputs.map((value) => (value && depths.get(value)) || 0));
+    const depth =
+      1 +
+      maxOf(
+        node.inputs.map((value) => (value && depths.get(value)) || 0),
+        0,
+      );
     for (const output of node.outputs) {
       if (!output) continue;
       classes.set(output, numberOf(JSON.stringify([key, dimsKey(typeOf, output)])));

@@ -59,8 +59,10 @@ function inOrder(nodes: readonly Node[]): Node[] {
           .flatMap((value) => makers.get(value) ?? [])
           .filter((maker) => !done.has(maker));
     opened.add(node);
-    if (before.length > 0) pending.push(node, ...before);
-    else done.add(node);
+    if (before.length > 0) {
+      pending.push(node);
+      for (const item of before) pending.push(item);
+    } else done.add(node);
   }
   return [...done];
 }

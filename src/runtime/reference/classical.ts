@@ -5,6 +5,8 @@ import {
   floatsAttribute,
   intOf,
   intsOf,
+  maxOf,
+  minOf,
   type Node,
   stringOf,
   stringsAttribute,
@@ -123,8 +125,8 @@ type Aggregate = (weights: readonly number[], trees: number) => number;
 const aggregates: readonly Aggregate[] = [
   (weights, trees) => weights.reduce((a, b) => a + b, 0) / trees,
   (weights) => weights.reduce((a, b) => a + b, 0),
-  (weights) => Math.min(...weights),
-  (weights) => Math.max(...weights),
+  (weights) => minOf(weights),
+  (weights) => maxOf(weights),
 ];
 
 /** The codes of `post_transform`: none, softmax, logistic. */

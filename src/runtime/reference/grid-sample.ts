@@ -1,5 +1,5 @@
 /** @file Sampling images at real positions: `GridSample`, `AffineGrid`, `RoiAlign`. */
-import { floatOf, intOf, sizeOf, stringOf } from "../../ir/index.ts";
+import { floatOf, intOf, maxOf, sizeOf, stringOf } from "../../ir/index.ts";
 import { bilinear } from "./conv.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
@@ -159,7 +159,7 @@ function roiAlign(call: Call): Dense {
       const px = start[1] + column! * size[1] + ((j! + 0.5) * size[1]) / samples[1];
       const parts = clampedBilinear(values, plane, image, py, px);
       sum += parts.reduce((a, b) => a + b, 0);
-      best = Math.max(best, ...parts);
+      best = maxOf(parts, best);
     });
     result[flat] = takesMax ? best : sum / Math.max(1, sizeOf(samples));
   });

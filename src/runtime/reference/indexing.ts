@@ -1,6 +1,6 @@
 /** @file Flat indices of grids: strides, broadcasting, axes and lines along an axis. */
 import { ShapeError } from "../../errors.ts";
-import { sizeOf } from "../../ir/index.ts";
+import { maxOf, sizeOf } from "../../ir/index.ts";
 import { bounded, type Dense, select } from "./dense.ts";
 
 /** Row-major strides in elements. */
@@ -51,7 +51,10 @@ export function normalAxis(axis: number, rank: number): number {
 
 /** The dims that arrays take when they are broadcast together, as in NumPy. */
 export function broadcastDims(...shapes: readonly (readonly number[])[]): number[] {
-  const rank = Math.max(0, ...shapes.map((dims) => dims.length));
+  const rank = maxOf(
+    shapes.map((dims) => dims.length),
+    0,
+  );
   return Array.from({ length: rank }, (_, axis) => {
     let length = 1;
     for (const dims of shapes) {

@@ -1,6 +1,6 @@
 /** @file Matrix products. */
 import { ShapeError } from "../../errors.ts";
-import { floatOf, intOf, sizeOf } from "../../ir/index.ts";
+import { floatOf, intOf, maxOf, sizeOf } from "../../ir/index.ts";
 import { bigints, type Dense, dense, isBig, numbers } from "./dense.ts";
 import { mapped, zipped } from "./elementwise.ts";
 import { broadcastDims, broadcastMap, transposed } from "./indexing.ts";
@@ -105,7 +105,7 @@ function eliminate(rows: number[][]): number {
   let result = 1;
   for (let column = 0; column < rows.length; column++) {
     const below = rows.slice(column).map((row) => Math.abs(row[column]!));
-    const pivot = column + below.indexOf(Math.max(...below));
+    const pivot = column + below.indexOf(maxOf(below));
     if (rows[pivot]![column] === 0) return 0;
     if (pivot !== column) {
       [rows[pivot], rows[column]] = [rows[column]!, rows[pivot]!];

@@ -1,5 +1,5 @@
 /** @file `Resize` and `Upsample`: each axis has its own weights, so the axes are resized one after another. */
-import { floatOf, floatsAttribute, intOf, intsOf, stringOf } from "../../ir/index.ts";
+import { floatOf, floatsAttribute, intOf, intsOf, maxOf, minOf, stringOf } from "../../ir/index.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, linesOf, normalAxis } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, listInput, optionalInput, unsupported } from "./kernel.ts";
@@ -130,7 +130,7 @@ function axesOf(call: Call, x: Dense): Axis[] {
   const crops = stringOf(node, "coordinate_transformation_mode") === "tf_crop_and_resize";
   const policy = stringOf(node, "keep_aspect_ratio_policy", "stretch");
   const ratios = sizes && axes.map((axis, i) => sizes[i]! / x.dims[axis]!);
-  const common = ratios && (policy === "not_larger" ? Math.min(...ratios) : Math.max(...ratios));
+  const common = ratios && (policy === "not_larger" ? minOf(ratios) : maxOf(ratios));
   return axes.map((axis, i) => {
     const from = x.dims[axis]!;
     const start = crops ? (region?.[i] ?? 0) : 0;

@@ -88,7 +88,7 @@ function nonMaxSuppression(call: Call): Dense {
         if (chosen.length >= limit) break;
         if (chosen.every((other) => overlap(cornersAt(n, i), cornersAt(n, other)) <= overlapLimit)) chosen.push(i);
       }
-      rows.push(...chosen.flatMap((i) => [n, c, i]));
+      for (const item of chosen.flatMap((i) => [n, c, i])) rows.push(item);
     }
   }
   return dense("int64", [rows.length / 3, 3], rows);

@@ -1,5 +1,5 @@
 /** @file Strings: normalizing, splitting, counting n-grams. */
-import { floatsAttribute, intOf, intsOf, sizeOf, stringOf, stringsAttribute } from "../../ir/index.ts";
+import { floatsAttribute, intOf, intsOf, maxOf, sizeOf, stringOf, stringsAttribute } from "../../ir/index.ts";
 import { type Dense, dense, text, texts } from "./dense.ts";
 import { type Call, inputOf, type Kernels } from "./kernel.ts";
 
@@ -43,7 +43,10 @@ function split(call: Call): Dense[] {
   const delimiter = stringOf(call.node, "delimiter", "");
   const limit = intOf(call.node, "maxsplit", Number.POSITIVE_INFINITY);
   const rows = texts(x).map((word) => pieces(word, delimiter, limit));
-  const width = Math.max(0, ...rows.map((row) => row.length));
+  const width = maxOf(
+    rows.map((row) => row.length),
+    0,
+  );
   const padded = rows.flatMap((row) => [...row, ...new Array<string>(width - row.length).fill("")]);
   const counts = rows.map((row) => row.length);
   return [text([...x.dims, width], padded), dense("int64", x.dims, counts)];
@@ -83,7 +86,7 @@ function tfIdf(call: Call): Dense {
   const skips = intOf(node, "max_skip_count", 0);
   const mode = stringOf(node, "mode", "TF");
   const grams = gramsOf(call);
-  const width = Math.max(...(intsOf(node, "ngram_indexes") ?? [])) + 1;
+  const width = maxOf(intsOf(node, "ngram_indexes") ?? []) + 1;
   const columns = x.dims.at(-1)!;
   const rows = sizeOf(x.dims.slice(0, -1));
   const words = Array.from(x.data as ArrayLike<unknown>, String);
