@@ -24,6 +24,8 @@ const padded = {
   AveragePool(node, padding) {
     if (padding.value !== 0) return declined("it pads with something other than 0");
     if (intOf(node, "ceil_mode", 0) === 1) return declined("the average rounds its size up");
+    if (hasLongerEnds(padding, node))
+      return declined("ONNX Runtime before 1.25 averages ends with more padding wrongly");
     const counted = intOf(node, "count_include_pad", 0) === 1 || !hasPads(node);
     return counted ? { count_include_pad: 1 } : declined("the average does not count its own padding");
   },
@@ -88,6 +90,13 @@ function sumOfPads(node: Node, { pads }: Padding): { sum: readonly number[] } | 
   if (node.opType !== "Conv" && !sum.every((count, i) => count < (kernel?.[i % (sum.length / 2)] ?? 0)))
     return declined("a window would lie in the padding alone");
   return { sum };
+}
+
+function hasLongerEnds({ pads }: Padding, node: Node): boolean {
+  const own = intsOf(node, "pads");
+  const sum = pads.map((count, i) => count + (own?.[i] ?? 0));
+  const spatial = sum.length / 2;
+  return sum.some((count, i) => i >= spatial && count > sum[i - spatial]!);
 }
 
 function hasPads(node: Node): boolean {

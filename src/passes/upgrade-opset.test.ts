@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { type GraphBuilder, graphBuilder, type Model, model, tensor, tensorFromNumbers, verify } from "../ir/index.ts";
+import {
+  type GraphBuilder,
+  graphBuilder,
+  type Model,
+  model,
+  producerOf,
+  tensor,
+  tensorFromNumbers,
+  verify,
+} from "../ir/index.ts";
 import { openSession } from "../runtime/index.ts";
+import { evaluate } from "../runtime/reference/index.ts";
 import { upgradeOpset } from "./index.ts";
 
 function build(opset: number, make: (g: GraphBuilder) => void): Model {
@@ -156,5 +166,34 @@ describe("upgrade-opset", () => {
     g.output(g.op("Gelu", [g.input("x", "float32", [4])], {}, { domain: "com.microsoft" }));
     const before = model(g.build(), { opsets: new Map([["com.microsoft", 1]]) });
     expect((await upgradeOpset().run({ ...before, graph: { ...before.graph } })).model.opsets).toBe(before.opsets);
+  });
+});
+
+describe("what ONNX Runtime before 1.25 computes wrongly at opset 21", () => {
+  it("is written in another way", async () => {
+    const before = build(17, (g) => {
+      const x = g.input("x", "float32", [1, 2, 4, 4]);
+      const window = { kernel_shape: [2, 2], count_include_pad: 1 };
+      g.output(g.op("AveragePool", [x], { ...window, pads: [0, 0, 1, 1] }), "longer_ends");
+      g.output(g.op("AveragePool", [x], { ...window, pads: [1, 1, 0, 0] }), "longer_beginnings");
+      const pads = g.constant("pads", tensor("int64", [8], [0, 0, 1, 1, 0, 0, 1, 1]));
+      g.output(g.op("MaxPool", [g.op("Pad", [x, pads])], { kernel_shape: [2, 2] }), "zeros");
+    });
+    const after = (await upgradeOpset().run(before)).model;
+    const averages = after.graph.nodes.filter(({ opType }) => opType === "AveragePool");
+    expect(averages.map(({ attributes }) => attributes.has("pads"))).toEqual([false, true]);
+    const [maximum] = after.graph.nodes.filter(({ opType }) => opType === "MaxPool");
+    expect(producerOf(after.graph, maximum!.inputs[0]!)?.inputs).toHaveLength(4);
+    const feeds = new Map([
+      [
+        "x",
+        tensor(
+          "float32",
+          [1, 2, 4, 4],
+          Float32Array.from({ length: 32 }, (_, i) => i - 16),
+        ),
+      ],
+    ]);
+    expect(evaluate(after, feeds)).toEqual(evaluate(before, feeds));
   });
 });

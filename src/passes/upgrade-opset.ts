@@ -21,7 +21,7 @@ import { constantInGraph, type Note, type Pass, type PassResult } from "../rewri
 import { typesIn } from "./types.ts";
 import type { Stage, UpgradeContext } from "./upgrade/change.ts";
 import { opset2, opset4, opset5, opset6, opset7, opset9 } from "./upgrade/early.ts";
-import { opset13, opset14, opset16, opset18, opset20, opset21 } from "./upgrade/late.ts";
+import { opset13, opset14, opset16, opset18, opset19, opset20, opset21 } from "./upgrade/late.ts";
 import { opset10, opset11, opset12 } from "./upgrade/middle.ts";
 import { laterThan21, laterTypeOf, withoutLaterAttributes } from "./upgrade/newer.ts";
 import { operatorsOf21 } from "./upgrade/operators.ts";
@@ -43,6 +43,7 @@ const stages: readonly (readonly [version: number, stage: Stage])[] = [
   [14, opset14],
   [16, opset16],
   [18, opset18],
+  [19, opset19],
   [20, opset20],
   [21, opset21],
 ];
@@ -139,6 +140,7 @@ function contextFor(model: Model, draft: Draft, type: (value: Value) => ValueTyp
       return known?.kind === "tensor" ? known.dtype : undefined;
     },
     isUsed: (value) => value !== undefined && (indexOf(graph).uses.get(value)?.length ?? 0) > 0,
+    readers: (value) => ((value && indexOf(graph).uses.get(value)) ?? []).flatMap(({ node }) => node ?? []),
   };
 }
 

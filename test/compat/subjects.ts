@@ -14,6 +14,8 @@ export interface Subject {
   readonly name: string;
   readonly model: Model;
   readonly feeds: Feeds;
+  /** Too much work for the reference evaluator. */
+  readonly isLarge?: true;
 }
 
 const manifest = fileURLToPath(new URL("../onnx-backend.txt", import.meta.url));
@@ -42,13 +44,14 @@ function* variantsOf(subject: Subject): Generator<Subject> {
 const OLDER = 17;
 
 /** Most operators kept their meaning; a model that did not is refused or computes something else on the newest runtime too. */
-function relabelled({ name, model, feeds }: Subject): Subject | undefined {
+function relabelled({ name, model, feeds, ...size }: Subject): Subject | undefined {
   if (opsetOf(model) <= OLDER) return undefined;
   const opsets = new Map([...model.opsets, ["", OLDER]]);
   return {
     name: `${name}, opset ${OLDER}`,
     model: { ...model, opsets, irVersion: Math.min(8, Number(model.irVersion)) },
     feeds,
+    ...size,
   };
 }
 
@@ -94,11 +97,11 @@ function caseSubject(test: Case): Subject | undefined {
     if (!("dtype" in value)) return undefined;
     feeds.set(name, value);
   }
-  return { name: test.name, model, feeds };
+  return { name: test.name, model, feeds, ...(test.name.startsWith("light/") && { isLarge: true }) };
 }
 
 /** Inputs after the first float one become initializers, as an exported network has them. */
-function withWeights({ name, model, feeds }: Subject): Subject | undefined {
+function withWeights({ name, model, feeds, ...size }: Subject): Subject | undefined {
   const { graph } = model;
   const kept = graph.inputs.find((input) => isFloat(feeds.get(input.name)));
   const frozen = graph.inputs.filter((input) => input !== kept && feeds.has(input.name));
@@ -112,6 +115,7 @@ function withWeights({ name, model, feeds }: Subject): Subject | undefined {
     name: `${name}, weights stored`,
     model: withGraph(model, { ...graph, inputs, initializers }),
     feeds: new Map([...feeds].filter(([input]) => !frozen.some((value) => value.name === input))),
+    ...size,
   };
 }
 
@@ -126,7 +130,7 @@ export function* realSubjects(pattern: RegExp): Generator<Subject> {
     const name = `models/${file}`;
     if (!pattern.test(name)) continue;
     const model = decodeModel(readFileSync(sharedPath(name)));
-    yield synthetic(name, model);
+    yield { ...synthetic(name, model), isLarge: true };
   }
 }
 

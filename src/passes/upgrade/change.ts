@@ -23,6 +23,8 @@ export interface UpgradeContext {
   dims(value: Value | undefined): Dims | undefined;
   dtype(value: Value | undefined): DataType | undefined;
   isUsed(value: Value | undefined): boolean;
+  /** The nodes that read a value. */
+  readers(value: Value | undefined): readonly Node[];
 }
 
 /**

@@ -1,5 +1,14 @@
 /** @file Upgrades to opsets 13 to 21: axes become inputs, Softmax runs along one axis, splits name their number. */
-import { intOf, type Node, numbersOf, stringOf, tensorFromNumbers, type Value } from "../../ir/index.ts";
+import {
+  intOf,
+  intsOf,
+  makeNode,
+  type Node,
+  numbersOf,
+  stringOf,
+  tensorFromNumbers,
+  type Value,
+} from "../../ir/index.ts";
 import { declined } from "../../rewrite/index.ts";
 import { changed, extra, intsToInput, nameOf, type Stage, type Upgrade } from "./change.ts";
 
@@ -56,10 +65,45 @@ const reductions = [
   ...["ReduceMean", "ReduceMin", "ReduceProd", "ReduceSumSquare"],
 ];
 
+/**
+ * From opset 18 on, ONNX Runtime before 1.25 moves zeros into the window of a maximum behind them, where they would count as -inf. It leaves
+ * padding alone that names its axes.
+ */
+const zerosBeforeMaximum: Upgrade = (node, context) => {
+  const [, pads, fill] = node.inputs;
+  const count = context.known(pads)?.dims[0];
+  const value = fill && context.known(fill);
+  const isZero = !fill || (value !== undefined && numbersOf(value)[0] === 0);
+  const isConstant = stringOf(node, "mode", "constant") === "constant";
+  if (count === undefined || !isZero || !isConstant) return undefined;
+  if (!context.readers(node.outputs[0]).some(({ opType }) => opType === "MaxPool")) return undefined;
+  const axes = context.ints(nameOf(node, "axes"), [...Array(count / 2).keys()]);
+  return [changed(node, { inputs: [node.inputs[0], pads, fill, axes] })];
+};
+
 export const opset18: Stage = {
+  Pad: zerosBeforeMaximum,
   ...Object.fromEntries(reductions.map((opType) => [opType, axesToInput])),
   Split: (node) => (node.inputs[1] ? undefined : [changed(node, { attributes: { num_outputs: node.outputs.length } })]),
 };
+
+/** ONNX Runtime before 1.25 forgets that an average of opset 19 counts padding, at ends that have more of it than the beginnings. */
+const countedPadding: Upgrade = (node, context) => {
+  const [x] = node.inputs;
+  const pads = intsOf(node, "pads") ?? [];
+  const spatial = pads.length / 2;
+  if (!x || intOf(node, "count_include_pad", 0) !== 1) return undefined;
+  if (!pads.some((count, i) => i >= spatial && count > pads[i - spatial]!)) return undefined;
+  if (intOf(node, "ceil_mode", 0) === 1) return undefined;
+  const around = [0, 0, ...pads.slice(0, spatial), 0, 0, ...pads.slice(spatial)];
+  const padded = context.value(nameOf(node, "padded"));
+  return [
+    makeNode("Pad", [x, context.ints(nameOf(node, "pads"), around)], [padded], { name: padded.name }),
+    changed(node, { inputs: [padded], attributes: { pads: undefined, count_include_pad: undefined } }),
+  ];
+};
+
+export const opset19: Stage = { AveragePool: countedPadding };
 
 const sampleModes = new Map([
   ["bilinear", "linear"],
