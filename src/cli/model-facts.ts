@@ -1,5 +1,16 @@
 /** @file What a report says about a model: its counts, and where its bytes are. */
-import { constantOf, dataTypes, indexOf, isSparse, type Model, opsetOf } from "../ir/index.ts";
+import {
+  allGraphs,
+  dataTypes,
+  type Graph,
+  indexOf,
+  isSparse,
+  literalOf,
+  type Model,
+  opsetOf,
+  type Tensor,
+  type Value,
+} from "../ir/index.ts";
 import { costOf } from "../ops/index.ts";
 import type { ModelFacts, SizeEntry } from "../report/index.ts";
 
@@ -22,17 +33,10 @@ export function modelFacts(
   };
 }
 
-/** Bytes of every stored tensor of the main graph, with the operator that reads it. */
+/** Bytes of every stored tensor, those of branches and loops included, with the operator that reads it. */
 export function storedSizes(model: Model): SizeEntry[] {
   const { uses } = indexOf(model.graph);
-  const stored = [...model.graph.initializers].map(([value, data]) => ({
-    value,
-    data: isSparse(data) ? data.values : data,
-  }));
-  for (const node of model.graph.nodes) {
-    const data = constantOf(model.graph, node.outputs[0]);
-    if (data && node.outputs[0]) stored.push({ value: node.outputs[0], data });
-  }
+  const stored = [...allGraphs(model.graph)].flatMap(storedIn);
   return stored.map(({ value, data }) => ({
     name: value.name,
     opType: uses.get(value)?.find(({ node }) => node)?.node?.opType ?? "",
@@ -42,4 +46,13 @@ export function storedSizes(model: Model): SizeEntry[] {
         ? data.data.byteLength
         : (data.dims.reduce((n, d) => n * d, 1) * dataTypes[data.dtype].bits) / 8,
   }));
+}
+
+function storedIn({ initializers, nodes }: Graph): { value: Value; data: Tensor }[] {
+  const stored = [...initializers].map(([value, data]) => ({ value, data: isSparse(data) ? data.values : data }));
+  for (const node of nodes) {
+    const data = literalOf(node);
+    if (data && node.outputs[0]) stored.push({ value: node.outputs[0], data });
+  }
+  return stored;
 }

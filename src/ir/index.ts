@@ -10,6 +10,7 @@ export * from "./labels.ts";
 export * from "./names.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
 export * from "./tensor.ts";
+export * from "./tensor-index.ts";
 export * from "./text.ts";
 export * from "./traverse.ts";
 export * from "./types.ts";

@@ -1,6 +1,6 @@
 /** @file Looking at graphs: producers, uses, subgraphs, captured values. Results are remembered per graph. */
 import type { Graph, Model, Node, Value } from "./graph.ts";
-import { type Initializer, isSparse, type Tensor } from "./tensor.ts";
+import { type Initializer, isSparse, scalar, type Tensor, tensor, tensorFromNumbers } from "./tensor.ts";
 
 /** One place where a value is read. `input` is -1 for a graph output, at position `output`. */
 export interface Use {
@@ -52,9 +52,39 @@ export function constantOf(graph: Graph, value: Value | undefined): Tensor | und
   const initializer: Initializer | undefined = graph.initializers.get(value);
   if (initializer) return isSparse(initializer) ? undefined : initializer;
   const producer = producerOf(graph, value);
-  if (producer?.opType !== "Constant") return undefined;
-  const attribute = producer.attributes.get("value");
-  return attribute?.type === "tensor" ? attribute.value : undefined;
+  return producer && literalOf(producer);
+}
+
+const literals = new WeakMap<Node, { readonly tensor: Tensor | undefined }>();
+
+/** The tensor of a `Constant` node, in any of the forms that the operator has but the sparse one; always the same object. */
+export function literalOf(node: Node): Tensor | undefined {
+  if (node.opType !== "Constant") return undefined;
+  const known = literals.get(node);
+  if (known) return known.tensor;
+  const tensor = literalFrom(node);
+  literals.set(node, { tensor });
+  return tensor;
+}
+
+function literalFrom({ attributes }: Node): Tensor | undefined {
+  if (attributes.size !== 1) return undefined;
+  const [[form, attribute] = []] = [...attributes];
+  if (form === "value" && attribute?.type === "tensor") return attribute.value;
+  if (form === "value_float" && attribute?.type === "float") return scalar("float32", attribute.value);
+  if (form === "value_int" && attribute?.type === "int") return integers([], [attribute.value]);
+  if (form === "value_floats" && attribute?.type === "floats")
+    return tensorFromNumbers("float32", [attribute.value.length], attribute.value);
+  if (form === "value_ints" && attribute?.type === "ints") return integers([attribute.value.length], attribute.value);
+  if (form === "value_string" && attribute?.type === "string")
+    return { dtype: "string", dims: [], data: [attribute.value] };
+  if (form === "value_strings" && attribute?.type === "strings")
+    return { dtype: "string", dims: [attribute.value.length], data: attribute.value };
+  return undefined;
+}
+
+function integers(dims: readonly number[], values: readonly bigint[]): Tensor {
+  return tensor("int64", dims, BigInt64Array.from(values));
 }
 
 /** The tensor of a value that is constant. */

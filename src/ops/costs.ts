@@ -8,11 +8,11 @@ import {
   type Graph,
   type Initializer,
   isSparse,
+  literalOf,
   type Model,
   type Node,
   qualifiedName,
   sizeOf,
-  tensorAttribute,
   UNKNOWN_DIM,
   type Value,
 } from "../ir/index.ts";
@@ -112,10 +112,16 @@ function constantsOf(model: Model): Map<Value, Initializer> {
 
 function collectConstants(graph: Graph, found: Map<Value, Initializer>): void {
   for (const [value, data] of graph.initializers) found.set(value, data);
-  for (const { opType, outputs, attributes, ...node } of graph.nodes) {
-    const tensor = opType === "Constant" ? tensorAttribute({ ...node, opType, attributes }, "value") : undefined;
-    if (tensor && outputs[0]) found.set(outputs[0], tensor);
+  for (const node of graph.nodes) {
+    const [output] = node.outputs;
+    const data = literalOf(node) ?? sparseLiteral(node);
+    if (data && output) found.set(output, data);
   }
+}
+
+function sparseLiteral({ opType, attributes }: Node): Initializer | undefined {
+  const held = opType === "Constant" ? attributes.get("sparse_value") : undefined;
+  return held?.type === "sparse-tensor" ? held.value : undefined;
 }
 
 /** Counts that one node owns. */

@@ -1,18 +1,17 @@
 /** @file Merges nodes that compute the same from the same inputs, and constants with the same content. */
 import {
   type Attribute,
-  bytesOfTensor,
   type Draft,
   dataTypes,
   editAllGraphs,
   type Graph,
-  type Initializer,
   isSparse,
   type Model,
   type Node,
   sizeOf,
   subgraphsOf,
   type Tensor,
+  tensorIndex,
   type Value,
 } from "../ir/index.ts";
 import { isDeterministic, type Note, type SyncPass } from "../rewrite/index.ts";
@@ -118,32 +117,11 @@ function attributeKey(attribute: Attribute, identify: Identify): unknown {
 /** Pairs of a later initializer and an earlier one with the same dtype, dims and bytes. */
 function* equalInitializers(graph: Graph, mergeable: Mergeable): Generator<[Value, Value]> {
   const inputs = new Set(graph.inputs);
-  const buckets = new Map<string, [Value, Uint8Array][]>();
+  const firsts = tensorIndex<Value>();
   for (const [value, data] of graph.initializers) {
-    if (inputs.has(value) || !hasBytes(data) || !mergeable(data)) continue;
-    const bytes = bytesOfTensor(data);
-    const key = `${data.dtype} ${data.dims.join()} ${hash(bytes)}`;
-    const bucket = buckets.get(key) ?? [];
-    buckets.set(key, bucket);
-    const twin = bucket.find(([, other]) => equalBytes(bytes, other));
-    if (twin) yield [value, twin[0]];
-    else bucket.push([value, bytes]);
+    if (inputs.has(value) || isSparse(data) || !mergeable(data)) continue;
+    const twin = firsts.get(data);
+    if (twin) yield [value, twin];
+    else firsts.set(data, value);
   }
-}
-
-function hasBytes(data: Initializer): data is Tensor {
-  return !isSparse(data) && data.data instanceof Uint8Array;
-}
-
-/** FNV-1a over the bytes. */
-function hash(bytes: Uint8Array): number {
-  let h = 0x811c9dc5;
-  for (const byte of bytes) h = Math.imul(h ^ byte, 0x01000193);
-  return h >>> 0;
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -7,19 +7,16 @@ import {
   elementCount,
   type Graph,
   indexOf,
-  int64s,
+  literalOf,
   type Model,
   makeNode,
   mapSubgraphs,
   type Names,
   type Node,
   namesOf,
-  scalar,
   sizeOf,
-  strings,
   subgraphsOf,
   type Tensor,
-  tensor,
   type Value,
   withGraph,
 } from "../ir/index.ts";
@@ -257,27 +254,6 @@ function store(draft: Draft, value: Value, result: Tensor, outputs: ReadonlySet<
   }
   const constant = draft.constant(`${value.name}_constant`, result);
   draft.prepend(makeNode("Identity", [constant], [value], { name: value.name }));
-}
-
-/** The tensor of a `Constant` node, in any of the forms that the operator has. */
-function literalOf(node: Node): Tensor | undefined {
-  if (node.opType !== "Constant" || node.attributes.size !== 1) return undefined;
-  const [[form, attribute] = []] = [...node.attributes];
-  if (form === "value" && attribute?.type === "tensor") return attribute.value;
-  if (form === "value_float" && attribute?.type === "float") return scalar("float32", attribute.value);
-  if (form === "value_int" && attribute?.type === "int")
-    return tensor("int64", [], new BigInt64Array([attribute.value]));
-  if (form === "value_floats" && attribute?.type === "floats")
-    return tensor("float32", [attribute.value.length], attribute.value);
-  if (form === "value_ints" && attribute?.type === "ints") return int64s(attribute.value.map(Number));
-  if (form === "value_string" && attribute?.type === "string") return strings([], [text(attribute.value)]);
-  if (form === "value_strings" && attribute?.type === "strings")
-    return strings([attribute.value.length], attribute.value.map(text));
-  return undefined;
-}
-
-function text(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
 }
 
 function note(kind: Note["kind"], reason: string, node: string): Note {

@@ -18,6 +18,7 @@ import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { lowerPortable } from "./lower-portable.ts";
 import { rollBranches } from "./roll-branches.ts";
+import { storeConstants } from "./store-constants.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
 /** What a pass of the index may need from outside. */
@@ -36,6 +37,7 @@ export const passes = {
   "eliminate-noop": () => eliminateNoop(),
   "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
   "eliminate-dead-nodes": () => eliminateDeadNodes(),
+  "store-constants": () => storeConstants(),
   "fuse-affine": () => fuseAffine(),
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
@@ -80,4 +82,5 @@ export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
 export { lowerPortable } from "./lower-portable.ts";
 export { rollBranches } from "./roll-branches.ts";
+export { storeConstants, storedConstants } from "./store-constants.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

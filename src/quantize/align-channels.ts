@@ -10,6 +10,7 @@ import {
   type Model,
   makeNode,
   type Node,
+  producerOf,
   scalar,
   soleConsumer,
   type Tensor,
@@ -29,15 +30,21 @@ const WORD = 4;
  * input get input channels of zeros up to a multiple of 4. Exact: what is added stays zero, or meets zero weights.
  */
 export function alignChannels(model: Model, wanted: (node: Node) => boolean): Model {
+  const outputs = model.graph.nodes.flatMap(({ opType, outputs: [output] }) =>
+    opType === "Conv" && output ? [output] : [],
+  );
+  return outputs.reduce((current, output) => aligned(current, output, wanted), model);
+}
+
+/** One edit at a time: what an edit finds is the graph as the edits before have left it, never a tensor that one of them has replaced. */
+function aligned(model: Model, output: Value, wanted: (node: Node) => boolean): Model {
   const { graph } = model;
+  const node = producerOf(graph, output);
+  const layer = node?.opType === "Conv" && wanted(node) ? layerOf(graph, node) : undefined;
+  if (!layer || !isLayer(layer)) return model;
   return editModel(model, (draft) => {
-    for (const node of graph.nodes) {
-      if (node.opType !== "Conv" || !wanted(node)) continue;
-      const layer = layerOf(graph, node);
-      if (!isLayer(layer)) continue;
-      if (isDepthwise(layer)) widenDepthwise(graph, draft, layer, wanted);
-      else if (graph.inputs.includes(layer.input)) padInput(draft, layer);
-    }
+    if (isDepthwise(layer)) widenDepthwise(graph, draft, layer, wanted);
+    else if (graph.inputs.includes(layer.input)) padInput(draft, layer);
   });
 }
 

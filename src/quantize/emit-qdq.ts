@@ -1,5 +1,6 @@
 /** @file The nodes and constants of quantization, one function for each, with the names of ONNX Runtime's own tools. */
 import {
+  bytesOfTensor,
   floatsOf,
   type Initializer,
   makeNode,
@@ -11,6 +12,7 @@ import {
   tensorType,
   type Value,
 } from "../ir/index.ts";
+import { type StoredContents, storedContents, viewNode } from "./constant-store.ts";
 import {
   groupParameters,
   type Parameters,
@@ -22,12 +24,26 @@ import {
   typeLimits,
 } from "./scheme.ts";
 
-/** What is written so far. */
+/** What is written so far. Weights and biases of equal content are stored once, and dequantized once. */
 export interface Emission {
   readonly scope: Names;
   readonly activation: QuantizedType;
   readonly nodes: Node[];
   readonly initializers: Map<Value, Initializer>;
+  readonly contents: StoredContents;
+  /** The reals behind quantized constants, by what they are made of. */
+  readonly dequantized: Map<string, Value>;
+}
+
+export function newEmission(scope: Names, activation: QuantizedType): Emission {
+  return {
+    scope,
+    activation,
+    nodes: [],
+    initializers: new Map(),
+    contents: storedContents(),
+    dequantized: new Map(),
+  };
 }
 
 /** Constants of a pair. */
@@ -40,6 +56,22 @@ function store({ scope, initializers }: Emission, name: string, tensor: Tensor):
   const value = { name: scope.fresh(name), type: tensorType(tensor.dtype, tensor.dims) };
   initializers.set(value, tensor);
   return value;
+}
+
+/** `store` for what layers may have in common; content that is there already under other dims is seen through a view of it. */
+function share(emission: Emission, name: string, content: Tensor): Value {
+  const { contents, scope, nodes } = emission;
+  const found = contents.find(content);
+  if (found && !found.view) return found.value;
+  if (!found?.view) {
+    const value = store(emission, name, content);
+    contents.add(value, content);
+    return value;
+  }
+  const view = { name: scope.fresh(`${name}_view`), type: tensorType(content.dtype, content.dims) };
+  contents.add(view, content);
+  nodes.push(viewNode({ ...found, view: found.view }, view, (dims) => store(emission, `${name}_dims`, dims)));
+  return view;
 }
 
 /** Scale and zero point of an activation. */
@@ -69,9 +101,8 @@ export function emitQuantize(
     name: emission.scope.fresh(`${name}_QuantizeLinear_Output`),
     type: tensorType(emission.activation),
   };
-  emission.nodes.push(
-    makeNode("QuantizeLinear", [source, scale, zeroPoint], [output], { name: `${name}_QuantizeLinear` }),
-  );
+  const node = { name: emission.scope.fresh(`${name}_QuantizeLinear`) };
+  emission.nodes.push(makeNode("QuantizeLinear", [source, scale, zeroPoint], [output], node));
   return output;
 }
 
@@ -90,22 +121,36 @@ export function emitDequantize(
 ): Value {
   const output = target ?? { name: scope.fresh(`${name}_DequantizeLinear_Output`) };
   const inputs = zeroPoint ? [q, scale, zeroPoint] : [q, scale];
-  nodes.push(
-    makeNode("DequantizeLinear", inputs, [output], { name: `${name}_DequantizeLinear`, attributes: { axis } }),
-  );
+  const node = { name: scope.fresh(`${name}_DequantizeLinear`), attributes: { axis } };
+  nodes.push(makeNode("DequantizeLinear", inputs, [output], node));
   return output;
 }
 
+/** The reals behind a quantized constant. The zero point is its own: the runtime fails where int8 constants have one in common. */
+function reals(
+  emission: Emission,
+  name: string,
+  { q, scale, zeroPoint, axis }: { q: Value; scale: Value; zeroPoint?: Tensor; axis: number | undefined },
+): Value {
+  const key = JSON.stringify([q.name, scale.name, zeroPoint && bytesOfTensor(zeroPoint).join(), axis]);
+  const known = emission.dequantized.get(key);
+  if (known) return known;
+  const zero = zeroPoint && { zeroPoint: store(emission, `${name}_zero_point`, zeroPoint) };
+  const made = emitDequantize(emission, name, q, { scale, ...zero }, { axis });
+  emission.dequantized.set(key, made);
+  return made;
+}
+
 /** A quantized constant and the reals that it stands for. */
-export function emitWeight(emission: Emission, name: string, q: QuantizedTensor): Value {
-  const { data, scale, zeroPoint } = quantizedParts(q);
-  const parameters = {
-    scale: store(emission, `${name}_scale`, scale),
-    zeroPoint: store(emission, `${name}_zero_point`, zeroPoint),
-  };
-  const { granularity } = q.scheme;
-  const axis = granularity.kind === "tensor" ? undefined : granularity.axis;
-  return emitDequantize(emission, name, store(emission, `${name}_quantized`, data), parameters, { axis });
+export function emitWeight(emission: Emission, name: string, quantized: QuantizedTensor): Value {
+  const { data, scale, zeroPoint } = quantizedParts(quantized);
+  const { granularity } = quantized.scheme;
+  return reals(emission, name, {
+    scale: share(emission, `${name}_scale`, scale),
+    q: share(emission, `${name}_quantized`, data),
+    zeroPoint,
+    axis: granularity.kind === "tensor" ? undefined : granularity.axis,
+  });
 }
 
 /** A float constant that an integer node reads, on the activations' type. */
@@ -132,9 +177,12 @@ export function emitBias(
   const perChannel = scales.length > 1;
   const integers = bias.map((real, i) => roundedTo(real / scales[perChannel ? i : 0]!, 32));
   const scale = tensorFromNumbers("float32", perChannel ? [scales.length] : [], scales);
-  const parameters = { scale: store(emission, `${name}_quantized_scale`, scale) };
-  const data = store(emission, `${name}_quantized`, tensorFromNumbers("int32", [bias.length], integers));
-  return emitDequantize(emission, name, data, parameters, { axis: perChannel ? 0 : undefined });
+  const q = share(emission, `${name}_quantized`, tensorFromNumbers("int32", [bias.length], integers));
+  return reals(emission, name, {
+    q,
+    scale: share(emission, `${name}_quantized_scale`, scale),
+    axis: perChannel ? 0 : undefined,
+  });
 }
 
 /** A one-by-one convolution that gives back its input: integers 1 with scale 1 on the diagonal. */

@@ -21,6 +21,7 @@ import {
   emitQuantize,
   emitWeight,
   emitZeroPoint,
+  newEmission,
 } from "./emit-qdq.ts";
 import type { Layer } from "./layer.ts";
 import { layoutAnchors } from "./layout-anchors.ts";
@@ -81,7 +82,7 @@ function begin(graph: Graph, insertion: Insertion): Writing {
   return {
     graph,
     insertion,
-    emission: { scope: names(namesIn(graph)), activation, nodes: [], initializers: new Map() },
+    emission: newEmission(names(namesIn(graph)), activation),
     clampOf: new Map([...placement.folded].map(([clamp, source]) => [source, clamp])),
     values: new Set(placement.values),
     anchors: layoutAnchors(graph, placement),

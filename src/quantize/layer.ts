@@ -1,14 +1,6 @@
 /** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
-import {
-  type ConstantLookup,
-  constantOf,
-  floatOf,
-  type Graph,
-  intOf,
-  type Node,
-  type Tensor,
-  type Value,
-} from "../ir/index.ts";
+import { type ConstantLookup, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../ir/index.ts";
+import { weightsIn } from "./weights.ts";
 
 export interface Layer {
   readonly node: Node;
@@ -58,9 +50,9 @@ function isMixture({ domain, opType }: Node): boolean {
   return domain === "com.microsoft" && opType === "MoE";
 }
 
-/** The node of `graph` as a matrix, or the reason why it has none. */
+/** The node of `graph` as a matrix, or the reason why it has none; weights may stand behind views of constants. */
 export function layerOf(graph: Graph, node: Node): Layer | NotALayer {
-  return layerAmong((value) => constantOf(graph, value), node);
+  return layerAmong(weightsIn(graph), node);
 }
 
 /** `layerOf` for a node in any graph. */

@@ -2,7 +2,7 @@
 import { floatsOf } from "../ir/index.ts";
 import { correctedBias } from "./bias-correction.ts";
 import { canHaveBias, type Layer } from "./layer.ts";
-import type { Moments, Rounding } from "./rounding/index.ts";
+import type { Moments, Rounding, RoundingProblem } from "./rounding/index.ts";
 import { grouping, limitsOf, type Parameters, type QuantizedTensor, type Scheme } from "./scheme.ts";
 
 export interface RoundedLayer {
@@ -19,6 +19,8 @@ export interface RoundingChoice {
   readonly moments?: readonly Moments[] | undefined;
   /** Moves the mean of the output to where the float model has it. */
   readonly correctBias?: boolean;
+  /** The weights are rounded already, as those of another layer; the bias alone is left. */
+  readonly rounded?: QuantizedTensor | undefined;
 }
 
 /** Rounds the weights of a layer, group by group. A layer without bias gets one when that makes its output better. */
@@ -48,7 +50,7 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
       limits: limitsOf(scheme),
       moments: choice.moments?.[group],
     };
-    const result = rounding(problem);
+    const result = choice.rounded ? taken(choice.rounded, problem, at) : rounding(problem);
     for (let row = 0; row < perGroup; row++) {
       for (let column = 0; column < columns; column++) values[at(row, column)] = result.values[row * columns + column]!;
     }
@@ -59,4 +61,10 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
     weight: { dims: layer.weightTensor.dims, scheme, values, parameters },
     bias: needed ? bias : undefined,
   };
+}
+
+function taken({ values }: QuantizedTensor, problem: RoundingProblem, at: (row: number, column: number) => number) {
+  const { rows, columns, bias } = problem;
+  const own = Int32Array.from({ length: rows * columns }, (_, i) => values[at(Math.floor(i / columns), i % columns)]!);
+  return { values: own, bias };
 }

@@ -74,3 +74,21 @@ function sampled({ groups, columns }: Layer, patches: Patches, taken: number): F
 function accumulate(sum: Float64Array, part: Float32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i]! += part[i]!;
 }
+
+/** The moments of inputs that go through the same weights, by group: each layer counts alike. `undefined` for none. */
+export function joinedMoments(layers: readonly (readonly Moments[])[]): readonly Moments[] | undefined {
+  const [first] = layers;
+  if (!first || layers.length === 1) return first;
+  return first.map((_, group) => {
+    const own = layers.map((moments) => moments[group]!);
+    const drifts = own.flatMap(({ drift }) => drift ?? []);
+    return {
+      gram: meanOf(own.map(({ gram }) => gram)),
+      ...(drifts.length === own.length && { drift: meanOf(drifts) }),
+    };
+  });
+}
+
+function meanOf(parts: readonly Float64Array[]): Float64Array {
+  return parts[0]!.map((_, i) => parts.reduce((sum, part) => sum + part[i]!, 0) / parts.length);
+}

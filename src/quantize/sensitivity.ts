@@ -59,7 +59,7 @@ function partlyQuantized(
   stays: (node: Node) => boolean,
   options: StaticOptions,
 ): Model {
-  const base = placementOptions(options);
+  const base = placementOptions(options, plan.source);
   const placement: Placement = place(plan.source.graph, {
     ...base,
     float: (node) => base.float(node) ?? (plan.placement.layers.has(node) && stays(node) ? "left out" : undefined),

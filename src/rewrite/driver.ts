@@ -6,6 +6,7 @@ import {
   type Graph,
   type GraphBuilder,
   graphBuilder,
+  literalOf,
   type Model,
   makeNode,
   mapSubgraphs,
@@ -15,7 +16,6 @@ import {
   opsetOf,
   qualifiedName,
   type Tensor,
-  tensorAttribute,
   type Value,
   type ValueType,
   withGraph,
@@ -238,7 +238,7 @@ function constantIn(model: Model, workspace: Workspace, outer: Scope | undefined
   if (workspace.owns(value)) {
     if (workspace.isInput(value) && !fixedInputs(model)) return undefined;
     const producer = workspace.producer(value)?.node;
-    return workspace.initializer(value) ?? (producer && valueOfConstant(producer));
+    return workspace.initializer(value) ?? (producer && literalOf(producer));
   }
   for (let scope = outer; scope; scope = scope.outer) {
     const found = constantInGraph(model, scope.graph, value);
@@ -256,8 +256,4 @@ export function constantInGraph(model: Model, graph: Graph, value: Value): Tenso
 /** Before IR version 4 every initializer had to be listed among the inputs, and none could be overridden. */
 function fixedInputs(model: Model): boolean {
   return model.irVersion < 4;
-}
-
-function valueOfConstant(node: Node): Tensor | undefined {
-  return node.opType === "Constant" ? tensorAttribute(node, "value") : undefined;
 }

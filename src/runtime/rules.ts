@@ -19,12 +19,12 @@ import { hiddenQuantization } from "./hidden-quantization.ts";
 import { hasMovedCapture } from "./moved-captures.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
+import { withOwnIntegers } from "./own-integers.ts";
 import { withOwnStatistics } from "./own-statistics.ts";
 import { reducedType } from "./reduced-types.ts";
 import { hasUniqueIndices } from "./unique-indices.ts";
 import { withPresent } from "./unkept-past.ts";
 import { failsOnGpu } from "./webgpu-nodes.ts";
-import { withOwnZeroPoints } from "./zero-points.ts";
 
 /** What a model is about to be loaded with, and on. */
 export interface Target extends ResolvedOptions {
@@ -145,7 +145,7 @@ export const rules = {
   },
   "u8s8-saturation": {
     goesWrong: "uint8 × int8 products saturate in int16 on x64 without VNNI when weights use more than 7 bits",
-    rewrite: (model, target) => (maySaturate(model, target) ? withOwnZeroPoints(model) : model),
+    rewrite: (model, target) => (maySaturate(model, target) ? withOwnIntegers(model) : model),
     config: (model, target) => (maySaturate(model, target) ? ["session.x64quantprecision", "1"] : undefined),
   },
   "ignored-options": {

@@ -17,6 +17,7 @@ const cases = {
   "freeze-initializers": ["IR version 3: weights among the inputs"],
   "infer-shapes": ["reshapes in a chain"],
   "fold-constants": ["constants to fold", "shapes to fold", "quantized weights"],
+  "store-constants": ["constants to fold"],
   "eliminate-identity": ["identity inside and at the output", "branches that capture"],
   "eliminate-dropout": ["dropout at inference"],
   "eliminate-noop": ["transposes in a chain", "neutral constants", "casts there and back"],

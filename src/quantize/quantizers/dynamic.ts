@@ -1,9 +1,7 @@
 /** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
 import { UnsupportedError } from "../../errors.ts";
 import {
-  constantsIn,
   type Draft,
-  editAllGraphs,
   floatsOf,
   type Model,
   makeNode,
@@ -19,11 +17,13 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
+import { editWithStore, type Store } from "../constant-store.ts";
 import { isLayer, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
 import { withoutUnread } from "../unread.ts";
+import { overriddenIn, weightsIn } from "../weights.ts";
 
 export interface DynamicOptions {
   /** 7 for processors on which sums of two 8-bit products saturate; convolutions always have 8, as unsigned weights do not. */
@@ -52,14 +52,16 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
   const excluded = matcher(options.exclude ?? []);
   const included = options.include && matcher(options.include);
   const layers: LayerReport[] = [];
-  const constants = constantsIn(model.graph);
-  const result = editAllGraphs(model, (draft) => {
-    const writer = dynamicWriter(draft, options.weightBits ?? 8);
+  const constants = weightsIn(model.graph);
+  const overridden = overriddenIn(model);
+  const integers = integerForms(options.weightBits ?? 8);
+  const result = editWithStore(model, (draft, store) => {
+    const writer = dynamicWriter(draft, store, integers);
     for (const node of draft.graph.nodes) {
       if (!isWeighted(node)) continue;
       const layer = layerAmong(constants, node);
       const chosen = !excluded(node) && (included?.(node) ?? true);
-      const reason = chosen ? (isLayer(layer) ? undefined : layer.reason) : "excluded by name";
+      const reason = chosen ? (isLayer(layer) ? overridden(node) : layer.reason) : "excluded by name";
       if (reason === undefined && isLayer(layer)) layers.push(writer.replace(layer));
       else layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: reason ?? "" });
     }
@@ -73,7 +75,7 @@ interface QuantizedInput {
   readonly zeroPoint: Value;
 }
 
-function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
+function dynamicWriter(draft: Draft, store: Store, integerForm: (layer: Layer) => IntegerWeights) {
   const inputs = new Map<Value, QuantizedInput>();
 
   const quantizedInput = (value: Value, before: Node): QuantizedInput => {
@@ -95,12 +97,13 @@ function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
     const { node, weight } = layer;
     const input = quantizedInput(layer.input, node);
     const isConv = node.opType === "Conv";
-    const integers = integerWeights(layer, isConv ? 8 : weightBits);
+    const integers = integerForm(layer);
     const name = labelOf(node);
-    const constant = (suffix: string, tensor: Tensor): Value => draft.constant(`${weight.name}_${suffix}`, tensor);
+    const constant = (suffix: string, tensor: Tensor): Value => store(weight, `${weight.name}_${suffix}`, tensor);
     const channelDims = scaleDims(layer);
     const scales = constant("scale", tensorFromNumbers("float32", channelDims, integers.scales));
-    const zero = constant("zero_point", scalar(integers.data.dtype, integers.zeroPoint));
+    // Its own: the runtime fails where int8 constants have a zero point in common.
+    const zero = draft.constant(`${weight.name}_zero_point`, scalar(integers.data.dtype, integers.zeroPoint));
     const nodes: Node[] = [];
     const step = (
       opType: string,
@@ -123,8 +126,8 @@ function dynamicWriter(draft: Draft, weightBits: 8 | 7) {
     const last = scaled && bias ? (["Add", [scaled, bias]] as const) : (["Mul", [real, scale]] as const);
     nodes.push(makeNode(last[0], [...last[1]], node.outputs, { name: node.name }));
     draft.replaceNode(node, ...nodes);
+    const { bits } = integers;
     const found = { min: minOf(integers.scales), max: maxOf(integers.scales) };
-    const bits = isConv ? 8 : weightBits;
     return { node: name, opType: node.opType, quantized: true, bits, granularity: "channel", weightScale: found };
   };
 
@@ -139,9 +142,25 @@ function scaleDims({ node, rows, weightTensor: { dims } }: Layer): number[] {
 }
 
 interface IntegerWeights {
+  readonly bits: 8 | 7;
   readonly data: Tensor;
   readonly scales: Float64Array;
   readonly zeroPoint: number;
+}
+
+/** `integerWeights`, computed once for layers that read the same tensor in the same way. */
+function integerForms(weightBits: 8 | 7): (layer: Layer) => IntegerWeights {
+  const known = new Map<Tensor, Map<string, IntegerWeights>>();
+  return (layer) => {
+    const { node, weightTensor, channelAxis } = layer;
+    const forms = known.get(weightTensor) ?? new Map<string, IntegerWeights>();
+    known.set(weightTensor, forms);
+    const isConv = node.opType === "Conv";
+    const key = `${isConv} ${channelAxis}`;
+    const made = forms.get(key) ?? integerWeights(layer, isConv ? 8 : weightBits);
+    forms.set(key, made);
+    return made;
+  };
 }
 
 /** Convolutions: uint8 around 128, in place. Products: int8, as a matrix `inputs × outputs`, stacked ones in place. */
@@ -167,7 +186,7 @@ function integerWeights(layer: Layer, bits: 8 | 7): IntegerWeights {
   }
   const dims = isInPlace ? weightTensor.dims : [columns, rows];
   const data = tensor(isConv ? "uint8" : "int8", dims, values);
-  return { data, scales: new Float64Array(parameters.map(({ scale }) => scale)), zeroPoint };
+  return { bits, data, scales: new Float64Array(parameters.map(({ scale }) => scale)), zeroPoint };
 }
 
 /** One scale for each row of the layer, in their order. */

@@ -1,11 +1,12 @@
 /** @file Options of static quantization, their defaults, and how they apply to one node. */
-import type { Node } from "../../ir/index.ts";
+import type { Model, Node } from "../../ir/index.ts";
 import type { CaptureOptions } from "../capture.ts";
 import type { ObserverName } from "../observers/index.ts";
 import type { PlacementOptions } from "../placement.ts";
 import type { QuantizeEvent } from "../report.ts";
 import type { RoundingName } from "../rounding/index.ts";
 import { matcher, type NodePattern } from "../selection.ts";
+import { overriddenIn } from "../weights.ts";
 
 /** Settings that may differ from layer to layer. */
 export interface LayerSettings {
@@ -74,13 +75,15 @@ function definedOf<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
-export function placementOptions(options: StaticOptions): PlacementOptions {
+/** How the options apply to a model. */
+export function placementOptions(options: StaticOptions, model: Model): PlacementOptions {
+  const overridden = overriddenIn(model);
   const excluded = matcher(options.exclude ?? []);
   const included = options.include && matcher(options.include);
   return {
     float(node) {
       if (excluded(node)) return "excluded by name";
-      return included && !included(node) ? "not among the nodes to quantize" : undefined;
+      return included && !included(node) ? "not among the nodes to quantize" : overridden(node);
     },
     shareConcat: options.shareConcat ?? staticDefaults.shareConcat,
     floatTail: options.floatTail ?? staticDefaults.floatTail,

@@ -1,6 +1,7 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { floatsOf, forgetTypes, type Model, type Node, opsetOf, type Value } from "../../ir/index.ts";
+import { storedConstants } from "../../passes/index.ts";
 import { alignChannels } from "../align-channels.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { calibrate, type Ranges } from "../calibrate.ts";
@@ -18,6 +19,8 @@ import {
   type Range,
   type Scheme,
 } from "../scheme.ts";
+import { labelOf } from "../selection.ts";
+import { sharedBy } from "../sharing.ts";
 import {
   captureOptions,
   type LayerSettings,
@@ -36,6 +39,8 @@ export interface StaticPlan {
   /** Of the activations. */
   readonly parameters: ReadonlyMap<Value, Parameters>;
   readonly schemes: ReadonlyMap<Node, LayerScheme>;
+  /** Layers with equal weights and schemes, by each of them. */
+  readonly sharing: ReadonlyMap<Node, readonly Node[]>;
   readonly activation: "uint8" | "int8";
   /** Number of calibration batches. */
   readonly batches: number;
@@ -55,16 +60,16 @@ export interface LayerScheme {
 export async function staticPlan(model: Model, options: StaticOptions): Promise<StaticPlan> {
   checkModel(model);
   const source = prepared(model, options);
-  const placement = place(source.graph, placementOptions(options));
+  const placement = place(source.graph, placementOptions(options, source));
   const { ranges, batches } = await calibrate(source, placement.values, {
     ...captureOptions(options),
     observer: observerOf(placement, options),
     onBatch: (batch) => options.onEvent?.({ type: "calibrate", batch }),
   });
   const parameters = activationParameters(placement, ranges, options);
-  const schemes = layerSchemes(placement, parameters, options);
+  const { schemes, sharing } = layerSchemes(placement, parameters, options);
   const { activation = staticDefaults.activation } = options;
-  return { source, placement, ranges, parameters, schemes, activation, batches };
+  return { source, placement, ranges, parameters, schemes, sharing, activation, batches };
 }
 
 const SMALLEST_OPSET = 13;
@@ -82,10 +87,10 @@ function checkModel(model: Model): void {
 
 function prepared(model: Model, options: StaticOptions): Model {
   const { equalization = false, alignChannels: align = staticDefaults.alignChannels } = options;
-  const bare = forgetTypes(model);
+  const bare = forgetTypes(storedConstants(model));
   const equal = equalization ? equalize(bare) : bare;
   if (!align) return equal;
-  const { float } = placementOptions(options);
+  const { float } = placementOptions(options, equal);
   return alignChannels(equal, (node) => float(node) === undefined);
 }
 
@@ -131,24 +136,54 @@ function activationLimits({ activation = staticDefaults.activation }: StaticOpti
   return limitsOf({ dtype: activation, symmetric: false });
 }
 
+/** Layers with equal weights get the same scheme and scales, so that the weights are stored once. */
 function layerSchemes(
   { layers }: Placement,
   activations: ReadonlyMap<Value, Parameters>,
   options: StaticOptions,
-): ReadonlyMap<Node, LayerScheme> {
+): Pick<StaticPlan, "schemes" | "sharing"> {
   const settings = settingsOf(options);
-  return new Map(
-    [...layers].map(([node, layer]) => {
-      const own = settings(node);
-      // ONNX Runtime 1.30 refuses QLinearMatMul with scales per channel of stacked matrices, when it runs.
-      const granularity: Granularity =
-        own.perChannel && !isStacked(layer) ? { kind: "channel", axis: layer.channelAxis } : { kind: "tensor" };
-      const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: own.weightBits === 7 };
-      const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
-      const parameters = roomForBias(layer, found, activations.get(layer.input)!.scale);
-      return [node, { scheme, parameters, settings: own }];
+  const own = new Map(
+    [...layers].map(([node, layer]) => [node, layerScheme(layer, settings(node), activations.get(layer.input)!.scale)]),
+  );
+  const sharing = sharedBy(
+    layers.keys(),
+    (node) => layers.get(node)!.weightTensor,
+    (node) => {
+      const { scheme, settings: chosen, isWidened } = own.get(node)!;
+      return JSON.stringify([scheme, chosen.rounding, layers.get(node)!.groups, isWidened ? labelOf(node) : ""]);
+    },
+  );
+  const schemes = new Map(
+    [...own].map(([node, { scheme, settings: chosen }]) => {
+      const parameters = widest(sharing.get(node)!.map((member) => own.get(member)!.parameters));
+      return [node, { scheme, settings: chosen, parameters }];
     }),
   );
+  return { schemes, sharing };
+}
+
+/** Growth of a scale for the sake of a bias up to which layers with equal weights still share them. */
+const SHARED_GROWTH = 2;
+
+function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number) {
+  // ONNX Runtime 1.30 refuses QLinearMatMul with scales per channel of stacked matrices, when it runs.
+  const granularity: Granularity =
+    settings.perChannel && !isStacked(layer) ? { kind: "channel", axis: layer.channelAxis } : { kind: "tensor" };
+  const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: settings.weightBits === 7 };
+  const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
+  const parameters = roomForBias(layer, found, inputScale);
+  const isWidened = parameters.some(({ scale }, i) => scale > SHARED_GROWTH * found[i]!.scale);
+  return { scheme, settings, parameters, isWidened };
+}
+
+function widest(candidates: readonly (readonly Parameters[])[]): readonly Parameters[] {
+  const [first = []] = candidates;
+  if (candidates.length < 2) return first;
+  return first.map((parameters, i) => ({
+    ...parameters,
+    scale: candidates.reduce((most, other) => Math.max(most, other[i]!.scale), 0),
+  }));
 }
 
 /** Enlarges scales under which the bias would not fit into 32 bits. */

@@ -4,8 +4,10 @@ import type { Node, Value } from "../../ir/index.ts";
 import { insertQdq, type LayerConstants } from "../insert-qdq.ts";
 import { gatherLayers } from "../layer-moments.ts";
 import { roundLayer } from "../matrices.ts";
+import { joinedMoments } from "../moments.ts";
 import type { Placement } from "../placement.ts";
 import { type Moments, type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
+import type { QuantizedTensor } from "../scheme.ts";
 import { labelOf } from "../selection.ts";
 import { captureOptions, type StaticOptions, settingsOf, staticDefaults } from "./static-options.ts";
 import type { StaticPlan } from "./static-plan.ts";
@@ -15,19 +17,11 @@ export async function roundLayers(
   plan: StaticPlan,
   options: StaticOptions,
 ): Promise<ReadonlyMap<Node, LayerConstants>> {
-  const { source, placement, schemes } = plan;
+  const { source, placement } = plan;
   const { layers } = placement;
   const constants = new Map<Node, LayerConstants>();
-  const round = (some: Iterable<Node>, moments?: ReadonlyMap<Node, readonly Moments[]>): void => {
-    for (const node of some) {
-      const own = schemes.get(node)!;
-      const rounding = roundingOf(own.settings.rounding);
-      const correctBias = options.biasCorrection ?? false;
-      const choice = { ...own, rounding, moments: moments?.get(node), correctBias };
-      constants.set(node, roundLayer(layers.get(node)!, choice));
-    }
-  };
-  round(layers.keys());
+  roundTogether(plan, options, [...layers.keys()], constants);
+  const final = new Map<Node, QuantizedTensor>();
   let done = 0;
   for (const stage of stagesOf(placement, options)) {
     const some = new Map(stage.map((node) => [node, layers.get(node)!]));
@@ -39,11 +33,47 @@ export async function roundLayers(
       batchCount: plan.batches,
       onBatch: (batch) => options.onEvent?.({ type: "moments", batch, layers: stage.length }),
     });
-    round(stage, moments);
+    roundTogether(plan, options, stage, constants, { moments, final });
     done += stage.length;
     options.onEvent?.({ type: "round", node: labelOf(stage.at(-1)!), done, total: layers.size });
   }
   return constants;
+}
+
+interface Seen {
+  readonly moments: ReadonlyMap<Node, readonly Moments[]>;
+  /** Weights that an earlier stage has rounded. */
+  readonly final: Map<Node, QuantizedTensor>;
+}
+
+/** Rounds some layers. Those with equal weights get the same integers: the inputs of all count together, and each has its own bias. */
+function roundTogether(
+  { placement, schemes, sharing }: StaticPlan,
+  options: StaticOptions,
+  some: readonly Node[],
+  constants: Map<Node, LayerConstants>,
+  { moments, final }: Partial<Seen> = {},
+): void {
+  const own = new Set(some);
+  for (const node of some) {
+    const group = sharing.get(node)!;
+    const members = group.filter((member) => own.has(member));
+    const [first] = group;
+    const layer = placement.layers.get(node)!;
+    const scheme = schemes.get(node)!;
+    const rounding = roundingOf(scheme.settings.rounding);
+    const choice = { ...scheme, rounding, moments: moments?.get(node), correctBias: options.biasCorrection ?? false };
+    if (group.length === 1 || !first) {
+      constants.set(node, roundLayer(layer, choice));
+      continue;
+    }
+    const joined = joinedMoments(members.flatMap((member) => (moments?.has(member) ? [moments.get(member)!] : [])));
+    const known = final?.get(first) ?? (members[0] === node ? undefined : constants.get(members[0]!)?.weight);
+    const rounded = known ?? roundLayer(layer, { ...choice, moments: joined, correctBias: false }).weight;
+    final?.set(first, rounded);
+    const correctBias = choice.correctBias || scheme.settings.rounding !== "nearest";
+    constants.set(node, roundLayer(layer, { ...choice, correctBias, rounded }));
+  }
 }
 
 /** Layers that look at the quantized model: all at once, or in order, those that read the same value together. */

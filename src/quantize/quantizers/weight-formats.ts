@@ -11,6 +11,7 @@ import {
   tensorFromNumbers,
 } from "../../ir/index.ts";
 import type { FloatMatrix } from "../block-rounding.ts";
+import type { Store } from "../constant-store.ts";
 import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../layer.ts";
 import { labelOf } from "../selection.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
@@ -22,11 +23,15 @@ export interface WeightTarget {
   readonly node: Node;
   /** Present for operators that multiply, whose rounding can look at inputs. */
   readonly layer: Layer | undefined;
+  /** The constant that holds the weights; nodes with the same one, read in the same way, get the same integers. */
+  readonly source: Tensor;
+  /** How the matrix lies in the constant. */
+  readonly reading: string;
   readonly matrix: FloatMatrix;
   readonly domain: "" | "com.microsoft";
   /** The layout that the form has room for. */
   layout(asked: BlockLayout): BlockLayout;
-  write(draft: Draft, matrix: BlockedMatrix): void;
+  write(draft: Draft, store: Store, matrix: BlockedMatrix): void;
 }
 
 export interface TargetOptions {
@@ -68,18 +73,20 @@ function nbitsTarget(layer: Layer, accuracyLevel: number): WeightTarget {
   return {
     node,
     layer,
+    source: layer.weightTensor,
+    reading: `axis ${layer.channelAxis} of ${layer.groups}`,
     matrix: matrixOf(layer),
     domain: "com.microsoft",
     layout: (asked) => asked,
-    write(draft, matrix) {
+    write(draft, store, matrix) {
       const { bits, size, symmetric } = matrix.layout;
       const { b, scales, zeroPoints } = packForMatMulNBits(matrix);
       const inputs = [
         layer.input,
-        draft.constant(`${weight.name}_Q${bits}`, b),
-        draft.constant(`${weight.name}_scale`, scales),
+        store(weight, `${weight.name}_Q${bits}`, b),
+        store(weight, `${weight.name}_scale`, scales),
       ];
-      if (!symmetric) inputs.push(draft.constant(`${weight.name}_zero_point`, zeroPoints));
+      if (!symmetric) inputs.push(store(weight, `${weight.name}_zero_point`, zeroPoints));
       const attributes = { K: columns, N: rows, bits, block_size: size, accuracy_level: accuracyLevel };
       const product = bias ? draft.value(`${labelOf(node)}_product`) : node.outputs[0];
       const name = node.name || labelOf(node);
@@ -99,25 +106,27 @@ function dequantizedTarget(layer: Layer): WeightTarget {
   return {
     node,
     layer,
+    source: layer.weightTensor,
+    reading: `axis ${layer.channelAxis} of ${layer.groups}`,
     matrix: matrixOf(layer),
     domain: "",
     layout: (asked) => (isConv ? { ...asked, size: columns } : asked),
-    write(draft, matrix) {
+    write(draft, store, matrix) {
       const dtype: DataType = matrix.layout.bits === 8 ? "uint8" : "uint4";
       const data = placed(layer, matrix.integers);
       const perBlock = blockTensors(layer, matrix);
+      // The runtime fuses what it finds beside the operator, and fails where a branch takes the integers from around it.
+      const home = isConv ? weight : node.outputs[0]!;
       const inputs = [
-        draft.constant(`${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
-        draft.constant(`${weight.name}_scale`, perBlock("float32", matrix.scales)),
-        draft.constant(`${weight.name}_zero_point`, perBlock(dtype, matrix.zeroPoints)),
+        store(home, `${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
+        store(home, `${weight.name}_scale`, perBlock("float32", matrix.scales)),
+        store(home, `${weight.name}_zero_point`, perBlock(dtype, matrix.zeroPoints)),
       ];
       const output = draft.value(`${weight.name}_DequantizeLinear_Output`);
       const inputAxis = layer.channelAxis === 0 ? 1 : layer.channelAxis - 1;
       const attributes = isConv ? { axis: 0 } : { axis: inputAxis, block_size: matrix.layout.size };
-      const dequantize = makeNode("DequantizeLinear", inputs, [output], {
-        name: `${weight.name}_DequantizeLinear`,
-        attributes,
-      });
+      const name = output.name.replace(/_Output(?=_\d+$|$)/, "");
+      const dequantize = makeNode("DequantizeLinear", inputs, [output], { name, attributes });
       const swapped = { ...node, inputs: node.inputs.map((value, i) => (i === 1 ? output : value)) };
       draft.replaceNode(node, dequantize, swapped);
     },
@@ -173,6 +182,8 @@ function embedding(
   return {
     node,
     layer: undefined,
+    source,
+    reading: "rows",
     matrix: {
       rows,
       columns,
@@ -180,11 +191,11 @@ function embedding(
     },
     domain: "com.microsoft",
     layout: (asked) => asked,
-    write(draft, matrix) {
+    write(draft, store, matrix) {
       const { size } = matrix.layout;
       const dtype: DataType = bits === 8 ? "uint8" : "uint4";
       const blockDims = [rows, blocksIn(matrix)];
-      const part = (suffix: string, tensor: Tensor) => draft.constant(`${table.name}_${suffix}`, tensor);
+      const part = (suffix: string, tensor: Tensor) => store(table, `${table.name}_${suffix}`, tensor);
       const inputs = [
         part("quantized", tensorFromNumbers(dtype, [rows, columns], matrix.integers)),
         indices,

@@ -1,25 +1,20 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import {
-  allGraphs,
-  constantsIn,
-  type Draft,
-  editAllGraphs,
-  type Model,
-  maxOf,
-  minOf,
-  opsetOf,
-} from "../../ir/index.ts";
+import { allGraphs, type Draft, type Model, maxOf, minOf, type Node, opsetOf } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
+import { editWithStore, type Store } from "../constant-store.ts";
 import { isWeighted } from "../layer.ts";
 import { gatherLayers } from "../layer-moments.ts";
+import { joinedMoments } from "../moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { sharedBy } from "../sharing.ts";
 import { withoutUnread } from "../unread.ts";
-import { type BlockLayout, checkLayout, type WeightBits } from "../weight-blocks.ts";
+import { type BlockedMatrix, type BlockLayout, checkLayout, type WeightBits } from "../weight-blocks.ts";
+import { overriddenIn, weightsIn } from "../weights.ts";
 import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
 
 export interface WeightOnlyOptions {
@@ -70,10 +65,11 @@ export async function quantizeWeights(model: Model, options: WeightOnlyOptions =
   const { targets, reports } = choose(model, layout, options);
   const moments = await momentsOf(model, targets, options);
   const byNode = new Map(targets.map((target) => [target.node, target]));
-  const result = editAllGraphs(model, (draft) => {
+  const rounded = roundedMatrices(targets, { layout, options, moments });
+  const result = editWithStore(model, (draft, store) => {
     for (const node of draft.graph.nodes) {
       const target = byNode.get(node);
-      if (target) reports.push(write(draft, target, { layout, options, moments: moments?.get(node) }));
+      if (target) reports.push(write(draft, store, target, rounded(target)));
     }
   });
   const opsets = new Map(result.opsets);
@@ -102,14 +98,17 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const included = options.include && matcher(options.include);
   const targets: WeightTarget[] = [];
   const reports: LayerReport[] = [];
-  const constant = constantsIn(model.graph);
+  const constant = weightsIn(model.graph);
+  const overridden = overriddenIn(model);
   const opset = opsetOf(model);
   for (const node of [...allGraphs(model.graph)].flatMap(({ nodes }) => nodes)) {
     if (!isWeighted(node) && node.opType !== "Gather") continue;
     const named = excluded(node) || included?.(node) === false;
-    const target = named
-      ? { reason: "excluded by name" }
-      : weightTarget(constant, node, { format, convolutions, accuracyLevel, bits, opset });
+    const reason = named ? "excluded by name" : overridden(node);
+    const target =
+      reason !== undefined
+        ? { reason }
+        : weightTarget(constant, node, { format, convolutions, accuracyLevel, bits, opset });
     if (!("reason" in target)) targets.push(target);
     else reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });
   }
@@ -140,26 +139,59 @@ async function momentsOf(model: Model, targets: readonly WeightTarget[], options
   });
 }
 
-interface WriteContext {
+interface RoundContext {
   readonly layout: BlockLayout;
   readonly options: WeightOnlyOptions;
-  readonly moments: readonly Moments[] | undefined;
+  readonly moments: ReadonlyMap<Node, readonly Moments[]> | undefined;
 }
 
-function write(draft: Draft, target: WeightTarget, { layout, options, moments }: WriteContext): LayerReport {
+interface RoundedMatrix {
+  readonly matrix: BlockedMatrix;
+  readonly rounding: RoundingName;
+}
+
+/** Rounds each matrix once: nodes that read the same weights in the same way share it, and their inputs count together. */
+function roundedMatrices(
+  targets: readonly WeightTarget[],
+  { layout, options, moments }: RoundContext,
+): (target: WeightTarget) => RoundedMatrix {
+  const groups = sharedBy(
+    targets,
+    ({ source }) => source,
+    ({ reading, layout: laidOut }) => `${reading} ${JSON.stringify(laidOut(layout))}`,
+  );
+  const made = new Map<readonly WeightTarget[], RoundedMatrix>();
+  return (target) => {
+    const group = groups.get(target)!;
+    const known = made.get(group);
+    if (known) return known;
+    const joined = joinedMoments(group.flatMap(({ node }) => (moments?.has(node) ? [moments.get(node)!] : [])));
+    const name = joined ? (options.rounding ?? "nearest") : "nearest";
+    const matrix = roundGroups(
+      target.matrix,
+      target.layer?.groups ?? 1,
+      target.layout(layout),
+      roundings[name](),
+      joined,
+    );
+    const result = { matrix, rounding: name };
+    if (group.length > 1) made.set(group, result);
+    return result;
+  };
+}
+
+function write(draft: Draft, store: Store, target: WeightTarget, { matrix, rounding }: RoundedMatrix): LayerReport {
   const { node, layer } = target;
-  const own = target.layout(layout);
-  const rounding = roundings[options.rounding ?? "nearest"]();
-  const matrix = roundGroups(target.matrix, layer?.groups ?? 1, own, rounding, moments);
-  target.write(draft, matrix);
+  const { bits, size } = matrix.layout;
+  target.write(draft, store, matrix);
   const scales = matrix.scales.map(Math.abs);
   return {
     node: labelOf(node),
     opType: node.opType,
     quantized: true,
-    bits: own.bits,
-    granularity: own.size === layer?.columns ? "channel" : `blocks of ${own.size}`,
-    rounding: moments ? (options.rounding ?? "nearest") : "nearest",
+    bits,
+    granularity: size === layer?.columns ? "channel" : `blocks of ${size}`,
+    rounding,
     weightScale: { min: minOf(scales), max: maxOf(scales) },
   };
 }
