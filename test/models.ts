@@ -76,3 +76,18 @@ export function memoryModel(): Model {
 export function memoryFeeds(count: number): Feeds {
   return new Map([["shape", int64s([count])]]);
 }
+
+/** a / b of integers, which ends the process for the least number over −1. */
+export function divisionModel(): Model {
+  const g = graphBuilder();
+  g.output(g.op("Div", [g.input("a", "int64", [1]), g.input("b", "int64", [1])]), "y");
+  return model(g.build());
+}
+
+/** Feeds of `divisionModel` on which the processor signals. */
+export function fatalFeeds(): Feeds {
+  return new Map([
+    ["a", tensor("int64", [1], BigInt64Array.of(-(2n ** 63n)))],
+    ["b", int64s([-1])],
+  ]);
+}

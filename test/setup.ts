@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const workers = [
   "runtime/node/thread.js",
   "runtime/node/process.js",
+  "runtime/node/group-process.js",
   "runtime/node/rank.js",
   "runtime/web/worker.js",
   "data/node/load-thread.js",

@@ -1,7 +1,8 @@
 /** @file Arguments and options of one command, from words. */
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
-import type { CommandModule } from "./command.ts";
+import type { CommandEntry, CommandModule } from "./command.ts";
+import { declareLimits } from "./limits.ts";
 
 export interface Parsed {
   readonly args: readonly string[];
@@ -15,7 +16,7 @@ export interface Parsed {
  */
 export function parseArguments(
   name: string,
-  summary: string,
+  { summary, runsNothing = false }: Pick<CommandEntry, "summary" | "runsNothing">,
   module: CommandModule,
   words: readonly string[],
 ): Parsed | undefined {
@@ -27,6 +28,7 @@ export function parseArguments(
     .option("--json", "print one JSON object on stdout, logs on stderr")
     .showHelpAfterError(false);
   module.declare(command);
+  if (!runsNothing) declareLimits(command);
   try {
     command.parse([...words], { from: "user" });
   } catch (error) {

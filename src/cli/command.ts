@@ -37,4 +37,6 @@ export interface CommandModule {
 export interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** It executes no model, so that there is nothing to bound. */
+  readonly runsNothing?: boolean;
 }

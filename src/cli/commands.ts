@@ -6,6 +6,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: {
     summary: "What a model is made of: nodes, parameters, multiply-accumulates, shapes",
     load: async () => (await import("./inspect.ts")).command,
+    runsNothing: true,
   },
   doctor: {
     summary: "What this machine can run, and which forms pay on it",
@@ -43,7 +44,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Fits an imported model to a new task: new head, frozen parts, adapters",
     load: async () => (await import("./finetune.ts")).command,
   },
-  report: { summary: "The HTML page of a finished run", load: async () => (await import("./report.ts")).command },
+  report: {
+    summary: "The HTML page of a finished run",
+    load: async () => (await import("./report.ts")).command,
+    runsNothing: true,
+  },
   demo: {
     summary: "The whole job on an embedded model and data set",
     load: async () => (await import("./demo.ts")).command,

@@ -4,7 +4,9 @@ import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandEntry } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
+import { type LimitOptions, limitSessions } from "./limits.ts";
 import { printable, terminal } from "./terminal.ts";
+import { guardAnswer } from "./unanswered.ts";
 import { version } from "./version.ts";
 
 /** As a shell reports a process that Ctrl-C has ended. */
@@ -37,8 +39,10 @@ function unknownCommand(name: string): UsageError {
 
 async function execute(name: string, entry: CommandEntry, words: readonly string[], json: boolean): Promise<number> {
   const module = await entry.load();
-  const parsed = parseArguments(name, entry.summary, module, words);
+  const parsed = parseArguments(name, entry, module, words);
   if (parsed === undefined) return 0;
+  const { timeLimit: _, memoryLimit: __, ...options } = parsed.options;
+  limitSessions(parsed.args, parsed.options as LimitOptions);
   const controller = new AbortController();
   const { signal } = controller;
   const console = terminal({ json, signal });
@@ -49,7 +53,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
-    const { result, ok = true } = await module.run(parsed.args, parsed.options, console);
+    const { result, ok = true } = await module.run(parsed.args, options, console);
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
@@ -75,4 +79,6 @@ function fail(error: unknown, json: boolean): number {
 /** A reader that has gone away, as `| head` does, is no failure. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
+const guard = guardAnswer(process.argv.includes("--json"));
 process.exitCode = await main(process.argv.slice(2));
+guard.answered();

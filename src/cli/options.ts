@@ -47,6 +47,15 @@ export function seconds(text: string): number {
   return Number(match[1]) * { s: 1, m: 60, h: 3600 }[(match[2] ?? "s") as "s" | "m" | "h"];
 }
 
+/** `800m`, `4g` or a number of bytes; `k`, `m` and `g` are 1024, its square and its cube. */
+export function byteCount(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmg])?b?$/i.exec(text);
+  const unit = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, "": 1 }[(match?.[2] ?? "").toLowerCase() as "k" | "m" | "g" | ""];
+  const bytes = match ? Math.floor(Number(match[1]) * unit) : 0;
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("It must be a size such as 800m or 4g.");
+}
+
 /** A comma-separated list of names. */
 export function names(text: string): readonly string[] {
   const parts = text.split(",").map((part) => part.trim());

@@ -57,8 +57,13 @@ export function serve<Spec = LoadSpec>(
   load: LoadBackend<Spec>,
   post: (reply: Reply, transfer: ArrayBuffer[]) => void,
 ): (request: Request<Spec>) => Promise<void> {
-  const methods = methodsOver(load);
+  let running = 0;
+  const methods = methodsOver(
+    load,
+    pacer(() => post({ id: running, running: true }, [])),
+  );
   return async ({ id, call, args }) => {
+    running = id;
     try {
       const method = methods[call] as (args: unknown) => unknown;
       const value = await method(args);
@@ -69,13 +74,28 @@ export function serve<Spec = LoadSpec>(
   };
 }
 
+/** Milliseconds between signs of progress at least. */
+const PACE = 50;
+
+/** Calls `tell`, but not too often. */
+function pacer(tell: () => void): () => void {
+  let told = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - told < PACE) return;
+    told = now;
+    tell();
+  };
+}
+
 /** What leaves for good. The state that `read` answers with stays, so it is copied. */
 function movedBy(call: CallName, value: unknown): ArrayBuffer[] {
   if (call === "run") return buffersOf(value as Calls["run"]["result"]);
   return call === "advance" ? buffersOf((value as Calls["advance"]["result"]).flat()) : [];
 }
 
-function methodsOver<Spec>(load: LoadBackend<Spec>): Methods<Spec> {
+/** @param progress called after every run of several. */
+function methodsOver<Spec>(load: LoadBackend<Spec>, progress: () => void): Methods<Spec> {
   let state: State | undefined;
   const opened = (): State => {
     if (!state) throw new Error("the session is not open");
@@ -109,13 +129,13 @@ function methodsOver<Spec>(load: LoadBackend<Spec>): Methods<Spec> {
       current.resident.set(id, { tensors: new Map(Object.entries(ortFeeds(current, tensors))), next });
       return id;
     },
-    advance: (args) => advance(opened(), args),
+    advance: (args) => advance(opened(), args, progress),
     read({ state, names }) {
       const { tensors } = residentOf(opened(), state);
       return Promise.all(names.map((name) => wireTensor(name, tensors.get(name)!)));
     },
     run: ({ feeds, fetches }) => run(opened(), feeds, fetches),
-    time: (args) => time(opened(), args),
+    time: (args) => time(opened(), args, progress),
     profile: () => profile(opened()),
     memory() {
       const { memory } = opened().backend;
@@ -123,9 +143,10 @@ function methodsOver<Spec>(load: LoadBackend<Spec>): Methods<Spec> {
       return memory();
     },
     async release() {
-      await state?.session.release();
+      const left = state;
       state = undefined;
-      return undefined;
+      await left?.session.release();
+      return left?.backend.memory?.().peak;
     },
   };
 }
@@ -147,6 +168,7 @@ async function run(state: State, feeds: WireFeeds, fetches: readonly string[]): 
 async function advance(
   state: State,
   { state: id, batches, fetches }: Calls["advance"]["args"],
+  progress: () => void,
 ): Promise<Calls["advance"]["result"]> {
   const { tensors, next } = residentOf(state, id);
   const wanted = [...new Set([...fetches, ...next.map(([, output]) => output)])];
@@ -159,6 +181,7 @@ async function advance(
       forget(tensors.get(input)!);
       tensors.set(input, results[output]!);
     }
+    progress();
   }
   return answers;
 }
@@ -169,7 +192,11 @@ function residentOf({ resident }: State, id: number): Resident {
   return found;
 }
 
-async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["args"]): Promise<Calls["time"]["result"]> {
+async function time(
+  state: State,
+  { feeds, fetches, rounds }: Calls["time"]["args"],
+  progress: () => void,
+): Promise<Calls["time"]["result"]> {
   const inputs = ortFeeds(state, feeds);
   const times: number[] = [];
   for (let round = state.firstRun === undefined ? -1 : 0; round < rounds; round++) {
@@ -179,6 +206,7 @@ async function time(state: State, { feeds, fetches, rounds }: Calls["time"]["arg
     Object.values(results).forEach(forget);
     if (round < 0) state.firstRun = elapsed;
     else times.push(elapsed);
+    progress();
   }
   return { times, firstRun: state.firstRun ?? 0 };
 }

@@ -9,6 +9,7 @@ export {
 export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "./benchmark.ts";
 export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
 export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
+export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
 export { checkFeeds } from "./feeds.ts";
 export { describeHardware, type Hardware, type ProviderState, probeProviders } from "./hardware.ts";

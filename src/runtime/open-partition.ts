@@ -5,12 +5,12 @@ import { isNode } from "./platform.ts";
 import type { Session, SessionOptions } from "./session.ts";
 
 /**
- * A partition as one session: every rank is a worker thread with `options.threads` threads, loads its parts once, and adds
+ * A partition as one session: every rank is a thread, of one process for all, with `options.threads` threads, loads its parts once, and adds
  * up with the others in shared memory, in an order that does not depend on time. A run costs one message to each rank.
  * When a rank ends, all calls fail with RuntimeError.
  *
  * @throws InvalidModelError for a partition in which a rank lacks what it needs, UnsupportedError in a browser, for a
- * profile, a process or the `webgpu` provider, and as `openSession` does.
+ * profile or the `webgpu` provider, and as `openSession` does.
  */
 export async function openPartition(partition: Partition, options: SessionOptions = {}): Promise<Session> {
   if (!isNode) throw new UnsupportedError("a partition needs the worker threads of Node");

@@ -9,7 +9,7 @@ describe("resolveOptions", () => {
       ep: "cpu",
       threads: 1,
       optimization: "all",
-      isolate: "thread",
+      isolate: undefined,
       stock: false,
     });
   });
@@ -23,7 +23,7 @@ describe("resolveOptions", () => {
     { isolate: "vm" },
     { config: new Map([["session.x64quantprecison", "1"]]) },
     { config: new Map([["session.x64quantprecision", 1]]) },
-    { limits: { memory: 1e9 } },
+    { limits: { memory: 1e9 }, isolate: "thread" },
     { limits: { memory: -1 }, isolate: "process" },
     { limits: { disk: 1 }, isolate: "process" },
   ])("refuses %o", (options) => {

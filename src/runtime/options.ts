@@ -1,6 +1,7 @@
 /** @file Options of a session: defaults, and the refusal of whatever the runtime would ignore in silence. */
 import { UsageError } from "../errors.ts";
-import { type ExecutionProvider, executionProviders, type SessionOptions } from "./session.ts";
+import { sessionDefaults } from "./defaults.ts";
+import { type ExecutionProvider, executionProviders, type SessionLimits, type SessionOptions } from "./session.ts";
 
 const optionNames = [
   "ep",
@@ -11,6 +12,8 @@ const optionNames = [
   "stock",
   "isolate",
   "limits",
+  "name",
+  "step",
   "assets",
   "resident",
 ] as const satisfies readonly (keyof SessionOptions)[];
@@ -70,8 +73,10 @@ export interface ResolvedOptions {
   readonly profile: boolean;
   readonly config: ReadonlyMap<string, string>;
   readonly stock: boolean;
-  readonly isolate: "thread" | "process";
-  readonly limits: { readonly memory?: number; readonly time?: number };
+  readonly isolate: "thread" | "process" | undefined;
+  readonly limits: SessionLimits;
+  readonly name: string | undefined;
+  readonly step: string | undefined;
   readonly assets?: string;
   readonly resident: readonly string[];
 }
@@ -80,15 +85,15 @@ export interface ResolvedOptions {
 export function resolveOptions(options: SessionOptions, defaultEp: ExecutionProvider = "cpu"): ResolvedOptions {
   const given = Object.keys(options).find((name) => !(optionNames as readonly string[]).includes(name));
   if (given !== undefined) throw wrong("option", optionNames, given);
-  const { ep = defaultEp, threads = 1, optimization = "all", config = new Map(), isolate = "thread" } = options;
+  const { ep = defaultEp, threads = 1, optimization = "all", config = new Map(), isolate } = options;
   checkMember("ep", executionProviders, ep);
   checkMember("optimization", levels, optimization);
-  checkMember("isolate", ["thread", "process"], isolate);
+  if (isolate !== undefined) checkMember("isolate", ["thread", "process"], isolate);
   checkCount("threads", threads);
   checkConfig(config);
-  const limits = checkLimits(options.limits ?? {}, isolate);
-  const { profile = false, stock = false, assets, resident = [] } = options;
-  const resolved = { ep, threads, optimization, profile, config, stock, isolate, limits, resident };
+  const limits = limitsOf(options);
+  const { profile = false, stock = false, assets, resident = [], name = sessionDefaults().name, step } = options;
+  const resolved = { ep, threads, optimization, profile, config, stock, isolate, limits, resident, name, step };
   return assets === undefined ? resolved : { ...resolved, assets };
 }
 
@@ -101,17 +106,15 @@ function checkConfig(config: ReadonlyMap<string, string>): void {
   }
 }
 
-function checkLimits(limits: NonNullable<SessionOptions["limits"]>, isolate: string): ResolvedOptions["limits"] {
+function limitsOf({ limits = {}, isolate }: SessionOptions): SessionLimits {
   for (const [name, value] of Object.entries(limits)) {
     checkMember("limits", ["memory", "time"], name);
     checkCount(`limits.${name}`, value);
   }
-  if (Object.keys(limits).length > 0 && isolate !== "process") {
-    throw new UsageError("limits need a process of their own", {
-      hint: 'Open the session with { isolate: "process" }.',
-    });
+  if (Object.keys(limits).length > 0 && isolate === "thread") {
+    throw new UsageError("a thread has no limits", { hint: 'Open the session without { isolate: "thread" }.' });
   }
-  return limits;
+  return isolate === "thread" ? {} : { ...sessionDefaults().limits, ...limits };
 }
 
 function checkMember(name: string, valid: readonly string[], value: string): void {

@@ -102,7 +102,8 @@ export interface Calls<Spec = LoadSpec> {
   };
   profile: { readonly args: undefined; readonly result: readonly NodeProfile[] };
   memory: { readonly args: undefined; readonly result: MemoryUse };
-  release: { readonly args: undefined; readonly result: undefined };
+  /** The answer is the most memory that the other side has ever taken, where the platform tells. */
+  release: { readonly args: undefined; readonly result: number | undefined };
 }
 
 export type CallName = keyof Calls;
@@ -121,13 +122,33 @@ export interface Failure {
   readonly unsupported?: boolean;
 }
 
-export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Failure };
+export type Reply =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: Failure }
+  | Progress;
+
+/** One of the runs that a call asks for has ended, and more follow; sent now and then. */
+export interface Progress {
+  readonly id: number;
+  readonly running: true;
+}
+
+export function isProgress(reply: Reply): reply is Progress {
+  return "running" in reply;
+}
+
+/** How the other side came to an end. */
+export interface End {
+  readonly reason: string;
+  /** The bound that it broke. */
+  readonly limit?: "memory";
+}
 
 /** The client's end of a line to a host. */
 export interface Channel<Spec = LoadSpec> {
   post(request: Request<Spec>, transfer: readonly ArrayBuffer[]): void;
   /** `onReply` for every answer; `onEnd` once, when the other side has ended by itself. */
-  listen(onReply: (reply: Reply) => void, onEnd: (reason: string) => void): void;
+  listen(onReply: (reply: Reply) => void, onEnd: (end: End) => void): void;
   /** Whether an answer is awaited: an idle line does not keep the program alive. */
   busy(busy: boolean): void;
   /** Ends the other side: a process at once, a thread as soon as the runtime has returned. */

@@ -1,16 +1,9 @@
 /** @file A session whose runtime is at the other end of a channel. */
-import {
-  CancelledError,
-  DataError,
-  LimitError,
-  type LitheError,
-  RuntimeError,
-  UnsupportedError,
-  UsageError,
-} from "../errors.ts";
+import { CancelledError, DataError, type LitheError, RuntimeError, UnsupportedError, UsageError } from "../errors.ts";
 import type { Tensor } from "../ir/index.ts";
 import { checkFeeds, formatPort, tensorFromWire, wireFeeds } from "./feeds.ts";
 import { missingPackage } from "./missing.ts";
+import { PendingCalls, type Subject, type TimeLimit } from "./pending-calls.ts";
 import { portsFrom, type TypesByName } from "./ports.ts";
 import {
   buffersOf,
@@ -18,6 +11,7 @@ import {
   type Calls,
   type Channel,
   type Failure,
+  isProgress,
   type LoadSpec,
   type Reply,
   type WireFeeds,
@@ -37,22 +31,15 @@ import type {
   Timing,
 } from "./session.ts";
 
-interface Pending {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: LitheError) => void;
-  readonly timer: ReturnType<typeof setTimeout> | undefined;
-}
-
 /** What a session knows of the spec that it loads. */
 type AnySpec = Pick<LoadSpec, "ep" | "profile"> & Partial<Pick<LoadSpec, "resident">>;
 
-export interface RemoteOptions<Spec extends AnySpec = LoadSpec> {
+export interface RemoteOptions<Spec extends AnySpec = LoadSpec> extends Subject {
   readonly spec: Spec;
   readonly types: TypesByName;
   /** What the session's rules have to say of the model; nothing when absent. */
   readonly notices?: readonly string[];
-  /** Milliseconds for one call. */
-  readonly timeLimit?: number | undefined;
+  readonly limit?: TimeLimit;
   /** Hands the model's bytes over instead of copying them. */
   readonly transfer?: readonly ArrayBuffer[];
 }
@@ -87,18 +74,17 @@ class RemoteSession<Spec extends AnySpec> implements Session {
   outputs: readonly Port[] = [];
   loadTime = 0;
   readonly #channel: Channel<Spec>;
-  readonly #timeLimit: number | undefined;
-  readonly #pending = new Map<number, Pending>();
-  #next = 0;
+  readonly #pending: PendingCalls;
   #queue: Promise<unknown> = Promise.resolve();
   #ended: LitheError | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(channel: Channel<Spec>, { spec: { ep, profile }, notices = [], timeLimit }: RemoteOptions<Spec>) {
+  constructor(channel: Channel<Spec>, options: RemoteOptions<Spec>) {
+    const { spec, notices = [], limit } = options;
     this.#channel = channel;
-    this.#timeLimit = timeLimit;
-    this.ep = ep;
-    this.profiling = profile;
+    this.#pending = new PendingCalls(limit, options, this.#whenLate());
+    this.ep = spec.ep;
+    this.profiling = spec.profile;
     this.notices = notices;
     // The channel outlives a session that was forgotten, so it must not be what keeps it in memory.
     const weak = new WeakRef(this);
@@ -107,11 +93,19 @@ class RemoteSession<Spec extends AnySpec> implements Session {
         const session = weak.deref();
         if (session) session.#settle(reply);
       },
-      (reason) => {
+      (end) => {
         const session = weak.deref();
-        if (session) session.#end(new RuntimeError("the runtime ended", { got: reason }));
+        if (session) session.#end(session.#pending.endedBy(end));
       },
     );
+  }
+
+  /** Made here, because functions of one scope hold on to all that any of them does. */
+  #whenLate(): (error: LitheError) => void {
+    return (error) => {
+      this.#end(error);
+      void this.release();
+    };
   }
 
   async open({ spec, types, transfer = [] }: RemoteOptions<Spec>): Promise<void> {
@@ -256,8 +250,7 @@ class RemoteSession<Spec extends AnySpec> implements Session {
   ): Promise<Calls[C]["result"]> {
     if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
-      const id = this.#next++;
-      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject, timer: this.#watch(call) });
+      const id = this.#pending.add(call, resolve as (value: unknown) => void, reject);
       this.#setBusy(true);
       try {
         this.#channel.post({ id, call, args }, transfer);
@@ -268,17 +261,6 @@ class RemoteSession<Spec extends AnySpec> implements Session {
     });
   }
 
-  #watch(call: CallName): Pending["timer"] {
-    const limit = this.#timeLimit;
-    if (limit === undefined) return undefined;
-    return setTimeout(() => {
-      this.#end(
-        new LimitError(`"${call}" took too long and its session was released`, { expected: `at most ${limit} ms` }),
-      );
-      void this.release();
-    }, limit);
-  }
-
   #setBusy(isBusy: boolean): void {
     this.#channel.busy(isBusy);
     if (isBusy) busy.add(this);
@@ -286,23 +268,26 @@ class RemoteSession<Spec extends AnySpec> implements Session {
   }
 
   #settle(reply: Reply): void {
+    if (isProgress(reply)) {
+      this.#pending.advance(reply.id);
+      return;
+    }
     const pending = this.#take(reply.id);
     if (!pending) return;
     if ("error" in reply) pending.reject(errorFrom(reply.error));
     else pending.resolve(reply.value);
   }
 
-  #take(id: number): Pending | undefined {
-    const pending = this.#pending.get(id);
-    clearTimeout(pending?.timer);
-    this.#pending.delete(id);
+  #take(id: number) {
+    const pending = this.#pending.take(id);
     this.#setBusy(this.#pending.size > 0);
     return pending;
   }
 
   #end(error: LitheError): void {
     this.#ended ??= error;
-    for (const id of [...this.#pending.keys()]) this.#take(id)?.reject(this.#ended);
+    this.#pending.rejectAll(this.#ended);
+    this.#setBusy(false);
   }
 }
 

@@ -34,10 +34,18 @@ export interface SessionOptions {
    * For evidence; without it a session prefers right results (see `rules`).
    */
   readonly stock?: boolean;
-  /** Where the session lives: a thread (default), or a process of its own, which may die without taking this one along. */
+  /**
+   * Where the session lives. By default a process, which may die without taking this one along and may have served an
+   * earlier session; `"process"`: one that nothing else ran in. `"thread"`: a thread of this process, which a model can end.
+   * A browser has threads only.
+   */
   readonly isolate?: "thread" | "process";
-  /** Bounds of an isolated process. Breaking one ends it and fails the call. */
+  /** Bounds of the process. Breaking one ends it and fails the call with LimitError. Generous ones hold by default. */
   readonly limits?: SessionLimits;
+  /** What errors call the model, such as its file's name. */
+  readonly name?: string;
+  /** What the session is for, as errors say it: `"folding constants"`. */
+  readonly step?: string;
   /** URL of the folder with the runtime's wasm files, in the browser; default: beside the runtime's module. */
   readonly assets?: string;
   /**
@@ -49,9 +57,12 @@ export interface SessionOptions {
 }
 
 export interface SessionLimits {
-  /** Resident memory in bytes. */
+  /** Resident memory in bytes; by default four fifths of what the machine has left. */
   readonly memory?: number;
-  /** Milliseconds for any one call, loading included. */
+  /**
+   * Milliseconds for loading, and for any one run. By default two minutes, and more for loading a large model or for runs
+   * after one that took long.
+   */
   readonly time?: number;
 }
 
@@ -60,7 +71,7 @@ export interface RunOptions {
   readonly fetches?: readonly string[];
   /** Checked before the run starts. Aborting a run that has started abandons it, which releases the session. */
   readonly signal?: AbortSignal;
-  /** Hands the feeds' memory over instead of copying it: the caller's arrays are empty afterwards. */
+  /** Hands the feeds' memory over instead of copying it: the caller's arrays may be empty afterwards. */
   readonly transfer?: boolean;
 }
 
@@ -95,7 +106,7 @@ export interface ResidentState {
   drop(): Promise<void>;
 }
 
-/** Bytes of resident memory of the process that the session lives in; `peak` over its lifetime. */
+/** Bytes of resident memory of the process that the session lives in; `peak` over the lifetime of the process. */
 export interface MemoryUse {
   readonly resident: number;
   readonly peak: number;

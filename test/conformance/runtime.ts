@@ -3,7 +3,15 @@ import type { Model, Tensor } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import type { FileValue } from "../../src/onnx/tensor-file.ts";
 import { processChannel } from "../../src/runtime/node/channels.ts";
-import type { CallName, Calls, Channel, Failure, LoadSpec, WireTensor } from "../../src/runtime/protocol.ts";
+import {
+  type CallName,
+  type Calls,
+  type Channel,
+  type Failure,
+  isProgress,
+  type LoadSpec,
+  type WireTensor,
+} from "../../src/runtime/protocol.ts";
 import { type Case, expectationsOf, feedsOf } from "./cases.ts";
 import { difference } from "./compare.ts";
 
@@ -44,15 +52,16 @@ interface Line {
 class RuntimeFailure extends Error {}
 
 function openLine(): Line {
-  const channel = processChannel(undefined);
+  const channel = processChannel("process.js", { memory: 2 ** 32, isReused: false });
   let ended = false;
   let waiting: { resolve(value: unknown): void; reject(error: Error): void } | undefined;
   channel.listen(
     (reply) => {
+      if (isProgress(reply)) return;
       if ("error" in reply) waiting?.reject(new RuntimeFailure((reply.error as Failure).message));
       else waiting?.resolve(reply.value);
     },
-    (reason) => {
+    ({ reason }) => {
       ended = true;
       waiting?.reject(new Error(reason));
     },
@@ -62,18 +71,11 @@ function openLine(): Line {
   return {
     channel,
     ended: () => ended,
-    async call(call, args) {
-      // A dead process leaves nothing that would keep this one waiting for its end.
-      const awake = setInterval(() => {}, 1000);
-      try {
-        return await new Promise((resolve, reject) => {
-          waiting = { resolve: resolve as (value: unknown) => void, reject };
-          channel.post({ id: id++, call, args }, []);
-        });
-      } finally {
-        clearInterval(awake);
-      }
-    },
+    call: (call, args) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve: resolve as (value: unknown) => void, reject };
+        channel.post({ id: id++, call, args }, []);
+      }),
   };
 }
 

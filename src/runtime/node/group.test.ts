@@ -20,7 +20,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { groupChannel } from "../group/channel.ts";
-import { groupMemory, WINDOW } from "../group/memory.ts";
+import { WINDOW } from "../group/memory.ts";
 import { openPartition } from "../open-partition.ts";
 import { resolveOptions } from "../options.ts";
 import { type Partition, runPartition } from "../partition.ts";
@@ -150,8 +150,13 @@ describe("a group", () => {
     expect((await group.run(feedsOf(4))).size).toBe(2);
     expect((await group.memory!()).resident).toBeGreaterThan(0);
     await expect(openPartition(mixed, { profile: true })).rejects.toThrow(UnsupportedError);
-    await expect(openPartition(mixed, { isolate: "process" })).rejects.toThrow(UnsupportedError);
     await expect(openPartition(mixed, { ep: "webgpu" })).rejects.toThrow(UnsupportedError);
+  });
+
+  it("gives the same in threads of this process", async () => {
+    await using apart = await openPartition(mixed);
+    await using here = await openPartition(mixed, { isolate: "thread" });
+    expect(await here.run(feedsOf(4))).toEqual(await apart.run(feedsOf(4)));
   });
 
   it("times runs after one that failed on its last rank alone", async () => {
@@ -192,10 +197,9 @@ describe("a group", () => {
   });
 
   it("ends with an error that names the rank that ended", async () => {
-    const memory = groupMemory(2);
-    const spec = { ep: "cpu" as const, profile: false, ranks: await rankSpecs(waiting, memory, resolveOptions({})) };
+    const spec = { ep: "cpu" as const, profile: false, ranks: await rankSpecs(waiting, resolveOptions({})) };
     const workers = spec.ranks.map(() => new Worker(entry, { execArgv: [] }));
-    const session = await openRemote(groupChannel(workers.map(lineTo), memory), { spec, types: new Map() });
+    const session = await openRemote(groupChannel(workers.map(lineTo)), { spec, types: new Map() });
     workers[1]!.postMessage(END);
     await expect(session.run(loopFeeds(1))).rejects.toThrow(/rank 1: exited/);
     await expect(session.run(loopFeeds(1))).rejects.toThrow(RuntimeError);
@@ -223,7 +227,7 @@ function lineTo(worker: Worker): Channel<RankSpec> {
     post: (request, transfer) => worker.postMessage(request, transfer),
     listen(onReply, onEnd) {
       worker.on("message", onReply);
-      worker.on("exit", (code) => onEnd(`exited with code ${code}`));
+      worker.on("exit", (code) => onEnd({ reason: `exited with code ${code}` }));
     },
     busy: () => undefined,
     async close() {

@@ -1,60 +1,73 @@
-/** @file Opens a partition in Node: every rank in a worker thread of its own. */
+/** @file Opens a partition in Node: every rank in a thread of its own, all of them in one process. */
 import { UnsupportedError } from "../../errors.ts";
 import type { Model, Value } from "../../ir/index.ts";
-import { type GroupSpec, groupChannel } from "../group/channel.ts";
-import { type GroupMemory, groupMemory } from "../group/memory.ts";
+import { type GroupSpec, groupChannel, type RankParts } from "../group/channel.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 import { checkPartition, inputsOf, type Partition } from "../partition.ts";
 import { loadSpec } from "../prepare.ts";
 import type { RankPart, RankSpec, WirePort } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
-import { threadChannel } from "./channels.ts";
+import { processChannel, threadChannel } from "./channels.ts";
+import { memoryLimit, timeLimit } from "./limits.ts";
 import { saturates } from "./open.ts";
 
 export async function openPartition(partition: Partition, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options);
   checkOptions(resolved);
   checkPartition(partition);
-  const memory = groupMemory(partition.size);
-  const ranks = await rankSpecs(partition, memory, resolved);
-  const lines = ranks.map(() => threadChannel<RankSpec>("rank.js"));
+  const ranks = await rankSpecs(partition, resolved);
   const spec: GroupSpec = { ep: resolved.ep, profile: false, ranks };
   const types = new Map([...partition.inputs, ...partition.outputs].map(({ name, type }) => [name, type]));
-  return withoutState(await openRemote(groupChannel(lines, memory), { spec, types }));
+  const { isolate, limits, name, step } = resolved;
+  const remote = { spec, types, name, step };
+  if (isolate === "thread") {
+    const lines = ranks.map(() => threadChannel<RankSpec>("rank.js"));
+    return withoutState(await openRemote(groupChannel(lines), remote));
+  }
+  const bytes = bytesOf(ranks);
+  const channel = processChannel<GroupSpec>("group-process.js", {
+    memory: memoryLimit(limits, bytes),
+    isReused: false,
+  });
+  return withoutState(await openRemote(channel, { ...remote, limit: timeLimit(limits, bytes) }));
 }
 
-function checkOptions({ ep, profile, isolate }: ResolvedOptions): void {
+function bytesOf(ranks: readonly RankParts[]): number {
+  let bytes = 0;
+  for (const step of ranks.flatMap(({ steps }) => steps)) {
+    if (step.kind !== "run") continue;
+    bytes += step.spec.model.byteLength;
+    for (const { data } of step.spec.external) bytes += data.byteLength;
+  }
+  return bytes;
+}
+
+function checkOptions({ ep, profile }: ResolvedOptions): void {
   if (profile) throw new UnsupportedError("a group of ranks writes no profile");
-  if (isolate === "process") throw new UnsupportedError("the ranks share memory, which processes do not");
   if (ep === "webgpu")
     throw new UnsupportedError("ranks on one GPU wait for each other", { expected: '"cpu" or "wasm"' });
 }
 
 /** What each rank loads. */
-export async function rankSpecs(
-  partition: Partition,
-  memory: GroupMemory,
-  options: ResolvedOptions,
-): Promise<RankSpec[]> {
-  const specs: RankSpec[] = [];
-  for (let rank = 0; rank < partition.size; rank++) specs.push(await rankSpec(partition, rank, memory, options));
+export async function rankSpecs(partition: Partition, options: ResolvedOptions): Promise<RankParts[]> {
+  const specs: RankParts[] = [];
+  for (let rank = 0; rank < partition.size; rank++) specs.push(await rankSpec(partition, rank, options));
   return specs;
 }
 
 async function rankSpec(
   { inputs, outputs, steps }: Partition,
   rank: number,
-  memory: GroupMemory,
   options: ResolvedOptions,
-): Promise<RankSpec> {
+): Promise<RankParts> {
   const own: RankSpec["steps"][number][] = [];
   for (const step of steps) {
     if (step.kind === "sum") own.push(step);
     else if (step.parts[rank]) own.push(await rankPart(step.parts[rank], options));
   }
   const { ep, threads } = options;
-  return { rank, memory, ep, threads, inputs: inputs.map(portOf), outputs: outputs.map(portOf), steps: own };
+  return { rank, ep, threads, inputs: inputs.map(portOf), outputs: outputs.map(portOf), steps: own };
 }
 
 async function rankPart(part: Model, options: ResolvedOptions): Promise<RankPart> {

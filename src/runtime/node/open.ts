@@ -1,4 +1,4 @@
-/** @file Opens sessions in Node: in a worker thread, or in a process of their own. */
+/** @file Opens sessions in Node: in a process, or in a worker thread. */
 import { UnsupportedError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { hasFullRangeWeights } from "../full-range-weights.ts";
@@ -8,22 +8,41 @@ import { openRemote } from "../remote-session.ts";
 import { probeSaturation } from "../saturation.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { processChannel, threadChannel } from "./channels.ts";
+import { memoryLimit, timeLimit } from "./limits.ts";
 
 /** Opens a model, or the bytes of one, on `cpu`, `webgpu` (both onnxruntime-node) or `wasm` (onnxruntime-web). */
 export async function openSession(source: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options);
-  if (resolved.profile && resolved.ep === "wasm") {
-    throw new UnsupportedError("the wasm build of the runtime writes no profile");
-  }
+  checkPlatform(resolved);
   const model = readSource(source);
   const { spec, types, notices, transfer } = loadSpec(model, {
     ...resolved,
     saturates: await saturates(model, resolved),
     reduced: false,
   });
-  const { isolate, limits } = resolved;
-  const channel = isolate === "process" ? processChannel(limits.memory) : threadChannel("thread.js");
-  return openRemote(channel, { spec, types, notices, transfer, timeLimit: limits.time });
+  const { isolate, limits, name, step } = resolved;
+  const remote = { spec, types, notices, transfer, name, step };
+  if (isolate === "thread") return openRemote(threadChannel("thread.js"), remote);
+  const bytes = spec.external.reduce((sum, { data }) => sum + data.byteLength, spec.model.byteLength);
+  const channel = processChannel("process.js", {
+    memory: memoryLimit(limits, bytes),
+    isReused: isolate === undefined && leavesNoTrace(resolved),
+  });
+  return openRemote(channel, { ...remote, limit: timeLimit(limits, bytes) });
+}
+
+function checkPlatform({ ep, profile, isolate }: ResolvedOptions): void {
+  if (profile && ep === "wasm") throw new UnsupportedError("the wasm build of the runtime writes no profile");
+  if (ep === "webgpu" && isolate === "thread") {
+    throw new UnsupportedError("two sessions on webgpu in one process end it", {
+      hint: 'Open them without { isolate: "thread" }.',
+    });
+  }
+}
+
+/** Whether a process is as new when the session has gone. The wasm build and the GPU keep settings of their first session. */
+function leavesNoTrace({ ep, config }: ResolvedOptions): boolean {
+  return ep === "cpu" && !config.has("session.set_denormal_as_zero");
 }
 
 /** Asks the machine only where the answer matters, since the question is a session of its own. */

@@ -16,6 +16,8 @@ const places: readonly SessionOptions[] = [
   { ep: "cpu", threads: 2 },
   { ep: "wasm" },
   { ep: "cpu", isolate: "process" },
+  { ep: "cpu", isolate: "thread" },
+  { ep: "wasm", isolate: "thread" },
 ];
 
 describe.each(places)("a session with %o", (options) => {
@@ -85,7 +87,7 @@ describe("results", () => {
 
 describe("feeds", () => {
   it("stay the caller's unless handed over", async () => {
-    await using session = await openSession(denseModel());
+    await using session = await openSession(denseModel(), { isolate: "thread" });
     const feeds = denseFeeds();
     const bytes = feeds.get("x")!.data as Uint8Array;
     await session.run(feeds);
@@ -137,7 +139,7 @@ describe("a process of its own", () => {
     await using session = await openSession(memoryModel(), { isolate: "process", limits });
     expect((await session.run(memoryFeeds(1000))).get("zeros")!.dims).toEqual([1000]);
     await expect(session.run(memoryFeeds(5e8))).rejects.toThrow(/over its memory limit/);
-    await expect(session.run(memoryFeeds(1))).rejects.toThrow(RuntimeError);
+    await expect(session.run(memoryFeeds(1))).rejects.toThrow(LimitError);
   });
 
   it("is ended when a call takes too long", async () => {

@@ -19,9 +19,10 @@ export async function openSession(model: Model | Uint8Array, options: SessionOpt
   return openRemote(workerChannel(), { spec, types, notices, transfer });
 }
 
-function checkPlatform({ ep, isolate, threads, profile }: ReturnType<typeof resolveOptions>): void {
+function checkPlatform({ ep, isolate, limits, threads, profile }: ReturnType<typeof resolveOptions>): void {
   if (ep === "cpu") throw new UnsupportedError('a browser has no "cpu" provider', { expected: '"wasm" or "webgpu"' });
   if (isolate === "process") throw new UnsupportedError("a browser has no processes to isolate sessions in");
+  if (Object.keys(limits).length > 0) throw new UnsupportedError("a browser's threads have no limits");
   if (profile) throw new UnsupportedError("the web build of the runtime writes no profile");
   if (threads > 1 && !globalThis.crossOriginIsolated) {
     throw new UnsupportedError("several threads need a cross-origin isolated page", {
@@ -37,8 +38,8 @@ function workerChannel(): Channel {
     post: (request, transfer) => worker.postMessage(request, [...transfer]),
     listen(onReply, onEnd) {
       worker.onmessage = ({ data }: MessageEvent<Reply>) => onReply(data);
-      worker.onmessageerror = () => onEnd("a message could not be read");
-      worker.onerror = (event) => onEnd(event.message || "its worker could not be loaded");
+      worker.onmessageerror = () => onEnd({ reason: "a message could not be read" });
+      worker.onerror = (event) => onEnd({ reason: event.message || "its worker could not be loaded" });
     },
     busy: () => undefined,
     close: async () => worker.terminate(),
