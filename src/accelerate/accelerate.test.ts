@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CancelledError, DataError } from "../errors.ts";
+import { CancelledError, DataError, RuntimeError } from "../errors.ts";
 import { graphBuilder, type Model, model, type Tensor, tensor } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { convertFloat16 } from "../passes/index.ts";
@@ -143,6 +143,49 @@ describe("accelerate", () => {
       expect(accepted).toBe(false);
       expect(reason).toMatch(/slower|faster|bound/);
     }
+  });
+
+  it("a form that fails, with whatever error, is that form's row", async () => {
+    const open = openTimed(bySize);
+    const failing: OpenSession = (opened, options) => {
+      if (hasFloat16(opened)) throw new TypeError("x is not a function");
+      return open(opened, options);
+    };
+    const result = await job(network(), { open: failing }).result;
+    expect(outcomes(result).get("float16")).toMatchObject({
+      accepted: false,
+      reason: expect.stringContaining("defect of lithe: TypeError"),
+    });
+    expect(outcomes(result).get("cleaned")?.comparison).toBeDefined();
+  });
+
+  it("a form whose process dies while it is verified is refused, and the next one is taken", async () => {
+    const open = openTimed(bySize);
+    let [built, dies] = [0, 0];
+    const dying: OpenSession = async (opened, options) => {
+      if (hasFloat16(opened) && ++built > 1) {
+        dies++;
+        throw new RuntimeError("the runtime ended");
+      }
+      return open(opened, options);
+    };
+    const result = await job(network(), { open: dying, store: onlyTrying("cleaned", "float16") }).result;
+    expect(dies).toBe(1);
+    expect(result.form).not.toBe("float16");
+    expect(outcomes(result).get("float16")).toMatchObject({
+      reason: expect.stringContaining("could not be verified: the runtime ended"),
+    });
+  });
+
+  it("an original whose process dies ends the job with its error, whenever that is", async () => {
+    let runs = 0;
+    const original = network();
+    const open = openTimed(bySize, (session) => async (feeds, options) => {
+      if (++runs > 5) throw new RuntimeError("the runtime ended", { got: "SIGFPE" });
+      return session.run(feeds, options);
+    });
+    const opened: OpenSession = (model, options) => (model === original ? open : openTimed(bySize))(model, options);
+    await expect(job(original, { open: opened }).result).rejects.toThrow(/the runtime ended; got SIGFPE/);
   });
 
   it("returns the original itself when cleaning makes it slower", async () => {

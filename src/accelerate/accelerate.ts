@@ -24,11 +24,12 @@ import { clean } from "./clean.ts";
 import type { AccelerateEvent } from "./events.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import type { AccelerateOptions } from "./options.ts";
+import { reasonOf } from "./reason.ts";
 import type { Accelerated, LayerSensitivity } from "./result.ts";
 import { divideSamples } from "./samples.ts";
 import { keptInFloat, selectResult } from "./selection.ts";
 import { layerSensitivity } from "./sensitivity.ts";
-import { bestStatic, type Job, LAST_START, tryCandidate } from "./trial.ts";
+import { bestStatic, checkOriginal, type Job, LAST_START, tryCandidate } from "./trial.ts";
 
 /**
  * Finds the best form of `model` under the bound. The result is never slower than the original: when nothing beats it, the result
@@ -58,14 +59,16 @@ async function search(
   }
   const { open = openSession, ep, threads, originalBytes, budgetSeconds } = options;
   const session: SessionOptions = { ep, threads, stock: true };
-  await using first = await open(model, session);
+  await using first = await open(model, { ...session, step: "running the original" });
+  const original = { session: first, bytes: originalBytes };
+  await checkOriginal({ original, samples });
   return await tryForms({
     model,
     options,
     open,
     session,
     samples,
-    original: { session: first, bytes: originalBytes },
+    original,
     signal,
     journal,
     tried: [],
@@ -77,7 +80,7 @@ async function search(
 async function tryForms(job: Job): Promise<Accelerated> {
   const { journal, options } = job;
   const cleaned = await journal.stage("cleanup", () => clean(job));
-  const { model: wide } = await convertFloat32().run(cleaned);
+  const wide = await inFloat32(job, cleaned);
   const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide);
   if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
   for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
@@ -87,6 +90,16 @@ async function tryForms(job: Job): Promise<Accelerated> {
   await mixPrecision(job, context, layers);
   if (paysEverywhere) for (const candidate of laterCandidates(context)) await tryCandidate(job, candidate);
   return await selectResult(job, cleaned, marked(job, layers));
+}
+
+/** The cleaned model with float16 computed in float32, where that succeeds. */
+async function inFloat32({ journal }: Job, cleaned: Model): Promise<Model> {
+  try {
+    return (await convertFloat32().run(cleaned)).model;
+  } catch (error) {
+    journal.warn("W_FLOAT32", `the model stays in float16: ${reasonOf(error)}`);
+    return cleaned;
+  }
 }
 
 /** Building ends with the budget; verifying does not. */
@@ -121,14 +134,16 @@ async function weightBits({ weightBits = "auto", ep }: AccelerateOptions, journa
   return 8;
 }
 
-/** Measured where static int8 is possible and there is time; none when the budget ends on the way. */
+/** Measured where static int8 is possible and there is time; none when the budget ends on the way, or when it fails. */
 async function sensitivity(job: Job, context: CandidateContext): Promise<MeasuredLayer[]> {
   if (!bestStatic(job) || job.spent() > LAST_START / 2) return [];
   try {
     return await job.journal.stage("sensitivity", () => layerSensitivity(context));
   } catch (error) {
     checkCancelled(job.signal);
-    if (!(error instanceof CancelledError)) throw error;
+    if (!(error instanceof CancelledError)) {
+      job.journal.warn("W_SENSITIVITY", `the layers' sensitivity is not known: ${reasonOf(error)}`);
+    }
     return [];
   }
 }

@@ -51,7 +51,7 @@ export async function measureModel(
   batches: Batches,
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
-  await using opened = await open(model, session);
+  await using opened = await open(model, { ...session, step: "measuring a candidate" });
   return await measure(original, { session: opened, bytes }, samples, batches, options);
 }
 

@@ -1,7 +1,8 @@
 /** @file Whether one file gives the same answers on other execution providers. */
-import { LitheError, MissingPackageError } from "../errors.ts";
+import { MissingPackageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Batch, type ExecutionProvider, measureAgreement, type OpenSession } from "../runtime/index.ts";
+import { reasonOf } from "./reason.ts";
 import type { ProviderResult } from "./result.ts";
 import type { Batches, Samples } from "./samples.ts";
 
@@ -10,6 +11,8 @@ export const providerTolerance = { relative: 0.02, top1: 0.98 } as const;
 
 /** Batches that are enough to see a wrong kernel. */
 const BATCHES = 24;
+
+const STEP = "comparing providers";
 
 export interface ProviderOptions {
   readonly ep: ExecutionProvider;
@@ -26,17 +29,16 @@ export async function agreementElsewhere(
 ): Promise<ProviderResult[]> {
   const others = otherProviders.filter((other) => other !== ep);
   if (others.length === 0) return [];
-  await using home = await open(model, { ep, threads, stock: true });
+  await using home = await open(model, { ep, threads, stock: true, step: STEP });
   const results: ProviderResult[] = [];
   for (const other of others) {
     try {
-      await using away = await open(model, { ep: other, threads: 1, stock: true });
+      await using away = await open(model, { ep: other, threads: 1, stock: true, step: STEP });
       const agreement = await measureAgreement(home, away, withoutLabels(samples.verification));
       results.push(judged(other, agreement));
     } catch (error) {
-      if (!(error instanceof LitheError)) throw error;
       const status = error instanceof MissingPackageError ? "not available" : "failed";
-      results.push({ ep: other, status, reason: error.message });
+      results.push({ ep: other, status, reason: reasonOf(error) });
     }
   }
   return results;

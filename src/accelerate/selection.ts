@@ -1,12 +1,14 @@
 /** @file The best candidate that also holds on samples that did not choose it, and on the other providers. */
-import { LitheError, RuntimeError } from "../errors.ts";
+import { RuntimeError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
+import { checkCancelled } from "../runtime/index.ts";
 import { decide, paretoFront, ranked } from "./choose.ts";
 import { dropOf, figuresOf, measureModel, measureName } from "./measure.ts";
 import { agreementElsewhere, agreesElsewhere } from "./providers.ts";
+import { reasonOf } from "./reason.ts";
 import type { Accelerated, LayerSensitivity, MeasuredComparison, ProviderResult } from "./result.ts";
-import { type Job, measuring, type Tried } from "./trial.ts";
+import { checkOriginal, type Job, measuring, type Tried } from "./trial.ts";
 
 /** Verifies accepted candidates, best first, and returns the first that holds; else the original, cleaned if that holds. */
 export async function selectResult(
@@ -17,21 +19,27 @@ export async function selectResult(
   let providers: readonly ProviderResult[] = [];
   for (const tried of inOrder(job)) {
     const { form } = tried.candidate;
-    const model = decodeModel(tried.bytes);
-    const comparison = await verify(job, form, model, tried.bytes);
-    const decision = decide(figuresOf(form, comparison), job.options.maxDrop, job.options.goal);
-    if (!decision.accepted) {
-      refute(job, tried, `on the samples kept for verification: ${decision.reason}`);
-      continue;
+    try {
+      const model = decodeModel(tried.bytes);
+      const comparison = await verify(job, form, model, tried.bytes);
+      const decision = decide(figuresOf(form, comparison), job.options.maxDrop, job.options.goal);
+      if (!decision.accepted) {
+        refute(job, tried, `on the samples kept for verification: ${decision.reason}`);
+        continue;
+      }
+      providers = await checkElsewhere(job, model);
+      const differing = providers.find((provider) => !agreesElsewhere(provider));
+      if (differing) {
+        refute(job, tried, `answers differ on ${differing.ep}: ${differing.reason}`);
+        continue;
+      }
+      const found = { model, bytes: tried.bytes, form, faster: true, comparison };
+      return result(job, { ...found, providers, sensitivity });
+    } catch (error) {
+      checkCancelled(job.signal);
+      await checkOriginal(job);
+      refute(job, tried, `it could not be verified: ${reasonOf(error)}`);
     }
-    providers = await checkElsewhere(job, model);
-    const differing = providers.find((provider) => !agreesElsewhere(provider));
-    if (differing) {
-      refute(job, tried, `answers differ on ${differing.ep}: ${differing.reason}`);
-      continue;
-    }
-    const found = { model, bytes: tried.bytes, form, faster: true, comparison };
-    return result(job, { ...found, providers, sensitivity });
   }
   return fallback(job, cleaned, { providers, sensitivity });
 }
@@ -77,7 +85,7 @@ async function fallback(
   cleaned: Model,
   findings: Pick<Accelerated, "providers" | "sensitivity">,
 ): Promise<Accelerated> {
-  let cause: LitheError | undefined;
+  let cause: unknown;
   for (const model of cleaned === job.model ? [cleaned] : [cleaned, job.model]) {
     const bytes = encodeModel(model);
     const form = model === job.model ? "original" : "cleaned";
@@ -86,7 +94,8 @@ async function fallback(
       if (form === "cleaned" && (isWorse(comparison) || !(dropOf(comparison) <= job.options.maxDrop))) continue;
       return result(job, { ...findings, model, bytes, form, faster: false, comparison });
     } catch (error) {
-      if (form === "original" || !(error instanceof LitheError)) throw error;
+      checkCancelled(job.signal);
+      if (form === "original") throw error;
       cause = error;
     }
   }

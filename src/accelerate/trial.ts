@@ -1,5 +1,5 @@
 /** @file One candidate after the other: built, measured against the original, judged, remembered. */
-import { CancelledError, LitheError, UnsupportedError } from "../errors.ts";
+import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
@@ -9,6 +9,7 @@ import { decide, type Figures, percent } from "./choose.ts";
 import type { Journal } from "./journal.ts";
 import { type Contender, figuresOf, type MeasureOptions, measureModel } from "./measure.ts";
 import type { AccelerateOptions } from "./options.ts";
+import { reasonOf } from "./reason.ts";
 import type { MeasuredComparison } from "./result.ts";
 import type { Samples } from "./samples.ts";
 
@@ -61,20 +62,26 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
     job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
     journal.settle({ form, accepted, reason, onFront: false, comparison });
   } catch (error) {
-    failed(job, candidate, error);
+    await failed(job, candidate, error);
   }
   const notes = [journal.results.get(form)?.reason ?? ""];
   journal.note({ name: form, milliseconds: performance.now() - began, notes });
 }
 
-/** A candidate that cannot be built says why; anything but lithe's own errors is a defect and goes on. */
-function failed({ signal, journal, impossible }: Job, { form, family }: Candidate, error: unknown): void {
+/** Whatever a candidate fails with is its own row. What the original fails with ends the job, since nothing could be compared. */
+async function failed(job: Job, { form, family }: Candidate, error: unknown): Promise<void> {
+  const { signal, journal, impossible } = job;
   checkCancelled(signal);
-  if (!(error instanceof LitheError)) throw error;
+  await checkOriginal(job);
   const isImpossible = error instanceof UnsupportedError;
   if (isImpossible) impossible.add(family);
-  const reason = error instanceof CancelledError ? "not finished: the time budget ran out" : error.message;
+  const reason = error instanceof CancelledError ? "not finished: the time budget ran out" : reasonOf(error);
   journal.refuse(isImpossible ? family : form, reason);
+}
+
+/** @throws what the original fails with on the inputs that are timed, its session being gone included. */
+export async function checkOriginal({ original, samples }: Pick<Job, "original" | "samples">): Promise<void> {
+  await original.session.run(samples.timed);
 }
 
 /** Why a form is not worth an attempt on this machine, by the measured table. */

@@ -16,7 +16,7 @@ export function declareLimits(command: Command): Command {
     .option("--time-limit <time>", "for loading the model, and for any one run of it (default: 2 minutes)", seconds)
     .option(
       "--memory-limit <size>",
-      "of a process that runs the model, such as 4g (default: 80 % of what is free)",
+      "of a process that runs the model, such as 4g (default: 60 % of what is free)",
       byteCount,
     );
 }

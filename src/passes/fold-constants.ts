@@ -1,5 +1,5 @@
 /** @file Computes what does not depend on the inputs: nodes over constants, and integers that follow from the shapes. */
-import { LitheError } from "../errors.ts";
+import { LimitError, LitheError } from "../errors.ts";
 import {
   byteLength,
   type Draft,
@@ -164,7 +164,7 @@ function frontierOf(graph: Graph, foldable: readonly Node[]): Value[] {
   return foldable.flatMap((node) => node.outputs.filter((value): value is Value => !!value && escapes(value)));
 }
 
-/** The values that the evaluator can compute. Those that it refuses are found by halving, and noted. */
+/** The values that the evaluator can compute. Those that it refuses are found by halving, unless that has cost a time limit, and noted. */
 async function evaluateAll(run: Run, plan: Plan, values: readonly Value[]): Promise<Map<Value, Tensor>> {
   if (values.length === 0) return new Map();
   try {
@@ -172,8 +172,9 @@ async function evaluateAll(run: Run, plan: Plan, values: readonly Value[]): Prom
     return new Map(values.flatMap((value) => accepted(run, value, results.get(value.name))));
   } catch (error) {
     if (!(error instanceof LitheError)) throw error;
-    if (values.length === 1) {
-      run.notes.push(note("declined", `the evaluator refused it: ${error.message}`, values[0]!.name));
+    if (values.length === 1 || error instanceof LimitError) {
+      for (const { name } of values)
+        run.notes.push(note("declined", `the evaluator refused it: ${error.message}`, name));
       return new Map();
     }
     const middle = values.length >> 1;

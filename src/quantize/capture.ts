@@ -18,6 +18,7 @@ export interface CaptureOptions {
 
 const MEMORY = 256 * 2 ** 20;
 const FIRST_CHUNK = 8;
+const STEP = "running the model on calibration data";
 
 /** A session of which any of the values named can be asked for. */
 export interface Probe extends AsyncDisposable {
@@ -34,7 +35,7 @@ export async function openProbe(
   const inputs = new Set(model.graph.inputs);
   const computed = values.filter((value) => !inputs.has(value));
   const session =
-    computed.length > 0 ? await open(upTo(model, computed), { optimization: "basic", threads }) : undefined;
+    computed.length > 0 ? await open(upTo(model, computed), { optimization: "basic", threads, step: STEP }) : undefined;
   return {
     async read(feeds, wanted) {
       if (signal?.aborted) throw new CancelledError("calibration was cancelled", { cause: signal.reason });

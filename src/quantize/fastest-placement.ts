@@ -79,7 +79,7 @@ async function nodeTimes(
   const times = models.map(() => new Map<string, number>());
   for (let round = 0; round < sessions; round++) {
     for (const [i, model] of models.entries()) {
-      await using session: Session = await open(model, { profile: true, threads });
+      await using session: Session = await open(model, { profile: true, threads, step: "timing nodes" });
       await session.time(feeds, runs);
       for (const { name, micros, calls } of await session.profile()) {
         const own = originalName(name);

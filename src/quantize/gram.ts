@@ -9,7 +9,7 @@ export interface GramProduct extends AsyncDisposable {
 }
 
 export async function openGram(open: OpenSession, threads = 1): Promise<GramProduct> {
-  const session = await open(gramModel(), { threads });
+  const session = await open(gramModel(), { threads, name: "gram", step: "multiplying activations" });
   return {
     async multiply(a, b, groups, positions, n) {
       const dims = [groups, positions, n];

@@ -78,7 +78,7 @@ export async function profileNodes(
   feeds: Feeds,
   { rounds = 20, ...options }: SessionOptions & { readonly rounds?: number } = {},
 ): Promise<readonly NodeProfile[]> {
-  await using session = await open(model, { ...options, profile: true });
+  await using session = await open(model, { step: "profiling", ...options, profile: true });
   await session.time(feeds, rounds);
   return session.profile();
 }

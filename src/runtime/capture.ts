@@ -64,7 +64,9 @@ async function* captureGroup(
   const computed = group.filter((value) => !inputs.includes(value) && !initializers.has(value));
   const fetches = computed.map(({ name }) => name);
   const opened =
-    fetches.length > 0 ? await open(withOutputs(model, fetches), { optimization: "disabled", ...options }) : undefined;
+    fetches.length > 0
+      ? await open(withOutputs(model, fetches), { optimization: "disabled", step: "capturing values", ...options })
+      : undefined;
   let batch = 0;
   try {
     for await (const feeds of batches) {

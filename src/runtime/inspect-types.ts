@@ -30,7 +30,7 @@ async function collect(
   types: Map<string, TensorType>,
 ): Promise<void> {
   try {
-    await using session = await open(withOutputs(model, names), options);
+    await using session = await open(withOutputs(model, names), { step: "inferring types", ...options });
     for (const { name, dtype, dims } of [...session.inputs, ...session.outputs]) {
       if (dtype) types.set(name, tensorType(dtype, dims));
     }

@@ -111,10 +111,12 @@ function limitsOf({ limits = {}, isolate }: SessionOptions): SessionLimits {
     checkMember("limits", ["memory", "time"], name);
     checkCount(`limits.${name}`, value);
   }
-  if (Object.keys(limits).length > 0 && isolate === "thread") {
-    throw new UsageError("a thread has no limits", { hint: 'Open the session without { isolate: "thread" }.' });
+  if (limits.memory !== undefined && isolate === "thread") {
+    throw new UsageError("the memory of a thread has no limit", {
+      hint: 'Open the session without { isolate: "thread" }.',
+    });
   }
-  return isolate === "thread" ? {} : { ...sessionDefaults().limits, ...limits };
+  return isolate === "thread" ? limits : { ...sessionDefaults().limits, ...limits };
 }
 
 function checkMember(name: string, valid: readonly string[], value: string): void {

@@ -57,11 +57,11 @@ export interface SessionOptions {
 }
 
 export interface SessionLimits {
-  /** Resident memory in bytes; by default four fifths of what the machine has left. */
+  /** Resident memory in bytes; by default three fifths of what the machine has left. Threads have no bound. */
   readonly memory?: number;
   /**
    * Milliseconds for loading, and for any one run. By default two minutes, and more for loading a large model or for runs
-   * after one that took long.
+   * after one that took long; none in a thread of Node, which ends when the runtime returns to it.
    */
   readonly time?: number;
 }

@@ -49,7 +49,7 @@ export async function evaluateModel(model: Model, options: EvaluateOptions): Pro
     .map((metric) => metricOf(metric, labelDomain))
     .map((metric) => ({ metric, state: metric.start() }));
   if (states.length > 0 && !labels) throw new UsageError("metrics need labels, which only a loss brings");
-  await using session = await open(measured.model, sessionOptions);
+  await using session = await open(measured.model, { step: "evaluating", ...sessionOptions });
   const fetches = [...measured.means.values(), measured.prediction];
   const sums = new Map([...measured.means.keys()].map((name) => [name, 0]));
   let count = 0;

@@ -111,6 +111,7 @@ async function train(
   const looped = (options.stepsPerRun ?? 1) > 1;
   const next = new Map(step.state.map(({ name, output }) => [name, output]));
   await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, {
+    step: "training",
     ...options.session,
     resident: [...next.values()],
   });

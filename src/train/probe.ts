@@ -55,7 +55,12 @@ export async function measuredBy(
   signal: AbortSignal,
 ): Promise<MeasurementEvent[]> {
   const { open = openSession, session = {} } = run;
-  const context: ProbeContext = { feeds: () => feedsOf(model, run), open, session, signal };
+  const context: ProbeContext = {
+    feeds: () => feedsOf(model, run),
+    open,
+    session: { step: "probing", ...session },
+    signal,
+  };
   const events: MeasurementEvent[] = [];
   for (const { name, look } of probes) {
     const measurements = await look(model, context);

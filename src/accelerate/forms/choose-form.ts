@@ -1,5 +1,6 @@
 /** @file Which of several forms of one model runs fastest on a provider, for a batch. */
-import { LitheError, UsageError } from "../../errors.ts";
+
+import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import {
   checkCancelled,
@@ -12,6 +13,7 @@ import {
   type Standing,
 } from "../../runtime/index.ts";
 import { certainlyFastest } from "../certainly-fastest.ts";
+import { reasonOf } from "../reason.ts";
 
 /** A form, or why there is none. */
 export type CandidateForm =
@@ -101,15 +103,14 @@ async function admit(
   const { name } = form;
   let session: Session | undefined;
   try {
-    session = await openSession(form.model, options);
+    session = await openSession(form.model, { step: "choosing a form", ...options });
     const { relative } = await measureAgreement(first?.session ?? session, session, [{ feeds }]);
     if (relative <= tolerance) return { name, session, difference: relative };
     await session.release();
     return { name, difference: relative, reason: `its answers differ by ${relative.toExponential(1)}` };
   } catch (error) {
     await session?.release();
-    if (error instanceof LitheError) return { name, reason: error.message };
-    throw error;
+    return { name, reason: reasonOf(error) };
   }
 }
 

@@ -111,7 +111,8 @@ async function race(
 ): Promise<Standing[]> {
   const sessions: Session[] = [];
   try {
-    for (const placement of placements) sessions.push(await openPlaced(model, placement, options));
+    for (const placement of placements)
+      sessions.push(await openPlaced(model, placement, { step: "timing placements", ...options }));
     return await raceLatency(
       sessions.map((session) => ({ session, feeds })),
       timing,

@@ -79,7 +79,7 @@ async function timesOf(
 ): Promise<number[]> {
   const sessions: Session[] = [];
   try {
-    for (const each of models) sessions.push(await openSession(each, session));
+    for (const each of models) sessions.push(await openSession(each, { step: "timing parts", ...session }));
     const contenders = sessions.map((opened): Contender => ({ session: opened, feeds: fedTo(opened, values) }));
     return (await raceLatency(contenders, options)).map(({ p50 }) => p50);
   } finally {

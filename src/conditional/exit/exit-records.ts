@@ -28,7 +28,7 @@ export async function recordExits(
   const heads = [...scored.exits, scored.output];
   const scores: number[][] = scored.scores.map(() => []);
   const right: boolean[][] = heads.map(() => []);
-  await using session = await open(scored.model, sessionOptions);
+  await using session = await open(scored.model, { step: "measuring exits", ...sessionOptions });
   for await (const { feeds, labels, sources } of batches) {
     if (!labels) throw new DataError("the thresholds of exits are chosen on labelled data", { got: "no labels" });
     const made = await session.run(feeds);

@@ -177,7 +177,7 @@ export async function openEarlyExit(
   const segments = exitSegments(model, options);
   const sessions: Session[] = [];
   try {
-    for (const segment of segments) sessions.push(await open(segment.model, session));
+    for (const segment of segments) sessions.push(await open(segment.model, { step: "timing exits", ...session }));
   } catch (error) {
     await Promise.all(sessions.map((opened) => opened.release()));
     throw error;

@@ -50,7 +50,7 @@ export async function measureMixture(
     });
   }
   const measures = model.graph.outputs.filter(({ name }) => fetches.includes(name));
-  await using opened = await open(await keepOutputs(model, measures), session);
+  await using opened = await open(await keepOutputs(model, measures), { step: "measuring experts", ...session });
   const layers = new Map<string, Layer>();
   for await (const feeds of inputs) {
     checkCancelled(signal);

@@ -8,8 +8,9 @@ import { loadSpec } from "../prepare.ts";
 import type { RankPart, RankSpec, WirePort } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { bytesOf, timeLimit } from "../time-limit.ts";
 import { processChannel, threadChannel } from "./channels.ts";
-import { memoryLimit, timeLimit } from "./limits.ts";
+import { memoryLimit } from "./limits.ts";
 import { saturates } from "./open.ts";
 
 export async function openPartition(partition: Partition, options: SessionOptions = {}): Promise<Session> {
@@ -20,12 +21,13 @@ export async function openPartition(partition: Partition, options: SessionOption
   const spec: GroupSpec = { ep: resolved.ep, profile: false, ranks };
   const types = new Map([...partition.inputs, ...partition.outputs].map(({ name, type }) => [name, type]));
   const { isolate, limits, name, step } = resolved;
+  const bytes = bytesOfRanks(ranks);
   const remote = { spec, types, name, step };
   if (isolate === "thread") {
     const lines = ranks.map(() => threadChannel<RankSpec>("rank.js"));
-    return withoutState(await openRemote(groupChannel(lines), remote));
+    const limit = limits.time === undefined ? {} : { limit: timeLimit(limits, bytes) };
+    return withoutState(await openRemote(groupChannel(lines), { ...remote, ...limit }));
   }
-  const bytes = bytesOf(ranks);
   const channel = processChannel<GroupSpec>("group-process.js", {
     memory: memoryLimit(limits, bytes),
     isReused: false,
@@ -33,14 +35,9 @@ export async function openPartition(partition: Partition, options: SessionOption
   return withoutState(await openRemote(channel, { ...remote, limit: timeLimit(limits, bytes) }));
 }
 
-function bytesOf(ranks: readonly RankParts[]): number {
-  let bytes = 0;
-  for (const step of ranks.flatMap(({ steps }) => steps)) {
-    if (step.kind !== "run") continue;
-    bytes += step.spec.model.byteLength;
-    for (const { data } of step.spec.external) bytes += data.byteLength;
-  }
-  return bytes;
+function bytesOfRanks(ranks: readonly RankParts[]): number {
+  const steps = ranks.flatMap((rank) => rank.steps);
+  return steps.reduce((sum, step) => sum + (step.kind === "run" ? bytesOf(step.spec) : 0), 0);
 }
 
 function checkOptions({ ep, profile }: ResolvedOptions): void {

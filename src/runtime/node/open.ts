@@ -7,8 +7,9 @@ import { loadSpec, readSource } from "../prepare.ts";
 import { openRemote } from "../remote-session.ts";
 import { probeSaturation } from "../saturation.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { bytesOf, timeLimit } from "../time-limit.ts";
 import { processChannel, threadChannel } from "./channels.ts";
-import { memoryLimit, timeLimit } from "./limits.ts";
+import { memoryLimit } from "./limits.ts";
 
 /** Opens a model, or the bytes of one, on `cpu`, `webgpu` (both onnxruntime-node) or `wasm` (onnxruntime-web). */
 export async function openSession(source: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
@@ -21,9 +22,12 @@ export async function openSession(source: Model | Uint8Array, options: SessionOp
     reduced: false,
   });
   const { isolate, limits, name, step } = resolved;
+  const bytes = bytesOf(spec);
   const remote = { spec, types, notices, transfer, name, step };
-  if (isolate === "thread") return openRemote(threadChannel("thread.js"), remote);
-  const bytes = spec.external.reduce((sum, { data }) => sum + data.byteLength, spec.model.byteLength);
+  if (isolate === "thread") {
+    const limit = limits.time === undefined ? {} : { limit: timeLimit(limits, bytes) };
+    return openRemote(threadChannel("thread.js"), { ...remote, ...limit });
+  }
   const channel = processChannel("process.js", {
     memory: memoryLimit(limits, bytes),
     isReused: isolate === undefined && leavesNoTrace(resolved),

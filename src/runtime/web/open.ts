@@ -6,23 +6,26 @@ import { loadSpec, readSource } from "../prepare.ts";
 import type { Channel, Reply } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
+import { bytesOf, timeLimit } from "../time-limit.ts";
 
 /** Opens a model, or the bytes of one, on `wasm` (default) or `webgpu`. Threads above 1 need cross-origin isolation. */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options, "wasm");
   checkPlatform(resolved);
+  const { limits, name, step } = resolved;
   const { spec, types, notices, transfer } = loadSpec(readSource(model), {
     ...resolved,
     saturates: false,
     reduced: resolved.ep === "webgpu",
   });
-  return openRemote(workerChannel(), { spec, types, notices, transfer });
+  const limit = timeLimit(limits, bytesOf(spec));
+  return openRemote(workerChannel(), { spec, types, notices, transfer, name, step, limit });
 }
 
 function checkPlatform({ ep, isolate, limits, threads, profile }: ReturnType<typeof resolveOptions>): void {
   if (ep === "cpu") throw new UnsupportedError('a browser has no "cpu" provider', { expected: '"wasm" or "webgpu"' });
   if (isolate === "process") throw new UnsupportedError("a browser has no processes to isolate sessions in");
-  if (Object.keys(limits).length > 0) throw new UnsupportedError("a browser's threads have no limits");
+  if (limits.memory !== undefined) throw new UnsupportedError("the memory of a browser's worker has no limit");
   if (profile) throw new UnsupportedError("the web build of the runtime writes no profile");
   if (threads > 1 && !globalThis.crossOriginIsolated) {
     throw new UnsupportedError("several threads need a cross-origin isolated page", {

@@ -108,7 +108,7 @@ async function timesOf(question: Question, { open, session, race, latency }: Rac
   try {
     for (const form of forms) {
       const { model, feeds } = formModel(question, form);
-      contenders.push({ session: await open(model, session), feeds });
+      contenders.push({ session: await open(model, { step: "timing forms of gradients", ...session }), feeds });
     }
     const standings = await race(contenders, latency);
     return Object.fromEntries(forms.map((form, i) => [form, standings[i]!.p50]));
