@@ -1,8 +1,7 @@
 /** @file Arguments and options of one command, from words. */
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
-import type { CommandEntry, CommandModule } from "./command.ts";
-import { declareLimits } from "./limits.ts";
+import type { CommandModule } from "./command.ts";
 
 export interface Parsed {
   readonly args: readonly string[];
@@ -16,7 +15,7 @@ export interface Parsed {
  */
 export function parseArguments(
   name: string,
-  { summary, runsNothing = false }: Pick<CommandEntry, "summary" | "runsNothing">,
+  summary: string,
   module: CommandModule,
   words: readonly string[],
 ): Parsed | undefined {
@@ -28,7 +27,6 @@ export function parseArguments(
     .option("--json", "print one JSON object on stdout, logs on stderr")
     .showHelpAfterError(false);
   module.declare(command);
-  if (!runsNothing) declareLimits(command);
   try {
     command.parse([...words], { from: "user" });
   } catch (error) {

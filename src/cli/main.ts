@@ -2,9 +2,8 @@
 /** @file The command line: one command, one exit code, with `--json` one object on stdout whatever happens. */
 import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import { parseArguments } from "./arguments.ts";
-import type { CommandEntry } from "./command.ts";
+import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
-import { type LimitOptions, limitSessions } from "./limits.ts";
 import { printable, terminal } from "./terminal.ts";
 import { guardAnswer } from "./unanswered.ts";
 import { version } from "./version.ts";
@@ -38,11 +37,9 @@ function unknownCommand(name: string): UsageError {
 }
 
 async function execute(name: string, entry: CommandEntry, words: readonly string[], json: boolean): Promise<number> {
-  const module = await entry.load();
-  const parsed = parseArguments(name, entry, module, words);
+  const module = await limited(entry);
+  const parsed = parseArguments(name, entry.summary, module, words);
   if (parsed === undefined) return 0;
-  const { timeLimit: _, memoryLimit: __, ...options } = parsed.options;
-  limitSessions(parsed.args, parsed.options as LimitOptions);
   const controller = new AbortController();
   const { signal } = controller;
   const console = terminal({ json, signal });
@@ -53,7 +50,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
-    const { result, ok = true } = await module.run(parsed.args, options, console);
+    const { result, ok = true } = await module.run(parsed.args, parsed.options, console);
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
@@ -63,6 +60,12 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
     console.close();
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
+}
+
+/** The command with bounds on what it runs. */
+async function limited({ load, runsNothing = false }: CommandEntry): Promise<CommandModule> {
+  const module = await load();
+  return runsNothing ? module : (await import("./limits.ts")).withLimits(module);
 }
 
 /** Prints the error, as JSON on stdout with `--json`, and returns the exit code. */

@@ -83,13 +83,20 @@ export class PendingCalls {
   /** What it means for the calls that the other side came to this end. */
   endedBy({ reason, limit }: End): LitheError {
     const [pending] = this.#calls.values();
-    const where = this.#where(pending?.call);
+    const where = this.where(pending?.call);
     if (limit !== "memory") return new RuntimeError("the runtime ended", { got: reason, where });
     return new LimitError("the model took too much memory and its process was ended", {
       got: reason,
       where,
       hint: "If the machine has more, raise limits.memory (--memory-limit on the command line).",
     });
+  }
+
+  /** What the model was doing. */
+  where(call: CallName | undefined): string {
+    const { name, step } = this.#subject;
+    const model = name === undefined ? "the model" : `model ${JSON.stringify(name)}`;
+    return `${call === "open" ? "loading" : "running"} ${model}${step === undefined ? "" : `, step ${JSON.stringify(step)}`}`;
   }
 
   #watch(pending: Pending): void {
@@ -112,14 +119,8 @@ export class PendingCalls {
   #late(call: CallName, limit: number): LitheError {
     return new LimitError("the model took too long and its process was ended", {
       expected: `at most ${Number((limit / 1000).toPrecision(3))} s for ${call === "open" ? "loading" : "one run"}`,
-      where: this.#where(call),
+      where: this.where(call),
       hint: "If it is slow and not endless, raise limits.time (--time-limit on the command line).",
     });
-  }
-
-  #where(call: CallName | undefined): string {
-    const { name, step } = this.#subject;
-    const model = name === undefined ? "the model" : `model ${JSON.stringify(name)}`;
-    return `${call === "open" ? "loading" : "running"} ${model}${step === undefined ? "" : `, step ${JSON.stringify(step)}`}`;
   }
 }

@@ -274,7 +274,7 @@ class RemoteSession<Spec extends AnySpec> implements Session {
     }
     const pending = this.#take(reply.id);
     if (!pending) return;
-    if ("error" in reply) pending.reject(errorFrom(reply.error));
+    if ("error" in reply) pending.reject(errorFrom(reply.error, this.#pending.where(pending.call)));
     else pending.resolve(reply.value);
   }
 
@@ -341,7 +341,7 @@ function canFetch({ dtype }: Port): boolean {
   return dtype !== undefined && isFetchable(dtype);
 }
 
-function errorFrom({ message, missing, unsupported }: Failure): LitheError {
+function errorFrom({ message, missing, unsupported }: Failure, where: string): LitheError {
   if (missing !== undefined) return missingPackage(missing);
-  return unsupported ? new UnsupportedError(message) : new RuntimeError("the runtime failed", { got: message });
+  return unsupported ? new UnsupportedError(message) : new RuntimeError("the runtime failed", { got: message, where });
 }

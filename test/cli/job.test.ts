@@ -108,7 +108,7 @@ describe("lithe accelerate", () => {
     const { command } = JSON.parse(readFileSync(join(cwd, "out", "report.json"), "utf8")) as { command: string };
     const again = shellWords(command);
     expect(again.slice(0, 3)).toEqual(["npx", "lithe", "accelerate"]);
-    const parse = (words: readonly string[]) => parseArguments("accelerate", { summary: "" }, accelerate, words);
+    const parse = (words: readonly string[]) => parseArguments("accelerate", "", accelerate, words);
     const { out: _, ...options } = parse(given.slice(1))!.options;
     expect(parse(again.slice(3))).toEqual({ args: ["net.onnx"], options });
   });

@@ -60,7 +60,7 @@ async function refused(name: "train" | "finetune", words: readonly string[]): Pr
   const placed = words.map((word) => (/\.(json|jsonl|onnx)$/.test(word) ? join(folder, word) : word));
   const out = words.includes("-o") ? [] : ["-o", join(folder, "out")];
   const module = { train, finetune }[name];
-  const { args, options } = parseArguments(name, { summary: "" }, module, [...placed, ...out])!;
+  const { args, options } = parseArguments(name, "", module, [...placed, ...out])!;
   const signal = new AbortController().signal;
   return module.run(args, options, { json: true, say: () => undefined, progress: () => undefined, signal });
 }

@@ -23,11 +23,13 @@ it("starts with commander, the errors and its own few files", () => {
   const loaded = [...loadedBy("src/cli/main.ts")].sort();
   expect(loaded).toEqual([
     "commander",
+    "node:fs",
     "src/cli/arguments.ts",
     "src/cli/commands.ts",
     "src/cli/main.ts",
     "src/cli/progress.ts",
     "src/cli/terminal.ts",
+    "src/cli/unanswered.ts",
     "src/cli/version.ts",
     "src/errors.ts",
   ]);

@@ -1,0 +1,45 @@
+/** @file What runs a model cannot forget the bounds: there is one way to the runtime, and every command leads to it. */
+import { Command } from "commander";
+import { expect, it } from "vitest";
+import { commands } from "../../src/cli/commands.ts";
+import { withLimits } from "../../src/cli/limits.ts";
+import { sourcesIn } from "./sources.ts";
+
+const sources = sourcesIn("src");
+
+function pathsWith(pattern: RegExp): string[] {
+  return sources.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+}
+
+it("only sessions start threads and processes that load the runtime", () => {
+  expect(pathsWith(/threadChannel[<(]/)).toEqual([
+    "src/runtime/node/channels.ts",
+    "src/runtime/node/group-process.ts",
+    "src/runtime/node/group.ts",
+    "src/runtime/node/open.ts",
+  ]);
+  expect(pathsWith(/node:child_process/)).toEqual(["src/runtime/node/child.ts"]);
+});
+
+it("nothing in lithe opens a session in its own process", () => {
+  expect(pathsWith(/isolate: "thread"[,\s]*\}?\)/)).toEqual([]);
+});
+
+it("every command that runs a model takes bounds", async () => {
+  const without = Object.entries(commands).filter(([, { runsNothing }]) => runsNothing);
+  expect(without.map(([name]) => name)).toEqual(["inspect", "report"]);
+  for (const { load, runsNothing } of Object.values(commands)) {
+    if (runsNothing) continue;
+    const command = new Command();
+    withLimits(await load()).declare(command);
+    const flags = command.options.map(({ long }) => long);
+    expect(flags).toEqual(expect.arrayContaining(["--time-limit", "--memory-limit"]));
+  }
+});
+
+it("commands that run nothing import no runtime to run it", () => {
+  const texts = ["inspect", "inspection", "report"].map((name) =>
+    sources.find(({ path }) => path === `src/cli/${name}.ts`),
+  );
+  for (const source of texts) expect(source?.text).not.toMatch(/openSession|accelerate\/index|train\/index/);
+});
