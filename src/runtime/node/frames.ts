@@ -11,7 +11,11 @@ export function sendFrame(stream: Duplex, message: unknown): void {
   writer.writeHeader();
   writer.writeValue(message);
   const body = writer.releaseBuffer();
-  const head = Float64Array.of(body.byteLength, writer.arrays.length, ...writer.arrays.map((each) => each.byteLength));
+  const head = Float64Array.from([
+    body.byteLength,
+    writer.arrays.length,
+    ...writer.arrays.map((each) => each.byteLength),
+  ]);
   stream.cork();
   stream.write(new Uint8Array(head.buffer));
   stream.write(body);
