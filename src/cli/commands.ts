@@ -1,5 +1,4 @@
 /** @file The commands and the page that lists them. Each is loaded only when it is named. */
-import { maxOf } from "../ir/index.ts";
 import type { CommandEntry } from "./command.ts";
 
 export const commands: Readonly<Record<string, CommandEntry>> = {
@@ -57,7 +56,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
 
 /** What `lithe --help` prints. */
 export function helpText(): string {
-  const width = maxOf(Object.keys(commands).map((name) => name.length));
+  const width = Object.keys(commands).reduce((most, name) => Math.max(most, name.length), 0);
   const rows = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
   return [
     "Usage: lithe <command> [arguments] [options]",

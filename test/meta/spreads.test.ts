@@ -13,6 +13,7 @@ const short = new Map([
   ["src/data/glyphs/shapes.ts line", "corners of a drawing in the source"],
   ["src/data/recipe.ts made", "the parameters of a function"],
   ["src/ops/recurrent.ts macCost", "four dims"],
+  ["src/ops/required.ts rule", "the parameters of a function"],
   ["src/runtime/group/channel.ts line.post", "a pair"],
 ]);
 
