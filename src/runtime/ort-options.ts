@@ -18,12 +18,13 @@ export function sessionOptions(spec: LoadSpec): InferenceSession.SessionOptions 
   };
 }
 
-/** The default layout of the WebGPU provider computes some convolutions wrong, hence NCHW. */
-function providerOptions({ ep, cpuNodes }: LoadSpec): InferenceSession.ExecutionProviderConfig {
+function providerOptions({ ep, cpuNodes, layout }: LoadSpec): InferenceSession.ExecutionProviderConfig {
   if (ep !== "webgpu") return { name: ep };
-  return cpuNodes.length === 0
-    ? { name: ep, preferredLayout: "NCHW" }
-    : { name: ep, preferredLayout: "NCHW", forceCpuNodeNames: [...cpuNodes] };
+  return {
+    name: ep,
+    ...(layout && { preferredLayout: layout }),
+    ...(cpuNodes.length > 0 && { forceCpuNodeNames: [...cpuNodes] }),
+  };
 }
 
 interface Nested {

@@ -24,8 +24,20 @@ export function loadSpec(source: Model, target: Target): Load {
   const split = splitLargeModel(model);
   const bytes = ownBytes(encodeModel(split.model));
   const external = split.external.map(({ path, data }) => ({ path, data: new Uint8Array(data) }));
-  const { ep, threads, optimization, profile, assets, resident } = target;
-  const spec = { model: bytes, external, ep, threads, optimization, profile, config: [...config], cpuNodes, resident };
+  const { ep, threads, optimization, profile, assets, resident, stock } = target;
+  const layout = ep === "webgpu" && !stock ? ({ layout: "NCHW" } as const) : {};
+  const spec = {
+    ...layout,
+    model: bytes,
+    external,
+    ep,
+    threads,
+    optimization,
+    profile,
+    config: [...config],
+    cpuNodes,
+    resident,
+  };
   return {
     spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),

@@ -34,6 +34,8 @@ export interface LoadSpec {
   readonly config: readonly (readonly [string, string])[];
   /** Names of nodes that a GPU provider must leave to the CPU. */
   readonly cpuNodes: readonly string[];
+  /** The layout of the WebGPU provider; its own choice when absent. */
+  readonly layout?: "NCHW";
   /** Outputs that stay on the device where the platform can read them from there. */
   readonly resident: readonly string[];
   /** Where the browser finds the runtime's files. */

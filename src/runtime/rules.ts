@@ -16,6 +16,7 @@ import {
 import { externalValue } from "./external-data.ts";
 import { hasFullRangeWeights } from "./full-range-weights.ts";
 import { hiddenQuantization } from "./hidden-quantization.ts";
+import { miscomputedConvolution } from "./miscomputed-convolution.ts";
 import { hasMovedCapture } from "./moved-captures.ts";
 import { withNodeNames } from "./node-names.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -109,7 +110,18 @@ export const rules = {
   },
   "webgpu-layout": {
     goesWrong: "the WebGPU provider's default layout computes convolutions with 6, 9 or 18 input channels wrong",
-    builtInto: "ort-options.ts",
+    builtInto: "prepare.ts",
+    check(model, { ep, stock }) {
+      if (ep !== "webgpu" || !stock) return;
+      const found = miscomputedConvolution(model);
+      if (found === undefined) return;
+      throw new UnsupportedError("an application's WebGPU session would compute this convolution wrongly", {
+        expected: "input channels that are a multiple of 4, or none of 3",
+        got: `${found.channels} input channels`,
+        where: describeNode(found.node),
+        hint: 'Run it with { preferredLayout: "NCHW" }, as lithe\'s own sessions do.',
+      });
+    },
   },
   "training-dropout": {
     goesWrong: "the optimiser deletes Dropout in training mode unless its mask is used",

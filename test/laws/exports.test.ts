@@ -4,8 +4,10 @@ import { random } from "../../src/data/index.ts";
 import { allGraphs, type DataType, isSparse, type Model, numbersOf, sizeOf, verify } from "../../src/ir/index.ts";
 import { conv, type Layers, network } from "../../src/nn/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
+import { inferShapes } from "../../src/ops/index.ts";
 import { type QuantizeOptions, quantize, quantizeDynamic } from "../../src/quantize/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
+import { reducedType } from "../../src/runtime/reduced-types.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { conditionalExports, feedsFor, mixture, stackedExperts } from "../conditional-exports.ts";
 import { rawRuns, rawSession, rawWasm } from "../raw-runtime.ts";
@@ -53,6 +55,11 @@ describe.each(Object.entries(conditionalExports))("%s", (_, make) => {
     const name = model.graph.outputs[0]!.name;
     const { model: small, report } = quantizeDynamic(model, { weightBits: 7, exclude: routers });
     expect(verify(small)).toEqual([]);
+    for (const each of [model, small]) {
+      expect([...allGraphs(inferShapes(each).graph)].map(reducedType)).toEqual(
+        [...allGraphs(each.graph)].map(() => undefined),
+      );
+    }
     expect(report.layers.some(({ quantized }) => quantized)).toBe(true);
     await using native = await rawRuns(rawSession, [model, small]);
     await using wasm = await rawRuns(rawWasm, [model, small]);

@@ -221,11 +221,11 @@ function castModel(dtype: DataType, side: "input" | "output"): Model {
   return model({ ...graph, nodes: [{ ...node!, outputs: [graph.outputs[0]] }] });
 }
 
-/** A convolution with 6 input channels, which the default WebGPU layout computes wrong. */
-function convModel(): Model {
+/** A convolution; with 6 input channels the default WebGPU layout computes it wrong. */
+function convModel(channels = 6): Model {
   const g = graphBuilder();
-  const x = g.input("x", "float32", [1, 6, 8, 8]);
-  const w = g.constant("w", tensor("float32", [4, 6, 3, 3], noise(4 * 6 * 9)));
+  const x = g.input("x", "float32", [1, channels, 8, 8]);
+  const w = g.constant("w", tensor("float32", [4, channels, 3, 3], noise(4 * channels * 9)));
   g.output(g.op("Conv", [x, w], { pads: [1, 1, 1, 1] }), "y");
   return model(g.build());
 }
@@ -295,6 +295,10 @@ const cases = {
     const { output } = rawGpu(convModel(), `${gpuRun("", list)} console.log(JSON.stringify([...r.y.data]));`);
     expect(farthest(JSON.parse(output) as number[], right)).toBeGreaterThan(0.1);
     expect(farthest(await onGpu(convModel(), convFeeds), right)).toBeLessThan(1e-4);
+    const stock = { ep: "webgpu", isolate: "process", stock: true } as const;
+    await expect(openSession(convModel(), stock)).rejects.toThrow(UnsupportedError);
+    const feeds = feed("x", tensor("float32", [1, 8, 8, 8], noise(8 * 64, 3)));
+    expect(farthest(await ours(convModel(8), feeds, stock), await ours(convModel(8), feeds))).toBeLessThan(1e-4);
   },
   "training-dropout": async () => {
     const feeds = feed("x", tensor("float32", [1000], new Float32Array(1000).fill(1)));

@@ -54,6 +54,13 @@ export function rangeOf(n: Layers, count: Value): Value {
   return n.op("Range", [at(0), n.op("Squeeze", [count, n.ints([0])]), at(1)]);
 }
 
+/** Steps in which an order in [0, 1) is told apart: with 2^11 experts and 2^32 pairs, keys fit into 63 bits. */
+const STEPS = 2 ** 20;
+
+/** Of a share: parts of one, and how many of them rounding may be off by. Exact up to 2^20 rows. */
+const WHOLE = 2 ** 40;
+const SLACK = 2 ** 20;
+
 export interface SortedPairs {
   /** int64 [pairs]: the pair that stands at each place once pairs are sorted by expert. */
   readonly pairs: Value;
@@ -72,13 +79,12 @@ export interface SortedPairs {
 export function sortPairs(n: Layers, experts: Value, count: number, order?: Value): SortedPairs {
   const flat = n.op("Reshape", [experts, n.ints([-1])]);
   const pairs = countRows(n, flat);
-  const asDouble = (x: Value) => n.op("Cast", [x], { to: dataTypes.float64.code });
-  const place = n.op("Div", [asDouble(rangeOf(n, pairs)), asDouble(pairs)]);
-  // Twice 2^20 steps of the order, then the place: exact in a double for 2^31 pairs.
-  const rank =
-    order && asDouble(n.op("Floor", [n.op("Mul", [n.op("Reshape", [order, n.ints([-1])]), n.number(2 ** 20)])]));
-  const scaled = n.op("Mul", [asDouble(flat), n.constant("steps", tensorFromNumbers("float64", [], [2 ** 20]))]);
-  const keys = n.op("Add", [rank ? n.op("Add", [scaled, rank]) : scaled, place]);
+  const place = rangeOf(n, pairs);
+  const steps = order && n.op("Floor", [n.op("Mul", [n.op("Reshape", [order, n.ints([-1])]), n.number(STEPS)])]);
+  const key = steps
+    ? n.op("Add", [n.op("Mul", [flat, n.ints([STEPS])]), n.op("Cast", [steps], { to: dataTypes.int64.code })])
+    : flat;
+  const keys = n.op("Add", [n.op("Mul", [key, pairs]), place]);
   const [, sorted] = n.ops("TopK", [keys, pairs], 2, { axis: 0, largest: 0, sorted: 1 });
   const range = n.ints(Array.from({ length: count }, (_, e) => e));
   const equal = n.op("Equal", [n.op("Unsqueeze", [flat, n.ints([1])]), range]);
@@ -88,10 +94,9 @@ export function sortPairs(n: Layers, experts: Value, count: number, order?: Valu
   return { pairs: sorted!, ranks: ranks!, loads: n.op("Cast", [sums], { to: dataTypes.int64.code }), count: pairs };
 }
 
-/** ⌈count · share⌉ or ⌊count · share⌋ of an int64 [1], without the rounding of float32. */
+/** ⌈count · share⌉ or ⌊count · share⌋ of an int64 [1], in integers: no build of the runtime lacks those, and none rounds them. */
 export function shareOf(n: Layers, count: Value, share: number, rounding: "Ceil" | "Floor"): Value {
-  const double = (x: number) => n.constant("share", tensorFromNumbers("float64", [], [x]));
-  const product = n.op("Mul", [n.op("Cast", [count], { to: dataTypes.float64.code }), double(share)]);
-  const slack = double(rounding === "Ceil" ? -1e-9 : 1e-9);
-  return n.op("Cast", [n.op(rounding, [n.op("Add", [product, slack])])], { to: dataTypes.int64.code });
+  const product = n.op("Mul", [count, n.ints([Math.round(share * WHOLE)])]);
+  const shift = rounding === "Ceil" ? WHOLE - 1 - SLACK : SLACK;
+  return n.op("Div", [n.op("Add", [product, n.ints([shift])]), n.ints([WHOLE])]);
 }
