@@ -343,5 +343,10 @@ function canFetch({ dtype }: Port): boolean {
 
 function errorFrom({ message, missing, unsupported }: Failure, where: string): LitheError {
   if (missing !== undefined) return missingPackage(missing);
-  return unsupported ? new UnsupportedError(message) : new RuntimeError("the runtime failed", { got: message, where });
+  if (unsupported) return new UnsupportedError(message);
+  const hint = /requires f16|shader-f16/.test(message) ? { hint: NO_HALVES } : {};
+  return new RuntimeError("the runtime failed", { got: message, where, ...hint });
 }
+
+const NO_HALVES =
+  "This adapter has no float16 (the WebGPU feature shader-f16): deploy the float32 file to such devices.";

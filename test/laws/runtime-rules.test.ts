@@ -474,6 +474,10 @@ const cases = {
       rawGpu(poolModel(), `${gpuRun(', preferredLayout: "NCHW"', list)} console.log("ran");`).output,
     ).not.toContain("ran");
     expect(await onGpu(poolModel(), poolFeeds)).toEqual(await ours(poolModel(), poolFeeds));
+    const g = graphBuilder();
+    g.output(g.op("Neg", [g.input("x", "float16", [2])]), "y");
+    const halves = feed("x", tensorFromNumbers("float16", [2], [0.5, 1]));
+    await expect(onGpu(model(g.build()), halves)).rejects.toThrow("deploy the float32 file");
   },
   "blocked-thread": async () => {
     const raw = await rawSession(loopModel());
