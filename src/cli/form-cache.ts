@@ -1,10 +1,10 @@
 /** @file Form tables on disk, one per machine, runtime version, provider and number of threads. */
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeAtomically } from "../atomic-file.ts";
+import { readText } from "../file-system.ts";
 import type { FormTable } from "../quantize/index.ts";
 import { describeHardware, type ExecutionProvider } from "../runtime/index.ts";
 
@@ -32,7 +32,7 @@ export async function keepFormTable(table: FormTable): Promise<string> {
 /** The table measured earlier for this machine; `undefined` when there is none or it cannot be read. */
 export async function knownFormTable(ep: ExecutionProvider, threads: number): Promise<FormTable | undefined> {
   try {
-    const table: unknown = JSON.parse(await readFile(await cachePath(ep, threads), "utf8"));
+    const table: unknown = JSON.parse(await readText(await cachePath(ep, threads)));
     const { success, data } = schema.safeParse(table);
     return success && data.ep === ep && data.threads === threads ? (data as unknown as FormTable) : undefined;
   } catch {

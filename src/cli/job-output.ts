@@ -22,8 +22,8 @@ function folderOf({ out }: JobTarget): string {
   return out.endsWith(".onnx") ? out.replace(/\.onnx$/, "-run") : out;
 }
 
-export async function checkTarget(target: JobTarget): Promise<void> {
-  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [target.path]);
+export async function checkTarget(target: JobTarget, { data, labels, preprocess }: JobOptions): Promise<void> {
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [target.path, data, labels, preprocess]);
   await checkOutputFolder(folderOf(target));
 }
 

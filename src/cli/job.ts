@@ -14,7 +14,7 @@ import { fingerprint } from "./model-file.ts";
 export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
   const { path } = target;
   const { goal, maxDrop, budget } = options;
-  await checkTarget(target);
+  await checkTarget(target, options);
   const model = await loadModel(path);
   const file = await fingerprint(path);
   const data = target.data ?? (await loadData(model, options, console));
@@ -24,7 +24,7 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
     const { source, assumptions } = data;
     return { result: { dryRun: true, model: file, data: source, assumptions, goal, maxDrop, out: target.out } };
   }
-  const folder = await openJobFolder(target, options, file.sha256);
+  await using folder = await openJobFolder(target, options, file.sha256);
   try {
     const { faster, written } = await work(target, options, folder, { model, file, data }, console);
     const { report, model: chosen, page } = written;

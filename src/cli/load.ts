@@ -1,5 +1,4 @@
 /** @file The data that commands work on: opened, divided into disjoint parts, checked against the model. */
-import { readFile } from "node:fs/promises";
 import {
   batches,
   checkDatasetLabels,
@@ -11,6 +10,7 @@ import {
   split,
 } from "../data/index.ts";
 import { DataError, UsageError } from "../errors.ts";
+import { readText } from "../file-system.ts";
 import { dataTypes, type Model } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
 import { checkCancelled, type Feeds } from "../runtime/index.ts";
@@ -164,8 +164,8 @@ async function preprocessing({ preset, preprocess }: Pick<DataOptions, "preset" 
     throw new UsageError("pictures are prepared in one way only", { got: "--preset and --preprocess" });
   }
   if (preprocess === undefined) return preset === undefined ? undefined : parsePreprocess(preset);
-  const text = await readFile(preprocess, "utf8").catch((cause: unknown) => {
-    throw new UsageError("the preprocess file cannot be read", { where: preprocess, cause });
+  const text = await readText(preprocess).catch((cause: Error) => {
+    throw new UsageError("the preprocess file cannot be read", { got: cause.message, where: preprocess, cause });
   });
   return parsePreprocess(parseJson(text, preprocess), preprocess);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** @file The command line: one command, one exit code, with `--json` one object on stdout whatever happens. */
 import { CancelledError, LitheError, UsageError } from "../errors.ts";
+import { fileError } from "../file-system.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
@@ -68,8 +69,15 @@ async function limited({ load, runsNothing = false }: CommandEntry): Promise<Com
   return runsNothing ? module : (await import("./limits.ts")).withLimits(module);
 }
 
+/** What the system refused behind lithe's back, as a named error. */
+function namedError(error: unknown): unknown {
+  const path = error instanceof Error && "path" in error ? String(error.path) : "the file system";
+  return fileError("go on", path, error);
+}
+
 /** Prints the error, as JSON on stdout with `--json`, and returns the exit code. */
-function fail(error: unknown, json: boolean): number {
+function fail(thrown: unknown, json: boolean): number {
+  const error = namedError(thrown);
   const known = error instanceof LitheError;
   const facts = known ? error.toJSON() : { name: "InternalError", message: String(error) };
   if (json) process.stdout.write(`${JSON.stringify({ error: facts })}\n`);

@@ -1,18 +1,33 @@
 /** @file Facts about a model's file and about what the model takes. */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import type { InputPort } from "../data/index.ts";
+import { fileError, lookAt, openRegular } from "../file-system.ts";
 import type { Model } from "../ir/index.ts";
+import { dataFilesOf } from "../onnx/files.ts";
 import { inferModel } from "../ops/index.ts";
 
-/** The hash of a model's file, and its size with the data file beside it. */
+/** A model with data files is small itself; a larger one is not read again to look for them. */
+const SMALL = 2 ** 26;
+
+/** The hash of a model's file, and its size with its data files. */
 export async function fingerprint(path: string): Promise<{ sha256: string; bytes: number }> {
+  const { sha256, size } = await digestOf(path);
+  const files = size > SMALL ? [`${path}.data`] : await dataFilesOf(path);
+  const sizes = await Promise.all(files.map(lookAt));
+  return { sha256, bytes: sizes.reduce((sum, stats) => sum + (stats?.size ?? 0), size) };
+}
+
+async function digestOf(path: string): Promise<{ sha256: string; size: number }> {
+  const { file, stats } = await openRegular(path);
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  const { size } = await stat(path);
-  const external = await stat(`${path}.data`).catch(() => undefined);
-  return { sha256: hash.digest("hex"), bytes: size + (external?.size ?? 0) };
+  try {
+    for await (const chunk of file.createReadStream({ autoClose: false })) hash.update(chunk as Uint8Array);
+  } catch (cause) {
+    throw fileError("read the file", path, cause);
+  } finally {
+    await file.close();
+  }
+  return { sha256: hash.digest("hex"), size: stats.size };
 }
 
 /** The model's inputs that are not initializers, with types as far as inference knows them. */

@@ -1,45 +1,43 @@
 /** @file Checks of where results go, before any work is done. */
-import { constants, type Stats } from "node:fs";
-import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { replaceable } from "../atomic-file.ts";
 import { PathError, UsageError } from "../errors.ts";
+import { checkWritable, kindOf, lookAt, realPath } from "../file-system.ts";
 
 /**
  * A file can be written to `path`, and doing so replaces none of `inputs`.
  *
- * @throws UsageError for a folder or an input, PathError for a place that cannot be written to
+ * @throws UsageError for an input, PathError for a place that cannot be written to, or where no regular file is
  */
-export async function checkOutputFile(path: string, inputs: readonly string[] = []): Promise<void> {
-  if (inputs.some((input) => resolve(input) === resolve(path)))
+export async function checkOutputFile(path: string, inputs: readonly (string | undefined)[] = []): Promise<void> {
+  if ((await lookAt(path))?.isDirectory()) {
+    throw new UsageError("a file cannot be written where a folder is", { where: path, hint: "Name a file." });
+  }
+  const target = await replaceable(path);
+  for (const input of inputs) {
+    if (input === undefined || (await sameFile(input)) !== (await sameFile(target))) continue;
     throw new UsageError("the result would replace its source", { where: path, hint: "Name another file with --out." });
-  if ((await found(path))?.isDirectory())
-    throw new UsageError("a file cannot be written where a folder is", { where: path });
-  await checkOutputFolder(dirname(path));
+  }
+  await checkOutputFolder(dirname(target));
+}
+
+/** The path without links, where something stands. */
+async function sameFile(path: string): Promise<string> {
+  return (await lookAt(path)) ? await realPath(path) : resolve(path);
 }
 
 /** Files can be written into the folder `path`, which need not exist yet. */
 export async function checkOutputFolder(path: string): Promise<void> {
-  const existing = await found(path);
+  const existing = await lookAt(path);
   if (existing === undefined) return checkOutputFolder(parentOf(path));
-  if (!existing.isDirectory()) throw new PathError("expected a folder, found a file", { where: path });
-  await access(path, constants.W_OK).catch((cause: unknown) => {
-    throw new PathError("the folder cannot be written to", { where: path, cause });
-  });
+  if (!existing.isDirectory()) {
+    throw new PathError("expected a folder, found something else", { got: kindOf(existing), where: path });
+  }
+  await checkWritable(path);
 }
 
 function parentOf(path: string): string {
   const parent = dirname(resolve(path));
   if (parent === resolve(path)) throw new PathError("there is no such folder", { where: path });
   return parent;
-}
-
-/** A path below a file is as absent as any other: the walk upwards meets the file. */
-async function found(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new PathError("the place for the result cannot be looked at", { where: path, cause });
-  }
 }

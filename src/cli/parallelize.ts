@@ -25,7 +25,7 @@ async function run(
   const out = flags.out ?? parallelPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
   const place = out.replace(/\.onnx$/, "-run");
-  await checkOutputFile(out, [path!]);
+  await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   await checkOutputFolder(place);
   const original = await loadModel(path!);
   const model = await readied(original);
@@ -39,7 +39,12 @@ async function run(
   }
   const { out: _, ...config } = flags;
   const { sha256 } = await fingerprint(path!);
-  const folder = await openRunFolder(place, { command: "parallelize", model: basename(path!), sha256, ...config });
+  await using folder = await openRunFolder(place, {
+    command: "parallelize",
+    model: basename(path!),
+    sha256,
+    ...config,
+  });
   try {
     return await work({ path: path!, out, flags, original, data, runs: plan.runs }, model, folder, console);
   } catch (error) {

@@ -23,7 +23,7 @@ async function run(
   requireData(flags);
   const original = await loadModel(path!);
   const out = flags.out ?? outputPath(path!, flags);
-  await checkOutputFile(out, [path!]);
+  await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);
   const { model: cleaned } = await cleanup({ evaluate: evaluateWith(openSession) }).run(original);

@@ -1,9 +1,9 @@
 /** @file `lithe report RUN`: the page of a finished run. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { writeAtomically } from "../atomic-file.ts";
 import { DataError } from "../errors.ts";
+import { isMissing, readText } from "../file-system.ts";
 import { pageOfReport } from "../report/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { checkOutputFile } from "./output.ts";
@@ -20,7 +20,8 @@ async function run(
   { say }: Console,
 ): Promise<Outcome> {
   const source = given!.endsWith(".json") ? given! : join(given!, "report.json");
-  const text = await readFile(source, "utf8").catch((cause: unknown) => {
+  const text = await readText(source).catch((cause: unknown) => {
+    if (!isMissing(cause)) throw cause;
     throw new DataError("there is no report in this run", {
       where: source,
       cause,

@@ -43,7 +43,7 @@ export async function recoveredRoute(job: RouteJob, console: Console): Promise<R
   const { out: _, ...config } = job.flags;
   const { sha256 } = await fingerprint(job.path);
   const identity = { command: "route", model: basename(job.path), sha256, ...config };
-  const folder = await openRunFolder(runFolderOf(job.out), identity);
+  await using folder = await openRunFolder(runFolderOf(job.out), identity);
   try {
     return await recovered(job, recovery, folder, console);
   } catch (error) {

@@ -23,7 +23,7 @@ async function run(
   requireSamplesFor(flags.finetune === undefined ? undefined : "--finetune", flags.data);
   const out = flags.out ?? routedPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
-  await checkOutputFile(out, [path!]);
+  await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   if (flags.finetune !== undefined) await checkOutputFolder(runFolderOf(out));
   const original = await loadModel(path!);
   const model = await readied(original);

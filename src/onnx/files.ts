@@ -1,11 +1,11 @@
 /** @file Models in files: reading with their external data, writing so that nothing is ever half-written. Node only. */
 import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { writeAtomically } from "../atomic-file.ts";
+import { createOrElse, replaceable, writeAtomically } from "../atomic-file.ts";
 import { FormatError, InvalidModelError } from "../errors.ts";
+import { type FileHandle, fileError, lookAt, namesIn, openRegular, remove } from "../file-system.ts";
 import type { ExternalReference, Model, Tensor } from "../ir/index.ts";
-import { openContained, openRegular } from "./contained-file.ts";
+import { openContained } from "./contained-file.ts";
 import { type DecodeOptions, decodeModel } from "./decode.ts";
 import { checkFileSize, encodeModelChunks, MAX_FILE_BYTES, totalLength } from "./encode.ts";
 import { checkRegions, type Region, regionsOf, withRegions } from "./external.ts";
@@ -29,6 +29,12 @@ export async function loadModel(path: string, { limits: changes }: DecodeOptions
     loaded.set(location, await readRegions(dirname(path), location, regions, limits));
   }
   return withRegions(model, loaded);
+}
+
+/** The paths of the data files that the model in a file refers to, without reading them. */
+export async function dataFilesOf(path: string, { limits }: DecodeOptions = {}): Promise<string[]> {
+  const model = decodeModel(await readModelFile(path, limitsFrom(limits)), limits ? { limits } : {});
+  return [...regionsOf(model).keys()].map((location) => join(dirname(path), location));
 }
 
 async function readModelFile(path: string, limits: Limits): Promise<Uint8Array> {
@@ -93,7 +99,11 @@ const MAX_CALL = 2 ** 30;
 async function readExactly(file: FileHandle, offset: number, length: number, name: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(MAX_CALL, length - done), offset + done);
+    const { bytesRead } = await file
+      .read(bytes, done, Math.min(MAX_CALL, length - done), offset + done)
+      .catch((cause: unknown) => {
+        throw fileError("read the file", name, cause);
+      });
     if (bytesRead === 0)
       throw new FormatError("a file became shorter while it was read", { got: JSON.stringify(name) });
     done += bytesRead;
@@ -119,8 +129,9 @@ export interface SavedModel {
 }
 
 /**
- * Writes a model to `path`, and its data file, when there is one, to `<path>.data`. Both appear under their names only when
- * all bytes are on disk; on failure what stood there before still stands there.
+ * Writes a model to `path`, and its data file, when there is one, to `<path>.data`, or to `<path>.<digest>.data` where a file
+ * of that name stands: the old model keeps its data until the new one has taken its place, so that a pair that fits stands there
+ * whatever happens. Then the old model's data is removed, if it was named so.
  *
  * @throws InvalidModelError external data of the model was not loaded
  * @throws LimitError `external` is `never` and the file would reach 2 GiB
@@ -143,19 +154,47 @@ export async function saveModel(
 }
 
 async function saveWithData(path: string, model: Model, threshold: number): Promise<SavedModel> {
-  const dataPath = join(dirname(path), `${basename(path)}.data`);
-  const layout = dataLayout(model, basename(dataPath), threshold);
-  const chunks = encodeModelChunks(layout.model);
-  checkFileSize(chunks);
-  if (layout.chunks.length === 0) {
+  const target = await replaceable(path);
+  const chunksWith = (location: string) => {
+    const layout = dataLayout(model, location, threshold);
+    const chunks = encodeModelChunks(layout.model);
+    checkFileSize(chunks);
+    return { chunks, data: layout.chunks };
+  };
+  const { chunks, data } = chunksWith(`${basename(target)}.data`);
+  if (data.length === 0) {
     await writeAtomically(path, (file) => writeChunks(file, chunks));
     return { files: [path], bytes: totalLength(chunks) };
   }
-  await writeAtomically(path, async (file) => {
-    await writeChunks(file, chunks);
-    await writeAtomically(dataPath, (data) => writeChunks(data, layout.chunks));
-  });
-  return { files: [path, dataPath], bytes: totalLength(chunks) + totalLength(layout.chunks) };
+  const old = await ownDataOf(target);
+  const otherwise = `${target}.${digestOf(data)}.data`;
+  const stood = (await lookAt(otherwise)) !== undefined;
+  const placed = await createOrElse(`${target}.data`, otherwise, (file) => writeChunks(file, data));
+  try {
+    const final = placed === otherwise ? chunksWith(basename(placed)).chunks : chunks;
+    await writeAtomically(path, (file) => writeChunks(file, final));
+    for (const file of old) if (file !== placed) await remove(file);
+    return { files: [path, placed], bytes: totalLength(final) + totalLength(data) };
+  } catch (error) {
+    if (!(placed === otherwise && stood)) await remove(placed);
+    throw error;
+  }
+}
+
+/** The data files of the model at a path that are named after it; none where no model stands. */
+async function ownDataOf(path: string): Promise<string[]> {
+  const stem = basename(path);
+  const isOwn = (name: string) =>
+    name.startsWith(`${stem}.`) && /^\.(?:[0-9a-f]{16}\.)?data$/.test(name.slice(stem.length));
+  if (!(await namesIn(dirname(path))).some(isOwn)) return [];
+  const files = await dataFilesOf(path).catch((): string[] => []);
+  return files.filter((file) => dirname(file) === dirname(path) && isOwn(basename(file)));
+}
+
+function digestOf(chunks: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest("hex").slice(0, 16);
 }
 
 function requireLoaded(tensor: Tensor, where: string): Tensor {

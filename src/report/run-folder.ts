@@ -1,9 +1,10 @@
 /** @file The folder of a run: `run.json` (what was asked), `events.jsonl` (what happened), `kept/` (finished parts). Node only. */
 import { createHash } from "node:crypto";
-import { access, appendFile, mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { writeAtomically } from "../atomic-file.ts";
-import { UsageError } from "../errors.ts";
+import { appendText, removeLeftovers, writeAtomically } from "../atomic-file.ts";
+import { FormatError, UsageError } from "../errors.ts";
+import { isMissing, lookAt, makeFolders, namesIn, readBytes, readText, remove, removeEmpty } from "../file-system.ts";
+import { type FolderLock, lockFolder } from "../folder-lock.ts";
 
 /** A part of the work that need not be done again: facts as JSON, and bytes if it made a file. */
 export interface KeptPart {
@@ -11,7 +12,8 @@ export interface KeptPart {
   readonly bytes?: Uint8Array;
 }
 
-export interface RunFolder {
+/** Locked against other processes until it is disposed of. */
+export interface RunFolder extends AsyncDisposable {
   readonly path: string;
   /** Adds one event with the time since the run began. */
   record(event: object): Promise<void>;
@@ -26,39 +28,59 @@ export interface RunFolder {
   abandon(): Promise<void>;
 }
 
+/** Of `run.json`. */
+const VERSION = 1;
+
+/** What serves to resume: finished parts, and the checkpoints of a training. */
+const resumable = ["kept", "checkpoints"] as const;
+
+/** Files that speak of a run as a whole. */
+const reports = ["report.json", "report.html"];
+
 /**
  * Opens the folder of a run. `config` is all that the result depends on: with `resume`, parts kept by a run of the same
  * configuration are used again; another configuration is an error, and without `resume` they are dropped,
- * and with them the reports of the earlier run, which would speak of another. Files that are no part of a run are never touched.
+ * and with them the reports of the earlier run, which would speak of another. Files that are no part of a run are never touched, but
+ * for temporary ones of writers that were ended.
+ *
+ * @throws UsageError for another configuration, for a folder that holds something else, and while another process works in it;
+ * FormatError when what is to be resumed is damaged
  */
 export async function openRunFolder(path: string, config: object, { resume = false } = {}): Promise<RunFolder> {
-  const text = JSON.stringify(config);
-  const id = createHash("sha256").update(text).digest("hex");
-  const earlier = await readConfig(path);
-  if (resume && earlier !== undefined && earlier !== id) {
-    throw new UsageError("the run to resume was started with another configuration", {
-      where: path,
-      hint: "Use the same model, data and options, or start anew without --resume.",
-    });
+  const isNew = (await lookAt(path)) === undefined;
+  const lock = await lockFolder(path);
+  try {
+    const id = createHash("sha256").update(JSON.stringify(config)).digest("hex");
+    const earlier = await readRecord(path);
+    await checkEarlier(path, id, earlier, resume);
+    for (const folder of [path, ...resumable.map((name) => join(path, name))]) {
+      await removeLeftovers(folder, { locked: true });
+    }
+    if (!resume) await dropEarlier(path, earlier !== undefined);
+    await makeFolders(join(path, "kept"));
+    const record = { version: VERSION, id, config };
+    await writeAtomically(join(path, "run.json"), `${JSON.stringify(record, null, 2)}\n`);
+    const isResumed = resume && earlier !== undefined;
+    return { ...operations(path, isResumed), [Symbol.asyncDispose]: () => closed(path, lock) };
+  } catch (error) {
+    await lock.release();
+    if (isNew) await removeEmpty(path);
+    throw error;
   }
+}
+
+async function closed(path: string, lock: FolderLock): Promise<void> {
+  await lock.release();
+  await removeEmpty(path);
+}
+
+function operations(path: string, isResumed: boolean): Omit<RunFolder, typeof Symbol.asyncDispose> {
   const kept = join(path, "kept");
   const events = join(path, "events.jsonl");
-  if (earlier === undefined && (await exists(kept))) {
-    throw new UsageError("the folder holds something else than a run", { where: kept, hint: "Name another --out." });
-  }
-  if (!resume) {
-    await rm(kept, { recursive: true, force: true });
-    await rm(events, { force: true });
-  }
-  if (!resume && earlier !== undefined) {
-    for (const name of reports) await rm(join(path, name), { force: true });
-  }
-  await mkdir(kept, { recursive: true });
-  await writeAtomically(join(path, "run.json"), `${JSON.stringify({ id, config }, null, 2)}\n`);
   const began = Date.now();
   return {
     path,
-    record: (event) => appendFile(events, `${JSON.stringify({ t: Date.now() - began, ...event })}\n`),
+    record: (event) => appendText(events, `${JSON.stringify({ t: Date.now() - began, ...event })}\n`),
     load: (key) => loadPart(join(kept, fileName(key))),
     keep: (key, part) => keepPart(join(kept, fileName(key)), part),
     async write(name, contents) {
@@ -66,33 +88,76 @@ export async function openRunFolder(path: string, config: object, { resume = fal
       await writeAtomically(file, contents);
       return file;
     },
-    finish: () => rm(kept, { recursive: true, force: true }),
-    abandon: () => abandon(path),
+    finish: () => remove(kept),
+    abandon: async () => {
+      if (!isResumed) await abandon(path);
+    },
   };
 }
 
-/** Files that speak of a run as a whole. */
-const reports = ["report.json", "report.html"];
+async function checkEarlier(path: string, id: string, earlier: RunRecord | undefined, resume: boolean): Promise<void> {
+  if (earlier === undefined) {
+    for (const name of resumable) {
+      if ((await lookAt(join(path, name))) === undefined) continue;
+      throw new UsageError("the folder holds something else than a run", {
+        expected: "run.json",
+        where: join(path, name),
+        hint: "Name another --out.",
+      });
+    }
+    return;
+  }
+  if (!resume || earlier.id === id) return;
+  throw new UsageError("the run to resume was started with another configuration", {
+    where: path,
+    hint: "Use the same model, data and options, or start anew without --resume.",
+  });
+}
+
+async function dropEarlier(path: string, isRun: boolean): Promise<void> {
+  await remove(join(path, "events.jsonl"));
+  for (const name of isRun ? [...resumable, ...reports] : []) await remove(join(path, name));
+}
 
 async function abandon(path: string): Promise<void> {
-  const kept = join(path, "kept");
-  const parts = await readdir(kept).catch(() => []);
-  if (parts.length > 0) return;
-  for (const name of ["kept", "events.jsonl", "run.json"]) await rm(join(path, name), { recursive: true, force: true });
-  await rmdir(path).catch(() => undefined); // Other files may stand there.
+  for (const name of resumable) if ((await namesIn(join(path, name))).length > 0) return;
+  for (const name of [...resumable, "events.jsonl", "run.json"]) await remove(join(path, name));
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+interface RunRecord {
+  readonly id: string;
 }
 
-async function readConfig(path: string): Promise<string | undefined> {
+/** What `run.json` says; `undefined` when there is none. */
+async function readRecord(path: string): Promise<RunRecord | undefined> {
+  const file = join(path, "run.json");
+  let text: string;
   try {
-    const { id } = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as { id?: unknown };
-    return typeof id === "string" ? id : "";
+    text = await readText(file);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const { version = VERSION, id } = parsedRecord(text) ?? {};
+  if (typeof id !== "string" || typeof version !== "number") {
+    throw new FormatError("the record of the run is damaged", {
+      where: file,
+      hint: "Name another --out, or remove the file.",
+    });
+  }
+  if (version === VERSION) return { id };
+  throw new FormatError("the run was written by another version of lithe", {
+    expected: `version ${VERSION}`,
+    got: `version ${version}`,
+    where: file,
+    hint: "Name another --out, or resume it with that version.",
+  });
+}
+
+function parsedRecord(text: string): { readonly version?: unknown; readonly id?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
@@ -106,11 +171,11 @@ async function keepPart(stem: string, { facts, bytes }: KeptPart): Promise<void>
 
 async function loadPart(stem: string): Promise<KeptPart | undefined> {
   try {
-    const { facts, hasBytes } = JSON.parse(await readFile(`${stem}.json`, "utf8"), finite) as {
+    const { facts, hasBytes } = JSON.parse(await readText(`${stem}.json`), finite) as {
       facts: unknown;
       hasBytes: boolean;
     };
-    return hasBytes ? { facts, bytes: await readFile(`${stem}.bin`) } : { facts };
+    return hasBytes ? { facts, bytes: await readBytes(`${stem}.bin`, Number.POSITIVE_INFINITY) } : { facts };
   } catch {
     return undefined;
   }

@@ -21,6 +21,7 @@ import {
   fixedBatch,
 } from "./batch-feeds.ts";
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { checkDrives, drivesSampled, undriven } from "./drive.ts";
 import { evaluateModel } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
@@ -84,10 +85,26 @@ async function train(
   scope: RunScope<TrainEvent>,
 ): Promise<TrainResult> {
   const plan = await planned(model, options, monitor);
-  const { step, perEpoch, files } = plan;
   const folder = options.checkpoint?.folder;
-  const saved =
-    options.resume && files && folder ? await files.loadCheckpoint(folder, plan.fingerprint, step) : undefined;
+  if (!plan.files || folder === undefined) return trainPlanned(plan, undefined, scope);
+  const lock = await plan.files.lockCheckpoints(folder);
+  try {
+    const { step, perEpoch, fingerprint } = plan;
+    const restoresBest = options.restoreBest ?? false;
+    const resumed = { fingerprint, step, steps: perEpoch * options.epochs, restoresBest };
+    const saved = options.resume ? await plan.files.loadCheckpoint(folder, resumed) : undefined;
+    return await trainPlanned(plan, saved, scope);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainPlanned(
+  plan: Plan,
+  saved: Checkpoint | undefined,
+  scope: RunScope<TrainEvent>,
+): Promise<TrainResult> {
+  const { options, step, perEpoch, monitor } = plan;
   const initial = saved?.state ?? new Map(step.state.map((entry) => [entry.name, entry.initial]));
   const progress: Progress = {
     done: saved?.step ?? 0,

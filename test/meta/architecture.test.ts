@@ -15,7 +15,14 @@ const allowed = new Map(
 );
 
 /** Files that every folder may import. */
-const roots = new Set(["errors.ts", "atomic-file.ts", "built-file.ts"]);
+const roots = new Set([
+  "errors.ts",
+  "file-system.ts",
+  "atomic-file.ts",
+  "folder-lock.ts",
+  "process-identity.ts",
+  "built-file.ts",
+]);
 
 const sources = sourcesIn("src").filter(({ path }) => path.split("/").length > 2);
 

@@ -25,8 +25,10 @@ it("keeps the table in the run folder and does not measure again", async () => {
   const said: string[] = [];
   const console = { signal: new AbortController().signal, progress: () => undefined, say: (x: string) => said.push(x) };
   const options = { loss: "crossEntropy", optimizer: "sgd", batch: 2, race } as const;
-  const asked = async (resume: boolean) =>
-    formsMeasured(net, options, await openRunFolder(folder, { command: "train" }, { resume }), console);
+  const asked = async (resume: boolean) => {
+    await using run = await openRunFolder(folder, { command: "train" }, { resume });
+    return await formsMeasured(net, options, run, console);
+  };
   const first = await asked(false);
   expect(races.length).toBe(1);
   expect(said).toEqual(["forms measured for 1 gradients of convolutions"]);

@@ -1,6 +1,6 @@
 /** @file What a training run came to, for its report. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readText } from "../../file-system.ts";
 import { type RunFolder, type TrainingReport, trainingCurve, trainingMeasurements } from "../../report/index.ts";
 import type { TrainReport } from "../../train/index.ts";
 
@@ -21,7 +21,7 @@ type RunFacts = Pick<
 /** From the report of the trainer and the events in the run folder; `accumulate` is the number of batches per update. */
 export async function runFacts(report: TrainReport, folder: RunFolder, accumulate = 1): Promise<RunFacts> {
   const { parameters, steps, updates, epochs, seconds, stoppedEarly, evaluations, best } = report;
-  const lines = await readFile(join(folder.path, "events.jsonl"), "utf8");
+  const lines = await readText(join(folder.path, "events.jsonl"));
   const measured = trainingMeasurements(lines);
   return {
     trained: parameters,

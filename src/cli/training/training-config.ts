@@ -1,7 +1,7 @@
 /** @file The configuration of a training run: a JSON file, flags that go before it, and what is taken when neither says. */
-import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { UsageError } from "../../errors.ts";
+import { readText } from "../../file-system.ts";
 import { executionProviders } from "../../runtime/index.ts";
 import { metrics } from "../../train/index.ts";
 import { checked, namedChoice } from "./named-choice.ts";
@@ -113,8 +113,8 @@ function checkAdapters({ lora, keepAdapters, trainable, batchNorm }: TrainingCon
 }
 
 async function jsonObject(path: string): Promise<object> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new UsageError("the configuration cannot be read", { where: path, cause });
+  const text = await readText(path).catch((cause: Error) => {
+    throw new UsageError("the configuration cannot be read", { got: cause.message, where: path, cause });
   });
   try {
     const value: unknown = JSON.parse(text);

@@ -25,8 +25,9 @@ export interface Trained extends WrittenTraining {
 export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
   const name = nameOf(config.model);
   const options = fitOptions(config);
-  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [name]);
-  if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [name, target.out]);
+  const inputs = [name, config.data, config.labels, config.preprocess];
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
+  if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
   await checkOutputFolder(folderOf(target));
   const known = await modelToTrain(config);
   const data = target.data ?? (await openParts(config, known, console));
@@ -37,7 +38,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const sha256 = known && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
   const identity = { command: "train", ...rest, model: known ? basename(name) : config.model, sha256 };
-  const folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
+  await using folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
   try {
     const everySteps = config.checkpointEvery;
     const mixture = mixtureOptions(start.model, { ...options, ...evaluation });

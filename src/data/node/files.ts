@@ -1,32 +1,36 @@
 /** @file Node only: files by range, and the containment of names that come from data. */
-import { constants } from "node:fs";
-import { type FileHandle, lstat, open, readdir, realpath, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { DataError, ensure, FormatError, LimitError, PathError } from "../../errors.ts";
+import {
+  codeOf,
+  type FileHandle,
+  fileError,
+  isMissing,
+  listEntries,
+  lookAt,
+  lookAtLink,
+  openRegular,
+  realPath,
+} from "../../file-system.ts";
 import { type ByteSource, checkRange } from "../bytes.ts";
 
 /** Opens a file that the user named. Links are followed; what is no regular file is a `PathError`. */
 export function openFile(path: string): Promise<ByteSource> {
-  return openRegular(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return opened(path, true);
 }
 
 /** Opens a file that the data named. The last component must not be a link. */
 export function openContained(path: string): Promise<ByteSource> {
-  return openRegular(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  return opened(path, false);
 }
 
-async function openRegular(path: string, flags: number): Promise<ByteSource> {
-  const handle = await open(path, flags).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === "ELOOP") throw new PathError("a data file is a link", { where: path, cause });
-    if (cause.code === "ENOENT") throw new DataError("there is no such file", { where: path, cause });
-    throw new DataError("a file cannot be opened", { got: cause.message, where: path, cause });
+async function opened(path: string, follow: boolean): Promise<ByteSource> {
+  const { file, stats } = await openRegular(path, { follow }).catch((cause: unknown) => {
+    if (!follow && codeOf(cause) === "ELOOP") throw new PathError("a data file is a link", { where: path, cause });
+    if (isMissing(cause)) throw new DataError("there is no such file", { where: path, cause });
+    throw cause;
   });
-  const facts = await handle.stat();
-  if (!facts.isFile()) {
-    await handle.close();
-    throw new PathError("a data file is not a regular file", { where: path });
-  }
-  return fileSource(basename(path), handle, facts.size);
+  return fileSource(basename(path), file, stats.size);
 }
 
 function fileSource(name: string, handle: FileHandle, size: number): ByteSource {
@@ -38,7 +42,9 @@ function fileSource(name: string, handle: FileHandle, size: number): ByteSource 
       const bytes = new Uint8Array(length);
       let done = 0;
       while (done < length) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
+        const { bytesRead } = await handle.read(bytes, done, length - done, offset + done).catch((cause: unknown) => {
+          throw fileError("read the file", name, cause);
+        });
         ensure(bytesRead > 0, () => new FormatError("a file became shorter while it was read", { where: name }));
         done += bytesRead;
       }
@@ -75,9 +81,10 @@ export async function containedPath(folder: string, name: string): Promise<strin
   const wrong = unsafeName(name);
   if (wrong)
     throw new PathError(`a file name in the data ${wrong}`, { got: JSON.stringify(name.slice(0, 200)), where: folder });
-  const root = await realpath(folder);
+  const root = await realPath(folder);
   const path = resolve(root, name);
-  const real = await realpath(path).catch((cause: NodeJS.ErrnoException) => {
+  const real = await realPath(path).catch((cause: unknown) => {
+    if (!isMissing(cause)) throw cause;
     throw new DataError("a file that the data names is missing", { got: JSON.stringify(name), where: folder, cause });
   });
   const inside = relative(root, real);
@@ -104,7 +111,7 @@ export interface FolderEntry {
 
 /** The entries of a folder in code-unit order of their names, hidden ones left out. */
 export async function listFolder(folder: string): Promise<readonly FolderEntry[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await listEntries(folder);
   const visible = entries.filter((entry) => !entry.name.startsWith("."));
   const sorted = visible.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return sorted.map((entry) => ({
@@ -116,9 +123,8 @@ export async function listFolder(folder: string): Promise<readonly FolderEntry[]
 
 /** What stands at a path that the user named. */
 export async function kindOf(path: string): Promise<"file" | "folder"> {
-  const facts = await stat(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError("there is no data at this path", { where: path, cause });
-  });
+  const facts = await lookAt(path);
+  if (!facts) throw new DataError("there is no data at this path", { where: path });
   if (facts.isDirectory()) return "folder";
   ensure(facts.isFile(), () => new PathError("the data is neither a file nor a folder", { where: path }));
   return "file";
@@ -126,5 +132,5 @@ export async function kindOf(path: string): Promise<"file" | "folder"> {
 
 /** Whether a regular file, and no link, stands at the path. */
 export async function isRegularFile(path: string): Promise<boolean> {
-  return (await lstat(path).catch(() => undefined))?.isFile() ?? false;
+  return (await lookAtLink(path))?.isFile() ?? false;
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UnsupportedError } from "../../errors.ts";
+import { fileError } from "../../file-system.ts";
 import type { Backend } from "../host.ts";
 import { missingPackage } from "../missing.ts";
 import { sessionOptions } from "../ort-options.ts";
@@ -24,7 +25,7 @@ async function nativeBackend(): Promise<Backend> {
   return {
     Tensor,
     load(spec) {
-      if (spec.profile) folder = mkdtempSync(join(tmpdir(), "litheml-profile-"));
+      if (spec.profile) folder = profileFolder();
       return InferenceSession.create(spec.model, {
         ...sessionOptions(spec),
         ...(folder ? { enableProfiling: true, profileFilePrefix: join(folder, "profile") } : {}),
@@ -40,6 +41,15 @@ async function nativeBackend(): Promise<Backend> {
     },
     memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
   };
+}
+
+function profileFolder(): string {
+  const stem = join(tmpdir(), "litheml-profile-");
+  try {
+    return mkdtempSync(stem);
+  } catch (cause) {
+    throw fileError("make a folder for the profile", stem, cause);
+  }
 }
 
 async function wasmBackend({ threads }: Pick<LoadSpec, "threads">): Promise<Backend> {
