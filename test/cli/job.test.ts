@@ -107,7 +107,7 @@ describe("lithe accelerate", () => {
     expect((await lithe(given, { cwd })).code).toBe(0);
     const { command } = JSON.parse(readFileSync(join(cwd, "out", "report.json"), "utf8")) as { command: string };
     const again = shellWords(command);
-    expect(again.slice(0, 3)).toEqual(["npx", "lithe", "accelerate"]);
+    expect(again.slice(0, 3)).toEqual(["npx", "litheml", "accelerate"]);
     const parse = (words: readonly string[]) => parseArguments("accelerate", "", accelerate, words);
     const { out: _, ...options } = parse(given.slice(1))!.options;
     expect(parse(again.slice(3))).toEqual({ args: ["net.onnx"], options });
