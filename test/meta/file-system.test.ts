@@ -8,6 +8,7 @@ const callers: Readonly<Record<string, string>> = {
   "src/atomic-file.ts": "writes",
   "src/process-identity.ts": "asks /proc about processes, and takes every failure for no answer",
   "src/built-file.ts": "looks whether a file of the package exists",
+  "src/cli/unanswered.ts": "answers while the process ends, when nothing can wait",
   "src/runtime/node/hardware.ts": "asks /proc and packages, and takes every failure for no answer",
   "src/runtime/node/backend.ts": "reads the profile that the runtime writes",
 };
