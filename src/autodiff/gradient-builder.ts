@@ -18,7 +18,7 @@ import {
 import { type Emitter, emitter } from "./emit.ts";
 import type { Forms } from "./forms.ts";
 import { dataTypeCode, type Shaping, shaping } from "./shapes.ts";
-import { dimsOf, dtypeOf, typeOf } from "./typed.ts";
+import { dimsOf, dtypeOf, knownDims, typeOf } from "./typed.ts";
 
 export interface Arithmetic {
   add(a: Value, b: Value): Value;
@@ -169,8 +169,10 @@ function thin(emit: Emitter, a: Value, b: Value): [Value, Value] {
   const unexpanded = (x: Value, other: Value): Value => {
     const made = emit.made(x);
     if (made?.opType !== "Expand" || emit.made(other)?.opType === "Expand") return x;
-    const [from, to] = [dimsOf(x), other.type?.kind === "tensor" ? other.type.dims : undefined];
-    return to && from.length === to.length && from.every((dim, i) => dim !== "" && dim === to[i]) ? made.inputs[0]! : x;
+    const [from, to] = [knownDims(x), other.type?.kind === "tensor" ? other.type.dims : undefined];
+    return from && to && from.length === to.length && from.every((dim, i) => dim !== "" && dim === to[i])
+      ? made.inputs[0]!
+      : x;
   };
   return [unexpanded(a, b), unexpanded(b, a)];
 }

@@ -15,7 +15,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
-import { eliminateDeadNodes, upgradeOpset } from "../passes/index.ts";
+import { eliminateDeadNodes, explicitWindows, upgradeOpset } from "../passes/index.ts";
 import type { Forms } from "./forms.ts";
 import { type Differentiated, differentiateGraph } from "./gradient.ts";
 import { inlineFunctions } from "./inline-functions.ts";
@@ -70,9 +70,10 @@ export async function gradient(model: Model, options: GradientOptions): Promise<
   return (await eliminateDeadNodes().run(withGraph(prepared, result))).model;
 }
 
-/** Functions inlined, opset 21 where possible, every value typed: what `differentiateGraph` needs. */
+/** Functions inlined, opset 21 where possible, windows explicit, every value typed: what `differentiateGraph` needs. */
 export async function prepareForGradient(model: Model): Promise<Model> {
-  return inferShapes((await upgradeOpset().run(inlineFunctions(model))).model);
+  const upgraded = (await upgradeOpset().run(inlineFunctions(model))).model;
+  return inferShapes((await explicitWindows().run(upgraded)).model);
 }
 
 function newSeed(scope: Names, name: string, { type }: Value): Value {

@@ -13,3 +13,16 @@ export function scatterAdd(g: GradientBuilder, into: Value, places: Value, updat
   const sum = g.op("ScatterElements", [wide(into), places, wide(updates)], { axis, reduction: "add" });
   return g.cast(sum, dtype);
 }
+
+/** The flat position of every element of x, in the dims of x. */
+export function positionsOf(g: GradientBuilder, x: Value): Value {
+  const number = (value: number): Value => g.number(g.ints([0]), value);
+  const flat = g.op("Range", [number(0), g.op("Size", [x]), number(1)]);
+  return g.op("Reshape", [flat, g.shape(x)], { allowzero: true });
+}
+
+/** dx of a y whose elements are copies of x's at `places`, flat positions in x: each element goes back to its own. */
+export function sumAtPlaces(g: GradientBuilder, x: Value, places: Value, dy: Value): Value {
+  const flat = (value: Value): Value => g.reshape(value, [-1]);
+  return g.reshapeLike(scatterAdd(g, flat(g.zerosLike(x)), flat(places), flat(dy), 0), x);
+}

@@ -16,7 +16,7 @@ import {
 import { namedProduct } from "../ops/index.ts";
 import type { Emitter } from "./emit.ts";
 import type { Forms } from "./forms.ts";
-import { dimsOf, dtypeOf, isStatic } from "./typed.ts";
+import { dimsOf, dtypeOf, isStatic, knownDims } from "./typed.ts";
 
 export interface Shaping {
   /** A one-dimensional int64 constant. */
@@ -25,6 +25,8 @@ export interface Shaping {
   shape(x: Value): Value;
   /** `dims` as an int64 vector; a symbolic dim is read from the first of `sources` that has it. */
   shapeFrom(dims: Dims, ...sources: Value[]): Value;
+  /** The lengths of `x` along its axes from `start` (to `end`), as an int64 vector. */
+  lengths(x: Value, start: number, end?: number): Value;
   reshape(x: Value, dims: Dims): Value;
   reshapeLike(x: Value, like: Value): Value;
   expandLike(x: Value, like: Value): Value;
@@ -51,8 +53,8 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
   const ints = (values: readonly number[]): Value => intsIn(emit, values);
 
   const shape = (x: Value): Value => {
-    const list = dimsOf(x);
-    return isStatic(list) ? ints(list) : op("Shape", [x]);
+    const list = knownDims(x);
+    return list && isStatic(list) ? ints(list) : op("Shape", [x]);
   };
 
   const shapeFrom = (list: Dims, ...sources: Value[]): Value => {
@@ -63,6 +65,11 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     return op("Concat", parts, { axis: 0 });
   };
 
+  const lengths = (x: Value, start: number, end = dimsOf(x).length): Value => {
+    const part = dimsOf(x).slice(start, end);
+    return isStatic(part) ? ints(part) : op("Shape", [x], { start, end });
+  };
+
   const zeros = (like: Value, list: Dims, ...sources: Value[]): Value => {
     const dtype = dtypeOf(like);
     if (isStatic(list) && sizeOf(list) <= SMALL) {
@@ -70,6 +77,11 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
       return emit.constant("zeros", `${dtype} zeros ${list}`, () => tensorFromNumbers(dtype, list, none));
     }
     return filled(emit, shapeFrom(list, ...sources), dtype, 0);
+  };
+
+  const zerosLike = (x: Value): Value => {
+    const list = knownDims(x);
+    return list && isStatic(list) ? zeros(x, list, x) : filled(emit, shape(x), dtypeOf(x), 0);
   };
 
   const sumOfRows = (x: Value, axes: readonly number[]): Value => {
@@ -82,10 +94,16 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     ints,
     shape,
     shapeFrom,
-    expandLike: (x, like) => (sameDims(dimsOf(x), dimsOf(like)) ? x : op("Expand", [x, shape(like)])),
-    zerosLike: (x) => (isStatic(dimsOf(x)) ? zeros(x, dimsOf(x), x) : filled(emit, shape(x), dtypeOf(x), 0)),
+    lengths,
+    expandLike(x, like) {
+      const [from, to] = [knownDims(x), knownDims(like)];
+      return from && to && sameDims(from, to) ? x : op("Expand", [x, shape(like)]);
+    },
+    zerosLike,
     zeros,
     sumTo(x, like) {
+      if (!knownDims(x) || !knownDims(like)) return sumWhereOne(emit, x, like);
+      if ([...dimsOf(x), ...dimsOf(like)].includes(0)) return zerosLike(like);
       const axes = addedAxes(dimsOf(x), dimsOf(like));
       if (!axes) return sumWhereOne(emit, x, like);
       if (axes.length === 0) return x;
@@ -142,7 +160,8 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
   const { op } = emit;
 
   function reshape(x: Value, list: Dims): Value {
-    if (sameDims(dimsOf(x), list)) return x;
+    const from = knownDims(x);
+    if (from && sameDims(from, list)) return x;
     const open = list.filter((dim) => typeof dim !== "number").length;
     const attributes = list.includes(0) ? { allowzero: true } : {};
     if (open > 1 || (open > 0 && list.includes(0))) return op("Reshape", [source(x), shapeFrom(list, x)], attributes);
@@ -170,10 +189,11 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
   return {
     reshape,
     reshapeLike(x: Value, like: Value): Value {
-      const to = dimsOf(like);
+      const [from, to] = [knownDims(x), knownDims(like)];
+      if (!from || !to) return op("Reshape", [source(x), shape(like)], { allowzero: true });
       const open = to.filter((dim) => typeof dim !== "number").length;
       if (open <= 1 && !to.includes(0)) return reshape(x, to);
-      return sameDims(dimsOf(x), to) ? x : op("Reshape", [source(x), shape(like)], { allowzero: true });
+      return sameDims(from, to) ? x : op("Reshape", [source(x), shape(like)], { allowzero: true });
     },
     unsqueeze: (x: Value, axes: readonly number[]): Value =>
       axes.length === 0 ? x : op("Unsqueeze", [x, intsIn(emit, axes)]),
@@ -223,12 +243,20 @@ function addedAxes(from: Dims, to: Dims): number[] | undefined {
 function sumWhereOne(emit: Emitter, x: Value, like: Value): Value {
   const { op } = emit;
   const shape = op("Shape", [like]);
-  const added = dimsOf(x).length - dimsOf(like).length;
-  const ones = intsIn(emit, new Array<number>(added).fill(1));
-  const aligned = added === 0 ? shape : op("Concat", [ones, shape], { axis: 0 });
+  const [from, to] = [knownDims(x), knownDims(like)];
+  const aligned =
+    from && to && from.length === to.length ? shape : op("Concat", [missingOnes(emit, x, like), shape], { axis: 0 });
   const axes = op("Reshape", [op("NonZero", [op("Equal", [aligned, intsIn(emit, [1])])]), intsIn(emit, [-1])]);
   const summed = op("ReduceSum", [x, axes], { keepdims: 1, noop_with_empty_axes: 1 });
   return op("Reshape", [summed, shape], { allowzero: true });
+}
+
+/** A one for each axis that x has more than `like`. */
+function missingOnes(emit: Emitter, x: Value, like: Value): Value {
+  const [from, to] = [knownDims(x), knownDims(like)];
+  if (from && to) return intsIn(emit, new Array<number>(from.length - to.length).fill(1));
+  const rank = (value: Value): Value => emit.op("Shape", [emit.op("Shape", [value])]);
+  return filled(emit, emit.op("Sub", [rank(x), rank(like)]), "int64", 1);
 }
 
 export function dataTypeCode(dtype: DataType): number {

@@ -19,6 +19,11 @@ export function dimsOf(value: Value): Dims {
   });
 }
 
+/** `undefined` where not even the rank is known. */
+export function knownDims(value: Value): Dims | undefined {
+  return typeOf(value).dims;
+}
+
 export function dtypeOf(value: Value): DataType {
   return typeOf(value).dtype;
 }

@@ -29,8 +29,15 @@ const inferReduce: InferRule = (context) => {
   const dims = dimsOf(context, 0);
   const axes = dims && reducedAxes(context, dims.length);
   if (axes) return [typed(dtypeOf(context, 0), dimsWithout(dims, axes, keepsDims(context)))];
-  return [typed(dtypeOf(context, 0), dims && keepsDims(context) ? unknownDims(dims.length) : undefined)];
+  if (keepsDims(context)) return [typed(dtypeOf(context, 0), dims && unknownDims(dims.length))];
+  return [typed(dtypeOf(context, 0), reducesAll(context) ? [] : undefined)];
 };
+
+/** Whether every axis is reduced, however many there are. */
+function reducesAll(facts: NodeFacts): boolean {
+  const given = intsOf(facts.node, "axes") ?? (hasInput(facts, 1) ? integers(facts, 1) : []);
+  return given?.length === 0 && intOf(facts.node, "noop_with_empty_axes", 0) === 0;
+}
 
 /** Kept axes go through, in their new places. */
 function reduceLinks(axesOf: (facts: NodeFacts, rank: number) => readonly number[] | undefined): AxisRule {

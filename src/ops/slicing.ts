@@ -189,7 +189,7 @@ export function sliceLength(dim: Dim, start: Dim, stop: Dim, step: Dim): Dim {
 /** Known without the dim: nothing is cut out, or one element from the end. */
 function symbolicLength(start: number, stop: number, step: number): Dim {
   if (start === -1 && stop >= FAR && step > 0) return 1;
-  return start === stop ? 0 : UNKNOWN_DIM;
+  return start === stop && step > 0 ? 0 : UNKNOWN_DIM;
 }
 
 function bounds(length: number, start: number, stop: number, step: number): [number, number] {

@@ -67,12 +67,14 @@ function windowCount(dim: Dim, { kernel, strides, dilations, pads, autoPad, ceil
 export function spreadLengths(dims: Dims, window: Window, extra: readonly number[]): Dim[] {
   return dims.map((dim, i) => {
     const stride = window.strides[i]!;
-    if (window.autoPad.startsWith("SAME")) return productDims([dim, stride]);
+    const isSame = window.autoPad.startsWith("SAME");
     const size = window.kernel[i] ?? UNKNOWN_DIM;
-    if (typeof size !== "number") return UNKNOWN_DIM;
+    if (typeof size !== "number") return isSame && stride === 1 ? dim : UNKNOWN_DIM;
     const span = window.dilations[i]! * (size - 1) + 1;
-    const cut = window.autoPad === "VALID" ? 0 : window.pads[i]! + window.pads[i + window.kernel.length]!;
-    const added = span - stride - cut + (extra[i] ?? 0);
+    const cut = window.autoPad === "NOTSET" ? window.pads[i]! + window.pads[i + window.kernel.length]! : 0;
+    const natural = span - stride - cut + (extra[i] ?? 0);
+    // SAME cuts down to a multiple of the stride and never adds to what the windows cover.
+    const added = isSame ? Math.min(0, natural) : natural;
     return added === 0 ? productDims([dim, stride]) : mapDim(dim, (length) => stride * length + added);
   });
 }

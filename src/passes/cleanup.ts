@@ -5,6 +5,7 @@ import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 import { eliminateDropout } from "./eliminate-dropout.ts";
 import { eliminateIdentity } from "./eliminate-identity.ts";
 import { eliminateNoop } from "./eliminate-noop.ts";
+import { explicitWindows } from "./explicit-windows.ts";
 import { type FoldOptions, foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
 import { fuseAffine } from "./fuse-affine.ts";
@@ -24,6 +25,7 @@ export function cleanup(options: FoldOptions): Pass {
     eliminateDropout(),
     foldConstants(options),
     eliminateNoop(),
+    explicitWindows(),
     fusePad(),
     fuseMatmulAdd(),
     fuseBatchNorm(),

@@ -8,6 +8,7 @@ import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 import { eliminateDropout } from "./eliminate-dropout.ts";
 import { eliminateIdentity } from "./eliminate-identity.ts";
 import { eliminateNoop } from "./eliminate-noop.ts";
+import { explicitWindows } from "./explicit-windows.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
 import { fuseAffine } from "./fuse-affine.ts";
@@ -38,6 +39,7 @@ export const passes = {
   "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
   "eliminate-dead-nodes": () => eliminateDeadNodes(),
   "store-constants": () => storeConstants(),
+  "explicit-windows": () => explicitWindows(),
   "fuse-affine": () => fuseAffine(),
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
@@ -70,6 +72,7 @@ export { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
 export { eliminateDropout } from "./eliminate-dropout.ts";
 export { eliminateIdentity } from "./eliminate-identity.ts";
 export { eliminateNoop } from "./eliminate-noop.ts";
+export { explicitWindows } from "./explicit-windows.ts";
 export { fixDims } from "./fix-dims.ts";
 export { float32Operators } from "./float16/operators.ts";
 export { type FoldOptions, foldConstants } from "./fold-constants.ts";

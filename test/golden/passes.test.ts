@@ -23,6 +23,7 @@ const cases = {
   "eliminate-noop": ["transposes in a chain", "neutral constants", "casts there and back"],
   "eliminate-common-subexpressions": ["the same twice"],
   "eliminate-dead-nodes": ["nodes and constants that nobody reads"],
+  "explicit-windows": ["windows that round up, and padding left to be worked out"],
   "fuse-batchnorm": ["convolution and batch normalization", "batch normalization before gemm"],
   "fuse-affine": ["factors and shifts after linear operators"],
   "fuse-pad": ["pads before windows"],

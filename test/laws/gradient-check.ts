@@ -118,7 +118,12 @@ export function referenceLoss({ base, gradient, loss, feeds }: Prepared): Loss {
 }
 
 /** (f(x + εv) − f(x − εv)) / 2ε, fourth-order: with the doubled step subtracted. */
-export function numeric({ feeds, directions }: Prepared, loss: Loss, epsilon: number, dtype: DataType): number {
+export function numeric(
+  { feeds, directions }: Pick<Prepared, "feeds" | "directions">,
+  loss: Loss,
+  epsilon: number,
+  dtype: DataType,
+): number {
   const difference = (step: number): number =>
     (loss(moved(feeds, directions, step, dtype)) - loss(moved(feeds, directions, -step, dtype))) / (2 * step);
   return (4 * difference(epsilon) - difference(2 * epsilon)) / 3;

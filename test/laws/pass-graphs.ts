@@ -121,6 +121,21 @@ export const graphs = {
       const expanded = g.op("Expand", [tiled, g.constant("dims", int64s([2, 3]))]);
       g.output(g.op("Relu", [expanded]), "y");
     }),
+  "windows that round up, and padding left to be worked out": () =>
+    build((g) => {
+      const x = g.input("x", "float32", [1, 1, 5, 5]);
+      g.output(
+        g.op("MaxPool", [x], { kernel_shape: [2, 2], strides: [3, 3], pads: [0, 0, 1, 1], ceil_mode: 1 }),
+        "cut",
+      );
+      const counted = { kernel_shape: [2, 2], strides: [3, 2], pads: [1, 0, 1, 0], ceil_mode: 1, count_include_pad: 1 };
+      g.output(g.op("AveragePool", [x], counted), "counted");
+      const w = g.constant("w", floats([1, 1, 2, 2]));
+      g.output(
+        g.op("ConvTranspose", [x, w], { auto_pad: "SAME_LOWER", strides: [2, 3], output_padding: [1, 1] }),
+        "same",
+      );
+    }),
   "the same twice": () =>
     build((g) => {
       const x = input(g, 3, 4);

@@ -1,7 +1,7 @@
 /** @file The numbers of a convolution, with automatic padding made explicit. */
-import { UnsupportedError } from "../../errors.ts";
-import { type Dim, describeNode, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { type Dim, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
+import { isStatic } from "../typed.ts";
 
 /** Windows that slide over the spatial axes. */
 export interface Windows {
@@ -24,18 +24,17 @@ export interface ConvGeometry extends Windows {
   readonly to: readonly number[];
 }
 
-/** Of y = Conv(x, w); spatial and channel dims must be known, the batch may be symbolic. */
-export function convGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, y: Value): ConvGeometry {
+/** Of y = Conv(x, w); `undefined` unless all dims but the batch are known. */
+export function convGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, y: Value): ConvGeometry | undefined {
   const [batch, , ...from] = g.dims(x);
-  const [outputs, inputs, ...kernel] = numbers(node, w, g.dims(w));
+  const [weight, lengths, to] = [numbers(g.dims(w)), numbers(from), numbers(g.dims(y).slice(2))];
+  if (!weight || !lengths || !to) return undefined;
+  const [outputs, inputs, ...kernel] = weight;
   const group = intOf(node, "group", 1);
-  const lengths = numbers(node, x, from);
   const windows = windowsOf(node, kernel, lengths);
-  const to = numbers(node, y, g.dims(y).slice(2));
   return { ...windows, batch: batch!, group, inputs: inputs!, outputs: outputs! / group, from: lengths, to };
 }
 
-/** Of y = pool(x); the batch may be symbolic. */
 export interface PoolGeometry extends Windows {
   readonly batch: Dim;
   readonly channels: number;
@@ -43,10 +42,12 @@ export interface PoolGeometry extends Windows {
   readonly to: readonly number[];
 }
 
-export function poolGeometry(g: GradientBuilder, node: Node, x: Value, y: Value): PoolGeometry {
+/** Of y = pool(x); `undefined` unless all dims but the batch are known. */
+export function poolGeometry(g: GradientBuilder, node: Node, x: Value, y: Value): PoolGeometry | undefined {
   const [batch, ...rest] = g.dims(x);
-  const [channels, ...from] = numbers(node, x, rest);
-  const to = numbers(node, y, g.dims(y).slice(2));
+  const [planes, to] = [numbers(rest), numbers(g.dims(y).slice(2))];
+  if (!planes || !to) return undefined;
+  const [channels, ...from] = planes;
   const kernel = intsOf(node, "kernel_shape") ?? [];
   return { ...windowsOf(node, kernel, from), batch: batch!, channels: channels!, from, to };
 }
@@ -80,13 +81,9 @@ export function windowsOf(node: Node, kernel: readonly number[], from: readonly 
   return { kernel, strides, dilations, begin: isUpper ? less : more, end: isUpper ? more : less };
 }
 
-export function numbers(node: Node, value: Value, dims: readonly Dim[]): number[] {
-  if (dims.every((dim) => typeof dim === "number")) return dims as number[];
-  throw new UnsupportedError(`the gradient of ${node.opType} needs known dims beside the batch`, {
-    got: `[${dims.map((dim) => dim || "?").join(", ")}] of "${value.name}"`,
-    where: describeNode(node),
-    hint: "Fix the dims of the model's inputs.",
-  });
+/** The dims where all of them are known. */
+export function numbers(dims: readonly Dim[]): readonly number[] | undefined {
+  return isStatic(dims) ? dims : undefined;
 }
 
 /** Length of a window along each axis, dilation included. */

@@ -113,11 +113,14 @@ function piecewise(slope: (node: Node) => number, below: (point: Point) => Value
   });
 }
 
+/** y = min(max(x, low), high): where low lies above high, all of y is high. */
 const clip: GradientRule = (g, node, [dy], needs) => {
   const [x, low, high] = node.inputs;
   if (!x || !dy) return [];
-  const above = high && g.mask(g.op("Greater", [x, high]), x);
-  const below = low && g.mask(g.op("Less", [x, low]), x);
+  const raised = low && !isOrdered(g, low, high) ? g.op("Max", [x, low]) : x;
+  const above = high && g.mask(g.op("Greater", [raised, high]), x);
+  const under = low && g.mask(g.op("Less", [x, low]), x);
+  const below = under && above && raised !== x ? g.mul(under, g.sub(g.number(x, 1), above)) : under;
   const outside = above && below ? g.add(above, below) : (above ?? below);
   return [
     outside ? g.mul(dy, g.sub(g.number(x, 1), outside)) : dy,
@@ -125,6 +128,13 @@ const clip: GradientRule = (g, node, [dy], needs) => {
     high && above && needs[2] ? g.sumTo(g.mul(dy, above), high) : undefined,
   ];
 };
+
+/** Whether the lower bound is certainly not above the upper one. */
+function isOrdered(g: GradientBuilder, low: Value, high: Value | undefined): boolean {
+  if (!high) return true;
+  const [least, greatest] = [low, high].map((bound) => g.constant(bound));
+  return !!least && !!greatest && numbersOf(least)[0]! <= numbersOf(greatest)[0]!;
+}
 
 /** Ties share the gradient equally, so that it stays a mean of the one-sided ones. */
 const extreme: GradientRule = (g, { inputs, outputs: [y] }, [dy], needs) => {

@@ -1,8 +1,8 @@
 /** @file Gradients of what moves elements: each goes back the way it came, and copies are summed. */
-import { UnsupportedError } from "../../errors.ts";
-import { describeNode, intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import { intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
+import { positionsOf, sumAtPlaces } from "../scatter.ts";
 
 /** dx has the dims of x and the order of dy. */
 const reshape: GradientRule = (g, { inputs: [x] }, [dy]) => (x && dy ? [g.reshapeLike(dy, x)] : []);
@@ -30,7 +30,7 @@ const tile: GradientRule = (g, { inputs: [x, repeats] }, [dy]) => {
   const dims = g.dims(x);
   const counts = g.op("Unsqueeze", [repeats, g.ints([1])]);
   const pairs = g.op("Concat", [counts, g.op("Unsqueeze", [g.shape(x), g.ints([1])])], { axis: 1 });
-  const split = g.op("Reshape", [dy, g.op("Reshape", [pairs, g.ints([-1])])]);
+  const split = g.op("Reshape", [dy, g.op("Reshape", [pairs, g.ints([-1])])], { allowzero: true });
   return [
     g.reshapeLike(
       g.reduceSum(
@@ -73,21 +73,22 @@ function axisOf(g: GradientBuilder, node: Node, x: Value, fallback: number): num
 
 /**
  * Along each axis the slice keeps elements start, start + step, …: with step 1 the rest is padded with zeros, otherwise dy is
- * scattered to its unique positions.
+ * scattered to its unique positions. Where only a run knows the positions, they are cut out of the positions of x alike.
  */
 const slice: GradientRule = (g, node, [dy]) => {
   const [x, starts, ends, axes, steps] = node.inputs;
   if (!x || !dy) return [];
-  const listed = axes ? constantInts(g, node, axes) : undefined;
-  const begin = constantInts(g, node, starts);
-  const end = constantInts(g, node, ends);
-  const step = steps ? constantInts(g, node, steps) : begin.map(() => 1);
+  const [begin, end, listed, step] = [starts, ends, axes, steps].map((value) => constantInts(g, value));
+  const isFixed = begin && end && (listed || !axes) && (step || !steps);
+  if (!isFixed) return [sumAtPlaces(g, x, g.op("Slice", [positionsOf(g, x), starts, ends, axes, steps]), dy)];
   const rank = g.rank(x);
   const cuts = begin.map((_, i) => {
     const axis = listed?.[i] ?? i;
-    return { axis: axis < 0 ? axis + rank : axis, start: begin[i]!, end: end[i]!, step: step[i]! };
+    return { axis: axis < 0 ? axis + rank : axis, start: begin[i]!, end: end[i]!, step: step?.[i] ?? 1 };
   });
-  return [cuts.every((cut) => cut.step === 1) ? padBack(g, node, x, dy, cuts) : scatterBack(g, node, x, dy, cuts)];
+  if (cuts.every((cut) => cut.step === 1)) return [padBack(g, x, dy, cuts)];
+  if (cuts.every(({ axis }) => typeof g.dims(x)[axis] === "number")) return [scatterBack(g, x, dy, cuts)];
+  return [sumAtPlaces(g, x, g.op("Slice", [positionsOf(g, x), starts, ends, axes, steps]), dy)];
 };
 
 interface Cut {
@@ -97,49 +98,44 @@ interface Cut {
   readonly step: number;
 }
 
-function constantInts(g: GradientBuilder, node: Node, value: Value | undefined): number[] {
+function constantInts(g: GradientBuilder, value: Value | undefined): number[] | undefined {
   const constant = g.constant(value);
-  if (constant) return [...numbersOf(constant)];
-  throw new UnsupportedError(`${node.opType} has a gradient only where its positions are constants`, {
-    got: `the computed value "${value?.name}"`,
-    where: describeNode(node),
-  });
-}
-
-function lengthOf(g: GradientBuilder, node: Node, x: Value, axis: number): number {
-  const dim = g.dims(x)[axis];
-  if (typeof dim === "number") return dim;
-  throw new UnsupportedError(`${node.opType} along a symbolic axis has no gradient`, {
-    got: `[${g.dims(x).join(", ")}], axis ${axis}`,
-    where: describeNode(node),
-    hint: "Fix the dims of the model's inputs.",
-  });
+  return constant && [...numbersOf(constant)];
 }
 
 function clamp(position: number, length: number): number {
   return Math.min(length, Math.max(0, position < 0 ? position + length : position));
 }
 
-function padBack(g: GradientBuilder, node: Node, x: Value, dy: Value, cuts: readonly Cut[]): Value {
+function padBack(g: GradientBuilder, x: Value, dy: Value, cuts: readonly Cut[]): Value {
   const rank = g.rank(x);
-  const pads = new Array<number>(2 * rank).fill(0);
-  for (const { axis, start, end } of cuts) {
-    const length = lengthOf(g, node, x, axis);
+  const pads = new Array<Value>(2 * rank).fill(g.ints([0]));
+  for (const cut of cuts) [pads[cut.axis], pads[rank + cut.axis]] = around(g, x, dy, cut);
+  const fixed = pads.map((value) => constantInts(g, value)?.[0]);
+  return g.op("Pad", [dy, fixed.includes(undefined) ? g.op("Concat", pads, { axis: 0 }) : g.ints(fixed as number[])]);
+}
+
+/** How many elements of x stand before and after those that a cut of step 1 keeps. */
+function around(g: GradientBuilder, x: Value, dy: Value, { axis, start, end }: Cut): [Value, Value] {
+  const length = g.dims(x)[axis];
+  if (typeof length === "number") {
     const first = clamp(start, length);
-    pads[axis] = first;
-    pads[rank + axis] = length - Math.max(first, clamp(end, length));
+    return [g.ints([first]), g.ints([length - Math.max(first, clamp(end, length))])];
   }
-  return g.op("Pad", [dy, g.ints(pads)]);
+  const all = g.lengths(x, axis, axis + 1);
+  const from = g.ints([start]);
+  const first = start < 0 ? g.op("Max", [g.add(all, from), g.ints([0])]) : g.op("Min", [all, from]);
+  return [first, g.sub(g.sub(all, first), g.op("Shape", [dy], { start: axis, end: axis + 1 }))];
 }
 
 /** One axis at a time, last first: rows of the axis go to their own positions, which never coincide. */
-function scatterBack(g: GradientBuilder, node: Node, x: Value, dy: Value, cuts: readonly Cut[]): Value {
+function scatterBack(g: GradientBuilder, x: Value, dy: Value, cuts: readonly Cut[]): Value {
   let result = dy;
   const dims = [...g.dims(dy)];
   for (const { axis, start, step } of [...cuts].reverse()) {
-    const length = lengthOf(g, node, x, axis);
+    const length = Number(g.dims(x)[axis]);
     const count = Number(dims[axis]);
-    const first = step > 0 ? clamp(start, length) : Math.min(length - 1, start < 0 ? start + length : start);
+    const first = Math.min(step > 0 ? length : length - 1, clamp(start, length));
     const places = Array.from({ length: count }, (_, i) => first + i * step);
     const position = new Map(places.map((place, i) => [place, i]));
     const source = Array.from({ length }, (_, i) => position.get(i) ?? count);
@@ -150,38 +146,53 @@ function scatterBack(g: GradientBuilder, node: Node, x: Value, dy: Value, cuts: 
   return result;
 }
 
-/** Constant padding is cut off again. Other modes copy border elements, which are summed by matrices of 0 and 1. */
-const pad: GradientRule = (g, node, [dy]) => {
-  const [x, pads, , axes] = node.inputs;
-  if (!x || !dy) return [];
-  const rank = g.rank(x);
-  const listed = axes
-    ? constantInts(g, node, axes).map((axis) => (axis < 0 ? axis + rank : axis))
-    : [...Array(rank).keys()];
-  const amounts = constantInts(g, node, pads);
+/**
+ * Constant padding is cut off again, and its value receives what stood on it. Other modes copy elements, which are summed: by
+ * matrices of 0 and 1, or where a side is cut or the lengths are not known, at positions that are padded alike.
+ */
+const pad: GradientRule = (g, node, [dy], needs) => {
+  const [x, pads, value, axes] = node.inputs;
+  if (!x || !dy || !pads) return [];
   const mode = stringOf(node, "mode", "constant");
-  const padded = listed.map((axis, i) => ({ axis, before: amounts[i]!, after: amounts[listed.length + i]! }));
-  if (mode === "constant") return [unpad(g, dy, rank, padded)];
-  let result = dy;
-  for (const { axis, before, after } of padded) {
-    if (before === 0 && after === 0) continue;
-    result = foldBack(g, result, axis, sources(mode, before, lengthOf(g, node, x, axis), after));
-  }
-  return [result];
+  if (mode !== "constant") return [foldedBack(g, node, x, dy) ?? sumAtPlaces(g, x, paddedAlike(g, node, x), dy)];
+  const amounts = constantInts(g, pads);
+  const isEmpty = amounts?.every((amount) => amount === 0);
+  const back = amounts ? g.ints(amounts.map((amount) => 0 - amount)) : g.neg(pads);
+  return [
+    needs[0] ? (isEmpty ? dy : g.op("Pad", [dy, back, undefined, axes])) : undefined,
+    undefined,
+    value && needs[2] ? sumOfPadding(g, node, dy) : undefined,
+  ];
 };
 
-function unpad(
-  g: GradientBuilder,
-  dy: Value,
-  rank: number,
-  padded: readonly { axis: number; before: number; after: number }[],
-): Value {
-  const negative = new Array<number>(2 * rank).fill(0);
-  for (const { axis, before, after } of padded) {
-    negative[axis] = -before;
-    negative[rank + axis] = -after;
+/** For every element of the padded tensor the flat position in x that it copies. */
+function paddedAlike(g: GradientBuilder, node: Node, x: Value): Value {
+  const [, pads, , axes] = node.inputs;
+  return g.op("Pad", [positionsOf(g, x), pads, undefined, axes], { mode: stringOf(node, "mode", "constant") });
+}
+
+function sumOfPadding(g: GradientBuilder, node: Node, dy: Value): Value {
+  const [x, pads, value, axes] = node.inputs;
+  const isPadding = g.op("Pad", [g.zerosLike(x!), pads, g.number(dy, 1), axes]);
+  const all = [...Array(g.rank(dy)).keys()];
+  return g.reshapeLike(g.reduceSum(g.mul(dy, isPadding), all), value!);
+}
+
+/** Axis by axis by matrices; `undefined` unless all is known and no side is cut. */
+function foldedBack(g: GradientBuilder, node: Node, x: Value, dy: Value): Value | undefined {
+  const [, pads, , axes] = node.inputs;
+  const rank = g.rank(x);
+  const [amounts, named] = [constantInts(g, pads), constantInts(g, axes)];
+  if (!amounts || amounts.some((amount) => amount < 0) || (axes && !named)) return undefined;
+  const listed = named?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...Array(rank).keys()];
+  let result = dy;
+  for (const [i, axis] of listed.entries()) {
+    const [before, after, length] = [amounts[i]!, amounts[listed.length + i]!, g.dims(x)[axis]];
+    if (before === 0 && after === 0) continue;
+    if (typeof length !== "number") return undefined;
+    result = foldBack(g, result, axis, sources(stringOf(node, "mode", "constant"), before, length, after));
   }
-  return negative.every((amount) => amount === 0) ? dy : g.op("Pad", [dy, g.ints(negative)]);
+  return result;
 }
 
 /** For each position of the padded axis, the position that it copies. */

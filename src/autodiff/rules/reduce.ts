@@ -1,5 +1,6 @@
 /** @file Gradients of reductions and of what normalises along an axis. */
-import { elementCount, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
+import { UnsupportedError } from "../../errors.ts";
+import { describeNode, elementCount, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
 
@@ -8,6 +9,12 @@ function reducedAxes(g: GradientBuilder, node: Node): readonly number[] {
   const [x, axes] = node.inputs;
   const rank = x ? g.rank(x) : 0;
   const constant = g.constant(axes);
+  if (axes && !constant) {
+    throw new UnsupportedError(`${node.opType} has a gradient only where its axes are constants`, {
+      got: `the computed value "${axes.name}"`,
+      where: describeNode(node),
+    });
+  }
   const listed = intsOf(node, "axes") ?? (constant ? [...numbersOf(constant)] : []);
   if (listed.length > 0) return listed.map((axis) => (axis < 0 ? axis + rank : axis));
   return intOf(node, "noop_with_empty_axes", 0) ? [] : [...Array(rank).keys()];
@@ -27,6 +34,11 @@ function reduction(gradient: (parts: Reduction) => Value): GradientRule {
     const [x] = node.inputs;
     const [y] = node.outputs;
     if (!x || !y || !dy) return [];
+    if (!g.type(x).dims && g.type(y).dims?.length === 0) {
+      const flat = g.reshape(x, [-1]);
+      const [whole, share] = [g.reshape(y, [1]), g.reshape(dy, [1])];
+      return [g.reshapeLike(gradient({ g, x: flat, y: whole, dy: share, axes: [0] }), x)];
+    }
     const axes = reducedAxes(g, node);
     const kept = g.dims(x).map((dim, axis) => (axes.includes(axis) ? 1 : dim));
     return [gradient({ g, x, y: g.reshape(y, kept), dy: g.reshape(dy, kept), axes })];

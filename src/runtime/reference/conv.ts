@@ -64,8 +64,10 @@ function transposedWindow(call: Call, input: readonly number[], kernel: readonly
   const mode = stringOf(node, "auto_pad", "NOTSET");
   const pads = (mode === "NOTSET" ? intsOf(node, "pads") : undefined) ?? [...kernel, ...kernel].map(() => 0);
   const shape = intsOf(node, "output_shape")?.slice(-kernel.length);
-  const wanted = shape ?? (mode.startsWith("SAME") ? input.map((length, i) => length * strides[i]!) : undefined);
   const full = input.map((length, i) => (length - 1) * strides[i]! + extra[i]! + (kernel[i]! - 1) * dilations[i]! + 1);
+  // SAME cuts down to a multiple of the stride and never adds to what the windows cover.
+  const same = (length: number, i: number): number => Math.min(full[i]!, length * strides[i]!);
+  const wanted = shape ?? (mode.startsWith("SAME") ? input.map(same) : undefined);
   const total = full.map((length, i) =>
     wanted ? Math.max(0, length - wanted[i]!) : pads[i]! + pads[i + kernel.length]!,
   );

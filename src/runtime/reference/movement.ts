@@ -140,17 +140,23 @@ function pad(call: Call): Dense {
   const given = listInput(call, 1) ?? intsOf(call.node, "pads") ?? intsOf(call.node, "paddings") ?? [];
   const before = x.dims.map(() => 0);
   const dims = [...x.dims];
+  // What negative amounts cut is gone before anything is copied.
+  const first = x.dims.map(() => 0);
+  const kept = [...x.dims];
   axes.forEach((axis, i) => {
-    before[axis] = given[i]!;
-    dims[axis]! += given[i]! + given[i + axes.length]!;
+    const [begin, end] = [given[i]!, given[i + axes.length]!];
+    before[axis] = Math.max(0, begin);
+    first[axis] = Math.max(0, -begin);
+    dims[axis]! += begin + end;
+    kept[axis]! += Math.min(0, begin) + Math.min(0, end);
   });
   const strides = stridesOf(x.dims);
   const from = new Int32Array(bounded(sizeOf(dims)));
   forEachIndex(dims, (index, flat) => {
     let sum = 0;
     for (let axis = 0; axis < dims.length && sum >= 0; axis++) {
-      const at = source(index[axis]! - before[axis]!, x.dims[axis]!);
-      sum = at < 0 ? -1 : sum + at * strides[axis]!;
+      const at = source(index[axis]! - before[axis]!, kept[axis]!);
+      sum = at < 0 ? -1 : sum + (first[axis]! + at) * strides[axis]!;
     }
     from[flat] = sum;
   });
