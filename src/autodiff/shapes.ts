@@ -84,10 +84,7 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     return list && isStatic(list) ? zeros(x, list, x) : filled(emit, shape(x), dtypeOf(x), 0);
   };
 
-  const sumOfRows = (x: Value, axes: readonly number[]): Value => {
-    const isMatrix = axes.length === dimsOf(x).length - 1 && typeof dimsOf(x).at(-1) === "number";
-    return isMatrix && rowSum === "product" ? productWithOnes(emit, x) : reduceSum(x, axes);
-  };
+  const sumTo = summing(emit, rowSum, { ...reshaping(emit, shape, shapeFrom), zerosLike, reduceSum });
 
   return {
     ...reshaping(emit, shape, shapeFrom),
@@ -101,23 +98,37 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     },
     zerosLike,
     zeros,
-    sumTo(x, like) {
-      if (!knownDims(x) || !knownDims(like)) return sumWhereOne(emit, x, like);
-      if ([...dimsOf(x), ...dimsOf(like)].includes(0)) return zerosLike(like);
-      const axes = addedAxes(dimsOf(x), dimsOf(like));
-      if (!axes) return sumWhereOne(emit, x, like);
-      if (axes.length === 0) return x;
-      const added = dimsOf(x).length - dimsOf(like).length;
-      if (axes.length === added) return sumOfRows(x, axes);
-      const kept = rowsBehind(dimsOf(x), axes);
-      if (kept !== undefined && rowSum === "product") {
-        return reshaping(emit, shape, shapeFrom).reshapeLike(productWithOnes(emit, x, kept), like);
-      }
-      const summed = reduceSum(x, axes, true);
-      return reshaping(emit, shape, shapeFrom).reshapeLike(summed, like);
-    },
+    sumTo,
     reduceSum,
     reduceMean: reducer(emit, "ReduceMean"),
+  };
+}
+
+/** Sums over the axes that broadcasting has added. */
+function summing(
+  emit: Emitter,
+  rowSum: Forms["rowSum"],
+  { reshapeLike, zerosLike, reduceSum }: Pick<Shaping, "reshapeLike" | "zerosLike" | "reduceSum">,
+): Shaping["sumTo"] {
+  const sumOfRows = (x: Value, axes: readonly number[]): Value => {
+    const isMatrix = axes.length === dimsOf(x).length - 1 && typeof dimsOf(x).at(-1) === "number";
+    return isMatrix && rowSum === "product" ? productWithOnes(emit, x) : reduceSum(x, axes);
+  };
+
+  return (x, like) => {
+    if (!knownDims(x) || !knownDims(like)) return sumWhereOne(emit, x, like);
+    if ([...dimsOf(x), ...dimsOf(like)].includes(0)) return zerosLike(like);
+    const axes = addedAxes(dimsOf(x), dimsOf(like));
+    if (!axes) return sumWhereOne(emit, x, like);
+    if (axes.length === 0) return x;
+    const added = dimsOf(x).length - dimsOf(like).length;
+    if (axes.length === added) return sumOfRows(x, axes);
+    const kept = rowsBehind(dimsOf(x), axes);
+    if (kept !== undefined && rowSum === "product") {
+      return reshapeLike(productWithOnes(emit, x, kept), like);
+    }
+    const summed = reduceSum(x, axes, true);
+    return reshapeLike(summed, like);
   };
 }
 
