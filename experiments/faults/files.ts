@@ -1,5 +1,5 @@
 /** @file Faults of files and of values where they enter: labels, feeds, outputs, checkpoints. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Ended, runCommand } from "./command.ts";
@@ -27,8 +27,79 @@ function refused(words: RegExp): (ended: Ended) => Answer {
 }
 
 const values = "Values where they enter";
+const outputs = "Outputs";
 
 export const fileFaults: readonly Fault[] = [
+  {
+    kind: outputs,
+    name: "quantize -o /dev/null",
+    right: "an error; the device stays",
+    before: "the device became a regular file",
+    try: command(
+      ["quantize", "{cases}/labels.onnx", "--form", "float16", "-o", "/dev/null"],
+      refused(/cannot be written where a device is/),
+    ),
+  },
+  {
+    kind: outputs,
+    name: "quantize -o /proc/foo/m.onnx",
+    right: "an error at once",
+    before: "never ended",
+    try: command(
+      ["quantize", "{cases}/labels.onnx", "--form", "float16", "-o", "/proc/foo/m.onnx"],
+      refused(/cannot make the folder/),
+    ),
+  },
+  {
+    kind: outputs,
+    name: "quantize -o with a name of 300 characters",
+    right: "an error with the path",
+    before: "InternalError: ENAMETOOLONG",
+    try: command(
+      ["quantize", "{cases}/labels.onnx", "--form", "float16", "-o", `{out}/${"n".repeat(300)}.onnx`],
+      refused(/the name is too long/),
+    ),
+  },
+  {
+    kind: outputs,
+    name: "train --resume on an empty run.json",
+    right: "an error; nothing is changed",
+    before: "started anew over the old run",
+    async try({ shared }) {
+      const out = await mkdtemp(join(tmpdir(), "lithe-fault-"));
+      try {
+        await writeFile(join(out, "run.json"), "");
+        const data = join(shared, "cases", "regression.csv");
+        const words = [
+          "train",
+          "--model",
+          "mlp",
+          "--data",
+          data,
+          "--labels",
+          "t",
+          "--loss",
+          "huber",
+          "-o",
+          out,
+          "--resume",
+        ];
+        return refused(/record of the run is damaged/)(await runCommand(words));
+      } finally {
+        await rm(out, { recursive: true });
+      }
+    },
+  },
+  {
+    kind: values,
+    name: "random-lengths.onnx: bench without data",
+    right: "lengths within the sequence",
+    before: "RuntimeError: Invalid value/s in sequence_lens",
+    try: command(["bench", "{cases}/random-lengths.onnx", "--rounds", "5"], ({ code, stderr, stdout }) => ({
+      got: `exit ${code}: ${(stdout || stderr).trim().split("\n")[0] ?? ""}`,
+      ok: code === 0,
+    })),
+  },
   {
     kind: values,
     name: "labels-minus-one.npz: train a file",

@@ -5,6 +5,7 @@ import { fileError } from "../file-system.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
+import { withDataHint } from "./data-hint.ts";
 import { printable, terminal } from "./terminal.ts";
 import { guardAnswer } from "./unanswered.ts";
 import { version } from "./version.ts";
@@ -55,7 +56,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
-    if (!signal.aborted || error instanceof CancelledError) throw error;
+    if (!signal.aborted || error instanceof CancelledError) throw withDataHint(error, parsed.options);
     throw new CancelledError("interrupted", { cause: error });
   } finally {
     console.close();

@@ -40,5 +40,5 @@ export {
   stratifiedOrder,
 } from "./split.ts";
 export { arrayDataset, arrayImages, type NamedArrays, type StoredArray } from "./stored-array.ts";
-export { type SyntheticFeeds, type SyntheticOptions, syntheticFeeds } from "./synthetic.ts";
+export { type NumberRange, type SyntheticFeeds, type SyntheticOptions, syntheticFeeds } from "./synthetic.ts";
 export * from "./text/index.ts";

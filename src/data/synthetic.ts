@@ -21,9 +21,14 @@ export interface SyntheticOptions {
   readonly dims?: ReadonlyMap<string, number>;
   /** The size of other unknown dims; default 16, and 224 for the sides of a three- or one-channel image. */
   readonly unknown?: number;
-  /** Integers are drawn from [0, vocabulary), in all or by input; default 100, which embeddings of language models hold. */
-  readonly vocabulary?: number | ReadonlyMap<string, number>;
+  /** Integers are drawn from [0, vocabulary); default 100, which embeddings of language models hold. */
+  readonly vocabulary?: number;
+  /** By input: what its numbers have to be instead, whatever its dtype. */
+  readonly ranges?: ReadonlyMap<string, NumberRange>;
 }
+
+/** Whole numbers from `low` to `high`, both included, or one number for each element. */
+export type NumberRange = { readonly low: number; readonly high: number } | { readonly values: readonly number[] };
 
 export interface SyntheticFeeds {
   readonly feeds: ReadonlyMap<string, Tensor>;
@@ -42,13 +47,9 @@ export function syntheticFeeds(ports: readonly InputPort[], options: SyntheticOp
   for (const [i, port] of ports.entries()) {
     const dtype = numericType(port);
     const dims = bindDims(port, bound, options, notes);
-    feeds.set(port.name, filled(port.name, dtype, dims, vocabularyOf(port, options), random(options.seed, i)));
+    feeds.set(port.name, filled(port.name, dtype, dims, options, random(options.seed, i)));
   }
   return { feeds, assumptions: notes };
-}
-
-function vocabularyOf({ name }: InputPort, { vocabulary = 100 }: SyntheticOptions): number {
-  return typeof vocabulary === "number" ? vocabulary : (vocabulary.get(name) ?? 100);
 }
 
 function numericType(port: InputPort): DataType {
@@ -107,9 +108,22 @@ function isImageSide({ dims = [] }: InputPort, axis: number): boolean {
   return (channelsFirst && axis >= 2) || (channelsLast && axis >= 1 && axis <= 2);
 }
 
-function filled(name: string, dtype: DataType, dims: readonly number[], vocabulary: number, source: Random): Tensor {
+function filled(
+  name: string,
+  dtype: DataType,
+  dims: readonly number[],
+  { vocabulary = 100, ranges }: SyntheticOptions,
+  source: Random,
+): Tensor {
   const count = dims.reduce((total, dim) => total * dim, 1);
   const { kind, bits } = dataTypes[dtype];
+  const range = kind === "string" || kind === "complex" ? undefined : ranges?.get(name);
+  if (range)
+    return tensorFromNumbers(
+      dtype,
+      dims,
+      Float64Array.from({ length: count }, (_, i) => within(range, i, source)),
+    );
   const draw = /mask/i.test(name)
     ? () => 1
     : drawers(Math.min(vocabulary, 2 ** (kind === "int" ? bits - 1 : bits)))[kind];
@@ -122,6 +136,11 @@ function filled(name: string, dtype: DataType, dims: readonly number[], vocabula
     dims,
     Float64Array.from({ length: count }, () => draw(source)),
   );
+}
+
+function within(range: NumberRange, position: number, source: Random): number {
+  if ("values" in range) return range.values[position] ?? 0;
+  return range.low + source.below(Math.min(range.high - range.low, 2 ** 31) + 1);
 }
 
 function drawers(bound: number): Readonly<Record<DataKind, ((source: Random) => number) | undefined>> {

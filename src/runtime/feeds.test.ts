@@ -30,6 +30,40 @@ describe("checkFeeds", () => {
     expect(() => checkFeeds(more, ports)).toThrow(/"more"/);
   });
 
+  it("names the input for whatever a caller without types hands over", () => {
+    const { dtype, dims, data } = feeds([1, 1], [1, 1]).get("mask")!;
+    for (const feed of [
+      undefined,
+      null,
+      1,
+      "1",
+      [],
+      {},
+      new Float32Array(1),
+      { dtype, dims },
+      { dims, data },
+      { dtype, data },
+    ]) {
+      const given = feeds([1, 1], [1, 1]).set("mask", feed as unknown as Tensor);
+      expect(() => checkFeeds(given, ports)).toThrow(DataError);
+      expect(() => checkFeeds(given, ports)).toThrow(/a feed is no tensor.*at input "mask"/);
+    }
+    const typed = feeds([1, 1], [1, 1]).set("mask", {
+      dtype,
+      dims,
+      data: new Float32Array(1) as unknown as Uint8Array,
+    });
+    expect(() => checkFeeds(typed, ports)).toThrow(/no bytes.*got Float32Array; at input "mask"/);
+    const text = [{ name: "t", dtype: "string", dims: ["n"] }] as const;
+    const plain = new Map([
+      ["t", { dtype: "string", dims: [1], data: ["plain"] as unknown as Uint8Array[] } as Tensor],
+    ]);
+    expect(() => checkFeeds(plain, text)).toThrow(/not bytes.*got a string; at input "t"/);
+    for (const all of [undefined, null, {}, []]) {
+      expect(() => checkFeeds(all as unknown as Map<string, Tensor>, ports)).toThrow(/feeds are a map/);
+    }
+  });
+
   it("wants one length for one symbolic dim, and says where it was first seen", () => {
     expect(() => checkFeeds(feeds([2, 3], [2, 4]), ports)).toThrow(ShapeError);
     expect(() => checkFeeds(feeds([2, 3], [2, 4]), ports)).toThrow(

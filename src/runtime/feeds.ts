@@ -9,11 +9,18 @@ import type { Feeds, Port } from "./session.ts";
  * session's inputs. A wrong feed can end the process or, worse, be ignored.
  */
 export function checkFeeds(feeds: Feeds, inputs: readonly Port[]): void {
+  if (!(feeds instanceof Map)) {
+    throw new DataError("feeds are a map from the names of inputs to tensors", {
+      expected: "new Map([[name, tensor], …])",
+      got: kindOf(feeds),
+    });
+  }
   checkNames(feeds, inputs);
   const symbols = new Map<string, { readonly length: number; readonly where: string }>();
   for (const port of inputs) {
     const feed = feeds.get(port.name)!;
     const where = `input ${JSON.stringify(port.name)}`;
+    checkTensor(feed, where);
     checkType(feed, port, where);
     checkDims(feed, port, where);
     checkBytes(feed, where);
@@ -50,6 +57,27 @@ function checkNames(feeds: Feeds, inputs: readonly Port[]): void {
   }
 }
 
+/** Callers without types hand over anything. */
+function checkTensor(feed: unknown, where: string): void {
+  const { dtype, dims, data } = (feed ?? {}) as Partial<Record<keyof Tensor, unknown>>;
+  const isTensor = typeof dtype === "string" && Object.hasOwn(dataTypes, dtype) && Array.isArray(dims);
+  if (isTensor && data !== undefined && data !== null) return;
+  throw new DataError("a feed is no tensor", {
+    expected: "{ dtype, dims, data }, as tensor(dtype, dims, values) makes it",
+    got: kindOf(feed),
+    where,
+  });
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name: unknown = value.constructor?.name;
+  return name === "Object" || typeof name !== "string"
+    ? `an object with ${Object.keys(value).join(", ") || "nothing"}`
+    : name;
+}
+
 function checkType({ dtype, dims }: Tensor, port: Port, where: string): void {
   if (port.dtype === undefined) throw new UnsupportedError("only tensors can be fed", { where });
   if (dtype === port.dtype) return;
@@ -78,12 +106,24 @@ function fitsDim(dim: Dim, length: number | undefined): boolean {
 function checkBytes({ dtype, dims, data }: Tensor, where: string): void {
   const count = dims.reduce((product, dim) => product * dim, 1);
   if (dataTypes[dtype].kind === "string") {
+    const wrong = Array.isArray(data) ? data.findIndex((item: unknown) => !(item instanceof Uint8Array)) : -1;
+    if (wrong >= 0) {
+      throw new DataError("a feed's strings are not bytes", {
+        expected: "strings(dims, texts)",
+        got: kindOf((data as readonly unknown[])[wrong]),
+        where,
+      });
+    }
     if (Array.isArray(data) && data.length === count) return;
     const got = Array.isArray(data) ? `${data.length}` : "raw bytes";
     throw new DataError("a feed's strings do not fill its dims", { expected: `${count} strings`, got, where });
   }
   if (!(data instanceof Uint8Array)) {
-    throw new DataError("a feed has no bytes of its own", { expected: "a tensor that was loaded", where });
+    throw new DataError("a feed has no bytes of its own", {
+      expected: "the bytes of a tensor that was loaded, as tensor(dtype, dims, values) makes it",
+      got: kindOf(data),
+      where,
+    });
   }
   const expected = byteLength(dtype, count);
   if (data.byteLength === expected) return;
