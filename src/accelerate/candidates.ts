@@ -38,6 +38,8 @@ export interface Candidate {
   readonly quantizer?: QuantizeOptions["form"];
   /** Unique; also the key under which an interrupted run keeps it. */
   readonly form: string;
+  /** Whether it should do no more than round, which it is then held to. */
+  readonly rounds?: boolean;
   /** How it was made, when it is static int8: what mixed precision starts from. */
   readonly static?: StaticRecipe | undefined;
   build(): Promise<Model>;
@@ -140,7 +142,7 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 
 /** A float16 model in the float32 that the processor computes in anyway; the other forms start from it. */
 export function float32Candidate(model: Model): Candidate {
-  return { form: "float32", family: "float32", build: async () => model };
+  return { form: "float32", family: "float32", rounds: true, build: async () => model };
 }
 
 export type MeasuredLayer = Omit<LayerSensitivity, "keptFloat">;

@@ -13,6 +13,8 @@ export interface Figures {
   readonly latencySpread: readonly [number, number];
   /** What is lost, in the measure of the bound; 0 is nothing, negative is a gain. */
   readonly drop: number;
+  /** What it computes otherwise than the original, in sentences: such a candidate is no form of it, whatever it loses. */
+  readonly faults?: readonly string[];
 }
 
 export interface Decision {
@@ -25,7 +27,8 @@ const NOISE = 0.02;
 
 /** Whether a candidate may be handed out: within the bound, and not slower than the original. */
 export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision {
-  const { drop, latencyRatio, latencySpread, sizeRatio } = figures;
+  const { drop, latencyRatio, latencySpread, sizeRatio, faults = [] } = figures;
+  if (faults.length > 0) return refuse(`computes something else: ${faults.join("; ")}`);
   const interval = `95 % interval ${latencySpread.map((bound) => bound.toFixed(2)).join(" to ")}`;
   if (!(drop <= maxDrop)) return refuse(`loses ${percent(drop)}, more than the bound of ${percent(maxDrop)}`);
   if (goal === "size") {

@@ -23,4 +23,12 @@ export { type CostOptions, measureCosts } from "./placement/costs.ts";
 export { measureLink } from "./placement/link.ts";
 export { providerTolerance } from "./providers.ts";
 export type * from "./result.ts";
+export {
+  type Checked,
+  type CheckOptions,
+  cleanupChecked,
+  type LeftOut,
+  type Pipeline,
+  runChecked,
+} from "./run-checked.ts";
 export type { Batches } from "./samples.ts";

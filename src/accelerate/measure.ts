@@ -1,9 +1,18 @@
 /** @file A candidate against the original: agreement first, then interleaved latency. */
 import type { Model } from "../ir/index.ts";
-import { compareSessions, type OpenSession, type Session, type SessionOptions } from "../runtime/index.ts";
+import {
+  compareSessions,
+  isFloat,
+  lossyFaults,
+  type OpenSession,
+  roundingFaults,
+  type Session,
+  type SessionOptions,
+  withMaskProbes,
+} from "../runtime/index.ts";
 import type { Figures } from "./choose.ts";
 import type { MeasuredComparison } from "./result.ts";
-import { type Batches, batchOf, type Samples } from "./samples.ts";
+import type { Batches, Samples } from "./samples.ts";
 
 export interface Contender {
   readonly session: Session;
@@ -25,20 +34,13 @@ async function measure(
   batches: Batches,
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
-  let n = 0;
-  const counted = async function* () {
-    for await (const batch of batches()) {
-      n += batch.labels?.length ?? batchOf(batch);
-      yield batch;
-    }
-  };
   const comparison = await compareSessions(original, candidate, {
     ...options,
     batch: samples.timedBatch,
     feeds: samples.timed,
-    batches: counted(),
+    batches: withMaskProbes(batches()),
   });
-  return { ...comparison, n };
+  return { ...comparison, n: comparison.agreement.n };
 }
 
 /** Opens a candidate, measures it and lets it go. */
@@ -58,22 +60,47 @@ export async function measureModel(
 /** What a candidate loses, by the strictest measure that the data allows. */
 export function dropOf({ accuracy, agreement }: Pick<MeasuredComparison, "accuracy" | "agreement">): number {
   if (accuracy) return accuracy.a - accuracy.b;
-  return 1 - (agreement.top1 ?? agreement.cosine);
+  return agreement.lost;
 }
 
 /** `dropOf` in words. */
 export function measureName({ accuracy, agreement }: Pick<MeasuredComparison, "accuracy" | "agreement">): string {
   if (accuracy) return "accuracy lost";
-  return agreement.top1 === undefined ? "1 − cosine of the outputs" : "share of samples with another top answer";
+  const kinds = new Set(
+    agreement.perOutput.map((output) =>
+      output.top1 !== undefined ? "classes" : isFloat(output) ? "numbers" : "exact",
+    ),
+  );
+  const [kind] = kinds;
+  if (kinds.size > 1 || kind === undefined)
+    return "the worst of the outputs: other classes, 1 − cosine, or other elements";
+  return lossNames[kind];
 }
 
-export function figuresOf(form: string, comparison: MeasuredComparison): Figures {
-  const { size, latency } = comparison;
+const lossNames = {
+  classes: "share of samples with another top answer",
+  numbers: "1 − cosine of the outputs",
+  exact: "share of elements that differ",
+} as const;
+
+/** How a form is judged: against the model that it was made from, with the largest error that is allowed. */
+export interface Judging {
+  readonly original: Model;
+  /** Whether the form should do no more than round. */
+  readonly rounds: boolean;
+  readonly maxError: number;
+}
+
+export function figuresOf(form: string, comparison: MeasuredComparison, judging: Judging): Figures {
+  const { size, latency, agreement } = comparison;
+  const { rounds, original, maxError } = judging;
+  const faults = rounds ? roundingFaults(agreement, original) : lossyFaults(agreement, { relative: maxError });
   return {
     form,
     sizeRatio: size.ratio,
     latencyRatio: latency.ratio,
     latencySpread: latency.spread,
     drop: dropOf(comparison),
+    faults,
   };
 }

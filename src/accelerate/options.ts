@@ -13,6 +13,8 @@ export interface AccelerateOptions {
   readonly threads: number;
   /** The largest loss: of accuracy where labels are given, else of agreement. */
   readonly maxDrop: number;
+  /** The largest ‖a − b‖ / ‖a‖ of any output, whatever classes and accuracy say; default 0.5. */
+  readonly maxError?: number;
   readonly goal: Goal;
   readonly budgetSeconds: number;
   readonly seed: number;

@@ -1,7 +1,16 @@
 /** @file Whether one file gives the same answers on other execution providers. */
 import { MissingPackageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { type Batch, type ExecutionProvider, measureAgreement, type OpenSession } from "../runtime/index.ts";
+import {
+  type Agreement,
+  type Batch,
+  type ExecutionProvider,
+  lossyFaults,
+  measureAgreement,
+  type OpenSession,
+  runtimeBuild,
+} from "../runtime/index.ts";
+import { percent } from "./choose.ts";
 import { reasonOf } from "./reason.ts";
 import type { ProviderResult } from "./result.ts";
 import type { Batches, Samples } from "./samples.ts";
@@ -32,13 +41,14 @@ export async function agreementElsewhere(
   await using home = await open(model, { ep, threads, stock: true, step: STEP });
   const results: ProviderResult[] = [];
   for (const other of others) {
+    const where = { ep: other, build: await runtimeBuild(other) };
     try {
       await using away = await open(model, { ep: other, threads: 1, stock: true, step: STEP });
       const agreement = await measureAgreement(home, away, withoutLabels(samples.verification));
-      results.push(judged(other, agreement));
+      results.push({ ...where, ...judged(agreement) });
     } catch (error) {
       const status = error instanceof MissingPackageError ? "not available" : "failed";
-      results.push({ ep: other, status, reason: reasonOf(error) });
+      results.push({ ...where, status, reason: reasonOf(error) });
     }
   }
   return results;
@@ -49,14 +59,17 @@ export function agreesElsewhere({ status }: ProviderResult): boolean {
   return status === "agrees" || status === "not available";
 }
 
-function judged(
-  ep: string,
-  { n, maxAbs, relative, cosine, top1 }: Awaited<ReturnType<typeof measureAgreement>>,
-): ProviderResult {
+function judged(found: Agreement): Pick<ProviderResult, "status" | "reason" | "agreement"> {
+  const { n, maxAbs, relative, cosine, top1, lost } = found;
   const agreement = { n, maxAbs, relative, cosine, ...(top1 !== undefined && { top1 }) };
-  const isClose = relative <= providerTolerance.relative && (top1 === undefined || top1 >= providerTolerance.top1);
+  const faults = lossyFaults(found, { relative: providerTolerance.relative });
+  if (faults.length === 0 && !(lost <= 1 - providerTolerance.top1)) {
+    faults.push(`other answers to ${percent(lost)}, bound ${percent(1 - providerTolerance.top1)}`);
+  }
   const bound = `relative error ${relative.toExponential(1)}, bound ${providerTolerance.relative}`;
-  return { ep, status: isClose ? "agrees" : "differs", reason: bound, agreement };
+  return faults.length === 0
+    ? { status: "agrees", reason: bound, agreement }
+    : { status: "differs", reason: faults.join("; "), agreement };
 }
 
 async function* withoutLabels(batches: Batches): AsyncGenerator<Batch> {

@@ -25,6 +25,8 @@ export interface LayerSensitivity {
 
 export interface ProviderResult {
   readonly ep: string;
+  /** The package and version that gave the verdict, or could not. */
+  readonly build: string;
   readonly status: "agrees" | "differs" | "failed" | "not available";
   readonly reason: string;
   readonly agreement?: Pick<Agreement, "n" | "maxAbs" | "relative" | "cosine" | "top1">;

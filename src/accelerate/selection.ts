@@ -1,14 +1,13 @@
 /** @file The best candidate that also holds on samples that did not choose it, and on the other providers. */
-import { RuntimeError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { checkCancelled } from "../runtime/index.ts";
 import { decide, paretoFront, ranked } from "./choose.ts";
-import { dropOf, figuresOf, measureModel, measureName } from "./measure.ts";
+import { figuresOf, measureModel, measureName } from "./measure.ts";
 import { agreementElsewhere, agreesElsewhere } from "./providers.ts";
 import { reasonOf } from "./reason.ts";
 import type { Accelerated, LayerSensitivity, MeasuredComparison, ProviderResult } from "./result.ts";
-import { checkOriginal, type Job, measuring, type Tried } from "./trial.ts";
+import { checkOriginal, type Job, judging, measuring, type Tried } from "./trial.ts";
 
 /** Verifies accepted candidates, best first, and returns the first that holds; else the original, cleaned if that holds. */
 export async function selectResult(
@@ -16,18 +15,18 @@ export async function selectResult(
   cleaned: Model,
   sensitivity: readonly LayerSensitivity[],
 ): Promise<Accelerated> {
-  let providers: readonly ProviderResult[] = [];
   for (const tried of inOrder(job)) {
     const { form } = tried.candidate;
     try {
       const model = decodeModel(tried.bytes);
       const comparison = await verify(job, form, model, tried.bytes);
-      const decision = decide(figuresOf(form, comparison), job.options.maxDrop, job.options.goal);
+      const figures = figuresOf(form, comparison, judging(job, tried.candidate));
+      const decision = decide(figures, job.options.maxDrop, job.options.goal);
       if (!decision.accepted) {
         refute(job, tried, `on the samples kept for verification: ${decision.reason}`);
         continue;
       }
-      providers = await checkElsewhere(job, model);
+      const providers = await checkElsewhere(job, model);
       const differing = providers.find((provider) => !agreesElsewhere(provider));
       if (differing) {
         refute(job, tried, `answers differ on ${differing.ep}: ${differing.reason}`);
@@ -41,7 +40,7 @@ export async function selectResult(
       refute(job, tried, `it could not be verified: ${reasonOf(error)}`);
     }
   }
-  return fallback(job, cleaned, { providers, sensitivity });
+  return fallback(job, cleaned, sensitivity);
 }
 
 /** Takes back what the selection samples promised; such figures are no part of the front. */
@@ -79,27 +78,48 @@ async function checkElsewhere({ journal, open, samples, options }: Job, model: M
   return journal.stage("providers", () => agreementElsewhere(open, model, samples, options));
 }
 
-/** The cleaned original, or the original itself where cleaning made it slower, larger for nothing, or changed its answers. */
-async function fallback(
-  job: Job,
-  cleaned: Model,
-  findings: Pick<Accelerated, "providers" | "sensitivity">,
-): Promise<Accelerated> {
-  let cause: unknown;
-  for (const model of cleaned === job.model ? [cleaned] : [cleaned, job.model]) {
-    const bytes = encodeModel(model);
-    const form = model === job.model ? "original" : "cleaned";
-    try {
-      const comparison = await verify(job, form, model, bytes);
-      if (form === "cleaned" && (isWorse(comparison) || !(dropOf(comparison) <= job.options.maxDrop))) continue;
-      return result(job, { ...findings, model, bytes, form, faster: false, comparison });
-    } catch (error) {
-      checkCancelled(job.signal);
-      if (form === "original") throw error;
-      cause = error;
-    }
+/**
+ * The cleaned original, or the original itself where cleaning made it slower, larger for nothing, or changed its answers here or on
+ * another provider. The original is what it is: where providers differ on it, that is said.
+ */
+async function fallback(job: Job, cleaned: Model, sensitivity: readonly LayerSensitivity[]): Promise<Accelerated> {
+  const found = cleaned === job.model ? undefined : await cleanedResult(job, cleaned, sensitivity);
+  if (found) return found;
+  const { model } = job;
+  const bytes = encodeModel(model);
+  const comparison = await verify(job, "original", model, bytes);
+  const providers = await checkElsewhere(job, model);
+  for (const { ep, status, reason } of providers.filter((provider) => !agreesElsewhere(provider))) {
+    job.journal.warn(
+      "W_PROVIDER",
+      `the original itself ${status === "failed" ? "fails" : "answers otherwise"} on ${ep}: ${reason}`,
+    );
   }
-  throw new RuntimeError("neither the cleaned model nor the original could be verified", { cause });
+  return result(job, { model, bytes, form: "original", faster: false, comparison, providers, sensitivity });
+}
+
+async function cleanedResult(
+  job: Job,
+  model: Model,
+  sensitivity: readonly LayerSensitivity[],
+): Promise<Accelerated | undefined> {
+  const form = "cleaned";
+  const bytes = encodeModel(model);
+  try {
+    const comparison = await verify(job, form, model, bytes);
+    const { faults = [], drop } = figuresOf(form, comparison, judging(job, { rounds: true }));
+    if (faults.length > 0) job.journal.refuse(form, `computes something else: ${faults.join("; ")}`, comparison);
+    if (faults.length > 0 || isWorse(comparison) || !(drop <= job.options.maxDrop)) return undefined;
+    const providers = await checkElsewhere(job, model);
+    const differing = providers.find((provider) => !agreesElsewhere(provider));
+    if (!differing) return result(job, { model, bytes, form, faster: false, comparison, providers, sensitivity });
+    job.journal.refuse(form, `answers differ on ${differing.ep}: ${differing.reason}`, comparison);
+  } catch (error) {
+    checkCancelled(job.signal);
+    await checkOriginal(job);
+    job.journal.refuse(form, reasonOf(error));
+  }
+  return undefined;
 }
 
 /** Slower, or larger without being faster: folded constants can take more room than what they were made of. */

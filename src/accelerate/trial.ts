@@ -3,11 +3,11 @@ import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
-import { checkCancelled, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import { checkCancelled, LARGEST_ERROR, type OpenSession, type SessionOptions } from "../runtime/index.ts";
 import type { Candidate } from "./candidates.ts";
 import { decide, type Figures, percent } from "./choose.ts";
 import type { Journal } from "./journal.ts";
-import { type Contender, figuresOf, type MeasureOptions, measureModel } from "./measure.ts";
+import { type Contender, figuresOf, type Judging, type MeasureOptions, measureModel } from "./measure.ts";
 import type { AccelerateOptions } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import type { MeasuredComparison } from "./result.ts";
@@ -57,7 +57,7 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
   const began = performance.now();
   try {
     const { comparison, bytes } = kept ?? (await measured(job, candidate));
-    const figures = figuresOf(form, comparison);
+    const figures = figuresOf(form, comparison, judging(job, candidate));
     const { accepted, reason } = decide(figures, options.maxDrop, options.goal);
     job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
     journal.settle({ form, accepted, reason, onFront: false, comparison });
@@ -111,6 +111,10 @@ async function measured(
   const comparison = await measureModel(open, original, contender, session, samples, samples.selection, how);
   await options.store?.keep(form, comparison, bytes);
   return { comparison, bytes };
+}
+
+export function judging({ model, options }: Job, { rounds = false }: Pick<Candidate, "rounds">): Judging {
+  return { original: model, rounds, maxError: options.maxError ?? LARGEST_ERROR };
 }
 
 /** How a candidate is timed in a phase of the job. */

@@ -2,7 +2,7 @@
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { goals } from "../accelerate/index.ts";
-import { executionProviders } from "../runtime/index.ts";
+import { executionProviders, LARGEST_ERROR } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { runJob } from "./job.ts";
 import type { JobOptions } from "./job-options.ts";
@@ -11,6 +11,7 @@ import { between, choice, declareData, declareRuntime, list, seconds } from "./o
 function declare(command: Command): void {
   declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
     .option("--max-drop <share>", "accuracy that may be lost; without labels, agreement", between(0, 1), 0.01)
+    .option("--allow-error <error>", "relative error that every output may have", between(0, 1e6), LARGEST_ERROR)
     .addOption(choice("--goal <goal>", "what to make best", goals, "latency"))
     .option("--budget <time>", "time for the whole job", seconds, 300)
     .addOption(choice("--weight-bits <bits>", "of int8 weights; 7 avoids saturation", ["auto", "7", "8"], "auto"))

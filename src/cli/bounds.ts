@@ -1,5 +1,6 @@
 /** @file Bounds on a comparison, and the comparison in words. */
-import { UsageError } from "../errors.ts";
+import type { Command } from "commander";
+import { BoundError, UsageError } from "../errors.ts";
 import {
   formatBytes,
   formatChange,
@@ -8,12 +9,29 @@ import {
   formatPercent,
   formatRatio,
 } from "../report/index.ts";
-import type { Comparison } from "../runtime/index.ts";
+import { type Comparison, LARGEST_ERROR, lossyFaults } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
+import { between } from "./options.ts";
 
 export interface Bounds {
   readonly maxDrop?: number;
   readonly minAgreement?: number;
+  /** The largest ‖a − b‖ / ‖a‖ of any output. */
+  readonly allowError?: number;
+  /** Outputs may be infinite or NaN where those of the original are finite. */
+  readonly allowNotFinite?: boolean;
+}
+
+/** The default of commands that make another network of the same task: an output of zeros is as far away. */
+export const OTHER_FUNCTION = 1;
+
+/** What the result of a command may differ by from its original and still be written. */
+export function declareBounds(command: Command, largestError = LARGEST_ERROR): Command {
+  return command
+    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
+    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
+    .option("--allow-error <error>", "relative error that every output may have", between(0, 1e6), largestError)
+    .option("--allow-not-finite", "outputs may be infinite or NaN where those of the original are not");
 }
 
 /** Before any work. @throws UsageError for a bound on accuracy without labels */
@@ -23,18 +41,27 @@ export function requireLabels({ maxDrop }: Bounds, hasLabels: boolean): void {
 }
 
 /** Sentences about the stated bounds that a comparison breaks. */
-export function brokenBounds({ accuracy, agreement }: Comparison, { maxDrop, minAgreement }: Bounds): string[] {
-  const broken: string[] = [];
+export function brokenBounds({ accuracy, agreement }: Comparison, bounds: Bounds): string[] {
+  const { maxDrop, minAgreement, allowError = Number.POSITIVE_INFINITY, allowNotFinite = false } = bounds;
+  const broken = lossyFaults(agreement, { relative: allowError, notFinite: allowNotFinite });
   if (maxDrop !== undefined) {
     requireLabels({ maxDrop }, accuracy !== undefined);
     const drop = accuracy!.a - accuracy!.b;
     if (!(drop <= maxDrop)) broken.push(`accuracy falls by ${formatPercent(drop)}, bound ${formatPercent(maxDrop)}`);
   }
-  const same = agreement.top1 ?? agreement.cosine;
+  const same = 1 - agreement.lost;
   if (minAgreement !== undefined && !(same >= minAgreement)) {
     broken.push(`agreement is ${formatPercent(same)}, bound ${formatPercent(minAgreement)}`);
   }
   return broken;
+}
+
+/** What a command that wrote nothing ends with: the line that is said, and what goes into its result. */
+export function unwritten(what: string, broken: readonly string[]): BoundError {
+  return new BoundError(`${what} was not written`, {
+    got: broken.join("; "),
+    hint: "Other bounds can be stated: --max-drop, --min-agreement, --allow-error, --allow-not-finite.",
+  });
 }
 
 export function showComparison(
@@ -53,6 +80,18 @@ export function showComparison(
   say(
     `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}`,
   );
+  for (const note of notesOn(agreement)) say(note);
   if (accuracy) say(`accuracy  ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)} (n = ${accuracy.n})`);
   for (const sentence of broken) say(`BROKEN: ${sentence}`);
+}
+
+/** What the figures leave out, in sentences. */
+function notesOn({ perOutput }: Comparison["agreement"]): string[] {
+  return perOutput.flatMap(({ name, elements, notFinite }) => {
+    const of = `output ${JSON.stringify(name)}`;
+    if (elements === 0) return [`${of} is empty, so nothing of it was compared`];
+    if (notFinite.a === 0) return [];
+    const cured = notFinite.onlyA === 0 ? "" : `; ${notFinite.onlyA} of them are NaN there and numbers in the other`;
+    return [`${of} of the original is not finite in ${notFinite.a} of ${elements} elements${cured}`];
+  });
 }

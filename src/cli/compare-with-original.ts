@@ -1,7 +1,7 @@
 /** @file A changed model against the file that it was made from. */
 import type { Model } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
-import { type Comparison, compareSessions, openSession } from "../runtime/index.ts";
+import { type Comparison, compareSessions, openSession, withMaskProbes } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { firstBatch, type LoadedData } from "./load.ts";
 import { fingerprint } from "./model-file.ts";
@@ -22,6 +22,6 @@ export async function compareWithOriginal(
   return await compareSessions(
     { session: a, bytes: (await fingerprint(path)).bytes },
     { session: b, bytes: encodeModel(model).byteLength },
-    { threads, batch: count, feeds, batches: data.evaluation(), seed, signal },
+    { threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()), seed, signal },
   );
 }

@@ -6,6 +6,7 @@ import type { DataOptions, RuntimeOptions } from "./options.ts";
 
 export interface JobOptions extends RuntimeOptions, DataOptions {
   readonly maxDrop: number;
+  readonly allowError?: number;
   readonly goal: Goal;
   /** Seconds. */
   readonly budget: number;

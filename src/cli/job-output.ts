@@ -40,10 +40,22 @@ export function storeIn(folder: RunFolder): CandidateStore {
   return {
     async load(form) {
       const part = await folder.load(form);
-      return part?.bytes && { comparison: part.facts as Accelerated["comparison"], bytes: part.bytes };
+      if (!part?.bytes) return undefined;
+      return { comparison: withInfinities(part.facts as Accelerated["comparison"]), bytes: part.bytes };
     },
     keep: (form, comparison, bytes) => folder.keep(form, { facts: comparison, bytes }),
   };
+}
+
+/** JSON has no infinity: it was kept as `null`, which must not pass for 0. */
+function withInfinities(comparison: Accelerated["comparison"]): Accelerated["comparison"] {
+  const { agreement } = comparison;
+  const far = <T extends { readonly relative: number; readonly maxAbs: number }>(distance: T): T => ({
+    ...distance,
+    relative: distance.relative ?? Number.POSITIVE_INFINITY,
+    maxAbs: distance.maxAbs ?? Number.POSITIVE_INFINITY,
+  });
+  return { ...comparison, agreement: { ...far(agreement), perOutput: agreement.perOutput.map(far) } };
 }
 
 export interface WrittenJob {

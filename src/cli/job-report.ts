@@ -1,8 +1,8 @@
 /** @file The facts of a finished acceleration, put together for the report. */
 import type { Accelerated } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
-import type { CandidateFacts, ComparisonBlock, JobReport } from "../report/index.ts";
-import { formatChange, formatPercent } from "../report/index.ts";
+import type { AgreementBlock, CandidateFacts, ComparisonBlock, JobReport } from "../report/index.ts";
+import { formatChange, formatNumber, formatPercent } from "../report/index.ts";
 import { environment } from "./environment.ts";
 import type { LoadedData } from "./load.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";
@@ -58,10 +58,18 @@ function verdict({ faster, form, comparison, measure, samples }: Accelerated): s
     ? `accuracy ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`
     : agreement.top1 === undefined
       ? `cosine ${agreement.cosine.toFixed(5)}`
-      : `${formatPercent(agreement.top1)} of the answers stay the same`;
+      : `${formatPercent(agreement.top1)} of the answers stay the same, relative error ${formatNumber(agreement.relative)}`;
   const where = samples.disjoint ? "samples that played no part in the choice" : "the samples that it was chosen by";
   const gain = `${formatChange(latency.ratio, "faster", "slower")}, ${formatChange(size.ratio, "smaller", "larger")}`;
   return `${form}: ${gain}; ${quality}. Measured as ${measure} on ${comparison.n} ${where}.`;
+}
+
+/** What a report keeps of an agreement. */
+export function agreementFacts(
+  { maxAbs, relative, cosine, top1, lost }: Accelerated["comparison"]["agreement"],
+  n: number,
+): AgreementBlock {
+  return { n, maxAbs, relative, cosine, lost, ...(top1 !== undefined && { top1 }) };
 }
 
 function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparison"]): ComparisonBlock {
@@ -71,7 +79,7 @@ function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparis
     n: accuracy.n,
     interval: [-accuracy.interval[1], -accuracy.interval[0]] as const,
   };
-  return { size, latency, agreement: { n, ...agreement }, ...(drop && { accuracy: drop }) };
+  return { size, latency, agreement: agreementFacts(agreement, n), ...(drop && { accuracy: drop }) };
 }
 
 function candidateFacts({ comparison, ...candidate }: Accelerated["candidates"][number]): CandidateFacts {

@@ -30,10 +30,17 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
     const { report, model: chosen, page } = written;
     console.say("");
     console.say(report.verdict.sentence);
+    for (const { ep, build, status, reason } of report.providers) console.say(`${ep} (${build}) ${status}: ${reason}`);
     console.say(`model:  ${chosen}`);
     console.say(`report: ${page}`);
     return {
-      result: { chosen: { ...report.chosen, file: chosen }, candidates: report.candidates, report: page, faster },
+      result: {
+        chosen: { ...report.chosen, file: chosen },
+        candidates: report.candidates,
+        providers: report.providers,
+        report: page,
+        faster,
+      },
     };
   } catch (error) {
     if (console.signal.aborted) throw interrupted(error, folder);
@@ -49,7 +56,7 @@ async function work(
   input: JobInput,
   console: Console,
 ): Promise<{ readonly faster: boolean; readonly written: WrittenJob }> {
-  const { ep, threads, maxDrop, goal, seed, budget, weightBits = "auto", checkEp } = options;
+  const { ep, threads, maxDrop, allowError, goal, seed, budget, weightBits = "auto", checkEp } = options;
   const formTable = await knownFormTable(ep, threads);
   const run = accelerate(input.model, {
     ...(formTable && { formTable }),
@@ -58,6 +65,7 @@ async function work(
     ep,
     threads,
     maxDrop,
+    ...(allowError !== undefined && { maxError: allowError }),
     goal,
     seed,
     budgetSeconds: budget,

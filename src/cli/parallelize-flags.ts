@@ -1,7 +1,7 @@
 /** @file The options of `lithe parallelize`, and what they must have beside each other. */
 import type { Command } from "commander";
 import { type ArrangementName, arrangements } from "../parallel/index.ts";
-import type { Bounds } from "./bounds.ts";
+import { type Bounds, declareBounds, OTHER_FUNCTION } from "./bounds.ts";
 import {
   between,
   choice,
@@ -35,13 +35,12 @@ export function declareParallelize(command: Command): void {
     );
   declareRecovery(command)
     .option("--workers <n>", "times the result spread over n workers too, each with --threads threads", whole(2))
-    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
-    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
     .option(
       "-o, --out <file>",
       "the file to write; the run with its report is put beside it (default: MODEL_parallel.onnx)",
     )
     .option("--dry-run", "check everything and say what would be done");
+  declareBounds(command, OTHER_FUNCTION);
 }
 
 function arrangementHelp(): string {

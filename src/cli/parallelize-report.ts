@@ -9,6 +9,7 @@ import { type Comparison, compareLatency, openPartition, openSession } from "../
 import type { Console } from "./command.ts";
 import { commandOf } from "./command-line.ts";
 import { environment } from "./environment.ts";
+import { agreementFacts } from "./job-report.ts";
 import { firstBatch, type LoadedData } from "./load.ts";
 import { modelFacts } from "./model-facts.ts";
 import { fingerprint } from "./model-file.ts";
@@ -59,7 +60,7 @@ export async function parallelReport(facts: ParallelFacts): Promise<ParallelRepo
     comparison: {
       size,
       latency,
-      agreement: { n: data.evaluationSize, ...agreement },
+      agreement: agreementFacts(agreement, data.evaluationSize),
       ...(accuracy && { accuracy: { a: accuracy.a, b: accuracy.b, n: accuracy.n } }),
     },
     ...(spread && { spread }),

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
+import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
@@ -28,10 +28,10 @@ async function run(
   await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   await checkOutputFolder(place);
   const original = await loadModel(path!);
-  const model = await readied(original);
-  const plan = planned(model, flags);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);
+  const model = await readied(original, data, flags, console);
+  const plan = planned(model, flags);
   if (flags.dryRun) {
     const { parts, depth } = plan;
     console.say(`parallel parts: ${parts}, sequential depth ${depth.before} → ${depth.after}; nothing was changed`);
@@ -71,12 +71,17 @@ async function work(job: Job, model: Model, folder: RunFolder, console: Console)
     showComparison(comparison, data.source, broken, console);
     if (spread)
       console.say(`${spread.workers} workers: ${formatChange(spread.ratio, "faster", "slower")} than the original`);
-    console.say(isWritten ? `model:  ${out}` : "the model was not written");
+    console.say(isWritten ? `model:  ${out}` : `${unwritten(out, broken)}`);
     console.say(`report: ${page}`);
   }
   const { shape, depth, windows, curve, training } = report;
   const facts = { shape, depth, windows, curve, data: data.source, report: page };
-  const rest = { ...(spread && { spread }), ...(training && { training }), ...(isWritten && { file: out }), broken };
+  const rest = {
+    ...(spread && { spread }),
+    ...(training && { training }),
+    ...(isWritten ? { file: out } : { error: unwritten(out, broken) }),
+    broken,
+  };
   return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
 }
 

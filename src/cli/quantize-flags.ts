@@ -2,17 +2,10 @@
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { observers, type QuantizeOptions, quantizers, roundings } from "../quantize/index.ts";
-import {
-  between,
-  choice,
-  type DataOptions,
-  declareData,
-  declareRuntime,
-  names,
-  type RuntimeOptions,
-} from "./options.ts";
+import { type Bounds, declareBounds } from "./bounds.ts";
+import { choice, type DataOptions, declareData, declareRuntime, names, type RuntimeOptions } from "./options.ts";
 
-export interface QuantizeFlags extends RuntimeOptions, DataOptions {
+export interface QuantizeFlags extends RuntimeOptions, DataOptions, Bounds {
   readonly form: QuantizeOptions["form"];
   readonly observer: keyof typeof observers;
   readonly rounding: keyof typeof roundings;
@@ -27,8 +20,6 @@ export interface QuantizeFlags extends RuntimeOptions, DataOptions {
   readonly convolutions?: boolean;
   readonly exclude?: readonly string[];
   readonly include?: readonly string[];
-  readonly maxDrop?: number;
-  readonly minAgreement?: number;
   readonly out?: string;
   readonly dryRun?: boolean;
 }
@@ -61,10 +52,9 @@ export function declareQuantize(command: Command): void {
     .option("--convolutions", "weight-only: convolutions too")
     .option("--exclude <names>", "nodes that stay in float, `head,block1/*`", names)
     .option("--include <names>", "only these nodes", names)
-    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
-    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
     .option("-o, --out <file>", "the file to write")
     .option("--dry-run", "check everything and say what would be done");
+  declareBounds(command);
 }
 
 const suffixes = { static: "_quantized", dynamic: "_quantized", "weight-only": "_q", float16: "_fp16" } as const;

@@ -1,11 +1,8 @@
 /** @file `lithe quantize MODEL --form FORM`: fewer bits, verified against the original before anything is written. */
-import { evaluateWith } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
-import { cleanup } from "../passes/index.ts";
 import { modelAdvice, quantize } from "../quantize/index.ts";
-import { openSession } from "../runtime/index.ts";
-import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
+import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { knownFormTable } from "./form-cache.ts";
@@ -13,6 +10,7 @@ import { loadData } from "./load.ts";
 import { checkOutputFile } from "./output.ts";
 import { declareQuantize, outputPath, type QuantizeFlags, requireData } from "./quantize-flags.ts";
 import { quantizeOptions } from "./quantize-options.ts";
+import { cleaned } from "./readied.ts";
 
 async function run(
   [path]: readonly string[],
@@ -26,14 +24,14 @@ async function run(
   await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);
-  const { model: cleaned } = await cleanup({ evaluate: evaluateWith(openSession) }).run(original);
+  const clean = await cleaned(original, data, flags, console);
   const options = await quantizeOptions(flags, data, console);
-  const warning = await losingForm(cleaned, flags);
+  const warning = await losingForm(clean, flags);
   if (warning) console.say(warning);
   const facts = { form: flags.form, data: data.source, ...(warning !== undefined && { warning }) };
-  if (flags.dryRun) return dryRun({ ...facts, out, nodes: cleaned.graph.nodes.length }, console);
+  if (flags.dryRun) return dryRun({ ...facts, out, nodes: clean.graph.nodes.length }, console);
 
-  const { model, report } = await quantize(cleaned, options);
+  const { model, report } = await quantize(clean, options);
   const comparison = await compareWithOriginal(path!, original, model, data, flags, console);
   const broken = brokenBounds(comparison, flags);
   const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
@@ -42,9 +40,10 @@ async function run(
   if (!console.json) {
     console.say(`${layers.filter(({ quantized }) => quantized).length} of ${layers.length} layers in fewer bits`);
     showComparison(comparison, data.source, broken, console);
-    console.say(isWritten ? `model: ${out}` : "nothing was written");
+    console.say(isWritten ? `model: ${out}` : `${unwritten(out, broken)}`);
   }
-  return { result: { ...comparison, ...facts, ...(isWritten && { file: out }), layers, broken }, ok: isWritten };
+  const written = isWritten ? { file: out } : { error: unwritten(out, broken) };
+  return { result: { ...comparison, ...facts, ...written, layers, broken }, ok: isWritten };
 }
 
 /** What the form table, if one was measured, says against the form. */

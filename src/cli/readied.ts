@@ -1,13 +1,35 @@
-/** @file An imported model made ready for techniques that look for structure. */
-import { evaluateWith } from "../accelerate/index.ts";
+/** @file An imported model made ready for techniques: passes that do no more than round, held to that on the data. */
+import { cleanupChecked, evaluateWith, type LeftOut, type Pipeline, runChecked } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
 import { eliminateIdentity, foldConstants, freezeInitializers, upgradeOpset } from "../passes/index.ts";
 import { sequential } from "../rewrite/index.ts";
 import { openSession } from "../runtime/index.ts";
+import type { Console } from "./command.ts";
+import type { LoadedData } from "./load.ts";
+import type { RuntimeOptions } from "./options.ts";
+
+type Data = Pick<LoadedData, "evaluation">;
 
 /** The model in lithe's opset, its shape arithmetic computed, so that equal blocks look equal. */
-export async function readied(model: Model): Promise<Model> {
+export async function readied(model: Model, data: Data, options: RuntimeOptions, console: Console): Promise<Model> {
   const evaluate = evaluateWith(openSession);
   const passes = [upgradeOpset(), freezeInitializers(), foldConstants({ evaluate }), eliminateIdentity()];
-  return (await sequential("ready", passes).run(model)).model;
+  const pipeline: Pipeline = (each) => sequential("ready", passes.map(each));
+  const { model: ready, leftOut } = await runChecked(model, pipeline, checking(data, options, console));
+  return told(ready, leftOut, console);
+}
+
+/** The model without what it does not need. */
+export async function cleaned(model: Model, data: Data, options: RuntimeOptions, console: Console): Promise<Model> {
+  const { model: clean, leftOut } = await cleanupChecked(model, checking(data, options, console));
+  return told(clean, leftOut, console);
+}
+
+function checking({ evaluation }: Data, { ep, threads }: RuntimeOptions, { signal }: Console) {
+  return { open: openSession, session: { ep, threads, stock: true }, batches: evaluation, signal };
+}
+
+function told(model: Model, leftOut: readonly LeftOut[], { say }: Console): Model {
+  for (const { pass, reason } of leftOut) say(`W_CLEANUP: the pass ${JSON.stringify(pass)} is left out: ${reason}`);
+  return model;
 }

@@ -1,7 +1,7 @@
 /** @file The options of `lithe route`. */
 import type { Command } from "commander";
 import { type RouteMethodName, routeMethods } from "../conditional/index.ts";
-import type { Bounds } from "./bounds.ts";
+import { type Bounds, declareBounds, OTHER_FUNCTION } from "./bounds.ts";
 import {
   between,
   choice,
@@ -30,10 +30,9 @@ export function declareRoute(command: Command): void {
     .addOption(choice("--method <name>", methods.join("; "), Object.keys(routeMethods), "copy"))
     .option("--balance <x>", "factor of the load-balance loss in the distillation", between(0, 1e6), 0.01);
   declareRecovery(command)
-    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
-    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
     .option("-o, --out <file>", "the file to write (default: MODEL_routed.onnx)")
     .option("--dry-run", "check everything and say what would be done");
+  declareBounds(command, OTHER_FUNCTION);
 }
 
 /** Beside the model. */

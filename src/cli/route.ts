@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { openSession } from "../runtime/index.ts";
-import { brokenBounds, requireLabels, showComparison } from "./bounds.ts";
+import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { type LoadedData, loadData } from "./load.ts";
@@ -26,12 +26,12 @@ async function run(
   await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   if (flags.finetune !== undefined) await checkOutputFolder(runFolderOf(out));
   const original = await loadModel(path!);
-  const model = await readied(original);
+  const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
+  requireLabels(flags, data.hasLabels);
+  const model = await readied(original, data, flags, console);
   const { experts, topK, method, balance, seed } = flags;
   const settings = { experts, topK, method, balance, seed };
   const blocks = surveyRoute(model, settings);
-  const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
-  requireLabels(flags, data.hasLabels);
   const plan = { experts, topK, method, blocks, data: data.source };
   if (flags.dryRun) {
     console.say(`feed-forward blocks: ${blocks.length}, work per token × ${blocks[0]!.work}; nothing was changed`);
@@ -49,10 +49,19 @@ async function run(
   if (!console.json) {
     console.say(`${blocks.length} feed-forward blocks of ${experts} experts, ${topK} per token`);
     showComparison(comparison, data.source, broken, console);
-    console.say(isWritten ? `model: ${out}` : "the model was not written");
+    console.say(isWritten ? `model: ${out}` : `${unwritten(out, broken)}`);
     if (trained.report !== undefined) console.say(`report: ${trained.report}`);
   }
-  return { result: { ...comparison, ...plan, ...trained, ...(isWritten && { file: out }), broken }, ok: isWritten };
+  return {
+    result: {
+      ...comparison,
+      ...plan,
+      ...trained,
+      ...(isWritten ? { file: out } : { error: unwritten(out, broken) }),
+      broken,
+    },
+    ok: isWritten,
+  };
 }
 
 /** Hidden units on the samples that are kept to choose by; none where there are no samples. */

@@ -1,12 +1,13 @@
 /** @file A mixture of experts as a layer: gate × expert × dispatch. */
-import { UsageError } from "../errors.ts";
-import type { Value } from "../ir/index.ts";
+import { ShapeError, UsageError } from "../errors.ts";
+import type { Dims, Value } from "../ir/index.ts";
 import { dimsOf, type Layers, lengthOf } from "../nn/index.ts";
 import { type Dispatch, type DispatchName, dispatches } from "./dispatch/index.ts";
 import { type Expert, mlpExpert } from "./expert.ts";
 import type { Gate, Gated } from "./gate.ts";
 import { type SwitchOptions, switchGate } from "./gates/index.ts";
 import type { Routing } from "./routing.ts";
+import { answersTo } from "./row-answers.ts";
 import { announce } from "./side-outputs.ts";
 
 export interface MoeOptions {
@@ -34,10 +35,25 @@ export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
   const ids = options.ids && n.op("Reshape", [options.ids, n.ints([-1])]);
   const gated = gate.build(n.scope("gate"), { tokens: seen, ...(ids && { ids }) }, experts);
   const dispatch = dispatchFor(options.dispatch, gated.routing);
+  const answers = answersTo(rows, expertsOf(options));
+  if (per === "token" && dimsOf(x).length !== 2) requireVectors(answers);
   const { output, dropped } = dispatch.build(n, rows, gated.routing, expert, experts);
   announce(n, gated, experts, dropped);
   const all = shared ? n.op("Add", [output, shared(n.scope("shared"), rows, experts)]) : output;
   return per === "token" ? likeInput(n, all, x) : all;
+}
+
+function expertsOf({ expert, experts, shared }: MoeOptions): (readonly [string, Expert, number])[] {
+  const own = Array.from({ length: experts }, (_, i) => [`expert ${i}`, expert, i] as const);
+  return shared ? [...own, ["the shared expert", shared, experts]] : own;
+}
+
+function requireVectors(answers: Dims): void {
+  if (answers.length === 1) return;
+  throw new ShapeError("experts of tokens answer with vectors", {
+    expected: "[tokens, width]",
+    got: `[${["tokens", ...answers].join(", ")}]`,
+  });
 }
 
 export interface SwitchLayerOptions extends SwitchOptions {

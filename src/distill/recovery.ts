@@ -1,13 +1,22 @@
 /** @file Distillation that wins back what a change of the network lost: the original teaches its own answers. */
 import { UsageError } from "../errors.ts";
-import { type Model, producerOf } from "../ir/index.ts";
+import {
+  type Dims,
+  dataTypes,
+  type Graph,
+  type Model,
+  type Node,
+  producerOf,
+  readsOf,
+  type Value,
+} from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
 import { adamw } from "../train/index.ts";
 import type { DistillOptions } from "./distill.ts";
 import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
 
 export interface Answers {
-  /** The value that answers are: the first output, or the logits where that is their softmax. */
+  /** The value that answers are: the output of classes, else any, behind most of the network; the logits where that is their softmax. */
   readonly output: string;
   /** Scores of classes [N, C], or numbers. */
   readonly areScores: boolean;
@@ -17,15 +26,38 @@ export interface Answers {
 
 /** @throws UsageError for a model without outputs. */
 export function answersOf(model: Model): Answers {
-  const [first] = model.graph.outputs;
-  if (!first) throw new UsageError("a model without outputs gives no answers");
-  const producer = producerOf(model.graph, first);
-  const output = (producer?.opType === "Softmax" && producer.inputs[0]) || first;
-  const type = inferModel(model).types.get(output) ?? output.type;
-  const dims = type?.kind === "tensor" ? type.dims : undefined;
-  const areScores = dims?.length === 2 && dims[1] !== 1;
+  const { types } = inferModel(model);
+  const dimsOf = (value: Value): Dims | undefined => {
+    const type = types.get(value) ?? value.type;
+    return type?.kind === "tensor" && dataTypes[type.dtype].kind === "float" ? type.dims : undefined;
+  };
+  const areClasses = (value: Value): boolean => dimsOf(value)?.length === 2 && dimsOf(value)?.[1] !== 1;
+  const { outputs } = model.graph;
+  const answer = deepest(model.graph, outputs.filter(areClasses)) ?? deepest(model.graph, outputs);
+  if (!answer) throw new UsageError("a model without outputs gives no answers");
+  const producer = producerOf(model.graph, answer);
+  const output = (producer?.opType === "Softmax" && producer.inputs[0]) || answer;
+  const areScores = areClasses(output);
   const pairs = [{ teacher: output.name, student: output.name }];
   return { output: output.name, areScores, loss: areScores ? softTargets() : features({ pairs }) };
+}
+
+/** The one that most nodes are computed for, the first of several: what stands beside the answers needs less. */
+function deepest(graph: Graph, outputs: readonly Value[]): Value | undefined {
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
+  const depth = (output: Value): number => {
+    const found = new Set<Node>();
+    const open = [output];
+    for (let value = open.pop(); value; value = open.pop()) {
+      const node = makers.get(value);
+      if (!node || found.has(node)) continue;
+      found.add(node);
+      open.push(...readsOf(node));
+    }
+    return found.size;
+  };
+  const depths = outputs.map((output) => ({ output, depth: depth(output) }));
+  return depths.sort((a, b) => b.depth - a.depth)[0]?.output;
 }
 
 type Defaulted = "optimizer" | "learningRate";

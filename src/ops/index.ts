@@ -5,5 +5,6 @@ export { type Callable, callableOf, type FunctionTable, functionTable } from "./
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";
 export { checkRequired } from "./required.ts";
+export { agreeInDims, requireSameOutputs, type SameOutputs } from "./same-outputs.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
 export { type OpType, opTable, specOf } from "./table.ts";

@@ -1,6 +1,7 @@
 /** @file Fewer branches: those of the end are cut off, as arXiv:2510.15425 does at inference. */
 import { UsageError } from "../errors.ts";
 import { type Draft, editModel, indexOf, type Model, producerOf, type Value } from "../ir/index.ts";
+import { requireSameOutputs } from "../ops/index.ts";
 import type { BranchGroup } from "../passes/index.ts";
 import { combined, requireBranches } from "./branch-groups.ts";
 
@@ -20,9 +21,11 @@ export function keepBranches(model: Model, kept: number): Model {
     });
   }
   if (kept === branched.branches) return model;
-  return editModel(branched.model, (draft) => {
+  const fewer = editModel(branched.model, (draft) => {
     for (const group of branched.groups) cut(draft, group, kept);
   });
+  requireSameOutputs(model, fewer);
+  return fewer;
 }
 
 function cut(draft: Draft, group: BranchGroup, kept: number): void {

@@ -1,6 +1,7 @@
 /** @file Regrouping: steps in sequence become branches over one input. Only additions are new; no weight changes. */
 import { UsageError } from "../errors.ts";
 import { type Draft, editModel, type Model, makeNode, type Node, usesOf, type Value } from "../ir/index.ts";
+import { requireSameOutputs } from "../ops/index.ts";
 import type { Branch, Stage } from "./arrangements/index.ts";
 import { type BlockRun, requireRuns, surveyBlocks } from "./block-runs.ts";
 import { checkShape, type ParallelPlan, stagesOf, type Window, windowLength } from "./plan.ts";
@@ -21,7 +22,9 @@ export function parallelizeBlocks(model: Model, plan: ParallelPlan): Model {
   const changed = editModel(model, (draft) => {
     for (const window of plan.windows) regroup(draft, stagesOf(runs[window.run]!, window, plan));
   });
-  return withoutOrphans(model, changed);
+  const regrouped = withoutOrphans(model, changed);
+  requireSameOutputs(model, regrouped);
+  return regrouped;
 }
 
 /** Without the weights that only tails read which are gone. */

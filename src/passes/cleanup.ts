@@ -15,12 +15,17 @@ import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
+export interface CleanupOptions extends FoldOptions {
+  /** Put around each of its passes, for those who watch them or leave some out. */
+  readonly each?: (pass: Pass) => Pass;
+}
+
 /**
  * Opset 21 where possible, constants folded, nothing dead, doubled or idle, BatchNormalization and padding folded in, types on all
  * values. Rounding: the function stays within the rounding of the fused weights. Runs until nothing changes.
  */
-export function cleanup(options: FoldOptions): Pass {
-  const simplify = sequential("simplify", [
+export function cleanup({ each = (pass) => pass, ...options }: CleanupOptions): Pass {
+  const repeated = [
     eliminateIdentity(),
     eliminateDropout(),
     foldConstants(options),
@@ -32,6 +37,7 @@ export function cleanup(options: FoldOptions): Pass {
     fuseAffine(),
     eliminateCommonSubexpressions(),
     eliminateDeadNodes(),
-  ]);
-  return sequential("cleanup", [freezeInitializers(), upgradeOpset(), untilStable(simplify), inferTypes()]);
+  ];
+  const simplify = untilStable(sequential("simplify", repeated.map(each)));
+  return sequential("cleanup", [each(freezeInitializers()), each(upgradeOpset()), simplify, each(inferTypes())]);
 }

@@ -63,7 +63,7 @@ export {
   stackedParameters,
   unfuseBranches,
 } from "./branches/stacking.ts";
-export { cleanup } from "./cleanup.ts";
+export { type CleanupOptions, cleanup } from "./cleanup.ts";
 export { convertFloat16, type Float16Options, float16Form } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
 export { type DynamicBatchOptions, dynamicBatch } from "./dynamic-batch.ts";

@@ -43,6 +43,8 @@ export interface AgreementBlock {
   readonly relative: number;
   readonly cosine: number;
   readonly top1?: number;
+  /** The worst of all outputs: other classes, 1 − cosine, or other elements; absent in reports of earlier versions. */
+  readonly lost?: number;
 }
 
 export interface AccuracyBlock {
@@ -85,6 +87,8 @@ export interface SensitivityEntry {
 
 export interface ProviderFacts {
   readonly ep: string;
+  /** The package and version that gave the verdict; absent in reports of earlier versions. */
+  readonly build?: string;
   readonly status: "agrees" | "differs" | "failed" | "not available";
   readonly reason: string;
   readonly agreement?: AgreementBlock;

@@ -5,5 +5,5 @@ import type { ComparisonBlock } from "./facts.ts";
 export function lossOf({ accuracy, agreement }: Partial<ComparisonBlock>): number | undefined {
   if (accuracy) return accuracy.a - accuracy.b;
   if (!agreement) return undefined;
-  return agreement.top1 === undefined ? 1 - agreement.cosine : 1 - agreement.top1;
+  return agreement.lost ?? 1 - (agreement.top1 ?? agreement.cosine);
 }

@@ -82,7 +82,7 @@ function sensitivity({ sensitivity: entries }: JobReport): Markup | undefined {
 function providers(entries: readonly ProviderFacts[]): Markup {
   if (entries.length === 0) return html`<p class="soft">No other execution provider was asked for.</p>`;
   return html`<div class="scroll"><table><thead><tr><th>provider</th><th>outcome</th><th class="number">cosine</th><th class="number">largest difference</th><th>reason</th></tr></thead><tbody>
-    ${entries.map(({ ep, status, reason, agreement }) => html`<tr><td>${ep}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table></div>`;
+    ${entries.map(({ ep, build, status, reason, agreement }) => html`<tr><td>${ep}${build === undefined ? "" : ` (${build})`}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table></div>`;
 }
 
 function protocol({ data, environment, seed, model, chosen, warnings }: JobReport): Markup {

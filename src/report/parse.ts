@@ -30,6 +30,7 @@ const agreement = z.object({
   relative: distance,
   cosine: number,
   top1: number.optional(),
+  lost: number.optional(),
 });
 const accuracy = z.object({ a: number, b: number, n: number, interval: z.tuple([number, number]).optional() });
 const comparison = { size, latency: timing, agreement, accuracy: accuracy.optional() };
@@ -90,6 +91,7 @@ const schema = z.object({
   providers: z.array(
     z.object({
       ep: text,
+      build: text.optional(),
       status: z.enum(["agrees", "differs", "failed", "not available"]),
       reason: text,
       agreement: agreement.optional(),

@@ -1,48 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { denseFeeds, denseModel, noise } from "../../test/models.ts";
 import { DataError } from "../errors.ts";
-import { float, graphBuilder, type Model, model, scalar, strings, tensor } from "../ir/index.ts";
-import { distance, measureAgreement } from "./agreement.ts";
+import { float, graphBuilder, type Model, model, scalar, tensor } from "../ir/index.ts";
+import { measureAgreement } from "./agreement.ts";
 import { openSession } from "./open.ts";
-
-describe("distance", () => {
-  it("accumulates over batches: ‖a − b‖ / ‖a‖ and the cosine", () => {
-    const found = distance("y");
-    found.add(tensor("float32", [2], [3, 0]), tensor("float32", [2], [3, 1]));
-    found.add(tensor("float32", [1], [4]), tensor("float32", [1], [4]));
-    const { maxAbs, relative, cosine } = found.result();
-    expect(maxAbs).toBe(1);
-    expect(relative).toBeCloseTo(1 / 5, 12);
-    expect(cosine).toBeCloseTo(25 / (5 * Math.sqrt(26)), 12);
-  });
-
-  it("counts equal infinities and NaN as equal, others as infinitely far", () => {
-    const same = distance("y");
-    const odd = tensor("float32", [3], [Number.NaN, Number.POSITIVE_INFINITY, 1]);
-    same.add(odd, odd);
-    expect(same.result()).toMatchObject({ maxAbs: 0, relative: 0, cosine: 1 });
-    const other = distance("y");
-    other.add(tensor("float32", [2], [1, 1]), tensor("float32", [2], [1, Number.NaN]));
-    expect(other.result()).toMatchObject({
-      maxAbs: Number.POSITIVE_INFINITY,
-      relative: Number.POSITIVE_INFINITY,
-      cosine: 0,
-    });
-  });
-
-  it("compares 64-bit integers and strings", () => {
-    const ints = distance("y");
-    ints.add(tensor("int64", [1], [4]), tensor("int64", [1], [6]));
-    expect(ints.result().maxAbs).toBe(2);
-    const texts = distance("t");
-    texts.add(strings([2], ["a", "b"]), strings([2], ["a", "c"]));
-    expect(texts.result().relative).toBeCloseTo(Math.SQRT1_2, 12);
-  });
-
-  it("refuses other dims", () => {
-    expect(() => distance("y").add(tensor("float32", [1], [1]), tensor("float32", [2], [1, 1]))).toThrow(DataError);
-  });
-});
 
 /** Scores [batch, 3, …]: x, with `bonus` on class 1. */
 function scores(bonus: number, extra: number[] = []): Model {

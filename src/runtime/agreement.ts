@@ -1,20 +1,12 @@
 /** @file How far two sessions' answers lie apart on the same inputs. */
-import { DataError } from "../errors.ts";
-import {
-  checkLabels,
-  type DataType,
-  dataTypes,
-  maxOf,
-  minOf,
-  numbersOf,
-  sizeOf,
-  stringsOf,
-  type Tensor,
-  typedArray,
-} from "../ir/index.ts";
+import { DataError, LitheError, UnsupportedError } from "../errors.ts";
+import { maxOf, minOf, type Tensor } from "../ir/index.ts";
+import { type ClassAnswers, classAnswers, type PairedAccuracy } from "./class-answers.ts";
+import { type Distance, distance, isFloat, type OutputAgreement } from "./distance.ts";
+import { formatPort } from "./feeds.ts";
+import { isFetchable } from "./rules.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, Session } from "./session.ts";
-import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
 
 export interface Batch {
   readonly feeds: Feeds;
@@ -22,36 +14,31 @@ export interface Batch {
   readonly labels?: readonly number[];
   /** Where the samples came from, for error messages. */
   readonly sources?: readonly string[];
-}
-
-/** The distance of one output over all batches. */
-export interface OutputAgreement {
-  readonly name: string;
-  readonly maxAbs: number;
-  /** ‖a − b‖ / ‖a‖. */
-  readonly relative: number;
-  readonly cosine: number;
+  /** Inputs made up to reach what the data does not. They have no classes, and where A itself refuses them they are left out. */
+  readonly isProbe?: boolean;
 }
 
 export interface Agreement {
-  /** Samples: the length of the first axis, summed over the batches. */
+  /** Samples: labels where there are some, else the length of the first input's first axis; summed over the batches. */
   readonly n: number;
   /** The worst of all outputs. */
   readonly maxAbs: number;
   readonly relative: number;
   readonly cosine: number;
-  /** The share of samples to which both give the same class; absent unless the first output looks like scores [N, C]. */
+  /**
+   * The share of samples to which both give the same class, of the output where it is least; absent where no output is a row of
+   * classes [samples, classes].
+   */
   readonly top1?: number;
+  /**
+   * What is lost, the worst of all outputs: the share of samples with another class, 1 − cosine of other numbers, the share of
+   * integers, booleans and texts that differ.
+   */
+  readonly lost: number;
   readonly perOutput: readonly OutputAgreement[];
+  /** Outputs that one of the two has and the other lacks, in sentences. */
+  readonly missing: readonly string[];
   readonly accuracy?: PairedAccuracy;
-}
-
-export interface PairedAccuracy {
-  readonly a: number;
-  readonly b: number;
-  readonly n: number;
-  /** The 95 % paired bootstrap interval of the drop a − b. */
-  readonly interval: Interval;
 }
 
 export interface AgreementOptions {
@@ -59,174 +46,116 @@ export interface AgreementOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Runs both sessions on every batch; only sums and one class per sample are kept. */
+/**
+ * Runs both sessions on every batch; only sums and one class per sample and output are kept.
+ *
+ * @throws UnsupportedError for an output that is no tensor or cannot be fetched, DataError without batches, for models without a
+ * common output and for labels that do not fit
+ */
 export async function measureAgreement(
   a: Session,
   b: Session,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
   { seed = 0, signal }: AgreementOptions = {},
 ): Promise<Agreement> {
-  const pairs = pairedOutputs(a, b);
+  const { pairs, missing } = pairedOutputs(a, b);
   const distances = pairs.map(([name]) => distance(name));
-  const classes: ClassPair[] = [];
+  const answers = classAnswers(pairs.map(([name]) => name));
   let n = 0;
-  for await (const { feeds, labels, sources } of batches) {
+  for await (const batch of batches) {
     checkCancelled(signal);
-    const [left, right] = await Promise.all([a.run(feeds), b.run(feeds)]);
-    for (const [i, [nameA, nameB]] of pairs.entries()) distances[i]!.add(left.get(nameA)!, right.get(nameB)!);
-    const [nameA, nameB] = pairs[0]!;
-    const first = left.get(nameA)!;
-    n += first.dims[0] ?? 1;
-    for (const item of classPairs(first, right.get(nameB)!, labels, sources)) classes.push(item);
+    const outputs = await bothOutputs(a, b, batch, pairs);
+    if (!outputs) continue;
+    const [left, right] = outputs;
+    for (const [i, found] of distances.entries()) found.add(left[i]!, right[i]!);
+    if (batch.isProbe) continue;
+    const samples = batch.labels?.length ?? samplesOf(batch.feeds);
+    n += samples;
+    answers.add(left, right, samples, batch);
   }
   if (n === 0) throw new DataError("there is nothing to compare", { expected: "at least one batch", got: "none" });
-  return summary(
-    n,
-    distances.map((item) => item.result()),
-    classes,
-    seed,
-  );
+  return summary(n, distances, answers, missing, seed);
 }
 
-interface ClassPair {
-  readonly a: number;
-  readonly b: number;
-  readonly label: number | undefined;
+type Pairs = readonly (readonly [string, string])[];
+
+/** Outputs of both in the order of the pairs; none for a probe that A refuses. */
+async function bothOutputs(
+  a: Session,
+  b: Session,
+  { feeds, isProbe = false }: Batch,
+  pairs: Pairs,
+): Promise<readonly [Tensor[], Tensor[]] | undefined> {
+  const [left, right] = await Promise.allSettled([a.run(feeds), b.run(feeds)]);
+  if (left.status === "rejected" && isProbe && left.reason instanceof LitheError) return undefined;
+  if (left.status === "rejected") throw left.reason;
+  if (right.status === "rejected") throw right.reason;
+  return [pairs.map(([name]) => left.value.get(name)!), pairs.map(([, name]) => right.value.get(name)!)];
 }
 
-function summary(n: number, perOutput: OutputAgreement[], classes: readonly ClassPair[], seed: number): Agreement {
-  const worst = {
+/** The length of the first input's first axis. */
+function samplesOf(feeds: Feeds): number {
+  const [first] = feeds.values();
+  return first?.dims[0] ?? 1;
+}
+
+function summary(
+  n: number,
+  distances: readonly Distance[],
+  answers: ClassAnswers,
+  missing: readonly string[],
+  seed: number,
+): Agreement {
+  const top1 = answers.top1();
+  const perOutput = distances.map((found): OutputAgreement => {
+    const result = found.result();
+    const share = top1.get(result.name);
+    return share === undefined ? result : { ...result, top1: share };
+  });
+  const accuracy = answers.accuracy(seed);
+  return {
     n,
     maxAbs: maxOf(perOutput.map(({ maxAbs }) => maxAbs)),
     relative: maxOf(perOutput.map(({ relative }) => relative)),
     cosine: minOf(perOutput.map(({ cosine }) => cosine)),
+    ...(top1.size > 0 && { top1: minOf([...top1.values()]) }),
+    lost: maxOf(perOutput.map(lostIn)),
     perOutput,
-  };
-  if (classes.length === 0) return worst;
-  const top1 = mean(classes.map(({ a, b }) => Number(a === b)));
-  const labelled = classes.filter(({ label }) => label !== undefined);
-  return labelled.length === 0 ? { ...worst, top1 } : { ...worst, top1, accuracy: accuracyOf(labelled, seed) };
-}
-
-function accuracyOf(classes: readonly ClassPair[], seed: number): PairedAccuracy {
-  const hitsA = classes.map(({ a, label }) => Number(a === label));
-  const hitsB = classes.map(({ b, label }) => Number(b === label));
-  const drops = hitsA.map((hit, i) => hit - hitsB[i]!);
-  return { a: mean(hitsA), b: mean(hitsB), n: classes.length, interval: bootstrapInterval(drops, mean, { seed }) };
-}
-
-/** Outputs of one name belong together; where no name is shared, those in the same place. */
-function pairedOutputs(a: Session, b: Session): (readonly [string, string])[] {
-  const names = new Set(b.outputs.map(({ name }) => name));
-  const shared = a.outputs.filter(({ name, dtype }) => dtype !== undefined && names.has(name));
-  if (shared.length > 0) return shared.map(({ name }) => [name, name]);
-  if (a.outputs.length === b.outputs.length) return a.outputs.map(({ name }, i) => [name, b.outputs[i]!.name]);
-  throw new DataError("two models have no output in common", {
-    expected: a.outputs.map(({ name }) => JSON.stringify(name)).join(", "),
-    got: b.outputs.map(({ name }) => JSON.stringify(name)).join(", "),
-  });
-}
-
-/** Accumulates the distance of one output. Equal values, infinities and NaN included, are no distance apart. */
-export function distance(name: string): { add(a: Tensor, b: Tensor): void; result(): OutputAgreement } {
-  let maxAbs = 0;
-  let squares = 0;
-  let normA = 0;
-  let normB = 0;
-  let dot = 0;
-  return {
-    add(a, b) {
-      const [left, right] = a.dtype === "string" ? textMatches(a, b) : [plainNumbers(a), plainNumbers(b)];
-      if (left.length !== right.length) {
-        throw new DataError("an output has other dims in the other model", {
-          expected: `[${a.dims.join(", ")}]`,
-          got: `[${b.dims.join(", ")}]`,
-          where: `output ${JSON.stringify(name)}`,
-        });
-      }
-      for (let i = 0; i < left.length; i++) {
-        const x = left[i]!;
-        const y = right[i]!;
-        if (Object.is(x, y) && !Number.isFinite(x)) continue;
-        const gap = Math.abs(x - y);
-        if (!(gap <= maxAbs)) maxAbs = Number.isNaN(gap) ? Number.POSITIVE_INFINITY : gap;
-        squares += gap * gap;
-        normA += x * x;
-        normB += y * y;
-        dot += x * y;
-      }
-    },
-    result: () => ({ name, maxAbs, relative: ratioOf(squares, normA), cosine: cosineOf(dot, normA, normB) }),
+    missing,
+    ...(accuracy && { accuracy }),
   };
 }
 
-function ratioOf(squares: number, norm: number): number {
-  if (squares === 0) return 0;
-  const ratio = Math.sqrt(squares / norm);
-  return Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio;
+function lostIn(output: OutputAgreement): number {
+  if (output.top1 !== undefined) return 1 - output.top1;
+  return 1 - (isFloat(output) ? output.cosine : output.same);
 }
 
-function cosineOf(dot: number, normA: number, normB: number): number {
-  if (normA === 0 && normB === 0) return 1;
-  const cosine = dot / Math.sqrt(normA * normB);
-  return Number.isFinite(cosine) ? Math.max(-1, Math.min(1, cosine)) : 0;
-}
-
-type Numbers = ArrayLike<number>;
-
-const plain: ReadonlySet<DataType> = new Set([
-  "float32",
-  "float64",
-  "int8",
-  "uint8",
-  "bool",
-  "int16",
-  "uint16",
-  "int32",
-]);
-
-function plainNumbers(t: Tensor): Numbers {
-  return plain.has(t.dtype) ? (typedArray(t) as Float32Array) : numbersOf(t);
-}
-
-/** Texts as numbers: ones, against ones where the texts are equal and zeros where they differ. */
-function textMatches(a: Tensor, b: Tensor): [Numbers, Numbers] {
-  const texts = stringsOf(a);
-  const others = stringsOf(b);
-  return [texts.map(() => 1), others.map((text, i) => Number(text === texts[i]))];
-}
-
-/** The classes of every sample, when the outputs are scores [N, C] or [N, C, 1, …]. */
-function classPairs(
-  a: Tensor,
-  b: Tensor,
-  labels: readonly number[] | undefined,
-  sources: readonly string[] = [],
-): ClassPair[] {
-  if (!areScores(a) || !areScores(b)) return [];
-  const samples = a.dims[0]!;
-  if (labels && labels.length !== samples) {
-    throw new DataError("every sample needs its label", { expected: `${samples} labels`, got: `${labels.length}` });
+/** Outputs of one name belong together; the others in their order, where there are as many of them. */
+function pairedOutputs(a: Session, b: Session): { readonly pairs: Pairs; readonly missing: readonly string[] } {
+  for (const port of [...a.outputs, ...b.outputs]) {
+    if (port.dtype !== undefined && isFetchable(port.dtype)) continue;
+    throw new UnsupportedError("an output is no tensor that can be compared", {
+      got: formatPort(port),
+      where: `output ${JSON.stringify(port.name)}`,
+    });
   }
-  if (labels) checkLabels(labels, { kind: "classes", count: a.dims[1]! }, (i) => sources[i]);
-  const [left, right] = [argmaxRows(a), argmaxRows(b)];
-  return left.map((best, i) => ({ a: best, b: right[i] ?? -1, label: labels?.[i] }));
+  const [ownA, ownB] = [a.outputs.map(({ name }) => name), b.outputs.map(({ name }) => name)];
+  const shared = ownA.filter((name) => ownB.includes(name));
+  const [onlyA, onlyB] = [ownA.filter((name) => !shared.includes(name)), ownB.filter((name) => !shared.includes(name))];
+  const isRenamed = onlyA.length === onlyB.length;
+  if (shared.length === 0 && !isRenamed) {
+    const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(", ");
+    throw new DataError("two models have no output in common", { expected: listed(ownA), got: listed(ownB) });
+  }
+  const renamed = new Map(isRenamed ? onlyA.map((name, i) => [name, onlyB[i]!]) : []);
+  const pairs = ownA.flatMap((name): Pairs => {
+    const other = shared.includes(name) ? name : renamed.get(name);
+    return other === undefined ? [] : [[name, other]];
+  });
+  return { pairs, missing: isRenamed ? [] : [...lackOf(onlyA, "B"), ...lackOf(onlyB, "A")] };
 }
 
-function areScores({ dtype, dims }: Tensor): boolean {
-  const [, classes = 1, ...rest] = dims;
-  return dataTypes[dtype].kind === "float" && classes > 1 && rest.every((dim) => dim === 1);
-}
-
-function argmaxRows(scores: Tensor): number[] {
-  const values = numbersOf(scores);
-  const rows = scores.dims[0]!;
-  const width = sizeOf(scores.dims) / rows;
-  return Array.from({ length: rows }, (_, row) => argmax(values.subarray(row * width, (row + 1) * width)));
-}
-
-function argmax(values: Float64Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
+function lackOf(names: readonly string[], model: string): string[] {
+  return names.map((name) => `output ${JSON.stringify(name)} is missing in ${model}`);
 }

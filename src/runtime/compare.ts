@@ -15,7 +15,7 @@ export interface Comparison {
     readonly ratio: number;
     readonly spread: readonly [number, number];
   };
-  readonly agreement: Pick<Agreement, "maxAbs" | "relative" | "cosine" | "top1">;
+  readonly agreement: Omit<Agreement, "accuracy">;
   readonly accuracy?: NonNullable<Agreement["accuracy"]>;
 }
 
@@ -39,9 +39,8 @@ export interface CompareOptions extends LatencyOptions {
 /** Measures both sessions, agreement first, so that both are warm when they are timed. */
 export async function compareSessions(a: Contestant, b: Contestant, options: CompareOptions): Promise<Comparison> {
   const { feeds, batches, threads, batch } = options;
-  const { maxAbs, relative, cosine, top1, accuracy } = await measureAgreement(a.session, b.session, batches, options);
+  const { accuracy, ...agreement } = await measureAgreement(a.session, b.session, batches, options);
   const { a: left, b: right, ratio, spread } = await compareLatency(a.session, b.session, feeds, options);
-  const agreement = { maxAbs, relative, cosine, ...(top1 === undefined ? {} : { top1 }) };
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
     latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread },

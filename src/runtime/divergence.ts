@@ -1,8 +1,8 @@
 /** @file Where two models' values begin to differ. */
 import { DataError } from "../errors.ts";
 import { describeNode, type Model, type Node, type Value } from "../ir/index.ts";
-import { distance, type OutputAgreement } from "./agreement.ts";
 import { type CaptureOptions, captureValues } from "./capture.ts";
+import { distance, type OutputAgreement } from "./distance.ts";
 import { isFetchable } from "./rules.ts";
 import type { Feeds, OpenSession } from "./session.ts";
 
@@ -42,7 +42,8 @@ export async function findDivergence(
     const found = await distancesOf(a, b, some, batches, open, options);
     for (const item of found.map((entry, i) => ({ ...entry, node: describeNode(some[i]!.node) }))) values.push(item);
   }
-  return { first: values.find(({ relative }) => relative > tolerance), values };
+  const first = values.find(({ relative, notFinite }) => relative > tolerance || notFinite.onlyA > 0);
+  return { first, values };
 }
 
 /** One value in both models. */

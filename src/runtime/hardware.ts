@@ -24,6 +24,13 @@ export async function describeHardware(): Promise<Hardware> {
   return (await nodeSide()).describeHardware();
 }
 
+/** The package and version in which a session of this provider runs here. */
+export async function runtimeBuild(ep: ExecutionProvider): Promise<string> {
+  const name = ep === "wasm" || !isNode ? "onnxruntime-web" : "onnxruntime-node";
+  const version = isNode ? (await describeHardware()).runtimes.get(name) : undefined;
+  return version === undefined ? name : `${name} ${version}`;
+}
+
 /** Tries every provider on a model of one node, each in a process of its own, since a broken driver can end it. */
 export async function probeProviders(): Promise<Map<ExecutionProvider, ProviderState>> {
   return (await nodeSide()).probeProviders();

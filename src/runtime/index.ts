@@ -1,18 +1,14 @@
-export {
-  type Agreement,
-  type AgreementOptions,
-  type Batch,
-  measureAgreement,
-  type OutputAgreement,
-  type PairedAccuracy,
-} from "./agreement.ts";
+export { LARGEST_ERROR, type Lossy, lossyFaults, lostNumbers, mismatches, roundingFaults } from "./acceptance.ts";
+export { type Agreement, type AgreementOptions, type Batch, measureAgreement } from "./agreement.ts";
 export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "./benchmark.ts";
 export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
+export type { PairedAccuracy } from "./class-answers.ts";
 export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
+export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
 export { checkFeeds } from "./feeds.ts";
-export { describeHardware, type Hardware, type ProviderState, probeProviders } from "./hardware.ts";
+export { describeHardware, type Hardware, type ProviderState, probeProviders, runtimeBuild } from "./hardware.ts";
 export { inspectTypes } from "./inspect-types.ts";
 export {
   type Contender,
@@ -23,6 +19,7 @@ export {
   raceLatency,
   type Standing,
 } from "./latency.ts";
+export { withMaskProbes } from "./mask-probes.ts";
 export { cpuSaturates, openSession } from "./open.ts";
 export { type OpenPartition, openPartition } from "./open-partition.ts";
 export { checkPartition, type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";

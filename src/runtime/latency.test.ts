@@ -65,6 +65,15 @@ it("compares two sessions in the shape of the report", async () => {
   const found = await compareSessions({ session, bytes: 200 }, { session: other, bytes: 100 }, options);
   expect(found.size).toEqual({ a: 200, b: 100, ratio: 2 });
   expect(Object.keys(found.latency)).toEqual(["ep", "threads", "batch", "a", "b", "ratio", "spread"]);
-  expect(Object.keys(found.agreement)).toEqual(["maxAbs", "relative", "cosine", "top1"]);
+  expect(Object.keys(found.agreement)).toEqual([
+    "n",
+    "maxAbs",
+    "relative",
+    "cosine",
+    "top1",
+    "lost",
+    "perOutput",
+    "missing",
+  ]);
   expect(found.accuracy?.n).toBe(2);
 });

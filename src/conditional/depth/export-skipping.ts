@@ -1,6 +1,8 @@
 /** @file A model in which a layer that its gate skips is not computed. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
+  forgetTypes,
+  formatType,
   type Graph,
   graphAttribute,
   indexOf,
@@ -13,7 +15,8 @@ import {
   type Value,
   withGraph,
 } from "../../ir/index.ts";
-import { extend } from "../../nn/index.ts";
+import { dimsOf, extend } from "../../nn/index.ts";
+import { agreeInDims, inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { ancestors, exclusive } from "../ancestors.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { noWeights } from "../no-weights.ts";
@@ -42,11 +45,29 @@ export async function exportSkipping(model: Model): Promise<Model> {
       n.output(n.op("Greater", [most, n.number(0.5)]), isOpen[i]!);
     });
   });
+  requireResidual(model, gates);
   const scope = namesOf(decided);
   const closed = gates.reduce<Graph>((graph, name, i) => branched(graph, name, isOpen[i]!, scope), decided.graph);
   const side = new Set([...gates, ...isOpen]);
   const outputs = closed.outputs.filter(({ name }) => !side.has(name));
-  return keepOutputs(withGraph(decided, closed), outputs);
+  const exported = await keepOutputs(withGraph(decided, closed), outputs);
+  requireSameOutputs(model, exported);
+  return exported;
+}
+
+/** A layer that is skipped gives x as it is: a sum in which x is spread over larger dims would lose them. */
+function requireResidual(model: Model, gates: readonly string[]): void {
+  const { graph } = inferShapes(forgetTypes(model));
+  for (const gate of gates) {
+    const { add, x } = layerOf(graph, gate);
+    const sum = add.outputs[0]!;
+    if (agreeInDims(dimsOf(x), dimsOf(sum))) continue;
+    throw new UnsupportedError("a layer changes the dims of what it is added to, so it cannot be skipped", {
+      expected: formatType(x.type),
+      got: formatType(sum.type),
+      where: `output ${JSON.stringify(gate)}`,
+    });
+  }
 }
 
 function branched(graph: Graph, gateName: string, openName: string, scope: Names): Graph {

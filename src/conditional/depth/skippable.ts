@@ -1,6 +1,8 @@
 /** @file Residual layers that a learned gate skips: SkipNet, Wang et al. (2018), arXiv:1711.09485, trained as in Veit and Belongie (2018), arXiv:1711.11503. */
+import { ShapeError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { dimsOf, type Layer, type Layers } from "../../nn/index.ts";
+import { agreeInDims } from "../../ops/index.ts";
 import type { LossTerm } from "../../train/index.ts";
 import { type GateOptions, learnedGate } from "../learned-gate.ts";
 import { shareTerm } from "../share-term.ts";
@@ -26,7 +28,15 @@ export function skippable(n: Layers, x: Value, f: Layer, options: SkippableOptio
     ]),
   ]);
   n.output(gate, `${n.path}${GATE}`);
-  return n.op("Add", [x, n.op("Mul", [f(n, x), gate])]);
+  const computed = f(n, x);
+  if (!agreeInDims(dimsOf(computed), dimsOf(x))) {
+    throw new ShapeError("a layer that may be skipped keeps the dims of its input", {
+      expected: `[${dimsOf(x).join(", ")}]`,
+      got: `[${dimsOf(computed).join(", ")}]`,
+      where: `layer ${JSON.stringify(n.path)}`,
+    });
+  }
+  return n.op("Add", [x, n.op("Mul", [computed, gate])]);
 }
 
 /** [batch, channels, …] or [batch, tokens, width] → [batch, channels or width]. */

@@ -15,6 +15,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
+import { requireSameOutputs } from "../../ops/index.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { noWeights } from "../no-weights.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
@@ -51,7 +52,9 @@ export async function exportEarlyExit(model: Model, { thresholds, ...options }: 
     outputs.filter(({ name }) => read.has(name)),
   );
   const exits = taken.map((i) => ({ number: i, logits: scored.exits[i]!, condition: decision(i) }));
-  return withGraph(live, nested(live, scored.output, exits, thresholds.length));
+  const exported = withGraph(live, nested(live, scored.output, exits, thresholds.length));
+  requireSameOutputs(model, exported, { pairs: [[scored.output, scored.output]] });
+  return exported;
 }
 
 export function checkThresholds(thresholds: readonly number[], exits: readonly string[]): void {

@@ -1,7 +1,8 @@
 /** @file A network with exits as stages: what each exit needs beyond the exits before it, and how sure it is. */
 import { UsageError } from "../../errors.ts";
 import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
-import { extend, type Layers } from "../../nn/index.ts";
+import { dimsOf, extend, type Layers } from "../../nn/index.ts";
+import { agreeInDims, inferShapes } from "../../ops/index.ts";
 import { noWeights } from "../no-weights.ts";
 import { type Confidence, type ConfidenceName, confidenceOf } from "./confidences/index.ts";
 
@@ -31,10 +32,10 @@ export function withScores(model: Model, { exits, confidence = "max-probability"
   const { graph } = model;
   const measure = confidenceOf(confidence);
   const missing = exits.find((name) => !graph.outputs.some((value) => value.name === name));
-  const full = graph.outputs.find(({ name }) => !exits.includes(name));
+  const full = missing === undefined ? wholeOutput(model, exits) : undefined;
   if (missing !== undefined || exits.length === 0 || !full) {
     throw new UsageError("the exits do not fit the model", {
-      expected: `names of outputs, not all: ${graph.outputs.map(({ name }) => name).join(", ")}`,
+      expected: `names of outputs with the dims of one that is no exit: ${graph.outputs.map(({ name }) => name).join(", ")}`,
       got: exits.join(", ") || "none",
     });
   }
@@ -50,7 +51,16 @@ export function withScores(model: Model, { exits, confidence = "max-probability"
   return { model: scored, output: full.name, exits, scores };
 }
 
-export function named({ outputs }: Graph, name: string): Value {
+/** The first output that is no exit and has the dims of all exits: outputs of other kinds may stand before it. */
+function wholeOutput(model: Model, exits: readonly string[]): Value | undefined {
+  const { outputs } = inferShapes(model).graph;
+  const logits = exits.map((name) => dimsOf(named({ outputs }, name)));
+  const fits = (value: Value): boolean => logits.every((dims) => agreeInDims(dims, dimsOf(value)));
+  const found = outputs.find((value) => !exits.includes(value.name) && fits(value));
+  return found && model.graph.outputs.find(({ name }) => name === found.name);
+}
+
+export function named({ outputs }: Pick<Graph, "outputs">, name: string): Value {
   const found = outputs.find((value) => value.name === name);
   if (found) return found;
   throw new UsageError("the model has no such output", { got: JSON.stringify(name) });

@@ -12,7 +12,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
-import { inferShapes } from "../../ops/index.ts";
+import { inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { outputsNamed } from "../outputs-named.ts";
 import { replaceNode } from "../replace-node.ts";
@@ -37,7 +37,9 @@ export async function exportRegions(model: Model): Promise<Model> {
   const graph = places.reduce((before, name) => withPixels(before, name, scope), typed.graph);
   const side = new Set(places.flatMap((name) => [name, cropsOf(name)]));
   const outputs = graph.outputs.filter(({ name }) => !side.has(name));
-  return keepOutputs(withGraph(typed, graph), outputs);
+  const exported = await keepOutputs(withGraph(typed, graph), outputs);
+  requireSameOutputs(model, exported);
+  return exported;
 }
 
 const cropsOf = (places: string): string => `${places.slice(0, -PLACES.length)}${CROPS}`;

@@ -20,7 +20,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { dimsOf, extend } from "../../nn/index.ts";
-import { inferModel, inferShapes } from "../../ops/index.ts";
+import { inferModel, inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { type ExitModel, onlyOutput } from "../exit/add-exits.ts";
 import { noWeights } from "../no-weights.ts";
 
@@ -29,6 +29,7 @@ export type SmallFirstOptions = { readonly size: number } | { readonly first: Mo
 
 const EXIT = "exit/0";
 const PREFIX = "small/";
+const HINT = "End in a mean over all positions, or give a first model for small pictures.";
 
 /**
  * The model with one exit in front of all of it: a network over the picture scaled down, bilinearly. It is trained, given its threshold,
@@ -56,7 +57,11 @@ export function smallFirst(model: Model, options: SmallFirstOptions): ExitModel 
   });
   const small = resized.graph.outputs.at(-1)!;
   const given = new Map([[target, small], ...(first === whole ? sharedMatrices(whole.graph, resized.graph) : [])]);
-  return { model: withSmall(resized, first, given), exits: [EXIT], at: [small.name] };
+  const combined = withSmall(resized, first, given);
+  // A reshape to rows of a fixed length makes other batches of smaller pictures.
+  const [output] = first.graph.outputs;
+  requireSameOutputs(first, combined, { pairs: [[output!.name, EXIT]], hint: HINT });
+  return { model: combined, exits: [EXIT], at: [small.name] };
 }
 
 /** The small network between the scaling and the large one. */
@@ -90,7 +95,7 @@ function checked(model: Model, first: Model): Model {
   throw new UnsupportedError("the network can only be run at one size", {
     expected: `logits ${formatType(before.type)} at the small size too`,
     got: problem ? `${problem.message} (${problem.where})` : formatType(after.type),
-    hint: "End in a mean over all positions, or give a first model for small pictures.",
+    hint: HINT,
   });
 }
 

@@ -15,7 +15,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { layersInto } from "../../nn/index.ts";
-import { builderInference, inferShapes } from "../../ops/index.ts";
+import { builderInference, inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { fixedSource } from "../gates/fixed-source.ts";
 import { checkChoices, checkExperts, checkFactor } from "../scores.ts";
 import { type FeedForward, feedForwards, nodesOf } from "./feed-forward.ts";
@@ -77,8 +77,10 @@ export function routeModel(model: Model, options: RouteOptions): RoutedModel {
     draft.setOutputs([...typed.graph.outputs, ...parts.flatMap(({ graph }) => graph.outputs)]);
   });
   const { graph } = routed;
+  const live = withGraph(routed, { ...graph, ...withoutDeadNodes(graph.nodes, graph.initializers, graph.outputs) });
+  requireSameOutputs(typed, live);
   return {
-    model: withGraph(routed, { ...graph, ...withoutDeadNodes(graph.nodes, graph.initializers, graph.outputs) }),
+    model: live,
     blocks: blocks.map((block) => factsOf(block, method, settings)),
   };
 }

@@ -17,7 +17,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
-import { inferShapes } from "../../ops/index.ts";
+import { inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { exclusive } from "../ancestors.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { outputsNamed } from "../outputs-named.ts";
@@ -45,7 +45,9 @@ export async function exportFrames(model: Model): Promise<Model> {
   const graph = gates.reduce((before, name) => compacted(before, name, scope), typed.graph);
   const outputs = graph.outputs.filter(({ name }) => !gates.includes(name));
   const live = await keepOutputs(withGraph(typed, graph), outputs);
-  return inferShapes(forgetTypes(live));
+  const exported = inferShapes(forgetTypes(live));
+  requireSameOutputs(model, exported);
+  return exported;
 }
 
 function compacted(graph: Graph, gateName: string, scope: Names): Graph {

@@ -24,7 +24,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { dimsOf, type Layers, layersInto, lengthOf, network } from "../../nn/index.ts";
-import { builderInference, inferShapes } from "../../ops/index.ts";
+import { builderInference, inferShapes, requireSameOutputs } from "../../ops/index.ts";
 import { eliminateDeadNodes } from "../../passes/index.ts";
 import { type Confidence, confidenceOf } from "../exit/confidences/index.ts";
 import { checkThresholds, type EarlyExitOptions, EXIT_OUTPUT } from "../exit/export-early-exit.ts";
@@ -51,7 +51,9 @@ export async function exportSlices(
   const found = slicesIn(typed.graph, exits);
   const graph = looped(typed.graph, found, { measure, thresholds, scope: namesOf(typed) });
   const { model: live } = await eliminateDeadNodes().run(withGraph(typed, graph));
-  return inferShapes(forgetTypes(live));
+  const exported = inferShapes(forgetTypes(live));
+  requireSameOutputs(model, exported, { pairs: [[found.output.name, found.output.name]] });
+  return exported;
 }
 
 /** In the loop the answers before are gone. */
@@ -77,7 +79,6 @@ interface Slices {
 }
 
 function slicesIn(graph: Graph, exits: readonly string[]): Slices {
-  const output = graph.outputs.find(({ name }) => !exits.includes(name));
   const takers = exits.map((name) =>
     producerOf(graph, producerOf(graph, named(graph, name))?.inputs[0] ?? named(graph, name)),
   );
@@ -85,6 +86,10 @@ function slicesIn(graph: Graph, exits: readonly string[]): Slices {
   const scan = all && producerOf(graph, all);
   const uses = all ? usesOf(graph, all).map(({ node }) => node) : [];
   const last = uses.find((node) => !takers.includes(node));
+  const output = graph.outputs.find((value) => {
+    const producer = producerOf(graph, value);
+    return !exits.includes(value.name) && last && (producer === last || copied(graph, producer) === last);
+  });
   const places = [...takers, last].map((node) => placeOf(graph, node, all));
   if (
     output &&
@@ -99,6 +104,11 @@ function slicesIn(graph: Graph, exits: readonly string[]): Slices {
     expected: "the outputs exitsOf(model) of a model with one of them, as it was built",
     got: exits.join(", "),
   });
+}
+
+/** The node whose output a copy is. */
+function copied(graph: Graph, copy: Node | undefined): Node | undefined {
+  return copy?.opType === "Identity" && copy.inputs[0] ? producerOf(graph, copy.inputs[0]) : undefined;
 }
 
 /** Which answer a node takes from all. */

@@ -1,0 +1,117 @@
+/** @file The classes that two models give to the same samples, where an output is a row of classes for every sample. */
+import { DataError } from "../errors.ts";
+import { checkLabels, dataTypes, numbersOf, type Tensor, wrongLabel } from "../ir/index.ts";
+import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
+
+export interface PairedAccuracy {
+  readonly a: number;
+  readonly b: number;
+  readonly n: number;
+  /** The 95 % paired bootstrap interval of the drop a − b. */
+  readonly interval: Interval;
+}
+
+/** The right class of every sample, and where the samples came from. */
+export interface Labelled {
+  readonly labels?: readonly number[];
+  readonly sources?: readonly string[];
+}
+
+export interface ClassAnswers {
+  /** One run: outputs of both in the order of `names`, and the number of samples in it. */
+  add(a: readonly Tensor[], b: readonly Tensor[], samples: number, labelled: Labelled): void;
+  /** By output; nothing for those that are no rows of classes. */
+  top1(): ReadonlyMap<string, number>;
+  /**
+   * On the output that the labels fit: of several, the one by which A is right most often.
+   *
+   * @throws DataError where there are rows of classes and the labels fit none
+   */
+  accuracy(seed: number): PairedAccuracy | undefined;
+}
+
+interface Label {
+  readonly label: number | undefined;
+  readonly source: string | undefined;
+}
+
+/** Classes of one output so far. */
+interface Rows {
+  readonly name: string;
+  readonly a: number[];
+  readonly b: number[];
+  classes: number;
+  /** Whether every run so far gave a row of classes for every sample. */
+  holds: boolean;
+}
+
+export function classAnswers(names: readonly string[]): ClassAnswers {
+  const outputs = names.map((name): Rows => ({ name, a: [], b: [], classes: 0, holds: true }));
+  const labels: Label[] = [];
+  const scores = (): Rows[] => outputs.filter(({ holds, a }) => holds && a.length > 0);
+  return {
+    add(left, right, samples, { labels: given, sources }) {
+      for (const [i, rows] of outputs.entries()) if (rows.holds) addRows(rows, left[i]!, right[i]!, samples);
+      if (given) checkCount(left, given.length);
+      for (let i = 0; i < samples; i++) labels.push({ label: given?.[i], source: sources?.[i] });
+    },
+    top1: () => new Map(scores().map(({ name, a, b }) => [name, mean(a.map((best, i) => Number(best === b[i])))])),
+    accuracy: (seed) => accuracyOf(scores(), labels, seed),
+  };
+}
+
+function addRows(rows: Rows, a: Tensor, b: Tensor, samples: number): void {
+  rows.holds = areScores(a, samples) && areScores(b, samples) && (rows.classes || a.dims[1]) === a.dims[1];
+  if (!rows.holds) return;
+  rows.classes = a.dims[1]!;
+  pushClasses(rows.a, a);
+  pushClasses(rows.b, b);
+}
+
+/** Labels that are fewer or more than the rows of a would-be classifier belong to other samples. */
+function checkCount(outputs: readonly Tensor[], labels: number): void {
+  const rows = outputs.filter((output) => areScores(output, output.dims[0] ?? 0)).map(({ dims }) => dims[0]!);
+  if (rows.length === 0 || rows.includes(labels)) return;
+  throw new DataError("every sample needs its label", { expected: `${rows[0]} labels`, got: `${labels}` });
+}
+
+function accuracyOf(scores: readonly Rows[], labels: readonly Label[], seed: number): PairedAccuracy | undefined {
+  const labelled = [...labels.keys()].filter((i) => labels[i]!.label !== undefined);
+  const widest = scores.toSorted((one, other) => other.classes - one.classes)[0];
+  if (labelled.length === 0 || !widest) return undefined;
+  const right = labelled.map((i) => labels[i]!.label!);
+  const fitting = scores.filter(({ classes }) => wrongLabel(right, { kind: "classes", count: classes }) === undefined);
+  if (fitting.length === 0) {
+    checkLabels(right, { kind: "classes", count: widest.classes }, (i) => labels[labelled[i]!]!.source);
+  }
+  const hits = (classes: readonly number[]): number[] => labelled.map((i, k) => Number(classes[i] === right[k]));
+  const [best] = fitting
+    .map(({ a, b }) => ({ a: hits(a), b: hits(b) }))
+    .sort((one, other) => mean(other.a) - mean(one.a));
+  const drops = best!.a.map((hit, i) => hit - best!.b[i]!);
+  const interval = bootstrapInterval(drops, mean, { seed });
+  return { a: mean(best!.a), b: mean(best!.b), n: labelled.length, interval };
+}
+
+/** [N, C] with a row for every sample, or the same with idle axes of height and width, as a pool over all positions leaves them. */
+function areScores({ dtype, dims }: Tensor, samples: number): boolean {
+  const [rows, classes = 1, ...idle] = dims;
+  const isRow = idle.length === 0 || (idle.length === 2 && idle.every((dim) => dim === 1));
+  return dataTypes[dtype].kind === "float" && rows === samples && rows > 0 && classes > 1 && isRow;
+}
+
+function pushClasses(classes: number[], scores: Tensor): void {
+  const values = numbersOf(scores);
+  const [rows, width] = [scores.dims[0]!, scores.dims[1]!];
+  for (let row = 0; row < rows; row++) classes.push(argmax(values.subarray(row * width, (row + 1) * width)));
+}
+
+/** −1 where there is a score that is no number. */
+function argmax(values: Float64Array): number {
+  let best = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) return -1;
+    if (values[i]! > values[best]!) best = i;
+  }
+  return best;
+}
