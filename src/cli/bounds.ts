@@ -9,7 +9,7 @@ import {
   formatPercent,
   formatRatio,
 } from "../report/index.ts";
-import { type Comparison, LARGEST_ERROR, lossyFaults } from "../runtime/index.ts";
+import { type Comparison, lossyFaults } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { between } from "./options.ts";
 
@@ -22,11 +22,21 @@ export interface Bounds {
   readonly allowNotFinite?: boolean;
 }
 
-/** The default of commands that make another network of the same task: an output of zeros is as far away. */
-export const OTHER_FUNCTION = 1;
+/** An output of zeros is as far from the original. */
+const NOTHING_LEFT = 1;
+
+/**
+ * The bounds of commands that make another network of the same task. One that was trained again, or for which a bound on answers is
+ * stated, is judged by its answers; numbers of another scale may stand for the same ones.
+ */
+export function boundsOfNetwork<B extends Bounds & { readonly finetune?: number }>(bounds: B): B {
+  const { allowError, maxDrop, minAgreement, finetune } = bounds;
+  const isJudged = maxDrop !== undefined || minAgreement !== undefined || finetune !== undefined;
+  return { ...bounds, allowError: allowError ?? (isJudged ? Number.POSITIVE_INFINITY : NOTHING_LEFT) };
+}
 
 /** What the result of a command may differ by from its original and still be written. */
-export function declareBounds(command: Command, largestError = LARGEST_ERROR): Command {
+export function declareBounds(command: Command, largestError?: number): Command {
   return command
     .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
     .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))

@@ -1,7 +1,7 @@
 /** @file The options of `lithe parallelize`, and what they must have beside each other. */
 import type { Command } from "commander";
 import { type ArrangementName, arrangements } from "../parallel/index.ts";
-import { type Bounds, declareBounds, OTHER_FUNCTION } from "./bounds.ts";
+import { type Bounds, declareBounds } from "./bounds.ts";
 import {
   between,
   choice,
@@ -40,7 +40,7 @@ export function declareParallelize(command: Command): void {
       "the file to write; the run with its report is put beside it (default: MODEL_parallel.onnx)",
     )
     .option("--dry-run", "check everything and say what would be done");
-  declareBounds(command, OTHER_FUNCTION);
+  declareBounds(command);
 }
 
 function arrangementHelp(): string {

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
+import { boundsOfNetwork, brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
@@ -60,7 +60,7 @@ async function work(job: Job, model: Model, folder: RunFolder, console: Console)
   const found = await parallelized(model, data, flags, folder, console);
   const comparison = await compareWithOriginal(path, original, found.model, data, flags, console);
   const spread = await spreadLatency(original, found.model, data, flags, console);
-  const broken = brokenBounds(comparison, flags);
+  const broken = brokenBounds(comparison, boundsOfNetwork(flags));
   const isWritten = broken.length === 0;
   if (isWritten) await saveModel(out, found.model);
   const report = await parallelReport({ ...job, found, comparison, spread, broken });

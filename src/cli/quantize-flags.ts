@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { observers, type QuantizeOptions, quantizers, roundings } from "../quantize/index.ts";
+import { LARGEST_ERROR } from "../runtime/index.ts";
 import { type Bounds, declareBounds } from "./bounds.ts";
 import { choice, type DataOptions, declareData, declareRuntime, names, type RuntimeOptions } from "./options.ts";
 
@@ -54,7 +55,7 @@ export function declareQuantize(command: Command): void {
     .option("--include <names>", "only these nodes", names)
     .option("-o, --out <file>", "the file to write")
     .option("--dry-run", "check everything and say what would be done");
-  declareBounds(command);
+  declareBounds(command, LARGEST_ERROR);
 }
 
 const suffixes = { static: "_quantized", dynamic: "_quantized", "weight-only": "_q", float16: "_fp16" } as const;

@@ -1,7 +1,7 @@
 /** @file The options of `lithe route`. */
 import type { Command } from "commander";
 import { type RouteMethodName, routeMethods } from "../conditional/index.ts";
-import { type Bounds, declareBounds, OTHER_FUNCTION } from "./bounds.ts";
+import { type Bounds, declareBounds } from "./bounds.ts";
 import {
   between,
   choice,
@@ -32,7 +32,7 @@ export function declareRoute(command: Command): void {
   declareRecovery(command)
     .option("-o, --out <file>", "the file to write (default: MODEL_routed.onnx)")
     .option("--dry-run", "check everything and say what would be done");
-  declareBounds(command, OTHER_FUNCTION);
+  declareBounds(command);
 }
 
 /** Beside the model. */

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { openSession } from "../runtime/index.ts";
-import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
+import { boundsOfNetwork, brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { type LoadedData, loadData } from "./load.ts";
@@ -43,7 +43,7 @@ async function run(
   const recovered = await recoveredRoute({ path: path!, out, flags, data, model, routed }, console);
   const { model: result, ...trained } = recovered;
   const comparison = await compareWithOriginal(path!, original, result, data, flags, console);
-  const broken = brokenBounds(comparison, flags);
+  const broken = brokenBounds(comparison, boundsOfNetwork(flags));
   const isWritten = broken.length === 0;
   if (isWritten) await saveModel(out, result);
   if (!console.json) {

@@ -28,7 +28,7 @@ export interface Lossy {
 }
 
 /** Outputs of other dims or types than the original's, or that only one of the two has, in sentences. */
-export function mismatches({ perOutput, missing }: Pick<Agreement, "perOutput" | "missing">): string[] {
+function mismatches({ perOutput, missing }: Pick<Agreement, "perOutput" | "missing">): string[] {
   const found = perOutput.flatMap(({ name, mismatch }) =>
     mismatch === undefined ? [] : [`${of(name)} has ${mismatch}`],
   );
@@ -36,7 +36,7 @@ export function mismatches({ perOutput, missing }: Pick<Agreement, "perOutput" |
 }
 
 /** Outputs that are not finite where those of the original are, in sentences. */
-export function lostNumbers({ perOutput }: Pick<Agreement, "perOutput">): string[] {
+function lostNumbers({ perOutput }: Pick<Agreement, "perOutput">): string[] {
   return perOutput.flatMap(({ name, notFinite, elements }) =>
     notFinite.onlyB === 0
       ? []

@@ -1,4 +1,4 @@
-export { LARGEST_ERROR, type Lossy, lossyFaults, lostNumbers, mismatches, roundingFaults } from "./acceptance.ts";
+export { LARGEST_ERROR, type Lossy, lossyFaults, roundingFaults } from "./acceptance.ts";
 export { type Agreement, type AgreementOptions, type Batch, measureAgreement } from "./agreement.ts";
 export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "./benchmark.ts";
 export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
