@@ -66,12 +66,20 @@ export function brokenBounds({ accuracy, agreement }: Comparison, bounds: Bounds
   return broken;
 }
 
-/** What a command that wrote nothing ends with: the line that is said, and what goes into its result. */
-export function unwritten(what: string, broken: readonly string[]): BoundError {
-  return new BoundError(`${what} was not written`, {
-    got: broken.join("; "),
-    hint: "Other bounds can be stated: --max-drop, --min-agreement, --allow-error, --allow-not-finite.",
-  });
+/** Which file was written, or why it was not. */
+export function outcomeOf(
+  out: string,
+  broken: readonly string[],
+): { readonly file: string } | { readonly error: BoundError } {
+  if (broken.length === 0) return { file: out };
+  const hint = "Other bounds can be stated: --max-drop, --min-agreement, --allow-error, --allow-not-finite.";
+  return { error: new BoundError(`${out} was not written`, { got: broken.join("; "), hint }) };
+}
+
+/** The same as a line. */
+export function outcomeLine(out: string, broken: readonly string[]): string {
+  const outcome = outcomeOf(out, broken);
+  return "file" in outcome ? `model:  ${outcome.file}` : String(outcome.error);
 }
 
 export function showComparison(

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { boundsOfNetwork, brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
+import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
@@ -71,17 +71,12 @@ async function work(job: Job, model: Model, folder: RunFolder, console: Console)
     showComparison(comparison, data.source, broken, console);
     if (spread)
       console.say(`${spread.workers} workers: ${formatChange(spread.ratio, "faster", "slower")} than the original`);
-    console.say(isWritten ? `model:  ${out}` : `${unwritten(out, broken)}`);
+    console.say(outcomeLine(out, broken));
     console.say(`report: ${page}`);
   }
   const { shape, depth, windows, curve, training } = report;
   const facts = { shape, depth, windows, curve, data: data.source, report: page };
-  const rest = {
-    ...(spread && { spread }),
-    ...(training && { training }),
-    ...(isWritten ? { file: out } : { error: unwritten(out, broken) }),
-    broken,
-  };
+  const rest = { ...(spread && { spread }), ...(training && { training }), ...outcomeOf(out, broken), broken };
   return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
 }
 

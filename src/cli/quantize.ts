@@ -2,7 +2,7 @@
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { modelAdvice, quantize } from "../quantize/index.ts";
-import { brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
+import { brokenBounds, outcomeLine, outcomeOf, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { knownFormTable } from "./form-cache.ts";
@@ -40,10 +40,9 @@ async function run(
   if (!console.json) {
     console.say(`${layers.filter(({ quantized }) => quantized).length} of ${layers.length} layers in fewer bits`);
     showComparison(comparison, data.source, broken, console);
-    console.say(isWritten ? `model: ${out}` : `${unwritten(out, broken)}`);
+    console.say(outcomeLine(out, broken));
   }
-  const written = isWritten ? { file: out } : { error: unwritten(out, broken) };
-  return { result: { ...comparison, ...facts, ...written, layers, broken }, ok: isWritten };
+  return { result: { ...comparison, ...facts, ...outcomeOf(out, broken), layers, broken }, ok: isWritten };
 }
 
 /** What the form table, if one was measured, says against the form. */

@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { openSession } from "../runtime/index.ts";
-import { boundsOfNetwork, brokenBounds, requireLabels, showComparison, unwritten } from "./bounds.ts";
+import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, requireLabels, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { type LoadedData, loadData } from "./load.ts";
@@ -49,7 +49,7 @@ async function run(
   if (!console.json) {
     console.say(`${blocks.length} feed-forward blocks of ${experts} experts, ${topK} per token`);
     showComparison(comparison, data.source, broken, console);
-    console.say(isWritten ? `model: ${out}` : `${unwritten(out, broken)}`);
+    console.say(outcomeLine(out, broken));
     if (trained.report !== undefined) console.say(`report: ${trained.report}`);
   }
   return {
@@ -57,7 +57,7 @@ async function run(
       ...comparison,
       ...plan,
       ...trained,
-      ...(isWritten ? { file: out } : { error: unwritten(out, broken) }),
+      ...outcomeOf(out, broken),
       broken,
     },
     ok: isWritten,

@@ -50,7 +50,7 @@ export function distance(name: string): Distance {
       dtype = a.dtype;
       mismatch ??= mismatchOf(a, b);
       const pair = comparable(a, b);
-      if (pair) accumulate(sums, notFinite, ...pair);
+      if (pair) accumulate(sums, notFinite, pair[0], pair[1]);
       else isComparable = false;
     },
     result: () => ({

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Tensor } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
-import { distance } from "../../src/runtime/agreement.ts";
+import { distance } from "../../src/runtime/distance.ts";
 import { buildForm, type Form, forms } from "./forms.ts";
 import { type Build, type Job, type Outcome, runJobs, writeFeeds } from "./runtime.ts";
 import type { Subject } from "./subjects.ts";
@@ -149,7 +149,8 @@ function relativeGap(name: string, expected: Tensor, got: Tensor | undefined): n
   if (!got || expected.dtype !== got.dtype || expected.dims.join() !== got.dims.join()) return Number.POSITIVE_INFINITY;
   const gap = distance(name);
   gap.add(expected, got);
-  return gap.result().relative;
+  const { relative, notFinite } = gap.result();
+  return notFinite.onlyA > 0 ? Number.POSITIVE_INFINITY : relative;
 }
 
 export function nameOf({ version, build }: Target): string {
