@@ -52,7 +52,7 @@ function deepest(graph: Graph, outputs: readonly Value[]): Value | undefined {
       const node = makers.get(value);
       if (!node || found.has(node)) continue;
       found.add(node);
-      open.push(...readsOf(node));
+      for (const read of readsOf(node)) open.push(read);
     }
     return found.size;
   };
