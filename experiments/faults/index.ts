@@ -4,3 +4,6 @@ import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
 
 export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults];
+import { judgeFaults } from "./judge.ts";
+
+export const faultList: readonly Fault[] = [...fileFaults, ...judgeFaults];

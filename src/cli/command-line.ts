@@ -12,6 +12,7 @@ export function commandLine(path: string, options: JobOptions): string {
     calibrationSamples,
     evalSamples,
     maxDrop,
+    allowError,
     goal,
     budget,
     ep,
@@ -28,6 +29,7 @@ export function commandLine(path: string, options: JobOptions): string {
     ["calibration-samples", calibrationSamples],
     ["eval-samples", evalSamples],
     ["max-drop", maxDrop],
+    ["allow-error", allowError],
     ["goal", goal],
     ["budget", `${budget}s`],
     ["ep", ep],
@@ -48,7 +50,9 @@ export function commandOf(command: string, path: string, flags: object): string 
   const elsewhere = new Set(["dryRun", "out", "json"]);
   const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const given = Object.entries(flags).filter(([name, value]) => value !== undefined && !elsewhere.has(name));
-  const words = given.map(([name, value]) => `--${dashed(name)} ${quoted(String(value))}`);
+  const words = given.map(([name, value]) =>
+    value === true ? `--${dashed(name)}` : `--${dashed(name)} ${quoted(String(value))}`,
+  );
   return invocation(command, quoted(basename(path)), ...words);
 }
 
