@@ -39,12 +39,8 @@ async function run(
   }
   const { out: _, ...config } = flags;
   const { sha256 } = await fingerprint(path!);
-  await using folder = await openRunFolder(place, {
-    command: "parallelize",
-    model: basename(path!),
-    sha256,
-    ...config,
-  });
+  const identity = { command: "parallelize", model: basename(path!), sha256, ...config };
+  await using folder = await openRunFolder(place, identity);
   try {
     return await work({ path: path!, out, flags, original, data, runs: plan.runs }, model, folder, console);
   } catch (error) {
