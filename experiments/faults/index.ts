@@ -2,8 +2,6 @@
 import type { Fault } from "./fault.ts";
 import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
-
-export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults];
 import { judgeFaults } from "./judge.ts";
 
-export const faultList: readonly Fault[] = [...fileFaults, ...judgeFaults];
+export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults, ...judgeFaults];
