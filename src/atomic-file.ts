@@ -1,7 +1,8 @@
 /** @file All that lithe writes: a temporary name, flush, rename, so that nothing is ever half-written. Node only. */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, rename } from "node:fs/promises";
+import { link, mkdtemp, rename } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PathError } from "./errors.ts";
 import {
@@ -42,6 +43,34 @@ export async function writeAtomically(path: string, contents: string | Uint8Arra
   await flushFolder(folder);
   if (!swept.has(folder)) await removeLeftovers(folder);
   swept.add(folder);
+}
+
+/** A new temporary folder that nobody else may look into, with these files. They are not flushed, since no crash needs them. */
+export async function writeTemporaryFolder(
+  prefix: string,
+  files: readonly { readonly path: string; readonly data: Uint8Array }[],
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), prefix)).catch((cause: unknown) => {
+    throw fileError("make a temporary folder", tmpdir(), cause);
+  });
+  try {
+    for (const { path, data } of files) await writeTemporary(join(folder, path), data);
+    return folder;
+  } catch (error) {
+    await remove(folder);
+    throw error;
+  }
+}
+
+async function writeTemporary(path: string, data: Uint8Array): Promise<void> {
+  const file = await openFile(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, "write the file");
+  try {
+    await file.writeFile(data);
+  } catch (cause) {
+    throw fileError("write the file", path, cause);
+  } finally {
+    await file.close();
+  }
 }
 
 /** Folders in which this process has looked for what others left. */

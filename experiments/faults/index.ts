@@ -3,5 +3,6 @@ import type { Fault } from "./fault.ts";
 import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
 import { judgeFaults } from "./judge.ts";
+import { sizeFaults } from "./sizes.ts";
 
-export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults, ...judgeFaults];
+export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults, ...judgeFaults, ...sizeFaults];

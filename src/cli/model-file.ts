@@ -12,9 +12,19 @@ const SMALL = 2 ** 26;
 /** The hash of a model's file, and its size with its data files. */
 export async function fingerprint(path: string): Promise<{ sha256: string; bytes: number }> {
   const { sha256, size } = await digestOf(path);
+  return { sha256, bytes: size + (await dataBytes(path, size)) };
+}
+
+/** The size of a model's file with its data files. */
+export async function fileBytes(path: string): Promise<number> {
+  const size = (await lookAt(path))?.size ?? 0;
+  return size + (await dataBytes(path, size));
+}
+
+async function dataBytes(path: string, size: number): Promise<number> {
   const files = size > SMALL ? [`${path}.data`] : await dataFilesOf(path);
   const sizes = await Promise.all(files.map(lookAt));
-  return { sha256, bytes: sizes.reduce((sum, stats) => sum + (stats?.size ?? 0), size) };
+  return sizes.reduce((sum, stats) => sum + (stats?.size ?? 0), 0);
 }
 
 async function digestOf(path: string): Promise<{ sha256: string; size: number }> {

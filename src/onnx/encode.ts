@@ -58,6 +58,11 @@ export function encodeModel(model: Model): Uint8Array {
   return bytes;
 }
 
+/** The bytes that `encodeModel` would write, which are not written. */
+export function encodedSize(model: Model): number {
+  return totalLength(encodeModelChunks(model));
+}
+
 /** Throws `LimitError` when the pieces together reach 2 GiB. */
 export function checkFileSize(chunks: readonly Uint8Array[]): void {
   const length = totalLength(chunks);

@@ -5,6 +5,9 @@ import type { LoadSpec } from "./protocol.ts";
 /** Fatal messages alone: everything else reaches the caller as an error. */
 const LOG_SEVERITY = 4;
 
+/** Where a model that comes as bytes has its external data; never the caller's to say. */
+const DATA_FOLDER = "session.model_external_initializers_file_folder_path";
+
 export function sessionOptions(spec: LoadSpec): InferenceSession.SessionOptions {
   return {
     executionProviders: [providerOptions(spec)],
@@ -13,7 +16,7 @@ export function sessionOptions(spec: LoadSpec): InferenceSession.SessionOptions 
     executionMode: "sequential",
     graphOptimizationLevel: spec.optimization,
     logSeverityLevel: LOG_SEVERITY,
-    extra: nested(spec.config),
+    extra: nested(spec.folder === undefined ? spec.config : [...spec.config, [DATA_FOLDER, spec.folder]]),
     externalData: [...spec.external],
   };
 }

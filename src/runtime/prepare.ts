@@ -3,7 +3,7 @@ import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { splitLargeModel } from "./external-data.ts";
 import { type TypesByName, typesOf } from "./ports.ts";
-import type { LoadSpec } from "./protocol.ts";
+import type { ExternalBytes, LoadSpec } from "./protocol.ts";
 import { applyRules, type Target } from "./rules.ts";
 
 export interface Load {
@@ -19,11 +19,15 @@ export function readSource(source: Model | Uint8Array): Model {
   return source instanceof Uint8Array ? decodeModel(source) : source;
 }
 
-export function loadSpec(source: Model, target: Target): Load {
+/** Above this many bytes of large tensors, a runtime that can map files gets them in one. */
+const MAPPED = 2 ** 26;
+
+/** @param isMapped the large tensors will be written to files, so that they are not copied here. */
+export function loadSpec(source: Model, target: Target, isMapped = false): Load {
   const { model, config, cpuNodes, notices } = applyRules(source, target);
-  const split = splitLargeModel(model);
+  const split = isMapped ? splitLargeModel(model, MAPPED) : splitLargeModel(model);
   const bytes = ownBytes(encodeModel(split.model));
-  const external = split.external.map(({ path, data }) => ({ path, data: new Uint8Array(data) }));
+  const external = isMapped ? split.external : ownExternal(split.external);
   const { ep, threads, optimization, profile, assets, resident, stock } = target;
   const layout = ep === "webgpu" && !stock ? ({ layout: "NCHW" } as const) : {};
   const spec = {
@@ -42,8 +46,13 @@ export function loadSpec(source: Model, target: Target): Load {
     spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),
     notices,
-    transfer: [bytes.buffer, ...external.map(({ data }) => data.buffer)],
+    transfer: [bytes.buffer, ...(isMapped ? [] : external.map(({ data }) => data.buffer as ArrayBuffer))],
   };
+}
+
+/** Copies that can be handed over to the session. */
+export function ownExternal(external: readonly ExternalBytes[]): ExternalBytes[] {
+  return external.map(({ path, data }) => ({ path, data: new Uint8Array(data) }));
 }
 
 function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

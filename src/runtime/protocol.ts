@@ -27,6 +27,8 @@ export interface ExternalBytes {
 export interface LoadSpec {
   readonly model: Uint8Array;
   readonly external: readonly ExternalBytes[];
+  /** The folder of external data that the runtime maps into memory instead. */
+  readonly folder?: string;
   readonly ep: ExecutionProvider;
   readonly threads: number;
   readonly optimization: "disabled" | "basic" | "extended" | "all";

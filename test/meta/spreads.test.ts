@@ -14,6 +14,7 @@ const short = new Map([
   ["src/data/recipe.ts made", "the parameters of a function"],
   ["src/ops/recurrent.ts macCost", "four dims"],
   ["src/ops/required.ts rule", "the parameters of a function"],
+  ["src/passes/explicit-windows.ts replaceBy", "the outputs of one node"],
   ["src/runtime/group/channel.ts line.post", "a pair"],
 ]);
 

@@ -82,7 +82,7 @@ async function openTable(open: () => Promise<ByteSource>, separator: "," | "\t")
     const first = splitCsvLine(line, `${source.name}, record 0`, separator).map((cell) => cell.trim());
     const headless = first.every((cell) => parseNumber(cell) !== undefined);
     const header = headless ? first.map((_, i) => `c${i}`) : first;
-    const repeated = header.find((name, i) => header.indexOf(name) !== i);
+    const repeated = repeatedName(header);
     ensure(
       repeated === undefined,
       () => new FormatError("two columns have the same name", { got: JSON.stringify(repeated), where: source.name }),
@@ -91,6 +91,11 @@ async function openTable(open: () => Promise<ByteSource>, separator: "," | "\t")
   } finally {
     await source.close();
   }
+}
+
+function repeatedName(header: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  return header.find((name) => seen.size === seen.add(name).size);
 }
 
 interface RowFacts {
@@ -142,25 +147,31 @@ interface Columns {
 }
 
 function chooseColumns({ header, name }: Table, { notNumber }: RowFacts, options: CsvOptions): Columns {
-  if (options.columns)
-    return { columns: options.columns.map((column) => numericColumn(header, notNumber, column, name)), notes: [] };
+  if (options.columns) {
+    const places = new Map(header.map((column, i) => [column, i]));
+    return {
+      columns: options.columns.map((column) => numericColumn(header, places, notNumber, column, name)),
+      notes: [],
+    };
+  }
   const others = header.map((_, i) => i).filter((i) => header[i] !== options.labelColumn);
   const columns = others.filter((i) => notNumber[i] === undefined);
-  const left = others.filter((i) => notNumber[i] !== undefined).map((i) => JSON.stringify(header[i]));
+  const left = others.filter((i) => notNumber[i] !== undefined).map((i) => header[i]!);
   ensure(columns.length > 0, () => new DataError("the table has no numeric column", { where: name }));
   return {
     columns,
-    notes: left.length > 0 ? [`columns left out because they are not numeric: ${left.join(", ")}`] : [],
+    notes: left.length > 0 ? [`columns left out because they are not numeric: ${listed(left)}`] : [],
   };
 }
 
 function numericColumn(
   header: readonly string[],
+  places: ReadonlyMap<string, number>,
   notNumber: readonly (string | undefined)[],
   column: string,
   where: string,
 ): number {
-  const index = header.indexOf(column);
+  const index = places.get(column) ?? -1;
   ensure(index >= 0, () => unknownColumn(column, header, where));
   ensure(
     notNumber[index] === undefined,
@@ -231,9 +242,17 @@ function vector(cells: readonly string[], columns: readonly number[], where: str
   return tensor("float32", [columns.length], values);
 }
 
+/** Names that a message has room for. */
+const LISTED = 100;
+
+function listed(names: readonly string[]): string {
+  const some = names.slice(0, LISTED).map((name) => JSON.stringify(name));
+  return [...some, ...(names.length > LISTED ? [`and ${names.length - LISTED} more`] : [])].join(", ");
+}
+
 function unknownColumn(column: string, header: readonly string[], where: string): UsageError {
   return new UsageError("the table has no such column", {
-    expected: `one of ${header.map((name) => JSON.stringify(name)).join(", ")}`,
+    expected: `one of ${listed(header)}`,
     got: JSON.stringify(column),
     where,
   });

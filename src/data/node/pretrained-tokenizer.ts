@@ -1,25 +1,34 @@
 /** @file Node only: tokenizers of published language models, through the optional package @huggingface/tokenizers. */
 import { dirname, join } from "node:path";
-import { FormatError, MissingPackageError } from "../../errors.ts";
+import { FormatError, LimitError, MissingPackageError, UsageError } from "../../errors.ts";
 import { decodeText, parseJson } from "../json.ts";
 import { limits } from "../limits.ts";
-import type { Tokenizer } from "../text/tokenizer.ts";
+import type { OpenTokenizerOptions, Tokenizer } from "../text/tokenizer.ts";
 import { isRegularFile, openContained, openFile, readWhole } from "./files.ts";
+import { withinTime } from "./within-time.ts";
+
+/** Characters that a tokenizer of ordinary speed does in far less than a second. */
+const PACE = 50_000;
 
 /** See `openTokenizer` of the package's index. */
-export async function readTokenizer(path: string): Promise<Tokenizer> {
+export async function readTokenizer(path: string, { seconds = 10 }: OpenTokenizerOptions = {}): Promise<Tokenizer> {
+  if (!(seconds > 0 && seconds < 2 ** 20)) {
+    throw new UsageError("seconds is a time above 0", { expected: "at most 2^20", got: String(seconds) });
+  }
+  const within = <T>(length: number, work: () => T): T => withinTime(1000 * (seconds + length / PACE), path, work);
   const { Tokenizer: Pretrained } = await loadPackage();
   const beside = join(dirname(path), "tokenizer_config.json");
   const model = objectOf(decodeText(await readWhole(() => openFile(path), limits.textBytes), path), path);
   const config = (await isRegularFile(beside))
     ? objectOf(decodeText(await readWhole(() => openContained(beside), limits.textBytes), beside), beside)
     : {};
-  const tokenizer = guarded(path, () => new Pretrained(model, config));
+  const tokenizer = guarded(path, () => within(0, () => new Pretrained(model, config)));
   const ids = [...guarded(path, () => tokenizer.get_vocab(true)).values()];
   return {
     vocabulary: ids.reduce((most, id) => Math.max(most, id), -1) + 1,
-    encode: (text) => Int32Array.from(tokenizer.encode(text, { add_special_tokens: false }).ids),
-    decode: (tokens) => tokenizer.decode(Array.from(tokens)),
+    encode: (text) =>
+      new Int32Array(within(text.length, () => tokenizer.encode(text, { add_special_tokens: false }).ids)),
+    decode: (tokens) => within(tokens.length, () => tokenizer.decode(Array.from(tokens))),
   };
 }
 
@@ -33,6 +42,7 @@ function guarded<T>(where: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
+    if (cause instanceof LimitError) throw cause;
     throw new FormatError("the file describes no tokenizer", { got: (cause as Error).message, where, cause });
   }
 }

@@ -2,4 +2,4 @@ export { type CharacterTokenizer, characterTokenizer } from "./characters.ts";
 export { type OpenTextOptions, openText, openTokenizer } from "./open-text.ts";
 export { type TextOptions, type TextParts, textParts } from "./text-parts.ts";
 export { tokenWindows, type WindowOptions } from "./token-windows.ts";
-export type { Tokenizer } from "./tokenizer.ts";
+export type { OpenTokenizerOptions, Tokenizer } from "./tokenizer.ts";

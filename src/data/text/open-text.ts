@@ -1,7 +1,7 @@
 /** @file The entry to text on disk; everything that needs Node is loaded when it is called. */
 import { characterTokenizer } from "./characters.ts";
 import { type TextOptions, type TextParts, textParts } from "./text-parts.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { OpenTokenizerOptions, Tokenizer } from "./tokenizer.ts";
 
 export interface OpenTextOptions extends Omit<TextOptions, "tokenizer"> {
   /** That of the characters in the file by default. */
@@ -25,9 +25,10 @@ export async function openText(
 /**
  * The tokenizer that a `tokenizer.json` describes, with the `tokenizer_config.json` beside it where there is one: byte-pair
  * encodings, WordPiece, Unigram. No special tokens are added. Needs the optional package `@huggingface/tokenizers`, without
- * which it fails with a `MissingPackageError` that says how to install it.
+ * which it fails with a `MissingPackageError` that says how to install it. A file's regular expressions may try without end, so
+ * that `encode` and `decode` throw a `LimitError` when `options.seconds` have passed.
  */
-export async function openTokenizer(path: string): Promise<Tokenizer> {
+export async function openTokenizer(path: string, options: OpenTokenizerOptions = {}): Promise<Tokenizer> {
   const { readTokenizer } = await import("../node/pretrained-tokenizer.ts");
-  return readTokenizer(path);
+  return readTokenizer(path, options);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { DataError, FormatError, MissingPackageError, UsageError } from "../../errors.ts";
+import { DataError, FormatError, LimitError, MissingPackageError, UsageError } from "../../errors.ts";
 import { numbersOf } from "../../ir/index.ts";
 import { collect } from "../collect.ts";
 import type { Dataset } from "../dataset.ts";
@@ -150,6 +150,16 @@ describe("files", () => {
     expect([...tokenizer.encode("AB ba ab")]).toEqual([3, 2, 1, 3]);
     const parts = textParts("ab ".repeat(60), { tokenizer, context: 4 });
     expect((await windowsOf(parts.training))[0]).toEqual({ ids: [3, 3, 3, 3], labels: [3, 3, 3, 3] });
+  });
+
+  it("of tokenizers whose expressions try without end are stopped, and go on with the next text", async () => {
+    const pattern = { type: "Split", pattern: { Regex: "(a+)+$" }, behavior: "Isolated", invert: false };
+    const endless = { ...described, normalizer: null, pre_tokenizer: pattern };
+    await writeFile(join(folder, "endless.json"), JSON.stringify(endless));
+    const tokenizer = await openTokenizer(join(folder, "endless.json"), { seconds: 1 });
+    expect(() => tokenizer.encode(`${"a".repeat(60)}b`)).toThrow(LimitError);
+    expect([...tokenizer.encode("ab")]).toEqual([3]);
+    await expect(openTokenizer(join(folder, "endless.json"), { seconds: 0 })).rejects.toThrow(UsageError);
   });
 
   it("that describe no tokenizer are refused", async () => {

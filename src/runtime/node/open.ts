@@ -3,26 +3,34 @@ import { UnsupportedError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { hasFullRangeWeights } from "../full-range-weights.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
-import { loadSpec, readSource } from "../prepare.ts";
+import { type Load, loadSpec, readSource } from "../prepare.ts";
 import { openRemote } from "../remote-session.ts";
 import { probeSaturation } from "../saturation.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { bytesOf, timeLimit } from "../time-limit.ts";
 import { processChannel, threadChannel } from "./channels.ts";
 import { memoryLimit } from "./limits.ts";
+import { canMap, withMappedTensors } from "./mapped-tensors.ts";
 
 /** Opens a model, or the bytes of one, on `cpu`, `webgpu` (both onnxruntime-node) or `wasm` (onnxruntime-web). */
 export async function openSession(source: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options);
   checkPlatform(resolved);
   const model = readSource(source);
-  const { spec, types, notices, transfer } = loadSpec(model, {
-    ...resolved,
-    saturates: await saturates(model, resolved),
-    reduced: false,
-  });
+  const target = { ...resolved, saturates: await saturates(model, resolved), reduced: false };
+  const whole = loadSpec(model, target, canMap && resolved.ep === "cpu");
+  const bytes = bytesOf(whole.spec);
+  const load = await withMappedTensors(whole);
+  try {
+    return await openIn(resolved, load, bytes);
+  } finally {
+    await load.remove();
+  }
+}
+
+/** @param bytes of the model, with those of its tensors that are elsewhere. */
+function openIn(resolved: ResolvedOptions, { spec, types, notices, transfer }: Load, bytes: number): Promise<Session> {
   const { isolate, limits, name, step } = resolved;
-  const bytes = bytesOf(spec);
   const remote = { spec, types, notices, transfer, name, step };
   if (isolate === "thread") {
     const limit = limits.time === undefined ? {} : { limit: timeLimit(limits, bytes) };

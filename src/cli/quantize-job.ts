@@ -1,0 +1,56 @@
+/** @file What `lithe quantize` makes of a model before it is compared. */
+import type { Model } from "../ir/index.ts";
+import { loadModel } from "../onnx/files.ts";
+import { type LayerReport, modelAdvice, quantize } from "../quantize/index.ts";
+import type { Contestant } from "../runtime/index.ts";
+import { requireLabels } from "./bounds.ts";
+import type { Console } from "./command.ts";
+import { openOriginal } from "./compare-with-original.ts";
+import { knownFormTable } from "./form-cache.ts";
+import { type LoadedData, loadData } from "./load.ts";
+import { withOwnMemory } from "./own-memory.ts";
+import type { QuantizeFlags } from "./quantize-flags.ts";
+import { quantizeOptions } from "./quantize-options.ts";
+import { cleaned } from "./readied.ts";
+
+interface Facts {
+  readonly form: string;
+  readonly data: string;
+  readonly warning?: string;
+}
+
+export interface Plan extends Facts {
+  readonly nodes: number;
+}
+
+export interface Made {
+  readonly before: Contestant;
+  readonly model: Model;
+  readonly data: LoadedData;
+  readonly facts: Facts;
+  readonly layers: readonly Omit<LayerReport, "weightScale">[];
+}
+
+/** All that needs the original in memory: a large one is let go of when this returns. */
+export async function make(path: string, flags: QuantizeFlags, console: Console): Promise<Made | Plan> {
+  const original = await loadModel(path);
+  const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
+  requireLabels(flags, data.hasLabels);
+  const clean = await cleaned(original, data, flags, console);
+  const options = await quantizeOptions(flags, data, console);
+  const warning = await losingForm(clean, flags);
+  if (warning) console.say(warning);
+  const facts = { form: flags.form, data: data.source, ...(warning !== undefined && { warning }) };
+  if (flags.dryRun) return { ...facts, nodes: clean.graph.nodes.length };
+  const { model, report } = await quantize(clean, options);
+  const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
+  return { before: await openOriginal(path, original, flags), model: withOwnMemory(model), data, facts, layers };
+}
+
+/** What the form table, if one was measured, says against the form. */
+async function losingForm(model: Model, { form, ep, threads }: QuantizeFlags): Promise<string | undefined> {
+  const table = await knownFormTable(ep, threads);
+  const found = table && modelAdvice(model, table, form);
+  if (found?.verdict !== "loses") return undefined;
+  return `W_FORM_LOSES: ${form} is slower than float32 on ${ep} by the form table (${found.reason})`;
+}

@@ -1,0 +1,41 @@
+/**
+ * @file Large tensors on their way to the runtime: in files that it maps into memory. As bytes they would be there three times: in the
+ * message, in what the runtime reads of it and in its tensors.
+ */
+import { writeTemporaryFolder } from "../../atomic-file.ts";
+import { PathError } from "../../errors.ts";
+import { remove as removeFolder } from "../../file-system.ts";
+import { type Load, ownExternal } from "../prepare.ts";
+import type { ExternalBytes } from "../protocol.ts";
+
+export interface MappedLoad extends Load {
+  /** To be called when the session is open or has failed: what is mapped stays readable without its name. */
+  remove(): Promise<void>;
+}
+
+/** Windows cannot remove a file that is mapped. */
+export const canMap = process.platform !== "win32";
+
+/** The load with its external tensors in a folder of their own; as bytes where there is no room for it. */
+export async function withMappedTensors(load: Load): Promise<MappedLoad> {
+  const { external } = load.spec;
+  if (external.length === 0) return { ...load, remove: async () => undefined };
+  const folder = await written(external);
+  if (folder !== undefined) {
+    const remove = (): Promise<void> => removeFolder(folder);
+    return { ...load, spec: { ...load.spec, external: [], folder }, remove };
+  }
+  const own = ownExternal(external);
+  const transfer = [...load.transfer, ...own.map(({ data }) => data.buffer as ArrayBuffer)];
+  return { ...load, spec: { ...load.spec, external: own }, transfer, remove: async () => undefined };
+}
+
+/** The folder, or nothing when it cannot be written: temporary folders may be small. */
+async function written(external: readonly ExternalBytes[]): Promise<string | undefined> {
+  try {
+    return await writeTemporaryFolder("litheml-tensors-", external);
+  } catch (error) {
+    if (error instanceof PathError) return undefined;
+    throw error;
+  }
+}
