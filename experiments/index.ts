@@ -18,6 +18,7 @@ import { gradients } from "./gradients.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
+import { packageModels } from "./package-models.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -33,6 +34,7 @@ import { trainSpeed } from "./train-speed.ts";
 export const experiments: readonly Experiment<any>[] = [
   ptq,
   accelerateModels,
+  packageModels,
   providers,
   counts,
   conformance,
