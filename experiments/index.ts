@@ -3,6 +3,7 @@ import { accelerateModels } from "./accelerate-models.ts";
 import { branchLatency } from "./branch-latency.ts";
 import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
+import { compatibility } from "./compat.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
@@ -38,6 +39,7 @@ export const experiments: readonly Experiment<any>[] = [
   providers,
   counts,
   conformance,
+  compatibility,
   codec,
   fuzzing,
   faults,
