@@ -3,6 +3,7 @@ import { accelerateModels } from "./accelerate-models.ts";
 import { branchLatency } from "./branch-latency.ts";
 import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
+import { compatibility } from "./compat.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
@@ -18,6 +19,7 @@ import { gradients } from "./gradients.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
+import { packageModels } from "./package-models.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -33,9 +35,11 @@ import { trainSpeed } from "./train-speed.ts";
 export const experiments: readonly Experiment<any>[] = [
   ptq,
   accelerateModels,
+  packageModels,
   providers,
   counts,
   conformance,
+  compatibility,
   codec,
   fuzzing,
   faults,

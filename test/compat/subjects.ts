@@ -20,8 +20,15 @@ export interface Subject {
 
 const manifest = fileURLToPath(new URL("../onnx-backend.txt", import.meta.url));
 
+/** All of them whose names match. */
+export function* allSubjects(pattern: RegExp): Generator<Subject> {
+  yield* builtSubjects(pattern);
+  yield* conformanceSubjects(pattern);
+  yield* realSubjects(pattern);
+}
+
 /** Every conformance case that the newest runtime passes, and the same with all inputs but the first as weights. */
-export function* conformanceSubjects(pattern: RegExp): Generator<Subject> {
+function* conformanceSubjects(pattern: RegExp): Generator<Subject> {
   const failures = parseManifest(readFileSync(manifest, "utf8"));
   for (const test of allCases()) {
     if (!pattern.test(test.name) || failures.get(test.name)?.has("runtime")) continue;
@@ -56,7 +63,7 @@ function relabelled({ name, model, feeds, ...size }: Subject): Subject | undefin
 }
 
 /** The graphs that the laws of passes are tried on, and windows with padding of every kind before them. */
-export function* builtSubjects(pattern: RegExp): Generator<Subject> {
+function* builtSubjects(pattern: RegExp): Generator<Subject> {
   for (const [name, make] of [...Object.entries(graphs), ...paddedWindows()]) {
     if (!pattern.test(`built/${name}`)) continue;
     yield* variantsOf(synthetic(`built/${name}`, make()));
@@ -124,7 +131,7 @@ function isFloat(value: Tensor | undefined): boolean {
 }
 
 /** The real models beside the checkout, on random inputs. */
-export function* realSubjects(pattern: RegExp): Generator<Subject> {
+function* realSubjects(pattern: RegExp): Generator<Subject> {
   const files = readdirSync(sharedPath("models")).filter((name) => name.endsWith(".onnx"));
   for (const file of files.sort()) {
     const name = `models/${file}`;

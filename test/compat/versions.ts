@@ -2,13 +2,16 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { Target } from "./compat.ts";
+import type { Build } from "./runtime.ts";
 
 const MINORS = 6;
 const packages = ["onnxruntime-node", "onnxruntime-web"];
 
 /** Newest last. */
-export async function recentVersions(): Promise<string[]> {
+async function recentVersions(): Promise<string[]> {
   const [first = [], ...others] = await Promise.all(packages.map(releasesOf));
   const shared = first.filter((version) => others.every((list) => list.includes(version)));
   const newest = new Map<string, string>();
@@ -27,8 +30,20 @@ function byNumber(a: string, b: string): number {
   return differs < 0 ? 0 : left![differs]! - right![differs]!;
 }
 
+const cacheFolder = fileURLToPath(new URL("../../node_modules/.cache/compat", import.meta.url));
+
+/** The builds of the given versions, or of the recent ones; newest last. */
+export async function installedTargets(builds: readonly Build[], versions?: readonly string[]): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const version of versions ?? (await recentVersions())) {
+    const folder = await installed(version, cacheFolder);
+    for (const build of builds) targets.push({ version, build, folder });
+  }
+  return targets;
+}
+
 /** Both builds of a version in a folder of their own, installed once. */
-export async function installed(version: string, cache: string): Promise<string> {
+async function installed(version: string, cache: string): Promise<string> {
   const folder = join(cache, version);
   if (packages.every((name) => existsSync(join(folder, "node_modules", name, "package.json")))) return folder;
   mkdirSync(folder, { recursive: true });
