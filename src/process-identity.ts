@@ -11,6 +11,9 @@ export interface ProcessIdentity {
   readonly started: string;
 }
 
+/** What stands for the start of a process that has ended and whose parent has not asked for its answer yet. */
+const ENDED = "ended";
+
 let own: ProcessIdentity | undefined;
 
 export function thisProcess(): ProcessIdentity {
@@ -23,6 +26,7 @@ export function isRunning({ host, pid, started }: ProcessIdentity): boolean | un
   if (host !== thisProcess().host) return undefined;
   if (!isAlive(pid)) return false;
   const now = startOf(pid);
+  if (now === ENDED) return false;
   return started === "" || now === undefined || now === started;
 }
 
@@ -46,7 +50,7 @@ function startOf(pid: number): string | undefined {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return `${boot} ${fields[19]}`;
+    return fields[0] === "Z" ? ENDED : `${boot} ${fields[19]}`;
   });
 }
 
