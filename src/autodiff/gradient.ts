@@ -10,15 +10,17 @@ import {
   namesIn,
   qualifiedName,
   readsOf,
+  TARGET_OPSET,
   type Value,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
+import { changedSince } from "../passes/index.ts";
 import { expandOperators } from "./expand.ts";
 import { checkFits } from "./fits.ts";
 import { defaultForms, type Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
 import { dependents, withoutDeadNodes } from "./living.ts";
-import { type FindEntry, type GradientEntry, type GradientRule, operandsOf } from "./rule.ts";
+import { type FindEntry, type GradientEntry, type GradientRule, operandsOf, refuse } from "./rule.ts";
 import { entryOf } from "./rules/index.ts";
 
 export interface Differentiated {
@@ -56,7 +58,7 @@ export interface DifferentiateOptions {
  */
 export function differentiateGraph(graph: Graph, options: DifferentiateOptions): Differentiated {
   const { of, wrt, stopAt = new Set(), opset, scope = names(namesIn(graph)), forms = defaultForms } = options;
-  const find = options.find ?? entryOf;
+  const find = ofVersion(options.find ?? entryOf, opset);
   const reaches = (nodes: readonly Node[]) => dependents(nodes, new Set(wrt), stopAt);
   const isActive = (node: Node, active: ReadonlySet<Value>) => readsOf(node).some((value) => active.has(value));
   const before = reaches(graph.nodes);
@@ -83,6 +85,18 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
     graph: { ...forward, nodes: [...primal, ...added.nodes], initializers },
     forward: primal.length,
     gradients,
+  };
+}
+
+/** The rules hold for what operators mean at opset 21; where a node of an older model means something else they refuse. */
+function ofVersion(find: FindEntry, opset: number): FindEntry {
+  if (opset >= TARGET_OPSET) return find;
+  return (node) => {
+    const since = node.domain === "" ? changedSince(node.opType, opset) : undefined;
+    if (since === undefined) return find(node);
+    return refuse(
+      `its definition at opset ${opset} changed in opset ${since}; its rule holds for opset ${TARGET_OPSET}`,
+    );
   };
 }
 

@@ -3,9 +3,13 @@ import { DataError, ensure } from "../errors.ts";
 import {
   type DataType,
   dataTypes,
+  exactBigint,
+  exactNumber,
   formatType,
+  integerRange,
   numbersOf,
   type Tensor,
+  tensor,
   tensorFromNumbers,
   tensorType,
   typedArray,
@@ -40,20 +44,26 @@ function isInteger(kind: string): boolean {
 }
 
 function convertIntegers(value: Tensor, dtype: DataType, where: string): Tensor {
-  const numbers = typedArray(value);
-  const converted = tensorFromNumbers(
+  const integers = Array.from(typedArray(value) as ArrayLike<number | bigint>, (item) =>
+    typeof item === "bigint" ? item : exactBigint(item),
+  );
+  const [low, high] = integerRange(dtype);
+  const wrong = integers.findIndex((item) => item < low || item > high);
+  ensure(
+    wrong < 0,
+    () =>
+      new DataError(`a value does not fit ${dtype}`, {
+        got: `${integers[wrong]}`,
+        where: `${where}, element ${wrong}`,
+      }),
+  );
+  if (dtype === "int64") return tensor(dtype, value.dims, new BigInt64Array(integers));
+  if (dtype === "uint64") return tensor(dtype, value.dims, new BigUint64Array(integers));
+  return tensorFromNumbers(
     dtype,
     value.dims,
-    Float64Array.from(numbers as ArrayLike<number | bigint>, Number),
+    integers.map((item) => exactNumber(item)),
   );
-  const back = typedArray(converted);
-  for (let i = 0; i < numbers.length; i++) {
-    ensure(
-      BigInt(numbers[i]!) === BigInt(back[i]!),
-      () => new DataError(`a value does not fit ${dtype}`, { got: `${numbers[i]}`, where: `${where}, element ${i}` }),
-    );
-  }
-  return converted;
 }
 
 /** Whether the model's input has a batch axis before the sample's axes; dims must agree where both are known. */

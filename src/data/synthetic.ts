@@ -38,7 +38,8 @@ export interface SyntheticFeeds {
 
 /**
  * One tensor per input: floats standard normal, integers uniform below `vocabulary`, booleans and inputs whose name
- * says "mask" true. Equal symbolic dims get equal sizes. The same seed gives the same feeds.
+ * says "mask" true but for a few at the end of a row. Equal symbolic dims get equal sizes, except where one input has a name twice, as "?"
+ * often is. The same seed gives the same feeds.
  */
 export function syntheticFeeds(ports: readonly InputPort[], options: SyntheticOptions): SyntheticFeeds {
   const notes: string[] = [];
@@ -93,11 +94,12 @@ function bindDim(
 ): number {
   if (typeof dim === "number" && dim >= 0) return dim;
   const name = typeof dim === "string" ? dim : "";
-  const known = name === "" ? undefined : bound.get(name);
+  const isShared = name !== "" && port.dims!.filter((other) => other === name).length === 1;
+  const known = isShared ? bound.get(name) : undefined;
   if (known !== undefined) return known;
   const chosen = axis === 0 ? batch : (unknown ?? (isImageSide(port, axis) ? 224 : 16));
   notes.push(`dim ${axis}${name && ` ("${name}")`} of input "${port.name}" is ${chosen}`);
-  if (name !== "") bound.set(name, chosen);
+  if (isShared) bound.set(name, chosen);
   return chosen;
 }
 
@@ -124,9 +126,8 @@ function filled(
       dims,
       Float64Array.from({ length: count }, (_, i) => within(range, i, source)),
     );
-  const draw = /mask/i.test(name)
-    ? () => 1
-    : drawers(Math.min(vocabulary, 2 ** (kind === "int" ? bits - 1 : bits)))[kind];
+  if (/mask/i.test(name) || kind === "bool") return masked(dtype, dims, count, source);
+  const draw = drawers(Math.min(vocabulary, 2 ** (kind === "int" ? bits - 1 : bits)))[kind];
   if (!draw) {
     if (kind === "string") return strings(dims, new Array<string>(count).fill(""));
     throw new UnsupportedError(`random data cannot be made for ${dtype}`, { where: `input "${name}"` });
@@ -143,13 +144,23 @@ function within(range: NumberRange, position: number, source: Random): number {
   return range.low + source.below(Math.min(range.high - range.low, 2 ** 31) + 1);
 }
 
+/** What a mask hides are a few elements at the end of each row, as padding is; a row keeps at least half. */
+function masked(dtype: DataType, dims: readonly number[], count: number, source: Random): Tensor {
+  const length = dims.length < 2 ? 1 : dims.at(-1)!;
+  const values = new Float64Array(count).fill(1);
+  for (let end = length; end <= count && length > 1; end += length) {
+    values.fill(0, end - source.below(Math.floor(length / 2) + 1), end);
+  }
+  return tensorFromNumbers(dtype, dims, values);
+}
+
 function drawers(bound: number): Readonly<Record<DataKind, ((source: Random) => number) | undefined>> {
   const integer = (source: Random) => source.below(bound);
   return {
     float: (source) => source.normal(),
     int: integer,
     uint: integer,
-    bool: () => 1,
+    bool: undefined,
     string: undefined,
     complex: undefined,
   };

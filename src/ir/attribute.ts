@@ -1,6 +1,7 @@
 /** @file Attributes of nodes: typed literals, tensors and subgraphs, and the accessors that read them. */
 import { InvalidModelError } from "../errors.ts";
 import type { Graph } from "./graph.ts";
+import { clampedNumber, exactBigint, exactNumber } from "./int64.ts";
 import type { SparseTensor, Tensor } from "./tensor.ts";
 import type { ValueType } from "./types.ts";
 
@@ -58,7 +59,7 @@ export function attributeFrom(literal: AttributeLiteral): Attribute {
   if (typeof literal === "bigint") return { type: "int", value: literal };
   if (typeof literal === "boolean") return { type: "int", value: literal ? 1n : 0n };
   if (typeof literal === "number")
-    return Number.isInteger(literal) ? { type: "int", value: BigInt(literal) } : float(literal);
+    return Number.isInteger(literal) ? { type: "int", value: exactBigint(literal) } : float(literal);
   if (typeof literal === "string") return { type: "string", value: new TextEncoder().encode(literal) };
   if (isList(literal)) return listAttribute(literal);
   return "dtype" in literal ? { type: "tensor", value: literal } : literal;
@@ -74,19 +75,38 @@ function listAttribute(list: readonly number[] | readonly string[]): Attribute {
     return { type: "strings", value: list.map((item) => encoder.encode(String(item))) };
   }
   const numbers = list as readonly number[];
-  return numbers.every(Number.isInteger) ? { type: "ints", value: numbers.map(BigInt) } : floats(numbers);
+  return numbers.every(Number.isInteger)
+    ? { type: "ints", value: numbers.map((value) => exactBigint(value)) }
+    : floats(numbers);
 }
 
-/** An `int` attribute as a number; values beyond 2^53 are rounded, as in "until the end". */
+/** An `int` attribute as a number. @throws UnsupportedError beyond 2^53. */
 export function intOf(node: HasAttributes, name: string): number | undefined;
 export function intOf(node: HasAttributes, name: string, fallback: number): number;
 export function intOf(node: HasAttributes, name: string, fallback?: number): number | undefined {
   const value = read(node, name, "int");
-  return value === undefined ? fallback : Number(value);
+  return value === undefined ? fallback : exactNumber(value, whereOf(node, name));
 }
 
+/** An `ints` attribute as numbers. @throws UnsupportedError beyond 2^53. */
 export function intsOf(node: HasAttributes, name: string): readonly number[] | undefined {
-  return read(node, name, "ints")?.map(Number);
+  return bigintsOf(node, name)?.map((value) => exactNumber(value, whereOf(node, name)));
+}
+
+/** The integers of a list as they stand. */
+export function bigintsOf(node: HasAttributes, name: string): readonly bigint[] | undefined {
+  return read(node, name, "ints");
+}
+
+/** Bounds of a range as numbers; what lies beyond 2^53, as in "to the end", is brought to there. */
+export function boundsOf(node: HasAttributes, name: string): readonly number[] | undefined {
+  return bigintsOf(node, name)?.map(clampedNumber);
+}
+
+/** Like `boundsOf`, for one integer. */
+export function boundOf(node: HasAttributes, name: string): number | undefined {
+  const value = read(node, name, "int");
+  return value === undefined ? undefined : clampedNumber(value);
 }
 
 export function floatOf(node: HasAttributes, name: string): number | undefined;
@@ -133,6 +153,10 @@ function read<T extends Exclude<Attribute["type"], "reference">>(
   throw new InvalidModelError(`attribute "${name}" has the wrong type`, {
     expected: type,
     got: attribute.type,
-    where: `node "${node.name}" (${node.opType})`,
+    where: whereOf(node, name),
   });
+}
+
+function whereOf({ name, opType }: HasAttributes, attribute: string): string {
+  return `node "${name}" (${opType}), attribute "${attribute}"`;
 }

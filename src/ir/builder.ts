@@ -93,7 +93,9 @@ function builderOver(state: State, prefix: string): GraphBuilder {
     const blank = Array.from({ length: count }, (_, i) => ({ name: `${i}` }));
     const types = known ?? state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
     const outputs = blank.map((_, i) => fresh(i === 0 ? name : `${name}:${i}`, types[i]));
-    state.nodes.push(makeNode(opType, inputs, outputs, { ...parts, name: outputs[0]?.name ?? prefix + name }));
+    state.nodes.push(
+      makeNode(opType, inputs, outputs, { ...parts, name: outputs[0]?.name ?? state.names.fresh(prefix + name) }),
+    );
     return outputs;
   }
 

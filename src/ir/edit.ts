@@ -6,6 +6,7 @@ import { type Names, names, namesIn, namesOf } from "./names.ts";
 import type { Initializer } from "./tensor.ts";
 import { subgraphsOf } from "./traverse.ts";
 import type { ValueType } from "./types.ts";
+import { uniquely } from "./unique-names.ts";
 
 export interface NodeParts {
   readonly domain?: string;
@@ -225,13 +226,26 @@ class DraftState implements Draft {
     const place = (value: Value): Value => follow(this.#everywhere, value);
     const use = (value: Value): Value => place(follow(this.#uses, place(value)));
     const initializers = new Map([...this.#initializers].map(([value, data]) => [place(value), data]));
-    return {
+    const graph: Graph = {
       ...this.graph,
       nodes: this.#uses.size + this.#everywhere.size === 0 ? nodes : nodes.map((node) => redirected(node, use, place)),
       inputs: this.#inputs.map(place),
       outputs: this.#outputs.map(place),
       initializers,
     };
+    return this.#isAdding ? withUniqueNames(this.graph, graph, this.#names) : graph;
+  }
+
+  /** Whether the draft puts in nodes or initializers; without, every name was there before. */
+  get #isAdding(): boolean {
+    const added = [...this.#slots.values()].some(
+      ({ before, after, replaced = [] }) => before.length + after.length + replaced.length > 0,
+    );
+    return (
+      added ||
+      this.#appended.length + this.#prepended.length > 0 ||
+      this.#initializers.size > this.graph.initializers.size
+    );
   }
 
   #slot(node: Node): Slot {
@@ -255,6 +269,16 @@ class DraftState implements Draft {
     map.set(from, to);
     this.#changed = true;
   }
+}
+
+/** The same graph where no name stands for two nodes or values of it. */
+function withUniqueNames(before: Graph, after: Graph, scope: Names | undefined): Graph {
+  const { nodes, renamed } = uniquely(before, after, scope);
+  const graph = nodes === after.nodes ? after : { ...after, nodes };
+  if (renamed.size === 0) return graph;
+  return editGraph(graph, (draft) => {
+    for (const [from, to] of renamed) draft.substitute(from, to);
+  });
 }
 
 function follow(map: ReadonlyMap<Value, Value>, value: Value): Value {

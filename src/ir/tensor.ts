@@ -1,6 +1,7 @@
 /** @file Tensors: a dtype, dims and little-endian bytes that are never copied without need. */
 import { InvalidModelError, ShapeError, UnsupportedError } from "../errors.ts";
 import { type FloatFormat, floatFormats, halfBits } from "./float-formats.ts";
+import { exactBigint, nearestNumber } from "./int64.ts";
 import { byteLength, type DataType, dataTypes } from "./types.ts";
 
 /** Where the bytes of a tensor lie when they are outside the model file. */
@@ -88,9 +89,10 @@ export function scalar(dtype: DataType, value: number): Tensor {
   return tensor(dtype, [], [value]);
 }
 
-/** A one-dimensional int64 tensor, the form of shapes, axes and pads. */
-export function int64s(values: readonly number[]): Tensor {
-  return tensor("int64", [values.length], values);
+/** A one-dimensional int64 tensor, the form of shapes, axes and pads. Numbers must be exact. */
+export function int64s(values: readonly (number | bigint)[]): Tensor {
+  const exact = values.map((value) => (typeof value === "bigint" ? value : exactBigint(value)));
+  return tensor("int64", [values.length], new BigInt64Array(exact));
 }
 
 export function strings(dims: readonly number[], values: readonly string[]): Tensor {
@@ -128,7 +130,7 @@ export function numbersOf(t: Tensor): Float64Array {
   const values = new Float64Array(sizeOf(t.dims));
   if (format) return filled(values, bitsIn(t), (bits) => format.decode(bits));
   if (dataTypes[t.dtype].bits < 8) return filled(values, bitsIn(t), (bits) => signed(t, bits));
-  return filled(values, elementsOf(typedArray(t) as ArrayLike<number | bigint>), Number);
+  return filled(values, elementsOf(typedArray(t) as ArrayLike<number | bigint>), nearestNumber);
 }
 
 /** The elements as float32; a view when the tensor is float32 already. */
@@ -143,7 +145,7 @@ export function stringsOf(t: Tensor): string[] {
   return (t.data as readonly Uint8Array[]).map((bytes) => decoder.decode(bytes));
 }
 
-/** Converts numbers to the bytes of `dtype`, rounding to nearest even and saturating integers. */
+/** Converts numbers to the bytes of `dtype`, rounding to nearest even and saturating integers; those of 64 bits must be exact. */
 export function tensorFromNumbers(dtype: DataType, dims: readonly number[], values: ArrayLike<number>): Tensor {
   return tensor(dtype, dims, fromNumbers(dtype, values));
 }
@@ -158,8 +160,8 @@ function fromNumbers(dtype: DataType, values: ArrayLike<number>): NumericArray {
   if (dtype === "float64") return new Float64Array(values);
   if (dtype === "bool")
     return filled(new Uint8Array(values.length), elementsOf(values), (value) => (value === 0 ? 0 : 1));
-  if (dtype === "int64") return BigInt64Array.from(Array.from(values, wholeNumber));
-  if (dtype === "uint64") return BigUint64Array.from(Array.from(values, wholeNumber));
+  if (dtype === "int64") return exactElements(new BigInt64Array(values.length), values);
+  if (dtype === "uint64") return exactElements(new BigUint64Array(values.length), values);
   const arrayType = arrays[dtype];
   if (!arrayType) throw new UnsupportedError(`numbers cannot be stored as ${dtype}`);
   const result = new arrayType(new ArrayBuffer(values.length * arrayType.BYTES_PER_ELEMENT), 0, values.length);
@@ -167,9 +169,9 @@ function fromNumbers(dtype: DataType, values: ArrayLike<number>): NumericArray {
   return result;
 }
 
-function wholeNumber(value: number): bigint {
-  if (Number.isFinite(value)) return BigInt(Math.trunc(value));
-  throw new InvalidModelError("a 64-bit integer cannot hold the number", { expected: "a finite one", got: `${value}` });
+function exactElements<T extends BigInt64Array | BigUint64Array>(elements: T, values: ArrayLike<number>): T {
+  for (let i = 0; i < values.length; i++) elements[i] = exactBigint(values[i]!);
+  return elements;
 }
 
 function saturate(value: number, bits: number, isSigned: boolean): number {

@@ -1,4 +1,5 @@
 /** @file Data types, dims and the types of values. */
+import { exactBigint } from "./int64.ts";
 
 /** Every ONNX tensor element type, under the name that its documentation uses. */
 export const dataTypes = {
@@ -53,6 +54,15 @@ export type ValueType =
   | { readonly kind: "sequence"; readonly element: ValueType | undefined }
   | { readonly kind: "optional"; readonly element: ValueType | undefined }
   | { readonly kind: "map"; readonly key: DataType; readonly value: ValueType | undefined };
+
+/** The least and the greatest integer of a dtype; `bool` holds 0 and 1. */
+export function integerRange(dtype: DataType): readonly [least: bigint, greatest: bigint] {
+  const { bits, kind } = dataTypes[dtype];
+  if (kind === "bool") return [0n, 1n];
+  return kind === "int"
+    ? [-(1n << exactBigint(bits - 1)), (1n << exactBigint(bits - 1)) - 1n]
+    : [0n, (1n << exactBigint(bits)) - 1n];
+}
 
 export function tensorType(dtype: DataType, dims?: Dims): TensorType {
   return dims === undefined ? { kind: "tensor", dtype } : { kind: "tensor", dtype, dims };

@@ -17,6 +17,7 @@ type Invariant = (model: Model) => Iterable<Omit<Diagnostic, "rule">>;
 const invariants = {
   "values are defined once and before use": definitions,
   "names are unique in their scope": uniqueNames,
+  "nodes have names of their own": uniqueNodeNames,
   "initializers fill their dims": initializerSizes,
   "domains of nodes are imported": importedDomains,
   "attributes match their kind": referencesOnlyInFunctions,
@@ -122,6 +123,20 @@ function* scopeNames(graph: Graph, outer: Scope | undefined): Generator<Omit<Dia
     yield { where: `graph "${graph.name}"`, message };
   }
   for (const node of graph.nodes) for (const inner of subgraphsOf(node)) yield* scopeNames(inner, scope);
+}
+
+/** The runtime refuses two nodes of one name in a graph; nodes without a name are free. */
+function* uniqueNodeNames(model: Model): Generator<Omit<Diagnostic, "rule">> {
+  for (const graph of allGraphs(model.graph)) {
+    const taken = new Set<string>();
+    for (const node of graph.nodes) {
+      if (node.name !== "" && taken.has(node.name)) {
+        const message = `the name ${JSON.stringify(node.name)} stands for two nodes`;
+        yield { where: `graph "${graph.name}", ${describeNode(node)}`, message };
+      }
+      taken.add(node.name);
+    }
+  }
 }
 
 function* definedIn({ inputs, initializers, nodes }: Graph): Generator<Value> {

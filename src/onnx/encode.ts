@@ -4,6 +4,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { InvalidModelError, LimitError, LitheError } from "../errors.ts";
 import {
   type Attributes,
+  exactBigint,
   type Graph,
   isSparse,
   type Model,
@@ -112,7 +113,7 @@ function fieldHead(field: number, length: number): Uint8Array {
 function encodeRest(model: Model): ModelProto {
   const { configurations, unknown }: PreservedModel = model.preserved ?? {};
   const proto = withUnknown(create(ModelProtoSchema), unknown);
-  proto.irVersion = BigInt(model.irVersion);
+  proto.irVersion = exactBigint(model.irVersion);
   proto.opsetImport = encodeOpsets(model.opsets);
   if (model.producerName !== undefined) proto.producerName = model.producerName;
   if (model.producerVersion !== undefined) proto.producerVersion = model.producerVersion;

@@ -1,6 +1,8 @@
 /** @file Key-value lists, opset imports and unknown fields: the small parts that several messages share. */
+
 import { create, type Message } from "@bufbuild/protobuf";
 import { FormatError, InvalidModelError } from "../errors.ts";
+import { exactBigint, nearestNumber } from "../ir/index.ts";
 import {
   type OperatorSetIdProto,
   OperatorSetIdProtoSchema,
@@ -64,12 +66,12 @@ export function decodeOpsets(imports: readonly OperatorSetIdProto[], where: stri
 
 export function encodeOpsets(opsets: ReadonlyMap<string, number>): OperatorSetIdProto[] {
   return Array.from(opsets, ([domain, version]) =>
-    create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+    create(OperatorSetIdProtoSchema, { domain, version: exactBigint(version) }),
   );
 }
 
 export function safeInteger(value: bigint, where: string): number {
-  const number = Number(value);
+  const number = nearestNumber(value);
   if (Number.isSafeInteger(number)) return number;
   throw new FormatError("a number is out of range", { expected: "at most 2^53 - 1", got: `${value}`, where });
 }

@@ -6,6 +6,7 @@ import {
   type DataType,
   dataTypes,
   type ExternalReference,
+  exactBigint,
   type SparseTensor,
   sizeOf,
   type Tensor,
@@ -128,7 +129,7 @@ function wrongSize(expected: string, got: string, where: string): FormatError {
 export function encodeTensor(tensor: Tensor, name?: string, withData = true): TensorProto {
   const { name: keptName, entries, unknown }: PreservedTensor = tensor.preserved ?? {};
   const proto = withUnknown(create(TensorProtoSchema), unknown);
-  proto.dims = tensor.dims.map(BigInt);
+  proto.dims = tensor.dims.map((dim) => exactBigint(dim));
   proto.dataType = dataTypes[tensor.dtype].code;
   const ownName = name ?? keptName;
   if (ownName !== undefined) proto.name = ownName;
@@ -168,7 +169,7 @@ export function decodeSparse(proto: SparseTensorProto, where: string, isInitiali
 export function encodeSparse(sparse: SparseTensor, name?: string): SparseTensorProto {
   const { unknown }: PreservedSparse = sparse.preserved ?? {};
   const proto = withUnknown(create(SparseTensorProtoSchema), unknown);
-  proto.dims = sparse.dims.map(BigInt);
+  proto.dims = sparse.dims.map((dim) => exactBigint(dim));
   proto.values = encodeTensor(sparse.values, name);
   proto.indices = encodeTensor(sparse.indices);
   return proto;

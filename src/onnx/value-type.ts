@@ -5,6 +5,8 @@ import {
   type Dim,
   type Dims,
   dataTypes,
+  exactBigint,
+  exactNumber,
   sameValueType,
   UNKNOWN_DIM,
   type ValueType,
@@ -79,7 +81,7 @@ function decodeShape(shape: TensorShapeProto | undefined): { dims?: Dims; exact:
 function decodeDim({ value }: TensorShapeProto_Dimension): Dim {
   if (value.case === "dimParam") return value.value;
   if (value.case !== "dimValue" || value.value < 0n || value.value > Number.MAX_SAFE_INTEGER) return UNKNOWN_DIM;
-  return Number(value.value);
+  return exactNumber(value.value);
 }
 
 function sameDimCase({ value }: TensorShapeProto_Dimension, dim: Dim): boolean {
@@ -121,7 +123,7 @@ function encodeShape(dims: Dims): TensorShapeProto {
 
 function encodeDim(dim: Dim): TensorShapeProto_Dimension {
   const proto = create(TensorShapeProto_DimensionSchema);
-  if (typeof dim === "number") proto.value = { case: "dimValue", value: BigInt(dim) };
+  if (typeof dim === "number") proto.value = { case: "dimValue", value: exactBigint(dim) };
   else if (dim !== UNKNOWN_DIM) proto.value = { case: "dimParam", value: dim };
   return proto;
 }

@@ -1,11 +1,13 @@
 /** @file Operators that make values from nothing or from types: Constant, Shape, Cast, Identity, random numbers. */
 import {
+  boundOf,
   type DataType,
   type Dim,
   type Dims,
   dataTypes,
   intOf,
   intsOf,
+  nearestNumber,
   type Tensor,
   tensorAttribute,
   tensorType,
@@ -67,10 +69,10 @@ const constantSymbols: SymbolRule = ({ node }) => {
   const held = node.attributes.get("value");
   if (held?.type === "tensor") return numbersIn(held.value);
   const listed = node.attributes.get("value_ints") ?? node.attributes.get("value_floats");
-  if (listed?.type === "ints") return listed.value.map(Number);
+  if (listed?.type === "ints") return listed.value.map(nearestNumber);
   if (listed?.type === "floats") return listed.value.map(Math.fround);
   const single = node.attributes.get("value_int") ?? node.attributes.get("value_float");
-  if (single?.type === "int") return [Number(single.value)];
+  if (single?.type === "int") return [nearestNumber(single.value)];
   return single?.type === "float" ? [Math.fround(single.value)] : undefined;
 };
 
@@ -93,7 +95,7 @@ const filledSymbols: SymbolRule = (facts) => {
 function shapePart(facts: NodeFacts): Dims | undefined {
   const dims = dimsOf(facts, 0);
   if (!dims || facts.version < 15) return dims;
-  return dims.slice(intOf(facts.node, "start", 0), intOf(facts.node, "end", dims.length));
+  return dims.slice(boundOf(facts.node, "start"), boundOf(facts.node, "end"));
 }
 
 const inferShape: InferRule = (context) => {
@@ -104,6 +106,7 @@ const inferShape: InferRule = (context) => {
 const castSymbols: SymbolRule = (facts) => {
   const dtype = dtypeAttribute(facts.node, "to") ?? dtypeOf(facts, 1);
   const whole = dtype && ["int", "uint", "float"].includes(dataTypes[dtype].kind) && dataTypes[dtype].bits >= 32;
+  if (dtype === dtypeOf(facts, 0)) return facts.elements(0);
   return facts
     .elements(0)
     ?.map((item) => (typeof item === "number" ? settle(item, dtype) : whole ? item : UNKNOWN_DIM));

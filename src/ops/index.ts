@@ -4,6 +4,7 @@ export { namedProduct } from "./dims.ts";
 export { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";
+export { type Signature, signatureOf, type TypeParameter, typeProblem } from "./operator-types.ts";
 export { checkRequired } from "./required.ts";
 export { agreeInDims, requireSameOutputs, type SameOutputs } from "./same-outputs.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";

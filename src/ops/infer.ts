@@ -1,5 +1,5 @@
 /** @file The inference driver: walks the nodes once in order and asks each operator's entry. It knows no operator. */
-import { InvalidModelError, LimitError, type LitheError, ShapeError } from "../errors.ts";
+import { InvalidModelError, LimitError, type LitheError, ShapeError, UnsupportedError } from "../errors.ts";
 import {
   type Dim,
   type Dims,
@@ -19,6 +19,7 @@ import {
 } from "../ir/index.ts";
 import { asTensor } from "./dims.ts";
 import { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
+import { typeProblem } from "./operator-types.ts";
 import { type Bindings, bindingsOf, settleType } from "./settle.ts";
 import { type InferContext, type NodeFacts, type OpSpec, SYMBOL_LIMIT, type TypedNode } from "./spec.ts";
 import { numbersIn } from "./tensors.ts";
@@ -28,6 +29,8 @@ export interface InferOptions {
   readonly feeds?: ReadonlyMap<string, Dims> | undefined;
   /** Lengths of symbolic dims by name. */
   readonly symbols?: ReadonlyMap<string, number> | undefined;
+  /** Equal names are a hint only, since the runtime takes unequal lengths for them: every axis of every input is a dim of its own. */
+  readonly apart?: boolean | undefined;
   /** Output types of a node that no entry describes; without it, the types that the model declares. */
   readonly opaque?: ((node: Node) => readonly (ValueType | undefined)[] | undefined) | undefined;
 }
@@ -37,6 +40,8 @@ export interface InferenceProblem {
   readonly node?: Node;
   readonly where: string;
   readonly message: string;
+  /** The value whose declared rank is wrong, where that is all. */
+  readonly wrongRank?: Value;
 }
 
 export interface Inference {
@@ -166,11 +171,16 @@ function inferNode(run: Run, scope: Scope, node: Node): void {
   const facts = contextOf(run, scope, node);
   node.outputs.forEach((value, i) => {
     if (!value) return;
-    const { type, contradiction } = settleType(inferred[i], run.bindings.declared(value));
-    if (contradiction) run.problems.push(problem(node, `output "${value.name}": ${contradiction}`));
+    const { type, contradiction, wrongRank } = settleType(inferred[i], run.bindings.declared(value));
+    if (contradiction) {
+      const found = problem(node, `output "${value.name}": ${contradiction}`);
+      run.problems.push(wrongRank ? { ...found, wrongRank: value } : found);
+    }
     setType(scope, value, type);
     setSymbols(scope, value, symbolsOf(spec, facts, i));
   });
+  const refused = spec && typeProblem(node, facts.version, (value) => scope.types.get(value));
+  if (refused) run.problems.push(problem(node, refused));
 }
 
 function outputTypes(run: Run, scope: Scope, node: Node): readonly (ValueType | undefined)[] {
@@ -233,7 +243,7 @@ function symbolsOf(spec: OpSpec | undefined, facts: NodeFacts, output: number): 
 
 /** Whether an error says that a node's inputs or attributes do not fit. */
 export function isMisfit(error: unknown): error is LitheError {
-  return error instanceof ShapeError || error instanceof InvalidModelError;
+  return [ShapeError, InvalidModelError, UnsupportedError].some((kind) => error instanceof kind);
 }
 
 function problem(node: Node, message: string): InferenceProblem {

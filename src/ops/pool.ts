@@ -1,5 +1,5 @@
 /** @file Pools over sliding windows and over whole planes. */
-import { type DataType, type Dim, type Dims, elementCount, intsOf, UNKNOWN_DIM } from "../ir/index.ts";
+import { type DataType, type Dim, type Dims, elementCount, exactNumber, intsOf, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, mixed, same } from "./axes.ts";
 import { costPerInput, costPerOutput, elementwiseCost, outputCount } from "./cost.ts";
 import { asTensor, checkRank, dimFrom, dimsOf, dtypeOf, typed, unknownDims } from "./dims.ts";
@@ -157,5 +157,5 @@ export const poolOps = {
 
 function sizeAttribute(node: InferContext["node"], name: string): number {
   const attribute = node.attributes.get(name);
-  return attribute?.type === "int" ? Number(attribute.value) : 1;
+  return attribute?.type === "int" ? exactNumber(attribute.value) : 1;
 }

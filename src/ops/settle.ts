@@ -4,6 +4,7 @@ import {
   type Dims,
   formatType,
   type Model,
+  names,
   type TensorType,
   UNKNOWN_DIM,
   type Value,
@@ -22,10 +23,11 @@ export interface Bindings {
 interface Wanted {
   readonly feeds?: ReadonlyMap<string, Dims> | undefined;
   readonly symbols?: ReadonlyMap<string, number> | undefined;
+  readonly apart?: boolean | undefined;
 }
 
 /** Binds the symbolic dims of the inputs to the caller's lengths. */
-export function bindingsOf(model: Model, { feeds = new Map(), symbols = new Map() }: Wanted): Bindings {
+export function bindingsOf(model: Model, { feeds = new Map(), symbols = new Map(), apart = false }: Wanted): Bindings {
   const bound = new Map<string, Dim>(symbols);
   let overridden = false;
   for (const input of model.graph.inputs) {
@@ -33,17 +35,45 @@ export function bindingsOf(model: Model, { feeds = new Map(), symbols = new Map(
     const dims = asTensor(input.type)?.dims ?? [];
     fed?.forEach((dim, i) => {
       const declared = dims[i] ?? UNKNOWN_DIM;
-      if (typeof declared === "string" && declared !== UNKNOWN_DIM) bound.set(declared, dim);
+      if (typeof declared === "string" && declared !== UNKNOWN_DIM) bindName(bound, declared, dim);
       if (typeof declared === "number" && declared !== dim) overridden = true;
     });
   }
+  const own = apart ? ownNames(model) : new Map<Value, Dims>();
   const bind = (dim: Dim): Dim => (typeof dim === "string" && dim !== UNKNOWN_DIM ? (bound.get(dim) ?? dim) : dim);
   return {
     symbols: symbolsOf(model, bound),
-    inputType: ({ name, type }) => mapDims(type, (dims) => feeds.get(name) ?? dims?.map(bind)),
+    inputType: (value) =>
+      mapDims(value.type, (dims) => feeds.get(value.name) ?? (apart ? own.get(value) : dims)?.map(bind)),
     // Once a declared length was replaced, no other declared length can be relied on.
-    declared: ({ type }) => mapDims(type, (dims) => (overridden ? undefined : dims?.map(bind))),
+    declared: ({ type }) =>
+      mapDims(type, (dims) => (overridden ? undefined : dims?.map(apart ? (dim) => lengthOnly(bind(dim)) : bind))),
   };
+}
+
+/** A name that stands for two lengths stands for none. */
+function bindName(bound: Map<string, Dim>, name: string, dim: Dim): void {
+  const known = bound.get(name);
+  bound.set(name, known === undefined || known === dim ? dim : UNKNOWN_DIM);
+}
+
+function lengthOnly(dim: Dim): Dim {
+  return typeof dim === "number" ? dim : UNKNOWN_DIM;
+}
+
+/** The dims of the inputs with another name wherever a name occurs again. */
+function ownNames({ graph }: Model): Map<Value, Dims> {
+  const scope = names();
+  const dims = new Map<Value, Dims>();
+  for (const input of graph.inputs) {
+    const declared = asTensor(input.type)?.dims;
+    if (!declared) continue;
+    dims.set(
+      input,
+      declared.map((dim) => (typeof dim === "string" && dim !== UNKNOWN_DIM ? scope.fresh(dim) : dim)),
+    );
+  }
+  return dims;
 }
 
 function symbolsOf(model: Model, bound: ReadonlyMap<string, Dim>): Map<string, number | undefined> {
@@ -78,6 +108,8 @@ export interface Settled {
   readonly type: ValueType | undefined;
   /** Why the declared type cannot be true. */
   readonly contradiction?: string;
+  /** Only the declared rank is wrong. The runtime forgives that, and goes by what it computes. */
+  readonly wrongRank?: boolean;
 }
 
 /** The inferred type, completed by the declared one; the inferred one wins where they cannot both be true. */
@@ -97,7 +129,7 @@ export function settleType(inferred: ValueType | undefined, declared: ValueType 
 function settleTensor(inferred: TensorType, declared: TensorType, contradiction: string): Settled {
   if (inferred.dtype !== declared.dtype) return { type: inferred, contradiction };
   if (!inferred.dims || !declared.dims) return { type: tensorOf(inferred, inferred.dims ?? declared.dims) };
-  if (inferred.dims.length !== declared.dims.length) return { type: inferred, contradiction };
+  if (inferred.dims.length !== declared.dims.length) return { type: inferred, contradiction, wrongRank: true };
   const others = declared.dims;
   const differ = inferred.dims.some(
     (dim, i) => typeof dim === "number" && typeof others[i] === "number" && dim !== others[i],

@@ -1,6 +1,6 @@
 /** @file Operators that put tensors together and take parts of them: Concat, Split, Slice, Pad, Crop. */
 import { ShapeError } from "../errors.ts";
-import { type Dim, type Dims, elementCount, intOf, intsOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
+import { boundsOf, type Dim, type Dims, elementCount, intOf, intsOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, same } from "./axes.ts";
 import { noCost } from "./cost.ts";
 import {
@@ -153,8 +153,8 @@ interface Range {
 /** What is cut on each axis; `undefined` when not even the axes are known. */
 function ranges(facts: NodeFacts, rank: number): readonly Range[] | undefined {
   const legacy = facts.version < 10;
-  const starts = legacy ? intsOf(facts.node, "starts") : facts.symbols(1);
-  const ends = legacy ? intsOf(facts.node, "ends") : facts.symbols(2);
+  const starts = legacy ? boundsOf(facts.node, "starts") : facts.symbols(1);
+  const ends = legacy ? boundsOf(facts.node, "ends") : facts.symbols(2);
   const count = starts?.length ?? ends?.length ?? lengthOf(facts, 1) ?? lengthOf(facts, 2);
   if (count === undefined) return undefined;
   if (count > rank) {

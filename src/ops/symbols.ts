@@ -14,7 +14,12 @@ export function settle(value: number, dtype: DataType | undefined): Dim {
   if (kind === "float") return bits === 64 ? value : bits === 32 ? Math.fround(value) : UNKNOWN_DIM;
   if (kind !== "int" && kind !== "uint") return UNKNOWN_DIM;
   if (kind === "uint" && value < 0) return UNKNOWN_DIM;
-  return Math.abs(value) < 2 ** Math.min(bits - 1, 53) || bits === 64 ? Math.trunc(value) : UNKNOWN_DIM;
+  return Math.abs(value) < 2 ** Math.min(bits - 1, 53) ? Math.trunc(value) : UNKNOWN_DIM;
+}
+
+/** Whether a number is the element itself: a 64-bit integer beyond 2^53 was rounded. */
+function isKnown(value: number, dtype: DataType | undefined): boolean {
+  return Number.isSafeInteger(value) || dtype === undefined || dataTypes[dtype].kind === "float";
 }
 
 /** `change` for numbers; names are kept when `keepsNames` (they stand for whole numbers from 0 up). */
@@ -22,9 +27,10 @@ export function unarySymbols(change: (value: number) => number, keepsNames = fal
   return (facts, output) => {
     if (output !== 0) return undefined;
     const dtype = dtypeOf(facts, 0);
-    return facts
-      .symbols(0)
-      ?.map((item) => (typeof item === "number" ? settle(change(item), dtype) : keepsNames ? item : UNKNOWN_DIM));
+    return facts.symbols(0)?.map((item) => {
+      if (typeof item !== "number") return keepsNames ? item : UNKNOWN_DIM;
+      return isKnown(item, dtype) ? settle(change(item), dtype) : UNKNOWN_DIM;
+    });
   };
 }
 
@@ -53,13 +59,11 @@ export function binarySymbols(numbers: (a: number, b: number) => number, named: 
     if (output !== 0) return undefined;
     const dtype = dtypeOf(facts, 0);
     return zipSymbols(facts, [...facts.node.inputs.keys()], (items) =>
-      items.reduce((a, b) =>
-        typeof a === "number" && typeof b === "number"
-          ? settle(numbers(a, b), dtype)
-          : a === UNKNOWN_DIM || b === UNKNOWN_DIM
-            ? UNKNOWN_DIM
-            : (named(a, b) ?? UNKNOWN_DIM),
-      ),
+      items.reduce((a, b) => {
+        if (a === UNKNOWN_DIM || b === UNKNOWN_DIM) return UNKNOWN_DIM;
+        if (typeof a !== "number" || typeof b !== "number") return named(a, b) ?? UNKNOWN_DIM;
+        return isKnown(a, dtype) && isKnown(b, dtype) ? settle(numbers(a, b), dtype) : UNKNOWN_DIM;
+      }),
     );
   };
 }

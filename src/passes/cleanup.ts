@@ -13,6 +13,7 @@ import { fuseBatchNorm } from "./fuse-batchnorm.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
+import { squeezeScalars } from "./squeeze-scalars.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
 export interface CleanupOptions extends FoldOptions {
@@ -39,5 +40,6 @@ export function cleanup({ each = (pass) => pass, ...options }: CleanupOptions): 
     eliminateDeadNodes(),
   ];
   const simplify = untilStable(sequential("simplify", repeated.map(each)));
-  return sequential("cleanup", [each(freezeInitializers()), each(upgradeOpset()), simplify, each(inferTypes())]);
+  const first = [freezeInitializers(), upgradeOpset(), squeezeScalars()].map(each);
+  return sequential("cleanup", [...first, simplify, each(inferTypes())]);
 }

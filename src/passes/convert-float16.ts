@@ -1,9 +1,21 @@
 /** @file Weights and computation in float16, with exceptions. */
-import { allNodes, type Model, type Node, namesOf, qualifiedName, type Value, withGraph } from "../ir/index.ts";
-import type { Pass } from "../rewrite/index.ts";
+import {
+  allNodes,
+  type Model,
+  type Node,
+  namesOf,
+  qualifiedName,
+  type Value,
+  type ValueType,
+  withGraph,
+} from "../ir/index.ts";
+import { inferenceOf, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
 import { convertGraph } from "./float16/convert.ts";
-import { float32Operators } from "./float16/operators.ts";
-import { inferenceOf } from "./types.ts";
+import { extremeNodes } from "./float16/extremes.ts";
+import { float32Operators, lacksKernel } from "./float16/operators.ts";
+import { portsOf } from "./float16/ports.ts";
+
+const name = "convert-float16";
 
 export interface Float16Options {
   /** Operators that stay in float32, as `qualifiedName` prints them; `float32Operators` when absent. */
@@ -15,16 +27,40 @@ export interface Float16Options {
 }
 
 /**
- * Approximate: float16 has 11 bits of precision and the range 6e-8 to 65504. Constants outside of the range are clipped to it.
- * Blocked operators, other domains, nodes beside a (de)quantization, nodes of unknown types and the signatures of subgraphs stay float32, with `Cast` nodes around
- * them; constants that only they read stay too. Types come from inference.
+ * Approximate: float16 has 11 bits of precision and the range 6e-8 to 65504. Blocked operators, other domains, nodes beside a
+ * (de)quantization, nodes of unknown types, values that the operator's definition does not allow as float16, and the signatures of
+ * subgraphs stay float32, with `Cast` nodes around them; constants that only they read stay too. So do nodes whose numbers would leave the
+ * range (masks, epsilons, squares, sums and exponentials up to their root or quotient, positions), which the notes name. Types come from inference.
  */
 export function convertFloat16(options: Float16Options = {}): Pass {
   return {
-    name: "convert-float16",
+    name,
     exactness: "approximate",
-    run: (model) => ({ model: float16Form(model, options) }),
+    run: (model) => converted(model, options),
   };
+}
+
+function converted(model: Model, options: Float16Options): PassResult {
+  const { types } = inferenceOf(model);
+  const extreme = extremeNodes(model, (value) => types.get(value) ?? value.type);
+  const reasons = new Map([...kernelReasons(model), ...extreme]);
+  const keeps = (node: Node): boolean => extreme.has(node) || (options.keeps?.(node) ?? false);
+  const notes = [...reasons].map(
+    ([node, reason]): Note => ({ pass: name, rule: node.opType, kind: "declined", reason, nodes: [labelOf(node)] }),
+  );
+  return { model: float16Form(model, { ...options, keeps }), notes };
+}
+
+/** Nodes that the runtime could not compute in float16. */
+function kernelReasons(model: Model): [Node, string][] {
+  return [...allNodes(model)].flatMap((node) => {
+    const reason = lacksKernel(node);
+    return reason === undefined ? [] : [[node, reason] as [Node, string]];
+  });
+}
+
+function labelOf({ name: own, outputs }: Node): string {
+  return own || outputs.find((value) => value)?.name || "";
 }
 
 /** What the pass makes of a model. */
@@ -35,11 +71,15 @@ export function float16Form(
   const { types } = inferenceOf(model);
   const quantized = quantizedValues(model);
   const isQuantized = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && quantized.has(v));
+  const type = (value: Value): ValueType | undefined => types.get(value) ?? value.type;
+  const ports = portsOf(model, type);
+  const cannot = (node: Node): boolean =>
+    block.has(qualifiedName(node)) || ports.isUndecided(node) || lacksKernel(node) !== undefined;
   const conversion = {
     names: namesOf(model),
-    type: (value: Value) => types.get(value) ?? value.type,
-    keeps: (node: Node) =>
-      node.domain !== "" || block.has(qualifiedName(node)) || isQuantized(node) || (keeps?.(node) ?? false),
+    ports,
+    type,
+    keeps: (node: Node) => node.domain !== "" || cannot(node) || isQuantized(node) || (keeps?.(node) ?? false),
   };
   return withGraph(model, convertGraph(conversion, model.graph, undefined, io === "float32"));
 }

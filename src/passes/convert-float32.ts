@@ -5,6 +5,7 @@ import {
   type Draft,
   dataTypes,
   editAllGraphs,
+  exactBigint,
   type Initializer,
   isSparse,
   type Model,
@@ -18,10 +19,9 @@ import {
   valuesOf,
   withGraph,
 } from "../ir/index.ts";
-import type { Pass } from "../rewrite/index.ts";
-import { inferenceOf } from "./types.ts";
+import { inferenceOf, type Pass } from "../rewrite/index.ts";
 
-const [half, single] = [dataTypes.float16.code, dataTypes.float32.code].map(BigInt) as [bigint, bigint];
+const [half, single] = [exactBigint(dataTypes.float16.code), exactBigint(dataTypes.float32.code)];
 
 /** Attributes that name an element type. */
 const typeAttributes: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);
@@ -103,7 +103,7 @@ function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolea
   for (const input of graph.inputs.filter((value) => isHalf(value) && !graph.initializers.has(value))) {
     const value = fresh(input);
     inner.set(input, value);
-    casts.push(makeNode("Cast", [input], [value], { name: value.name, attributes: { to: Number(single) } }));
+    casts.push(makeNode("Cast", [input], [value], { name: value.name, attributes: { to: single } }));
   }
   const outputs = new Map<Value, Value>();
   const last: Node[] = [];
@@ -112,7 +112,9 @@ function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolea
     if (!isHalf(declared) || inner.has(output)) return;
     const value = fresh(output);
     outputs.set(output, value);
-    last.push(makeNode("Cast", [value], [declared], { name: declared.name, attributes: { to: Number(half) } }));
+    last.push(
+      makeNode("Cast", [value], [declared], { name: scope.fresh(`${declared.name}_cast`), attributes: { to: half } }),
+    );
   });
   const use = (value: Value | undefined): Value | undefined =>
     value && (inner.get(value) ?? outputs.get(value) ?? value);

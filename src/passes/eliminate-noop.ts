@@ -5,7 +5,7 @@ import { castOfWideningCast, castToItself } from "./noop/cast.ts";
 import { reshapeOfReshape, reshapeToItself } from "./noop/reshape.ts";
 import { emptyPad, expandToItself, fullSlice, joinOfOne, splitIntoOne, tileOnce } from "./noop/selection.ts";
 import { transposeOfTranspose, transposeToItself } from "./noop/transpose.ts";
-import { typesIn } from "./types.ts";
+import { typesApart } from "./types.ts";
 
 const rules = [
   reshapeToItself,
@@ -25,5 +25,5 @@ const rules = [
 
 /** Exact: every element keeps its bits. What depends on dims applies where inference knows them. */
 export function eliminateNoop(): Pass {
-  return rulePass("eliminate-noop", "exact", rules, { types: typesIn });
+  return rulePass("eliminate-noop", "exact", rules, { types: typesApart });
 }

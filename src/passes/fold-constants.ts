@@ -21,8 +21,14 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import type { Inference } from "../ops/index.ts";
-import { constantInGraph, type Evaluate, isDeterministic, type Note, type Pass } from "../rewrite/index.ts";
-import { inferenceOf } from "./types.ts";
+import {
+  constantInGraph,
+  type Evaluate,
+  inferenceApart,
+  isDeterministic,
+  type Note,
+  type Pass,
+} from "../rewrite/index.ts";
 
 const name = "fold-constants";
 
@@ -45,7 +51,14 @@ export function foldConstants({ evaluate, maxBytes = 2 ** 20 }: FoldOptions): Pa
     name,
     exactness: "rounding",
     async run(model) {
-      const run: Run = { model, evaluate, maxBytes, inference: inferenceOf(model), names: namesOf(model), notes: [] };
+      const run: Run = {
+        model,
+        evaluate,
+        maxBytes,
+        inference: inferenceApart(model),
+        names: namesOf(model),
+        notes: [],
+      };
       const graph = await foldGraph(run, model.graph, []);
       return { model: withGraph(model, graph), notes: run.notes };
     },

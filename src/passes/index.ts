@@ -19,6 +19,7 @@ import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { lowerPortable } from "./lower-portable.ts";
 import { rollBranches } from "./roll-branches.ts";
+import { squeezeScalars } from "./squeeze-scalars.ts";
 import { storeConstants } from "./store-constants.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
@@ -32,6 +33,7 @@ export const passes = {
   "upgrade-opset": () => upgradeOpset(),
   "freeze-initializers": () => freezeInitializers(),
   "infer-shapes": () => inferTypes(),
+  "squeeze-scalars": () => squeezeScalars(),
   "fold-constants": ({ evaluate }) => foldConstants({ evaluate }),
   "eliminate-identity": () => eliminateIdentity(),
   "eliminate-dropout": () => eliminateDropout(),
@@ -86,4 +88,5 @@ export { inferTypes } from "./infer-shapes.ts";
 export { lowerPortable } from "./lower-portable.ts";
 export { rollBranches } from "./roll-branches.ts";
 export { storeConstants, storedConstants } from "./store-constants.ts";
+export { changedSince } from "./upgrade/stages.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

@@ -1,13 +1,12 @@
 /** @file Writes the inferred types onto the values between the inputs and the outputs. */
 import { editAllGraphs, formatType, type Graph, type Model, type Value, type ValueType } from "../ir/index.ts";
-import type { Note, Pass, PassResult } from "../rewrite/index.ts";
-import { inferenceOf } from "./types.ts";
+import { inferenceOf, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
 
 const name = "infer-shapes";
 
 /**
- * Exact. A type is written where inference knows more than the value declares; inputs and outputs keep their declared types.
- * What cannot be true in the model is noted, not repaired.
+ * Exact. A type is written where inference knows more than the value declares; inputs and outputs keep their declared types,
+ * except for outputs whose declared rank is not what is computed. What cannot be true in the model is noted, not repaired.
  */
 export function inferTypes(): Pass {
   return { name, exactness: "exact", run: annotate };
@@ -18,7 +17,12 @@ function annotate(model: Model): PassResult {
   const notes = problems.map(
     ({ node, message }): Note => ({ pass: name, kind: "declined", reason: message, nodes: node ? [node.name] : [] }),
   );
+  const misdeclared = new Set(problems.map(({ wrongRank }) => wrongRank));
   const annotated = editAllGraphs(model, (draft) => {
+    for (const output of draft.graph.outputs) {
+      const type = misdeclared.has(output) ? types.get(output) : undefined;
+      if (type) draft.substitute(output, { ...output, type });
+    }
     for (const value of innerValues(draft.graph)) {
       const type = types.get(value);
       if (type && !sameType(type, value.type)) draft.substitute(value, { ...value, type });

@@ -1,17 +1,13 @@
-/** @file What inference knows about a model, computed once per model object. */
+/** @file Inferred types of a model's values. */
 import type { Model, Value, ValueType } from "../ir/index.ts";
-import { type Inference, inferModel } from "../ops/index.ts";
-
-const known = new WeakMap<Model, Inference>();
-
-/** The inference over a model; remembered, because several passes ask for the same model's. */
-export function inferenceOf(model: Model): Inference {
-  const found = known.get(model) ?? inferModel(model);
-  known.set(model, found);
-  return found;
-}
+import { inferenceApart, inferenceOf } from "../rewrite/index.ts";
 
 /** Inferred types by value, computed when the first one is asked for. */
 export function typesIn(model: Model): (value: Value) => ValueType | undefined {
   return (value) => inferenceOf(model).types.get(value);
+}
+
+/** The same, where equal names of dims say nothing. */
+export function typesApart(model: Model): (value: Value) => ValueType | undefined {
+  return (value) => inferenceApart(model).types.get(value);
 }

@@ -17,36 +17,15 @@ import {
   valuesOf,
   withGraph,
 } from "../ir/index.ts";
+import { typeProblem } from "../ops/index.ts";
 import { constantInGraph, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
 import { typesIn } from "./types.ts";
 import type { Stage, UpgradeContext } from "./upgrade/change.ts";
-import { opset2, opset4, opset5, opset6, opset7, opset9 } from "./upgrade/early.ts";
-import { opset13, opset14, opset16, opset18, opset19, opset20, opset21 } from "./upgrade/late.ts";
-import { opset10, opset11, opset12 } from "./upgrade/middle.ts";
 import { laterThan21, laterTypeOf, withoutLaterAttributes } from "./upgrade/newer.ts";
 import { operatorsOf21 } from "./upgrade/operators.ts";
+import { stages } from "./upgrade/stages.ts";
 
 const name = "upgrade-opset";
-
-/** The versions at which something changed that a model can notice. After each stage the graph is one of that version. */
-const stages: readonly (readonly [version: number, stage: Stage])[] = [
-  [2, opset2],
-  [4, opset4],
-  [5, opset5],
-  [6, opset6],
-  [7, opset7],
-  [9, opset9],
-  [10, opset10],
-  [11, opset11],
-  [12, opset12],
-  [13, opset13],
-  [14, opset14],
-  [16, opset16],
-  [18, opset18],
-  [19, opset19],
-  [20, opset20],
-  [21, opset21],
-];
 
 /**
  * Exact: the same computation in the words of opset 21 (IR version 10). All or nothing: when one node cannot be upgraded, the
@@ -98,7 +77,16 @@ function staged(model: Model, version: number): { model: Model; notes: readonly 
   for (const node of standardNodes(current)) {
     if (!operatorsOf21.has(node.opType)) notes.push(note("declined", "it is not an operator of opset 21", node));
   }
-  return { model: current, notes };
+  const refused = notes.every(({ kind }) => kind === "applied") ? refusedTypes(current, type) : [];
+  return { model: current, notes: [...notes, ...refused] };
+}
+
+/** Types that a node has and opset 21 does not allow there. */
+function refusedTypes(model: Model, type: (value: Value) => ValueType | undefined): Note[] {
+  return [...standardNodes(model)].flatMap((node) => {
+    const reason = typeProblem(node, TARGET_OPSET, (value) => type(value) ?? value.type);
+    return reason === undefined ? [] : [note("declined", reason, node)];
+  });
 }
 
 function applyStage(
@@ -146,7 +134,7 @@ function contextFor(model: Model, draft: Draft, type: (value: Value) => ValueTyp
 
 /** Later versions mostly widened dtypes; a node without what came after 21 reads the same there. */
 function downgraded(model: Model): { model: Model; notes: readonly Note[] } {
-  const notes: Note[] = [];
+  let notes: Note[] = [];
   for (const node of standardNodes(model)) {
     const reason = laterThan21(node);
     if (reason) notes.push(note("declined", reason, node));
@@ -158,6 +146,7 @@ function downgraded(model: Model): { model: Model; notes: readonly Note[] } {
       if (dtype) notes.push({ pass: name, kind: "declined", reason, nodes: [value.name] });
     }
   }
+  if (notes.length === 0) notes = refusedTypes(model, typesIn(model));
   const strip = (graph: Graph): Graph => {
     const inner = mapSubgraphs(graph, strip);
     const nodes = inner.nodes.map((node) => (isStandard(node) ? withoutLaterAttributes(node) : node));

@@ -1,5 +1,6 @@
 /** @file Pads channels with zeros to the widths at which ONNX Runtime's integer convolutions have no slow remainder. */
 import {
+  attributeFrom,
   constantOf,
   type Draft,
   editModel,
@@ -99,7 +100,7 @@ function ordinary(graph: Graph, node: Node | undefined): Layer | undefined {
 }
 
 function withGroups(node: Node, groups: number): Node {
-  return { ...node, attributes: new Map([...node.attributes, ["group", { type: "int", value: BigInt(groups) }]]) };
+  return { ...node, attributes: new Map([...node.attributes, ["group", attributeFrom(groups)]]) };
 }
 
 function padInput(draft: Draft, layer: Layer): void {

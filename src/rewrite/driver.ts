@@ -109,7 +109,7 @@ function rewriteGraph(run: Run, graph: Graph, outer: Scope | undefined): Graph {
     }
   }
   for (const [slot, byRule] of declines) if (slot.alive) for (const item of byRule.values()) run.notes.push(item);
-  return workspace.finish();
+  return workspace.finish(run.names);
 }
 
 function endless(run: Run, node: Node): LimitError {

@@ -1,5 +1,7 @@
 /** @file Passes: functions from model to model, with a name, composed into pipelines. */
+import { InvalidModelError, ShapeError, UnsupportedError } from "../errors.ts";
 import type { Model, Tensor } from "../ir/index.ts";
+import { contradictionIn } from "./contradiction.ts";
 
 /** What a pass promises numerically. */
 export type PassExactness = "exact" | "rounding" | "approximate";
@@ -36,7 +38,10 @@ export interface SyncPass extends Pass {
 /** Computes a model's outputs for given inputs; how passes reach a runtime without importing one. */
 export type Evaluate = (model: Model, feeds: ReadonlyMap<string, Tensor>) => Promise<ReadonlyMap<string, Tensor>>;
 
-/** Runs passes one after another. */
+/**
+ * Runs passes one after another. A pass that brings about what cannot be (inferred types that contradict the declared ones, dims that do not
+ * fit, types that an operator does not allow, names that stand for two things), or that meets such a thing and gives up, is left out, with a note.
+ */
 export function sequential(name: string, passes: readonly Pass[]): Pass {
   return {
     name,
@@ -45,13 +50,30 @@ export function sequential(name: string, passes: readonly Pass[]): Pass {
       const notes: Note[] = [];
       let current = model;
       for (const pass of passes) {
-        const result = await pass.run(current);
+        const result = await attempted(pass, current);
         current = result.model;
         for (const item of result.notes ?? []) notes.push(item);
       }
       return { model: current, notes };
     },
   };
+}
+
+async function attempted(pass: Pass, model: Model): Promise<PassResult> {
+  try {
+    const result = await pass.run(model);
+    const contradiction = contradictionIn(model, result.model);
+    return contradiction === undefined ? result : leftOut(pass, model, contradiction);
+  } catch (error) {
+    const isMisfit =
+      error instanceof ShapeError || error instanceof InvalidModelError || error instanceof UnsupportedError;
+    if (!isMisfit) throw error;
+    return leftOut(pass, model, error.message);
+  }
+}
+
+function leftOut({ name }: Pass, model: Model, cause: string): PassResult {
+  return { model, notes: [{ pass: name, kind: "declined", reason: `left out: ${cause}`, nodes: [] }] };
 }
 
 /** Repeats a pass until it changes nothing, at most `limit` times. */

@@ -5,10 +5,12 @@ import {
   type Initializer,
   isSparse,
   makeNode,
+  type Names,
   type Node,
   readsOf,
   subgraphsOf,
   type Tensor,
+  uniquely,
   type Value,
 } from "../ir/index.ts";
 
@@ -136,10 +138,12 @@ export class Workspace {
     slot.node = { ...slot.node, outputs: slot.node.outputs.map((output) => (output === from ? to : output)) };
   }
 
-  finish(): Graph {
+  /** The graph as it is now; nodes whose name another has get one of `names`. */
+  finish(names: Names): Graph {
     if (!this.#changed) return this.#graph;
     const nodes = Array.from(this.slots(), (slot) => slot.node);
-    const graph: Graph = { ...this.#graph, nodes, initializers: this.#initializers };
+    const made: Graph = { ...this.#graph, nodes, initializers: this.#initializers };
+    const graph = { ...made, nodes: uniquely(this.#graph, made, names).nodes };
     if (this.#redirects.size === 0 || !nodes.some((node) => subgraphsOf(node).length > 0)) return graph;
     return editGraph(graph, (draft) => {
       for (const from of this.#redirects.keys()) draft.replaceValue(from, this.#resolve(from));

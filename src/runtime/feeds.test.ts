@@ -64,11 +64,8 @@ describe("checkFeeds", () => {
     }
   });
 
-  it("wants one length for one symbolic dim, and says where it was first seen", () => {
-    expect(() => checkFeeds(feeds([2, 3], [2, 4]), ports)).toThrow(ShapeError);
-    expect(() => checkFeeds(feeds([2, 3], [2, 4]), ports)).toThrow(
-      /"length".*expected 3 as in input "ids", axis 1; got 4/,
-    );
+  it("takes unequal lengths for one symbolic dim, as the runtime does", () => {
+    expect(() => checkFeeds(feeds([2, 3], [2, 4]), ports)).not.toThrow();
   });
 
   it("takes unknown dims for different ones", () => {

@@ -1,5 +1,6 @@
 /** @file Running statistics of BatchNormalization in training mode, in buffers that nothing else reads. */
 import {
+  attributeFrom,
   constantOf,
   type DataType,
   type Draft,
@@ -61,7 +62,7 @@ function zeroOf(draft: Draft, node: Node): Value {
     makeNode("Gather", [flat, draft.constant("statistic/position", scalar("int64", 0))], [first]),
     makeNode("Less", [first, first], [below]),
     makeNode("Cast", [below], [zero], {
-      attributes: new Map([["to", { type: "int", value: BigInt(dataTypes[dtype].code) }]]),
+      attributes: new Map([["to", attributeFrom(dataTypes[dtype].code)]]),
     }),
   );
   return zero!;

@@ -16,6 +16,7 @@ const cases = {
   ],
   "freeze-initializers": ["IR version 3: weights among the inputs"],
   "infer-shapes": ["reshapes in a chain"],
+  "squeeze-scalars": ["a range up to a vector of one element"],
   "fold-constants": ["constants to fold", "shapes to fold", "quantized weights"],
   "store-constants": ["constants to fold"],
   "eliminate-identity": ["identity inside and at the output", "branches that capture"],

@@ -9,6 +9,7 @@ import {
   int64s,
   type Model,
   model,
+  scalar,
   tensor,
   tensorFromNumbers,
 } from "../../src/ir/index.ts";
@@ -73,6 +74,14 @@ export const graphs = {
       const ratio = g.constant("ratio", tensor("float32", [], [0.5]));
       const [y] = g.ops("Dropout", [g.op("Relu", [input(g, 4)]), ratio], 2);
       g.output(g.op("Neg", [y]), "y");
+    }),
+  "a range up to a vector of one element": () =>
+    build((g) => {
+      const x = input(g, "N", 4);
+      const [one, two] = [1, 2].map((bound) => g.constant("bound", int64s([bound])));
+      const length = g.op("Slice", [g.op("Shape", [x]), one, two]);
+      const [zero, step] = [0, 1].map((number) => g.constant("number", scalar("int64", number)));
+      g.output(g.op("Add", [x, g.op("Cast", [g.op("Range", [zero, length, step])], { to: 1 })]), "y");
     }),
   "reshapes in a chain": () =>
     build((g) => {

@@ -3,6 +3,7 @@ import { UnsupportedError } from "../../errors.ts";
 import {
   constantOf,
   type Graph,
+  intOf,
   type Node,
   numbersOf,
   producerOf,
@@ -100,7 +101,6 @@ function readerAt(graph: Graph, node: Node, time: number): TokenReader | undefin
   const [first, ...others] = numbers ? numbersOf(numbers) : [];
   if (others.length > 0 || usesOf(graph, node.outputs[0]!).length === 0) return undefined;
   if (node.opType === "ReduceMean" && (first === 1 || first === -2)) return { node, kind: "mean" };
-  const axis = node.attributes.get("axis");
-  const isAlongTime = axis?.type === "int" && (axis.value === 1n || Number(axis.value) === -2);
+  const isAlongTime = [1, -2].includes(intOf(node, "axis", 0));
   return node.opType === "Gather" && isAlongTime && first === 0 ? { node, kind: "first" } : undefined;
 }

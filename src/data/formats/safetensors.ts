@@ -3,7 +3,15 @@
  * reference: sorted by offset the tensors are contiguous, do not overlap and fill the file; no key appears twice.
  */
 import { ensure, FormatError, LimitError, ShapeError, UnsupportedError } from "../../errors.ts";
-import { byteLength, bytesOfTensor, type DataType, sizeOf, type Tensor } from "../../ir/index.ts";
+import {
+  byteLength,
+  bytesOfTensor,
+  type DataType,
+  exactBigint,
+  exactNumber,
+  sizeOf,
+  type Tensor,
+} from "../../ir/index.ts";
 import { type ByteSource, dataView } from "../bytes.ts";
 import { concat } from "../inflate.ts";
 import { decodeText } from "../json.ts";
@@ -83,7 +91,7 @@ function headerLength(start: Uint8Array, size: number, where: string): number {
   ensure(start.byteLength === 8, () => malformed("it is shorter than its header length", where));
   const length = dataView(start).getBigUint64(0, true);
   ensure(
-    length <= BigInt(limits.safetensorsHeader),
+    length <= limits.safetensorsHeader,
     () =>
       new LimitError("the safetensors header is too large", {
         expected: `at most ${limits.safetensorsHeader} bytes`,
@@ -91,8 +99,8 @@ function headerLength(start: Uint8Array, size: number, where: string): number {
         where,
       }),
   );
-  ensure(8 + Number(length) <= size, () => malformed("its header reaches beyond the end", where));
-  return Number(length);
+  ensure(8 + exactNumber(length) <= size, () => malformed("its header reaches beyond the end", where));
+  return exactNumber(length);
 }
 
 function parseHeader(bytes: Uint8Array, dataLength: number, where: string): Header {
@@ -190,7 +198,7 @@ export function encodeSafetensors(
   }
   const json = new TextEncoder().encode(`{${fields.join(",")}}`);
   const padded = new Uint8Array(8 + Math.ceil(json.byteLength / 8) * 8).fill(0x20);
-  dataView(padded).setBigUint64(0, BigInt(padded.byteLength - 8), true);
+  dataView(padded).setBigUint64(0, exactBigint(padded.byteLength - 8), true);
   padded.set(json, 8);
   return concat([padded, ...ordered.map(({ data }) => data)], padded.byteLength + offset);
 }

@@ -3,7 +3,9 @@
  * only read into memory, never written to disk; overlapping entries, encryption, links to other disks and methods other
  * than stored and deflated are refused.
  */
+
 import { ensure, FormatError, LimitError, UnsupportedError } from "../../errors.ts";
+import { exactNumber } from "../../ir/index.ts";
 import { type ByteSource, dataView, memorySource } from "../bytes.ts";
 import { inflate } from "../inflate.ts";
 import { limits } from "../limits.ts";
@@ -220,8 +222,8 @@ export function crc32(bytes: Uint8Array): number {
 }
 
 function safeInteger(value: bigint, where: string): number {
-  ensure(value <= BigInt(Number.MAX_SAFE_INTEGER), () => damaged("a size is beyond 2^53", where));
-  return Number(value);
+  ensure(value <= Number.MAX_SAFE_INTEGER, () => damaged("a size is beyond 2^53", where));
+  return exactNumber(value);
 }
 
 function damaged(what: string, where: string): FormatError {

@@ -32,8 +32,7 @@ export function tokenWindows(tokens: Int32Array, options: WindowOptions): Datase
         hint: "Give more text or a smaller context.",
       }),
   );
-  const window = (start: number): Tensor =>
-    tensor("int64", [context], BigInt64Array.from(tokens.subarray(start, start + context), BigInt));
+  const window = (start: number): Tensor => tensor("int64", [context], [...tokens.subarray(start, start + context)]);
   const windows = datasetOf({
     size: Math.floor((tokens.length - 1 - context) / stride) + 1,
     open: () => ({

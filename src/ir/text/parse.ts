@@ -1,7 +1,9 @@
 /** @file ONNX text syntax → Model, by recursive descent. */
+
 import { FormatError } from "../../errors.ts";
 import type { Attribute, Attributes } from "../attribute.ts";
 import type { Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
+import { exactNumber } from "../int64.ts";
 import { type Initializer, isSparse, type SparseTensor, type Tensor } from "../tensor.ts";
 import { tensorType, type ValueType } from "../types.ts";
 import { digestOf } from "./digest.ts";
@@ -59,7 +61,7 @@ function parseHead(lexer: Lexer): Head {
     lexer.expect(":");
     if (textKeys.has(key)) texts.set(key, lexer.kind("string").text);
     else if (integerKeys.has(key)) integers.set(key, integerValue(lexer));
-    else if (key === "opset_import") opsets = pairs(lexer, () => Number(integerValue(lexer)));
+    else if (key === "opset_import") opsets = pairs(lexer, () => exactNumber(integerValue(lexer)));
     else if (key === "metadata_props") metadata = pairs(lexer, () => lexer.kind("string").text);
     else throw unknown;
   });
@@ -80,7 +82,7 @@ function pairs<T>(lexer: Lexer, value: () => T): Map<string, T> {
 function modelParts({ texts, integers, opsets, metadata }: Head): Omit<Model, "graph" | "functions" | "trainingInfo"> {
   const modelVersion = integers.get("model_version");
   return {
-    irVersion: Number(integers.get("ir_version") ?? 0n),
+    irVersion: exactNumber(integers.get("ir_version") ?? 0n),
     opsets,
     metadata,
     ...given("producerName", texts.get("producer_name")),

@@ -16,10 +16,11 @@ import {
   type ValueType,
 } from "../../ir/index.ts";
 import { halfAttributes, toHalf } from "./numbers.ts";
-import { keepsInput, keepsOutput } from "./operators.ts";
+import type { Ports } from "./ports.ts";
 
 export interface Conversion {
   readonly names: Names;
+  readonly ports: Ports;
   type(value: Value): ValueType | undefined;
   /** Whether a node computes in float32, whatever stands around it. */
   keeps(node: Node): boolean;
@@ -81,7 +82,7 @@ function converted(conversion: Conversion, scope: Scope, node: Node): Node {
   if (staysSingle(conversion, node, (value) => scope.kept.has(value))) return singleNode(conversion, scope, node);
   const inputs = mapped(node.inputs, (value, i) => inputFor(conversion, scope, node, value, i));
   const outputs = mapped(node.outputs, (value, i) => {
-    if (!isFloat32(conversion, value) || keepsOutput(node, i)) return value;
+    if (!isFloat32(conversion, value) || !conversion.ports.takesOutput(node, i)) return value;
     const type = halfType(conversion, value);
     const inner = scope.kept.has(value);
     const form: Value = inner ? { name: conversion.names.fresh(`${value.name}_fp16`), type } : { ...value, type };
@@ -95,7 +96,7 @@ function converted(conversion: Conversion, scope: Scope, node: Node): Node {
 
 function inputFor(conversion: Conversion, scope: Scope, node: Node, value: Value, i: number): Value {
   if (!isFloat32(conversion, value)) return value;
-  if (keepsInput(node, i)) return singleForm(conversion, scope, value);
+  if (!conversion.ports.takesInput(node, i)) return singleForm(conversion, scope, value);
   // A Cast takes whichever form is there.
   if (node.opType === "Cast" && node.domain === "") return scopeOf(scope, value)?.half.get(value) ?? value;
   return halfForm(conversion, scope, value);

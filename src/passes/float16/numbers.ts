@@ -3,6 +3,7 @@ import {
   type Attributes,
   bytesOfTensor,
   dataTypes,
+  exactBigint,
   floatsOf,
   type Node,
   type Tensor,
@@ -42,7 +43,7 @@ export function halfAttributes(node: Node): Attributes {
   const attributes = new Map(node.attributes);
   if (value?.type === "tensor" && value.value.dtype === "float32")
     attributes.set("value", { type: "tensor", value: toHalf(value.value) });
-  if (to?.type === "int" && to.value === BigInt(dataTypes.float32.code))
-    attributes.set("to", { type: "int", value: BigInt(dataTypes.float16.code) });
+  if (to?.type === "int" && to.value === exactBigint(dataTypes.float32.code))
+    attributes.set("to", { type: "int", value: exactBigint(dataTypes.float16.code) });
   return attributes;
 }

@@ -1,5 +1,5 @@
 /** @file Selections, paddings and joins that take everything and add nothing. */
-import { intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
+import { boundsOf as boundsAttribute, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import { type Rule, type RuleContext, replaceBy } from "../../rewrite/index.ts";
 import { equalDims } from "./dims.ts";
 
@@ -70,8 +70,8 @@ interface Bounds {
 }
 
 function boundsOf(node: Node, context: RuleContext): Bounds | undefined {
-  const starts = intsOf(node, "starts") ?? constantInts(context, node.inputs[1]);
-  const ends = intsOf(node, "ends") ?? constantInts(context, node.inputs[2]);
+  const starts = boundsAttribute(node, "starts") ?? constantInts(context, node.inputs[1]);
+  const ends = boundsAttribute(node, "ends") ?? constantInts(context, node.inputs[2]);
   const steps = node.inputs[4] ? constantInts(context, node.inputs[4]) : [];
   return starts && ends && steps ? { starts, ends, steps } : undefined;
 }

@@ -16,7 +16,7 @@ export interface UpgradeContext {
   /** A new value between the nodes of a replacement. */
   value(name: string): Value;
   /** A new int64 vector. */
-  ints(name: string, values: readonly number[]): Value;
+  ints(name: string, values: readonly (number | bigint)[]): Value;
   constant(name: string, tensor: Tensor): Value;
   /** The constant behind a value, if there is one. */
   known(value: Value | undefined): Tensor | undefined;
@@ -77,7 +77,7 @@ export function intsToInput(attribute: string, input: number): Upgrade {
     if (found?.type !== "ints") return undefined;
     const inputs = [...node.inputs];
     while (inputs.length < input) inputs.push(undefined);
-    inputs[input] = context.ints(nameOf(node, attribute), found.value.map(Number));
+    inputs[input] = context.ints(nameOf(node, attribute), found.value);
     return [changed(node, { inputs, attributes: { [attribute]: undefined } })];
   };
 }

@@ -10,7 +10,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { declined } from "../../rewrite/index.ts";
-import { changed, extra, intsToInput, nameOf, type Stage, type Upgrade } from "./change.ts";
+import { changed, extra, intsToInput, nameOf, type Stage, type Upgrade, type UpgradeContext } from "./change.ts";
 
 /**
  * Up to opset 12 the input was seen as a matrix: the axes before `axis` are rows, all others together are normalised. That is one
@@ -123,19 +123,33 @@ export const opset20: Stage = {
   },
 };
 
+/** Each element `times` times, by nodes that go to `added`. */
+function repeated(node: Node, value: Value, i: number, times: number, context: UpgradeContext, added: Node[]): Value {
+  const [column, wide, flat] = ["column", "wide", "flat"].map((part) => context.value(nameOf(node, `${part}${i}`)));
+  const target = (part: string, dims: readonly number[]): Value => context.ints(nameOf(node, `${part}${i}`), dims);
+  added.push(
+    extra("Reshape", [value, target("column_dims", [-1, 1])], column!),
+    extra("Expand", [column, target("wide_dims", [1, times])], wide!),
+    extra("Reshape", [wide, target("flat_dims", [-1])], flat!),
+  );
+  return flat!;
+}
+
 export const opset21: Stage = {
   /** Scale and bias were one number per group; now one per channel. */
   GroupNormalization(node, context) {
     const channels = context.dims(node.inputs[0])?.[1];
     const groups = intOf(node, "num_groups");
     if (typeof channels !== "number" || groups === undefined) return declined("its number of channels is not known");
-    const inputs = node.inputs.map((value, i) => (i === 0 ? value : spread(node, i, channels / groups)));
-    function spread(owner: Node, i: number, times: number): Value | undefined {
-      const known = context.known(owner.inputs[i]);
-      if (known?.dims.length !== 1) return undefined;
-      const values = [...numbersOf(known)].flatMap((value) => Array.from({ length: times }, () => value));
-      return context.constant(nameOf(owner, `input${i}`), tensorFromNumbers(known.dtype, [values.length], values));
-    }
-    return inputs.includes(undefined) ? declined("its scale or bias is not constant") : [changed(node, { inputs })];
+    const times = channels / groups;
+    const added: Node[] = [];
+    const inputs = node.inputs.map((value, i) => {
+      const known = context.known(value);
+      if (i === 0 || !value || times === 1) return value;
+      if (known?.dims.length !== 1) return repeated(node, value, i, times, context, added);
+      const values = [...numbersOf(known)].flatMap((item) => Array.from({ length: times }, () => item));
+      return context.constant(nameOf(node, `input${i}`), tensorFromNumbers(known.dtype, [values.length], values));
+    });
+    return [...added, changed(node, { inputs })];
   },
 };

@@ -1,5 +1,6 @@
 /** @file Upgrades to opsets 10 to 12: scales, slices, pads and bounds become inputs; experimental operators are spelled out. */
 import {
+  bigintsOf,
   floatOf,
   floatsAttribute,
   intOf,
@@ -15,7 +16,7 @@ import { declined } from "../../rewrite/index.ts";
 import { changed, extra, nameOf, type Stage, type Upgrade, type UpgradeContext } from "./change.ts";
 
 /** Beyond the end of any axis. */
-const toTheEnd = Number(2n ** 31n - 1n);
+const toTheEnd = 2 ** 31 - 1;
 
 export const opset10: Stage = {
   Affine: (node, context) => linear(node, context, floatOf(node, "alpha", 1), floatOf(node, "beta", 0)),
@@ -68,7 +69,7 @@ export const opset10: Stage = {
   },
   Slice(node, context) {
     const [starts, ends, axes] = ["starts", "ends", "axes"].map((name) => {
-      const list = intsOf(node, name);
+      const list = bigintsOf(node, name);
       return list && context.ints(nameOf(node, name), list);
     });
     if (!starts || !ends) return declined("it names no bounds");

@@ -2,6 +2,7 @@
 import {
   type DataType,
   dataTypes,
+  exactBigint,
   type Initializer,
   isSparse,
   type Node,
@@ -21,7 +22,7 @@ const added = new Map<string, Readonly<Record<string, string | number>>>(Object.
 
 /** Types that came with later IR versions. */
 const laterTypes: ReadonlySet<DataType> = new Set(["float4e2m1", "float8e8m0", "uint2", "int2"]);
-const laterCodes: ReadonlySet<bigint> = new Set([...laterTypes].map((dtype) => BigInt(dataTypes[dtype].code)));
+const laterCodes: ReadonlySet<bigint> = new Set([...laterTypes].map((dtype) => exactBigint(dataTypes[dtype].code)));
 
 /** The type of later IR versions that a value has, if any. */
 export function laterTypeOf(value: Value, data: Initializer | undefined): DataType | undefined {
@@ -55,5 +56,5 @@ export function withoutLaterAttributes(node: Node): Node {
 function isNeutral(node: Node, name: string, neutral: string | number): boolean {
   const attribute = node.attributes.get(name);
   if (typeof neutral === "string") return attribute?.type === "string" && stringOf(node, name) === neutral;
-  return attribute?.type === "int" && attribute.value === BigInt(neutral);
+  return attribute?.type === "int" && attribute.value === exactBigint(neutral);
 }

@@ -3,6 +3,7 @@ import {
   bytesOfTensor,
   type DataType,
   dataTypes,
+  exactNumber,
   type FloatFormat,
   floatFormats,
   intOf,
@@ -85,7 +86,7 @@ export function cast(x: Dense, to: DataType, saturate = true, powerMode = "up"):
   if (isBig(x.dtype) && !isFloat(to) && to !== "bool") {
     const { bits, kind } = dataTypes[to];
     const wrap = kind === "int" ? BigInt.asIntN : BigInt.asUintN;
-    return dense(to, x.dims, Float64Array.from(Array.from(bigints(x), (v) => Number(wrap(bits, v)))));
+    return dense(to, x.dims, Float64Array.from(Array.from(bigints(x), (v) => exactNumber(wrap(bits, v)))));
   }
   const values = numbers(x);
   return dense(to, x.dims, floatFormats[to] ? values.map((v) => castNumber(v, to, saturate)) : values);

@@ -3,6 +3,7 @@ import {
   type Attribute,
   floatOf,
   floatsAttribute,
+  int64s,
   intOf,
   intsOf,
   maxOf,
@@ -21,7 +22,7 @@ import { softmaxLine } from "./softmax.ts";
 /** A list that an attribute holds in one of four forms: `keys_int64s`, `keys_floats`, `keys_strings`, `keys_tensor`. */
 function list(node: Node, prefix: string): Dense | undefined {
   const ints = node.attributes.get(`${prefix}_int64s`);
-  if (ints?.type === "ints") return dense("int64", [ints.value.length], ints.value.map(Number));
+  if (ints?.type === "ints") return fromTensor(int64s(ints.value));
   const floats = floatsAttribute(node, `${prefix}_floats`);
   if (floats) return dense("float32", [floats.length], floats);
   const words = stringsAttribute(node, `${prefix}_strings`);

@@ -2,8 +2,10 @@
 
 import { InvalidModelError } from "../../errors.ts";
 import {
+  boundOf,
   type DataType,
   dataTypes,
+  exactBigint,
   floatOf,
   floatsAttribute,
   intOf,
@@ -69,7 +71,7 @@ function range(call: Call): Dense {
     return {
       dtype: from.dtype,
       dims: [count],
-      data: BigInt64Array.from({ length: count }, (_, i) => first + BigInt(i) * delta),
+      data: BigInt64Array.from({ length: count }, (_, i) => first + exactBigint(i) * delta),
     };
   }
   return dense(
@@ -81,7 +83,7 @@ function range(call: Call): Dense {
 
 function shape({ node, inputs, ...call }: Call): Dense {
   const dims = inputOf({ node, inputs, ...call }, 0).dims;
-  const part = dims.slice(intOf(node, "start", 0), intOf(node, "end", dims.length));
+  const part = dims.slice(boundOf(node, "start"), boundOf(node, "end"));
   return dense("int64", [part.length], part);
 }
 

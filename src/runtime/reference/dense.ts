@@ -5,6 +5,7 @@ import {
   dataTypes,
   type FloatFormat,
   floatFormats,
+  nearestNumber,
   numbersOf,
   sizeOf,
   strings,
@@ -12,6 +13,7 @@ import {
   type Tensor,
   tensor,
   tensorFromNumbers,
+  truncatedBigint,
   typedArray,
 } from "../../ir/index.ts";
 
@@ -79,16 +81,9 @@ export function dense(dtype: DataType, dims: readonly number[], values: ArrayLik
       got: `${values.length}`,
     });
   }
-  if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(Array.from(values, toBigInt)) };
-  if (dtype === "uint64") return { dtype, dims, data: BigUint64Array.from(Array.from(values, toBigInt)) };
+  if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(Array.from(values, truncatedBigint)) };
+  if (dtype === "uint64") return { dtype, dims, data: BigUint64Array.from(Array.from(values, truncatedBigint)) };
   return { dtype, dims, data: values instanceof Float64Array ? values : Float64Array.from(values) };
-}
-
-/** The nearest whole number towards zero; NaN becomes 0 and infinities the ends of int64. */
-export function toBigInt(value: number): bigint {
-  if (Number.isNaN(value)) return 0n;
-  if (!Number.isFinite(value)) return value > 0 ? 2n ** 63n - 1n : -(2n ** 63n);
-  return BigInt(Math.trunc(value));
 }
 
 export function text(dims: readonly number[], values: readonly string[]): Dense {
@@ -99,7 +94,7 @@ export function text(dims: readonly number[], values: readonly string[]): Dense 
 export function numbers(x: Dense): Float64Array {
   if (x.data instanceof Float64Array) return x.data;
   if (Array.isArray(x.data)) throw new UnsupportedError("strings have no numbers");
-  return Float64Array.from(x.data as ArrayLike<bigint>, Number);
+  return Float64Array.from(x.data as ArrayLike<bigint>, nearestNumber);
 }
 
 export function texts(x: Dense): readonly string[] {
@@ -110,7 +105,7 @@ export function texts(x: Dense): readonly string[] {
 /** The elements as exact integers. */
 export function bigints(x: Dense): BigInt64Array | BigUint64Array {
   if (x.data instanceof BigInt64Array || x.data instanceof BigUint64Array) return x.data;
-  return BigInt64Array.from(Array.from(numbers(x), toBigInt));
+  return BigInt64Array.from(Array.from(numbers(x), truncatedBigint));
 }
 
 /** Elements of `x` picked by flat index; -1 picks zero (or the empty string). */

@@ -1,5 +1,5 @@
 /** @file Operators that move elements and compute nothing. Each is a list of source indices. */
-import { intOf, intsOf, sizeOf, stringOf } from "../../ir/index.ts";
+import { boundsOf, intOf, intsOf, sizeOf, stringOf } from "../../ir/index.ts";
 import { bounded, type Dense, dense, isBig, numbers, reshaped, select } from "./dense.ts";
 import {
   broadcastDims,
@@ -97,8 +97,8 @@ export function parts(x: Dense, axis: number, lengths: readonly number[]): Dense
 /** Starts and ends are clamped; a step may be negative. Attributes before opset 10, inputs from then on. */
 function slice(call: Call): Dense {
   const x = inputOf(call, 0);
-  const starts = listInput(call, 1) ?? intsOf(call.node, "starts") ?? [];
-  const ends = listInput(call, 2) ?? intsOf(call.node, "ends") ?? [];
+  const starts = listInput(call, 1) ?? boundsOf(call.node, "starts") ?? [];
+  const ends = listInput(call, 2) ?? boundsOf(call.node, "ends") ?? [];
   const axes = listInput(call, 3) ?? intsOf(call.node, "axes") ?? starts.map((_, i) => i);
   const steps = listInput(call, 4) ?? starts.map(() => 1);
   const strides = stridesOf(x.dims);

@@ -1,5 +1,5 @@
 /** @file Operators that move, cut and join: the branch axis goes in front or stays where it is. */
-import { intOf, intsOf, numbersOf } from "../../../ir/index.ts";
+import { boundOf, intOf, intsOf, numbersOf } from "../../../ir/index.ts";
 import { type Declined, declined } from "../../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, SumRule } from "../rule.ts";
@@ -153,9 +153,9 @@ const tile: FusionRule = {
 /** All branches have the same. */
 const shape: FusionRule = {
   fuse(f, node, [x]) {
-    const after = (axis: number): number => (axis < 0 ? axis : axis + 1);
-    const end = intOf(node, "end");
-    const bounds = { start: after(intOf(node, "start", 0)), ...(end !== undefined && { end: after(end) }) };
+    const after = (axis: number): number => (axis < 0 ? axis : Math.min(axis + 1, Number.MAX_SAFE_INTEGER));
+    const end = boundOf(node, "end");
+    const bounds = { start: after(boundOf(node, "start") ?? 0), ...(end !== undefined && { end: after(end) }) };
     return [{ kind: "common", value: f.op("Shape", [f.at(x!, 0)], bounds), rank: 1 }];
   },
 };
