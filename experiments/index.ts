@@ -18,6 +18,7 @@ import { gradients } from "./gradients.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
+import { pairwise } from "./pairwise.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -40,6 +41,7 @@ export const experiments: readonly Experiment<any>[] = [
   fuzzing,
   faults,
   gradients,
+  pairwise,
   resume,
   trainParity,
   trainSpeed,
