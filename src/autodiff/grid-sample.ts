@@ -27,7 +27,7 @@ export const gridSample: Expansion = (g, node) => {
   const image = g.reshape(x, [batch!, channels, elementCount(lengths)!]);
   const parts = corners(perAxis).map((corner) => cornerPart(g, image, corner, lengths));
   const sum = parts.reduce((a, b) => g.add(a, b));
-  return [g.op("Reshape", [sum, g.shapeFrom([batch!, channels, ...samples], node.outputs[0]!, x, grid)])];
+  return [g.op("Reshape", [sum, g.shapeFrom([batch!, channels, ...samples], x, grid)])];
 };
 
 function corners(perAxis: readonly (readonly Neighbour[])[]): Neighbour[][] {
