@@ -20,6 +20,7 @@ import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
 import { packageModels } from "./package-models.ts";
+import { pairwise } from "./pairwise.ts";
 import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
@@ -44,6 +45,7 @@ export const experiments: readonly Experiment<any>[] = [
   fuzzing,
   faults,
   gradients,
+  pairwise,
   resume,
   trainParity,
   trainSpeed,

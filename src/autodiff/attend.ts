@@ -1,4 +1,5 @@
 /** @file Attention in products and a Softmax: Y = softmax(scale·Q·Kᵀ + bias)·V per head. */
+import { UnsupportedError } from "../errors.ts";
 import { type Dim, scalar, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
 
@@ -15,9 +16,8 @@ export interface AttendOptions {
 
 /** Queries, keys and values are [batch, heads, positions, size]; heads of keys are repeated for groups of queries. */
 export function attend(g: GradientBuilder, q: Value, k: Value, v: Value, options: AttendOptions): Value {
-  const size = Number(g.dims(q)[3]);
-  const scale = options.scale ?? 1 / Math.sqrt(size);
-  const groups = Number(g.dims(q)[1]) / Number(g.dims(k)[1]);
+  const scale = options.scale ?? 1 / Math.sqrt(lengthOf(g, q, 3));
+  const groups = lengthOf(g, q, 1) / lengthOf(g, k, 1);
   const keys = g.transpose(repeatHeads(g, k, groups), [0, 1, 3, 2]);
   const scores = g.op("MatMul", [g.scale(q, scale), keys]);
   const cap = options.softcap;
@@ -54,14 +54,24 @@ function repeatHeads(g: GradientBuilder, x: Value, times: number): Value {
   return g.op("Reshape", [wide, g.shapeFrom([batch!, Number(heads) * times, length!, size!], x)]);
 }
 
+/** Heads and their sizes are numbers of the network, not of its inputs. */
+export function lengthOf(g: GradientBuilder, x: Value, axis: number): number {
+  const dim = g.dims(x)[axis];
+  if (typeof dim === "number") return dim;
+  throw new UnsupportedError("the gradient of attention needs known heads and sizes", {
+    got: `[${g.dims(x).join(", ")}], axis ${axis}`,
+    where: `value "${x.name}"`,
+    hint: "Fix the dims of the model's inputs.",
+  });
+}
+
 /** [batch, positions, heads·size] → [batch, heads, positions, size]. */
 export function splitHeads(g: GradientBuilder, x: Value, heads: number): Value {
-  const [, , width] = g.dims(x);
-  return g.transpose(g.op("Reshape", [x, g.ints([0, 0, heads, Number(width) / heads])]), [0, 2, 1, 3]);
+  return g.transpose(g.op("Reshape", [x, g.ints([0, 0, heads, lengthOf(g, x, 2) / heads])]), [0, 2, 1, 3]);
 }
 
 /** [batch, heads, positions, size] → [batch, positions, heads·size]. */
 export function joinHeads(g: GradientBuilder, x: Value): Value {
-  const [, heads, , size] = g.dims(x);
-  return g.op("Reshape", [g.transpose(x, [0, 2, 1, 3]), g.ints([0, 0, Number(heads) * Number(size)])]);
+  const width = lengthOf(g, x, 1) * lengthOf(g, x, 3);
+  return g.op("Reshape", [g.transpose(x, [0, 2, 1, 3]), g.ints([0, 0, width])]);
 }

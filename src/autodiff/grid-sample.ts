@@ -18,17 +18,16 @@ export const gridSample: Expansion = (g, node) => {
   const lengths: Dims = rest;
   if (!isStatic(lengths) || typeof channels !== "number") throw unsupported(node, "known dims beside the batch", "");
   const [, ...samples] = g.dims(grid).slice(0, -1);
-  const count = elementCount(samples) ?? -1;
   const flat = g.op("Reshape", [grid, g.ints([0, -1, lengths.length])]);
   const coordinates = g.ops("Split", [flat, g.ints(lengths.map(() => 1))], lengths.length, { axis: 2 });
   const perAxis = lengths.map((length, i) => {
-    const coordinate = g.reshape(coordinates[lengths.length - 1 - i]!, [batch!, count]);
+    const coordinate = g.op("Squeeze", [coordinates[lengths.length - 1 - i]!, g.ints([2])]);
     return neighbours(g, node, coordinate, length);
   });
   const image = g.reshape(x, [batch!, channels, elementCount(lengths)!]);
   const parts = corners(perAxis).map((corner) => cornerPart(g, image, corner, lengths));
   const sum = parts.reduce((a, b) => g.add(a, b));
-  return [g.op("Reshape", [sum, g.shapeFrom([batch!, channels, ...samples], node.outputs[0]!, x, grid)])];
+  return [g.op("Reshape", [sum, g.shapeFrom([batch!, channels, ...samples], x, grid)])];
 };
 
 function corners(perAxis: readonly (readonly Neighbour[])[]): Neighbour[][] {

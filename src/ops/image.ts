@@ -64,20 +64,13 @@ const inferResize: InferRule = (context) => {
   const sizes = context.version >= 11 && hasInput(context, 3) ? (context.symbols(3) ?? []) : undefined;
   if (sizes && sizes.length > 0) return [typed(dtypeOf(context, 0), sizedDims(context, dims, axes, sizes))];
   const scales = sizes ? undefined : context.symbols(context.version >= 11 ? 2 : 1);
-  const regions = stringOf(context.node, "coordinate_transformation_mode") === "tf_crop_and_resize";
   const result = [...dims];
+  // A region of interest changes what is read, not how much is made of it.
   axes.forEach((axis, i) => {
-    result[axis] = scaled(dims[axis]!, regions ? regionScale(context, axes.length, i, scales?.[i]) : scales?.[i]);
+    result[axis] = scaled(dims[axis]!, scales?.[i]);
   });
   return [typed(dtypeOf(context, 0), result)];
 };
-
-/** The scale of the part that a region of interest leaves. */
-function regionScale(facts: NodeFacts, count: number, i: number, scale: Dim | undefined): Dim {
-  const [from, to] = [facts.symbols(1)?.[i], facts.symbols(1)?.[i + count]];
-  if (typeof from !== "number" || typeof to !== "number" || typeof scale !== "number") return UNKNOWN_DIM;
-  return (to - from) * scale;
-}
 
 /** Axes with scale 1, or with a given size that is the length already. */
 const resizeAxes: AxisRule = (node) => {

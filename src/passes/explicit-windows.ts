@@ -1,6 +1,6 @@
 /** @file Windows whose lengths ONNX's shape inference and the kernels count differently are written so that both agree. */
-import { int64s, intOf, intsOf, type Node, stringOf, type Value } from "../ir/index.ts";
-import { type Rule, type RuleContext, replaceBy, rulePass, type SyncPass } from "../rewrite/index.ts";
+import { dataTypes, int64s, intOf, intsOf, type Node, scalar, stringOf, type Value } from "../ir/index.ts";
+import { type Rule, type RuleContext, rulePass, type SyncPass } from "../rewrite/index.ts";
 import { typesIn } from "./types.ts";
 
 /**
@@ -21,7 +21,7 @@ const pooledUp: Rule = {
     const { pads, more, isCut } = roundingOf(node, kernel, from, to);
     if (!isCut) return undefined;
     const ends = kernel.map((_, i) => pads[i + kernel.length]! + more[i]!);
-    if (ends.some((n, i) => more[i]! > 0 && n >= kernel[i]!)) return undefined;
+    if (ends.some((n, i) => more[i]! > 0 && n >= kernel[i]!)) return paddedBefore(node, context, pads, more);
     const isCounted = node.opType === "AveragePool" && intOf(node, "count_include_pad", 0) === 1;
     if (isCounted && more.some((n) => n > 0)) return countedBefore(node, context, pads, more);
     const change = { ceil_mode: undefined, auto_pad: undefined, pads: [...pads.slice(0, kernel.length), ...ends] };
@@ -40,16 +40,28 @@ function roundingOf(node: Node, kernel: readonly number[], from: readonly number
 }
 
 function countedBefore(node: Node, context: RuleContext, pads: readonly number[], more: readonly number[]) {
-  const rank = more.length;
-  const amounts = context.g.constant("pads", int64s([0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)]));
-  const padded = context.g.op("Pad", [node.inputs[0], amounts]);
-  const change = {
-    ceil_mode: undefined,
-    auto_pad: undefined,
-    count_include_pad: undefined,
-    pads: [...more.map(() => 0), ...more],
-  };
+  const padded = context.g.op("Pad", [node.inputs[0], around(context, pads)]);
+  const none = more.map(() => 0);
+  const change = { ceil_mode: undefined, auto_pad: undefined, count_include_pad: undefined, pads: [...none, ...more] };
   return rewritten(node, context, [padded], change, "the padding that it counts is made before it");
+}
+
+/** More padding than the operator takes itself: elements that a maximum or a norm does not see. */
+function paddedBefore(node: Node, context: RuleContext, pads: readonly number[], more: readonly number[]) {
+  const type = context.type(node.inputs[0]);
+  const isFloat = type?.kind === "tensor" && dataTypes[type.dtype].kind === "float";
+  if (node.opType === "AveragePool" || node.outputs[1] || !isFloat) return undefined;
+  const unseen = scalar(type.dtype, node.opType === "MaxPool" ? Number.NEGATIVE_INFINITY : 0);
+  const all = pads.map((n, i) => n + (more[i - more.length] ?? 0));
+  const padded = context.g.op("Pad", [node.inputs[0], around(context, all), context.g.constant("unseen", unseen)]);
+  const change = { ceil_mode: undefined, auto_pad: undefined, pads: undefined };
+  return rewritten(node, context, [padded], change, "the windows that rounding up adds are padded before it");
+}
+
+/** Spatial pads as those of all axes. */
+function around({ g }: RuleContext, pads: readonly number[]): Value {
+  const rank = pads.length / 2;
+  return g.constant("pads", int64s([0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)]));
 }
 
 /** Padding that a transposed convolution works out by itself. */
@@ -89,7 +101,7 @@ function rewritten(
   reason: string,
 ) {
   const attributes = { ...Object.fromEntries(node.attributes), ...change };
-  return replaceBy(reason, ...g.ops(node.opType, inputs, node.outputs.length, attributes));
+  return { outputs: g.ops(node.opType, inputs, node.outputs.length, attributes), reason };
 }
 
 /** Exact: the same windows, in attributes that leave nothing to work out. */

@@ -1,7 +1,7 @@
 /** @file Attention operators, as the products that they are made of. */
 import { UnsupportedError } from "../../errors.ts";
 import { describeNode, floatOf, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
-import { attend, joinHeads, splitHeads } from "../attend.ts";
+import { attend, joinHeads, lengthOf, splitHeads } from "../attend.ts";
 import { type Expansion, expand, type GradientEntry, refuse } from "../rule.ts";
 
 function unless(node: Node, isUnusual: boolean, what: string): void {
@@ -33,7 +33,7 @@ const multiHead: Expansion = (g, node) => {
   unless(node, !q || !k || !v || g.rank(q) !== 3 || g.rank(k) !== 3, "packed operands");
   unless(node, Boolean(padding ?? pastKey ?? pastValue), "a padding mask or a cache");
   const heads = intOf(node, "num_heads", 1);
-  const widths = [q!, k!, v!].map((x) => Number(g.dims(x)[2]));
+  const widths = [q!, k!, v!].map((x) => lengthOf(g, x, 2));
   const biases = bias ? g.ops("Split", [bias, g.ints(widths)], 3, { axis: 0 }) : [];
   const [query, key, value] = [q!, k!, v!].map((x, i) => splitHeads(g, biases[i] ? g.add(x, biases[i]) : x, heads));
   const isCausal = intOf(node, "unidirectional", 0) === 1;
@@ -49,7 +49,7 @@ const selfAttention: Expansion = (g, node) => {
   const heads = intOf(node, "num_heads", 1);
   const product = g.op("MatMul", [x, weights]);
   const projected = bias ? g.add(product, bias) : product;
-  const width = Number(g.dims(projected)[2]);
+  const width = lengthOf(g, projected, 2);
   const sizes = intsOf(node, "qkv_hidden_sizes") ?? [width / 3, width / 3, width / 3];
   const [q, k, v] = g
     .ops("Split", [projected, g.ints(sizes)], 3, { axis: 2 })
@@ -59,22 +59,33 @@ const selfAttention: Expansion = (g, node) => {
   return [joinHeads(g, attend(g, q!, k!, v!, options))];
 };
 
-/** y = [x₁·cos − x₂·sin, x₁·sin + x₂·cos] over the first `rotary_embedding_dim` elements of each head. */
+/**
+ * y = [x₁·cos − x₂·sin, x₁·sin + x₂·cos] over the first `rotary_embedding_dim` elements of each head, whose pairs are halves
+ * of it or neighbours.
+ */
 const rotary: Expansion = (g, node) => {
   const [x, cos, sin, positions] = node.inputs;
   if (!x || !cos || !sin) return [];
-  unless(node, intOf(node, "interleaved", 0) !== 0, "interleaved pairs");
   const isFolded = g.rank(x) === 3;
   const split = isFolded ? splitHeads(g, x, intOf(node, "num_heads", 1)) : x;
-  const size = Number(g.dims(split)[3]);
+  const size = lengthOf(g, split, 3);
   const part = intOf(node, "rotary_embedding_dim", 0) || size;
-  const sizes = part === size ? [part / 2, part / 2] : [part / 2, part / 2, size - part];
-  const [first, second, rest] = g.ops("Split", [split, g.ints(sizes)], sizes.length, { axis: 3 });
-  const table = (values: Value): Value => g.unsqueeze(positions ? g.op("Gather", [values, positions]) : values, [1]);
+  const [turned, rest] = part === size ? [split] : g.ops("Split", [split, g.ints([part, size - part])], 2, { axis: 3 });
+  const isPaired = intOf(node, "interleaved", 0) !== 0;
+  const pairs = isPaired ? g.op("Reshape", [turned, g.ints([0, 0, 0, part / 2, 2])]) : turned!;
+  const halves = g.ops("Split", [pairs, g.ints(isPaired ? [1, 1] : [part / 2, part / 2])], 2, {
+    axis: isPaired ? 4 : 3,
+  });
+  const table = (values: Value): Value => {
+    const wide = g.unsqueeze(positions ? g.op("Gather", [values, positions]) : values, [1]);
+    return isPaired ? g.unsqueeze(wide, [4]) : wide;
+  };
   const [c, s] = [table(cos), table(sin)];
-  const real = g.sub(g.mul(first!, c), g.mul(second!, s));
-  const imaginary = g.add(g.mul(first!, s), g.mul(second!, c));
-  const y = g.op("Concat", [real, imaginary, ...(rest ? [rest] : [])], { axis: 3 });
+  const real = g.sub(g.mul(halves[0]!, c), g.mul(halves[1]!, s));
+  const imaginary = g.add(g.mul(halves[0]!, s), g.mul(halves[1]!, c));
+  const joined = g.op("Concat", [real, imaginary], { axis: isPaired ? 4 : 3 });
+  const back = isPaired ? g.op("Reshape", [joined, g.ints([0, 0, 0, part])]) : joined;
+  const y = rest ? g.op("Concat", [back, rest], { axis: 3 }) : back;
   return [isFolded ? joinHeads(g, y) : y];
 };
 

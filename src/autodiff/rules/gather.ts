@@ -5,7 +5,6 @@
 import { UnsupportedError } from "../../errors.ts";
 import {
   type Dims,
-  describeNode,
   elementCount,
   intOf,
   type Node,
@@ -15,8 +14,8 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
-import { scatterAdd } from "../scatter.ts";
+import { type Cotangents, type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
+import { positionsOf, scatterAdd, sumAtPlaces } from "../scatter.ts";
 import { isStatic } from "../typed.ts";
 
 function axisOf(g: GradientBuilder, node: Node, x: Value, fallback: number): number {
@@ -90,17 +89,12 @@ interface FlatIndices {
   readonly slice: number;
 }
 
-function flatIndices(g: GradientBuilder, node: Node, x: Value, indices: Value, batchDims: number): FlatIndices {
+/** `undefined` unless the indexed lengths, and how many axes are indexed, are known. */
+function flatIndices(g: GradientBuilder, x: Value, indices: Value, batchDims: number): FlatIndices | undefined {
   const width = g.dims(indices).at(-1);
   const dims = g.dims(x);
   const known: Dims = typeof width === "number" ? dims.slice(batchDims) : [UNKNOWN_DIM];
-  if (!isStatic(known) || typeof width !== "number") {
-    throw new UnsupportedError(`the gradient of ${node.opType} needs known dims of its data`, {
-      got: `[${dims.join(", ")}]`,
-      where: describeNode(node),
-      hint: "Fix the dims of the model's inputs.",
-    });
-  }
+  if (!isStatic(known) || typeof width !== "number") return undefined;
   const lengths = known.slice(0, width);
   const strides = lengths.map((_, i) => lengths.slice(i + 1).reduce((n, d) => n * d, 1));
   const wrapped = g.op("Where", [
@@ -137,7 +131,8 @@ const gatherNd: GradientRule = (g, node, [dy]) => {
   const [x, indices] = node.inputs;
   if (!x || !indices || !dy) return [];
   const batch = intOf(node, "batch_dims", 0);
-  const flat = flatIndices(g, node, x, indices, batch);
+  const flat = flatIndices(g, x, indices, batch);
+  if (!flat) return [sumAtPlaces(g, x, g.op("GatherND", [positionsOf(g, x), indices], { batch_dims: batch }), dy)];
   const tuples = tuplesOf(g, indices, batch);
   const rows = folded(g, dy, batch, tuples, flat.slice);
   const places = rowPlaces(g, flat, batch, tuples, rows);
@@ -184,6 +179,26 @@ const scatterElements: GradientRule = (g, node, [dy]) => {
   return [dData, undefined, dUpdates];
 };
 
+/** Where only a run knows the lengths: everything flat, the positions read as the tuples name them. */
+function scatterAlongOne(
+  g: GradientBuilder,
+  { indices, ...parts }: Omit<Scatter, "axis" | "places"> & { readonly indices: Value },
+): Cotangents {
+  const { reduction, data, updates, y, dy } = parts;
+  const flat = (x: Value): Value => g.reshape(x, [-1]);
+  const places = flat(g.op("GatherND", [positionsOf(g, data), indices]));
+  const [dData, dUpdates] = scatterBack(g, {
+    reduction,
+    axis: 0,
+    data: flat(data),
+    places,
+    updates: flat(updates),
+    y: flat(y),
+    dy: flat(dy),
+  });
+  return [g.reshapeLike(dData, data), undefined, g.reshapeLike(dUpdates, updates)];
+}
+
 /** Tuples of indices name whole slices, so what an update gives is read back as it was written. */
 const scatterNd: GradientRule = (g, node, [dy], needs) => {
   const [data, indices, updates] = node.inputs;
@@ -193,7 +208,8 @@ const scatterNd: GradientRule = (g, node, [dy], needs) => {
   if (reduction === "add" || (reduction === "none" && !needs[0])) {
     return [dy, undefined, g.op("GatherND", [dy, indices])];
   }
-  const flat = flatIndices(g, node, data, indices, 0);
+  const flat = flatIndices(g, data, indices, 0);
+  if (!flat) return scatterAlongOne(g, { reduction, data, indices, updates, y, dy });
   const fold = (x: Value): Value => folded(g, x, 0, flat.positions, flat.slice);
   const rows = folded(g, updates, 0, tuplesOf(g, indices, 0), flat.slice);
   const [dData, dUpdates] = scatterBack(g, {

@@ -15,8 +15,11 @@ const resize: GradientRule = (g, node, [dy]) => {
 
 interface Along {
   readonly axis: number;
-  readonly from: number;
-  readonly to: number;
+  /** Lengths of x and y, as vectors of one number. */
+  readonly from: Value;
+  readonly to: Value;
+  /** The length of x where it is known. */
+  readonly length: number | undefined;
   /** The factor, where the node gives one. */
   readonly scale: number | undefined;
 }
@@ -30,19 +33,15 @@ function resizedAxes(g: GradientBuilder, node: Node, x: Value, y: Value): Along[
     const [before, after] = [from[axis]!, to[axis]!];
     const scale = scales?.[i];
     if (scale === 1 || (scale === undefined && before === after && before !== "")) return [];
-    if (typeof before === "number" && typeof after === "number") return [{ axis, from: before, to: after, scale }];
-    throw new UnsupportedError("the gradient of Resize needs known dims along the resized axes", {
-      got: `[${from.join(", ")}] → [${to.join(", ")}]`,
-      where: describeNode(node),
-      hint: "Fix the dims of the model's inputs.",
-    });
+    const length = typeof before === "number" ? before : undefined;
+    return [{ axis, from: g.lengths(x, axis, axis + 1), to: g.lengths(y, axis, axis + 1), length, scale }];
   });
 }
 
 /** y = x·M along the axis, so dx = dy·Mᵀ. */
 function resizeBack(g: GradientBuilder, node: Node, dy: Value, along: Along): Value {
-  const { axis, from, to } = along;
-  const matrix = g.reshape(resizedIdentity(g, node, dy, along), [from, to]);
+  const { axis } = along;
+  const matrix = g.op("Squeeze", [resizedIdentity(g, node, dy, along), g.ints([0, 1])]);
   const rank = g.rank(dy);
   if (axis === rank - 1) return g.op("MatMul", [dy, g.transpose(matrix, [1, 0])]);
   if (axis === rank - 2) return g.op("MatMul", [matrix, dy]);
@@ -51,7 +50,8 @@ function resizeBack(g: GradientBuilder, node: Node, dy: Value, along: Along): Va
 }
 
 /** The same Resize over the last axis of an identity matrix, [1, 1, from, to]. */
-function resizedIdentity(g: GradientBuilder, node: Node, like: Value, { from, to, scale }: Along): Value {
+function resizedIdentity(g: GradientBuilder, node: Node, like: Value, along: Along): Value {
+  const { from, to, scale } = along;
   const policy = stringOf(node, "keep_aspect_ratio_policy", "stretch");
   const mode = stringOf(node, "coordinate_transformation_mode", "half_pixel");
   if (policy !== "stretch" || mode === "tf_crop_and_resize") {
@@ -60,13 +60,21 @@ function resizedIdentity(g: GradientBuilder, node: Node, like: Value, { from, to
       where: describeNode(node),
     });
   }
-  const values = new Float64Array(from * from);
-  for (let i = 0; i < from; i++) values[i * from + i] = 1;
-  const identity = g.matrix(like, [1, 1, from, from], values);
   const kept = [...node.attributes].filter(([name]) => name !== "axes" && name !== "keep_aspect_ratio_policy");
   const factor = scale === undefined ? undefined : g.cast(g.matrix(like, [4], [1, 1, 1, scale]), "float32");
-  const size = scale === undefined ? g.ints([1, 1, from, to]) : undefined;
-  return g.op("Resize", [identity, undefined, factor, size], Object.fromEntries(kept));
+  const size = scale === undefined ? g.op("Concat", [g.ints([1, 1]), from, to], { axis: 0 }) : undefined;
+  return g.op("Resize", [identity(g, like, along), undefined, factor, size], Object.fromEntries(kept));
+}
+
+/** [1, 1, from, from]. */
+function identity(g: GradientBuilder, like: Value, { from, length }: Along): Value {
+  if (length !== undefined) {
+    const values = new Float64Array(length * length);
+    for (let i = 0; i < length; i++) values[i * length + i] = 1;
+    return g.matrix(like, [1, 1, length, length], values);
+  }
+  const zeros = g.op("Expand", [g.number(like, 0), g.op("Concat", [from, from], { axis: 0 })]);
+  return g.unsqueeze(g.op("EyeLike", [zeros]), [0, 1]);
 }
 
 export const images = {

@@ -10,16 +10,11 @@ import type { GradientEntry, GradientRule } from "../rule.ts";
  */
 const matmul: GradientRule = (g, { inputs: [a, b] }, [dy], needs) => {
   if (!a || !b || !dy) return [];
-  const left = g.rank(a) === 1 ? g.reshape(a, [1, ...g.dims(a)]) : a;
-  const right = g.rank(b) === 1 ? g.reshape(b, [...g.dims(b), 1]) : b;
-  const dims = g.dims(dy);
-  const rows = g.rank(a) === 1 ? [1] : [];
-  const columns = g.rank(b) === 1 ? [1] : [];
-  const inner = g.rank(a) === 1 && columns.length === 0 ? dims.slice(0, -1) : dims;
-  const full = rows.length
-    ? [...inner, ...rows, ...(columns.length ? [] : dims.slice(-1)), ...columns]
-    : [...dims, ...columns];
-  const product = g.reshape(dy, full);
+  const left = g.rank(a) === 1 ? g.unsqueeze(a, [0]) : a;
+  const right = g.rank(b) === 1 ? g.unsqueeze(b, [1]) : b;
+  const full = Math.max(g.rank(left), g.rank(right));
+  const added = [...(g.rank(a) === 1 ? [full - 2] : []), ...(g.rank(b) === 1 ? [full - 1] : [])];
+  const product = g.unsqueeze(dy, added);
   return [
     needs[0] ? g.reshapeLike(g.sumTo(g.op("MatMul", [product, g.transposeLast(right)]), left), a) : undefined,
     needs[1] ? g.reshapeLike(weightGradient(g, left, right, product), b) : undefined,

@@ -271,13 +271,13 @@ const localResponse: GradientRule = (g, node, [dy]) => {
 /** Sum over `before` channels in front, the channel, and `after` behind. */
 function window(g: GradientBuilder, x: Value, before: number, after: number): Value {
   const rank = g.rank(x);
-  const channels = Number(g.dims(x)[1]);
+  const channels = g.lengths(x, 1, 2);
   const pads = new Array<number>(2 * rank).fill(0);
   pads[1] = before;
   pads[rank + 1] = after;
   const padded = g.op("Pad", [x, g.ints(pads)]);
   const shifted = Array.from({ length: before + after + 1 }, (_, i) =>
-    g.op("Slice", [padded, g.ints([i]), g.ints([i + channels]), g.ints([1])]),
+    g.op("Slice", [padded, g.ints([i]), g.add(g.ints([i]), channels), g.ints([1])]),
   );
   return shifted.reduce((sum, part) => g.add(sum, part));
 }

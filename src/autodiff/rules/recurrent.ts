@@ -3,6 +3,7 @@ import { UnsupportedError } from "../../errors.ts";
 import {
   type Dim,
   describeNode,
+  float,
   floatOf,
   floatsAttribute,
   intOf,
@@ -17,10 +18,34 @@ import { bodyInput, bodyOutputs, emitScan } from "../scan.ts";
 
 type Activation = (g: GradientBuilder, x: Value) => Value;
 
-const activations: ReadonlyMap<string, Activation> = new Map<string, Activation>([
-  ...["Relu", "Tanh", "Sigmoid", "Softsign", "Softplus", "LeakyRelu", "Elu", "HardSigmoid", "ThresholdedRelu"].map(
-    (opType): [string, Activation] => [opType.toLowerCase(), (g, x) => g.op(opType, [x])],
-  ),
+/** How an activation is made of alpha and beta, and what these are where the node does not say. */
+interface ActivationForm {
+  readonly alpha?: number;
+  readonly beta?: number;
+  build(g: GradientBuilder, x: Value, alpha: number, beta: number): Value;
+}
+
+const plain = (opType: string): [string, ActivationForm] => [
+  opType.toLowerCase(),
+  { build: (g, x) => g.op(opType, [x]) },
+];
+
+const withAlpha = (opType: string, alpha: number): [string, ActivationForm] => [
+  opType.toLowerCase(),
+  { alpha, build: (g, x, a) => g.op(opType, [x], { alpha: float(a) }) },
+];
+
+const activations: ReadonlyMap<string, ActivationForm> = new Map<string, ActivationForm>([
+  ...["Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"].map(plain),
+  withAlpha("LeakyRelu", 0.01),
+  withAlpha("Elu", 1),
+  withAlpha("ThresholdedRelu", 1),
+  [
+    "hardsigmoid",
+    { alpha: 0.2, beta: 0.5, build: (g, x, a, b) => g.op("HardSigmoid", [x], { alpha: float(a), beta: float(b) }) },
+  ],
+  ["affine", { alpha: 1, beta: 0, build: (g, x, a, b) => g.add(g.scale(x, a), g.number(x, b)) }],
+  ["scaledtanh", { alpha: 1, beta: 1, build: (g, x, a, b) => g.scale(g.op("Tanh", [g.scale(x, b)]), a) }],
 ]);
 
 /** One direction of a layer, cut out of the node's stacked parameters. */
@@ -121,7 +146,10 @@ function layer(cell: Cell): Expansion {
     const x = swap(node.inputs[0]!, [1, 0, 2]);
     const mode = stringOf(node, "direction", "forward");
     const names = mode === "bidirectional" ? ["forward", "reverse"] : [mode];
-    const runs = names.map((name, d) => runDirection(g, node, cell, x, { index: d, reversed: name === "reverse" }));
+    const isOnly = names.length === 1;
+    const runs = names.map((name, d) =>
+      runDirection(g, node, cell, x, { index: d, isOnly, reversed: name === "reverse" }),
+    );
     const stack = (parts: Value[], axis: number): Value => {
       const open = parts.map((part) => g.unsqueeze(part, [axis]));
       return open.length === 1 ? open[0]! : g.op("Concat", open, { axis });
@@ -145,13 +173,20 @@ function layer(cell: Cell): Expansion {
 
 interface Which {
   readonly index: number;
+  /** Whether the layer has no other direction. */
+  readonly isOnly: boolean;
   readonly reversed: boolean;
 }
 
 /** The slice of a parameter that is stacked over directions. */
-function ofDirection(g: GradientBuilder, stacked: Value | undefined, { index }: Which, axis = 0): Value | undefined {
+function ofDirection(
+  g: GradientBuilder,
+  stacked: Value | undefined,
+  { index, isOnly }: Which,
+  axis = 0,
+): Value | undefined {
   if (!stacked) return undefined;
-  if (g.dims(stacked)[axis] === 1) return g.op("Squeeze", [stacked, g.ints([axis])]);
+  if (isOnly) return g.op("Squeeze", [stacked, g.ints([axis])]);
   return g.op("Squeeze", [
     g.op("Slice", [stacked, g.ints([index]), g.ints([index + 1]), g.ints([axis])]),
     g.ints([axis]),
@@ -160,7 +195,7 @@ function ofDirection(g: GradientBuilder, stacked: Value | undefined, { index }: 
 
 function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, which: Which) {
   const [, w, r, b, lengths] = node.inputs;
-  const hidden = Number(g.dims(r!)[2]);
+  const hidden = intOf(node, "hidden_size") ?? hiddenOf(g, node, r!);
   const [wide, deep] = b ? split(g, ofDirection(g, b, which)!, 2, cell.gates * hidden) : [];
   const recurrentBias = cell.ownBias(node) ? deep : undefined;
   const direction: Direction = {
@@ -183,6 +218,15 @@ function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, whic
   );
   const scan = scanSteps(g, cell, direction, input, states, { lengths, reversed: which.reversed && !lengths });
   return { ...scan, outputs: lengths && which.reversed ? turned(g, scan.outputs, lengths) : scan.outputs };
+}
+
+function hiddenOf(g: GradientBuilder, node: Node, recurrent: Value): number {
+  const dim = g.dims(recurrent)[2];
+  if (typeof dim === "number") return dim;
+  throw new UnsupportedError(`the gradient of ${node.opType} needs to know how many values a state has`, {
+    where: describeNode(node),
+    hint: "Give the node its hidden_size.",
+  });
 }
 
 /** The bias of the gates that the step does not add itself: all but the last. */
@@ -232,18 +276,28 @@ function scalarDim(g: GradientBuilder, x: Value, axis: number): Value {
   return g.op("Squeeze", [g.op("Shape", [x], { start: axis, end: axis + 1 }), g.ints([0])]);
 }
 
+/** Alphas and betas are listed for the activations that take one, in order over both directions. */
 function activationsOf(node: Node, cell: Cell, { index }: Which): Activation[] {
-  const isPlain = !floatsAttribute(node, "activation_alpha") && !floatsAttribute(node, "activation_beta");
   const count = cell.activations.length;
-  const listed = stringsAttribute(node, "activations")?.slice(index * count, (index + 1) * count) ?? cell.activations;
-  return listed.map((name) => {
-    const activation = activations.get(name.toLowerCase());
-    if (activation && isPlain) return activation;
-    throw new UnsupportedError(`${node.opType} has no gradient with this activation`, {
-      expected: "one of the plain activations, without alpha and beta",
-      got: name,
-      where: describeNode(node),
-    });
+  const names = stringsAttribute(node, "activations") ?? [...cell.activations, ...cell.activations];
+  const [alphas, betas] = ["activation_alpha", "activation_beta"].map((name) => [
+    ...(floatsAttribute(node, name) ?? []),
+  ]);
+  const all = names.map((name): Activation => {
+    const form = activations.get(name.toLowerCase());
+    if (!form) throw unknownActivation(node, name);
+    const alpha = form.alpha === undefined ? 0 : (alphas!.shift() ?? form.alpha);
+    const beta = form.beta === undefined ? 0 : (betas!.shift() ?? form.beta);
+    return (g, x) => form.build(g, x, alpha, beta);
+  });
+  return all.slice(index * count, (index + 1) * count);
+}
+
+function unknownActivation(node: Node, name: string): UnsupportedError {
+  return new UnsupportedError(`${node.opType} has no gradient with this activation`, {
+    expected: [...activations.keys()].join(", "),
+    got: name,
+    where: describeNode(node),
   });
 }
 

@@ -107,7 +107,7 @@ function affineGrid(call: Call): Dense {
   const rank = image.length;
   const matrix = numbers(theta);
   const spot = (at: number, length: number): number => {
-    if (aligned) return length > 1 ? (2 * at) / (length - 1) - 1 : -1;
+    if (aligned) return length > 1 ? (2 * at) / (length - 1) - 1 : 1;
     return (2 * at + 1) / length - 1;
   };
   const result = new Float64Array(size[0]! * sizeOf(image) * rank);

@@ -136,7 +136,7 @@ function axesOf(call: Call, x: Dense): Axis[] {
     const start = crops ? (region?.[i] ?? 0) : 0;
     const end = crops ? (region?.[i + axes.length] ?? 1) : 1;
     const place = { axis, from, start, end };
-    if (!sizes || !ratios) return { ...place, to: Math.floor(from * (end - start) * scales![i]!), scale: scales![i]! };
+    if (!sizes || !ratios) return { ...place, to: Math.floor(from * scales![i]!), scale: scales![i]! };
     if (policy === "stretch") return { ...place, to: sizes[i]!, scale: ratios[i]! };
     return { ...place, to: Math.floor(common! * from + 0.5), scale: common! };
   });
@@ -145,6 +145,8 @@ function axesOf(call: Call, x: Dense): Axis[] {
 function resize(call: Call): Dense {
   const x = inputOf(call, 0);
   const axes = axesOf(call, x);
+  // Where no axis changes its length, the runtime reads no region either.
+  if (axes.every(({ from, to, scale }) => from === to && scale === 1)) return x;
   const method = methodOf(call);
   const y = axes
     .filter(({ from, to, scale, start, end }) => from !== to || scale !== 1 || start !== 0 || end !== 1)
