@@ -33,7 +33,7 @@ async function run(
   const model = await loadModel(path!);
   const data = await loadData(model, { data: "random", ...options }, console);
   const { feeds } = await firstBatch(data);
-  await using session = await openSession(model, { ep, threads, isolate: "process", stock: true });
+  await using session = await openSession(model, { ep, threads, isolate: "process", stock: true, step: "timing" });
   const limits = { warmup, rounds, seconds: options.time, batch, signal: console.signal };
   const times = await benchmark(session, feeds, limits);
   const nodes = options.profile

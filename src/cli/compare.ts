@@ -1,4 +1,5 @@
 /** @file `lithe compare A B`: two models on the same inputs. */
+import { basename } from "node:path";
 import type { Command } from "commander";
 import type { Model } from "../ir/index.ts";
 import { loadModel } from "../onnx/files.ts";
@@ -35,8 +36,8 @@ async function run(
   const data = await loadData(a, { data: "random", ...options }, console);
   const { feeds, count } = await firstBatch(data);
   const { ep, threads, seed } = options;
-  await using sessionA = await openSession(a, { ep, threads, stock: true });
-  await using sessionB = await openSession(b, { ep, threads, stock: true });
+  await using sessionA = await openSession(a, { ep, threads, stock: true, step: "comparing" });
+  await using sessionB = await openSession(b, { ep, threads, stock: true, name: basename(pathB!), step: "comparing" });
   const result = await compareSessions(
     { session: sessionA, bytes: (await fingerprint(pathA!)).bytes },
     { session: sessionB, bytes: (await fingerprint(pathB!)).bytes },

@@ -25,15 +25,15 @@ export function withLimits({ declare, run }: CommandModule): CommandModule {
         );
     },
     run(args, { timeLimit, memoryLimit, ...options }, console) {
-      limitSessions(args, { timeLimit, memoryLimit } as LimitOptions);
+      limitSessions([...args, String(options.model)], { timeLimit, memoryLimit } as LimitOptions);
       return run(args, options, console);
     },
   };
 }
 
-/** Sets the bounds, and the first model file among the arguments as the name that errors give. */
-function limitSessions(args: readonly string[], { timeLimit, memoryLimit }: LimitOptions): void {
-  const file = args.find((word) => word.endsWith(".onnx"));
+/** Sets the bounds, and the first model file among the words as the name that errors give. */
+function limitSessions(words: readonly string[], { timeLimit, memoryLimit }: LimitOptions): void {
+  const file = words.find((word) => word.endsWith(".onnx"));
   const limits: SessionLimits = {
     ...(timeLimit !== undefined && { time: Math.max(1, Math.ceil(1000 * timeLimit)) }),
     ...(memoryLimit !== undefined && { memory: memoryLimit }),

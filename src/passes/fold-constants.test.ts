@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnsupportedError } from "../errors.ts";
+import { LimitError, UnsupportedError } from "../errors.ts";
 import { type GraphBuilder, graphBuilder, int64s, type Model, model, numbersOf, scalar, tensor } from "../ir/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
 import { foldConstants } from "./index.ts";
@@ -42,6 +42,23 @@ describe("fold-constants", () => {
     expect(notes.filter(({ kind }) => kind === "declined")).toMatchObject([
       { reason: expect.stringContaining("no Unheard here"), nodes: ["unheard"] },
     ]);
+  });
+
+  it("gives up what has cost a limit once, instead of trying its halves", async () => {
+    const before = build((g) => {
+      const x = g.input("x", "float32", [2]);
+      const [a, b] = ["a", "b"].map((name) => g.constant(name, tensor("float32", [2], [1, 2])));
+      g.output(g.op("Mul", [g.op("Mul", [x, g.op("Add", [a, b])]), g.op("Sub", [a, b])]));
+    });
+    let tried = 0;
+    const evaluate: Evaluate = async () => {
+      tried++;
+      throw new LimitError("the model took too long");
+    };
+    const { model: after, notes = [] } = await foldConstants({ evaluate }).run(before);
+    expect(tried).toBe(1);
+    expect(after.graph.nodes).toHaveLength(4);
+    expect(notes.filter(({ kind }) => kind === "declined")).toHaveLength(2);
   });
 
   it("never folds quantization, random numbers or results larger than the limit", async () => {

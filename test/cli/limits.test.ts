@@ -63,7 +63,10 @@ describe("a command", () => {
     const path = file("endless.onnx", endless());
     const { code, json } = await litheJson(["bench", path, "--time-limit", "1"]);
     expect(code).toBe(1);
-    expect(json.error).toMatchObject({ name: "LimitError", where: 'running model "endless.onnx"' });
+    expect(json.error).toMatchObject({
+      name: "LimitError",
+      where: expect.stringContaining('running model "endless.onnx"'),
+    });
     expect(json.error).toMatchObject({ hint: expect.stringContaining("--time-limit") });
   });
 
@@ -72,7 +75,7 @@ describe("a command", () => {
     const words = ["compare", path, path, "--memory-limit", "500m"];
     const { code, json } = await litheJson(words);
     expect(code).toBe(1);
-    expect(json.error).toMatchObject({ where: 'running model "boundless.onnx"' });
+    expect(json.error).toMatchObject({ where: expect.stringContaining('running model "boundless.onnx"') });
     expect(json.error).toMatchObject({ name: "LimitError", hint: expect.stringContaining("--memory-limit") });
   });
 

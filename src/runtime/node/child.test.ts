@@ -4,7 +4,8 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, vi } from "vitest";
-import { divisionModel, fatalFeeds, loopModel } from "../../../test/models.ts";
+import { denseFeeds, denseModel, divisionModel, fatalFeeds, loopModel } from "../../../test/models.ts";
+import { swiftshader } from "../../../test/swiftshader.ts";
 import { RuntimeError, UnsupportedError } from "../../errors.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { openSession } from "../open.ts";
@@ -59,6 +60,19 @@ it.skipIf(!existsSync("/proc/self/task"))("a process ends with its maker, also w
   expect(pid).toBeGreaterThan(0);
   maker.kill("SIGKILL");
   await vi.waitFor(() => expect(existsSync(`/proc/${pid}/exe`)).toBe(false), { timeout: 60_000, interval: 20 });
+});
+
+it.skipIf(!swiftshader)("two sessions on webgpu run at once, each in its own process", async () => {
+  const { env } = process;
+  process.env = { ...env, ...swiftshader };
+  try {
+    await using a = await openSession(denseModel(), { ep: "webgpu" });
+    await using b = await openSession(denseModel(2), { ep: "webgpu" });
+    const [left, right] = await Promise.all([a.run(denseFeeds()), b.run(denseFeeds())]);
+    expect([left.size, right.size]).toEqual([1, 1]);
+  } finally {
+    process.env = env;
+  }
 });
 
 it("webgpu is never in the process of the program", async () => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
 import { builtFile } from "../../built-file.ts";
+import { RuntimeError } from "../../errors.ts";
 import type { End, Reply, Request } from "../protocol.ts";
 import { readFrames, sendFrame } from "./frames.ts";
 
@@ -41,6 +42,13 @@ export function startChild(entry: ChildEntry): Child {
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => passedOn.test(name))),
     windowsHide: true,
   });
+  // Without a number it was never started; an error says so later, to nobody.
+  if (child.pid === undefined) {
+    child.on("error", () => undefined);
+    throw new RuntimeError("a process for the model could not be started", {
+      hint: "The system may have no room for more processes or open files.",
+    });
+  }
   living.add(child);
   const stream = child.stdio[3] as Duplex & Held;
   const handles: readonly Held[] = [child, stream, child.stderr as unknown as Held];
@@ -48,14 +56,19 @@ export function startChild(entry: ChildEntry): Child {
   let onReply: (reply: Reply) => void = () => undefined;
   let onEnd: (end: End) => void = () => undefined;
   let isEnded = false;
+  let unreadable: string | undefined;
   const ended = endOf(child, words).then((end) => {
     living.delete(child);
     isEnded = true;
-    onEnd(end);
+    onEnd(unreadable === undefined ? end : { reason: `its answer could not be read: ${unreadable}` });
   });
   // A process that ends while a message is on its way says why by its end, not by the broken stream.
   stream.on("error", () => undefined);
-  readFrames(stream, (message) => onReply(message as Reply));
+  const broken = (error: Error): void => {
+    unreadable = error.message;
+    child.kill("SIGKILL");
+  };
+  readFrames(stream, (message) => onReply(message as Reply), broken);
   const self: Child = {
     send: (message) => sendFrame(stream, message),
     listen(reply, end) {

@@ -23,12 +23,28 @@ export function sendFrame(stream: Duplex, message: unknown): void {
   stream.uncork();
 }
 
-/** Calls `onMessage` for every message that arrives. */
-export function readFrames(stream: Duplex, onMessage: (message: unknown) => void): void {
+/** Calls `onMessage` for every message that arrives, and `onBroken` when no more can be read: there is no memory, or no sense in it. */
+export function readFrames(
+  stream: Duplex,
+  onMessage: (message: unknown) => void,
+  onBroken: (error: Error) => void,
+): void {
+  const take = chunksInto(onMessage);
+  stream.on("data", (chunk: Uint8Array) => {
+    try {
+      take(chunk);
+    } catch (error) {
+      stream.destroy();
+      onBroken(error as Error);
+    }
+  });
+}
+
+function chunksInto(onMessage: (message: unknown) => void): (chunk: Uint8Array) => void {
   const frames = framesInto(onMessage);
   let target = frames.next().value as Uint8Array;
   let filled = 0;
-  stream.on("data", (chunk: Uint8Array) => {
+  return (chunk) => {
     for (let read = 0; read < chunk.byteLength; ) {
       const piece = chunk.subarray(read, read + target.byteLength - filled);
       target.set(piece, filled);
@@ -38,7 +54,7 @@ export function readFrames(stream: Duplex, onMessage: (message: unknown) => void
       target = frames.next().value as Uint8Array;
       filled = 0;
     }
-  });
+  };
 }
 
 /** Yields memory that the stream has to fill before it goes on. */

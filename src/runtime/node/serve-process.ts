@@ -1,4 +1,5 @@
 /** @file What child processes do: answer the process that made them, watched by a thread, and end with it. */
+import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import type { LoadSpec, Reply, Request } from "../protocol.ts";
@@ -40,14 +41,24 @@ export function serveProcess<Spec = LoadSpec>(
   const parent = Number(process.argv[2]);
   new Worker(watchdog, { eval: true, workerData: { limits, parent, over: OVER_MEMORY } }).unref();
   const answer = answerer((reply) => sendFrame(stream, reply));
-  readFrames(stream, (message) => {
-    if (isLimit(message)) limits[0] = message.memoryLimit;
-    else answer(message as Request<Spec>);
-  });
+  readFrames(
+    stream,
+    (message) => {
+      if (isLimit(message)) limits[0] = message.memoryLimit;
+      else answer(message as Request<Spec>);
+    },
+    unreadable,
+  );
   stream.on("error", () => process.exit());
   stream.on("close", () => process.exit());
   // A terminal's Ctrl-C reaches the whole group; what it ends is decided by the process that was asked.
   process.on("SIGINT", () => undefined).on("SIGTERM", () => undefined);
+}
+
+/** Its words reach the maker with the end. */
+function unreadable(error: Error): void {
+  writeSync(process.stderr.fd, `a request could not be read: ${error.message}\n`);
+  process.exit(1);
 }
 
 function isLimit(message: unknown): message is MemoryLimit {
