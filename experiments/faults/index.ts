@@ -6,3 +6,6 @@ import { judgeFaults } from "./judge.ts";
 import { sizeFaults } from "./sizes.ts";
 
 export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults, ...judgeFaults, ...sizeFaults];
+import { quantizeFaults } from "./quantize.ts";
+
+export const faultList: readonly Fault[] = [...fileFaults, ...quantizeFaults];

@@ -123,7 +123,7 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
     if ("reason" in found) {
       reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: found.reason });
     } else if ("table" in found) tables.set(node, found);
-    else targets.push(...[found].flat());
+    else for (const target of [found].flat()) targets.push(target);
   }
   return { targets, tables, reports };
 }
