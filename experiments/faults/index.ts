@@ -3,9 +3,13 @@ import type { Fault } from "./fault.ts";
 import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
 import { judgeFaults } from "./judge.ts";
+import { quantizeFaults } from "./quantize.ts";
 import { sizeFaults } from "./sizes.ts";
 
-export const faultList: readonly Fault[] = [...fileFaults, ...gradientFaults, ...judgeFaults, ...sizeFaults];
-import { quantizeFaults } from "./quantize.ts";
-
-export const faultList: readonly Fault[] = [...fileFaults, ...quantizeFaults];
+export const faultList: readonly Fault[] = [
+  ...fileFaults,
+  ...gradientFaults,
+  ...judgeFaults,
+  ...quantizeFaults,
+  ...sizeFaults,
+];
