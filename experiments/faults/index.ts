@@ -4,6 +4,7 @@ import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
 import { isolationFaults } from "./isolation.ts";
 import { judgeFaults } from "./judge.ts";
+import { quantizeFaults } from "./quantize.ts";
 import { sizeFaults } from "./sizes.ts";
 
 export const faultList: readonly Fault[] = [
@@ -11,5 +12,6 @@ export const faultList: readonly Fault[] = [
   ...gradientFaults,
   ...isolationFaults,
   ...judgeFaults,
+  ...quantizeFaults,
   ...sizeFaults,
 ];

@@ -6,6 +6,7 @@ import { asTensor, axisIn, broadcastDims, dimsOf, dtypeOf, equalDim, mapDim, sum
 import { pointwise, sameType } from "./elementwise.ts";
 import { matrixProduct } from "./matmul.ts";
 import { globalPool, pool } from "./pool.ts";
+import { quantizedLstm } from "./recurrent.ts";
 import type { AxisRule, InferRule, NodeFacts, OpSpec } from "./spec.ts";
 
 const rounding = { exactness: "rounding" } as const;
@@ -183,6 +184,7 @@ export const contribOps = {
     cost: costPerOutput,
     ...rounding,
   },
+  "com.microsoft::DynamicQuantizeLSTM": quantizedLstm,
   "com.microsoft::MatMulNBits": packedProduct([1], [2, 3, 4]),
   "com.microsoft::MatMulBnb4": packedProduct([1], [2]),
   "com.microsoft::QGemm": {

@@ -15,10 +15,12 @@ interface Sizes {
   readonly batchFirst: boolean;
 }
 
-function sizesOf(facts: NodeFacts, gates: number): Sizes {
+/** `turned`: weights are `[directions, inputs, gates × hidden]`. */
+function sizesOf(facts: NodeFacts, gates: number, turned = false): Sizes {
   const batchFirst = intOf(facts.node, "layout", 0) === 1;
   const [first, second, features] = (dimsOf(facts, 0) ?? unknownDims(3)) as readonly [Dim, Dim, Dim];
-  const weight = dimsOf(facts, 2)?.[2] ?? mapDim(dimsOf(facts, 1)?.[1] ?? UNKNOWN_DIM, (rows) => rows / gates);
+  const weight =
+    dimsOf(facts, 2)?.[turned ? 1 : 2] ?? mapDim(dimsOf(facts, 1)?.[1] ?? UNKNOWN_DIM, (rows) => rows / gates);
   return {
     time: batchFirst ? second : first,
     batch: batchFirst ? first : second,
@@ -30,9 +32,9 @@ function sizesOf(facts: NodeFacts, gates: number): Sizes {
 }
 
 /** Y, then the last state of each direction (and the last cell of an LSTM). */
-function inferRecurrent(gates: number): InferRule {
+function inferRecurrent(gates: number, turned = false): InferRule {
   return (context) => {
-    const { time, batch, directions, hidden, batchFirst } = sizesOf(context, gates);
+    const { time, batch, directions, hidden, batchFirst } = sizesOf(context, gates, turned);
     const dtype = dtypeOf(context, 0);
     const all: Dims = batchFirst ? [batch, time, directions, hidden] : [time, directions, batch, hidden];
     const last: Dims = batchFirst ? [batch, directions, hidden] : [directions, batch, hidden];
@@ -41,9 +43,9 @@ function inferRecurrent(gates: number): InferRule {
 }
 
 /** Each step multiplies the gates' rows with the features and with the state. */
-function recurrentCost(gates: number): CostRule {
+function recurrentCost(gates: number, turned = false): CostRule {
   return (node) => {
-    const { time, batch, directions, hidden, features } = sizesOf(node, gates);
+    const { time, batch, directions, hidden, features } = sizesOf(node, gates, turned);
     const steps = [time, batch, directions, gates];
     return addCosts(macCost(...steps, hidden, features), macCost(...steps, hidden, hidden));
   };
@@ -83,6 +85,16 @@ function recurrent(since: readonly number[], gates: number): OpSpec {
     exactness: "rounding",
   };
 }
+
+/** An LSTM with integer weights, `[directions, inputs, 4 × hidden]`; scales and zero points come last. */
+export const quantizedLstm: OpSpec = {
+  since: [1],
+  infer: inferRecurrent(4, true),
+  axes: () => undefined,
+  cost: recurrentCost(4, true),
+  weights: { quantized: [1, 2], settings: [8, 9, 10, 11] },
+  exactness: "rounding",
+};
 
 export const recurrentOps = {
   LSTM: recurrent([1, 7, 14, 22], 4),

@@ -29,6 +29,7 @@ export function cleanup({ each = (pass) => pass, ...options }: CleanupOptions): 
   const repeated = [
     eliminateIdentity(),
     eliminateDropout(),
+    eliminateCommonSubexpressions(),
     foldConstants(options),
     eliminateNoop(),
     explicitWindows(),

@@ -2,7 +2,9 @@
 import { LimitError, LitheError } from "../errors.ts";
 import {
   byteLength,
+  constantOf,
   type Draft,
+  dataTypes,
   editGraph,
   elementCount,
   type Graph,
@@ -17,6 +19,7 @@ import {
   sizeOf,
   subgraphsOf,
   type Tensor,
+  usesOf,
   type Value,
   withGraph,
 } from "../ir/index.ts";
@@ -44,7 +47,7 @@ export interface FoldOptions {
 
 /**
  * Rounding: a constant is what the evaluator makes of it, and the runtime may take another kernel for a constant weight. Random operators, subgraphs and quantization nodes are never folded; what the evaluator
- * refuses stays and is noted. `Constant` nodes become initializers.
+ * refuses stays and is noted; so does the transposition of a weight that something else reads as it is. `Constant` nodes become initializers.
  */
 export function foldConstants({ evaluate, maxBytes = 2 ** 20 }: FoldOptions): Pass {
   return {
@@ -148,12 +151,25 @@ function isFoldable(
   constants: ReadonlyMap<Value, Tensor>,
 ): boolean {
   if (node.opType === "Constant" || kept.has(node.opType) || subgraphsOf(node).length > 0) return false;
-  if (!isDeterministic(node, run.model)) return false;
+  if (!isDeterministic(node, run.model) || copiesWeight(graph, node)) return false;
   if (!node.inputs.every((value) => !value || isKnown(value))) return false;
   if (node.opType === "Identity" && node.outputs.some((value) => value && graph.outputs.includes(value))) return false;
   const made = node.outputs.reduce((sum, value) => sum + (value ? inferredBytes(run, value) : 0), 0);
   const read = node.inputs.reduce((sum, value) => sum + bytesIn(run, value, constants), 0);
   return made <= Math.max(run.maxBytes, read);
+}
+
+/** Operators that lay out a weight anew without making it smaller. */
+const layouts: ReadonlySet<string> = new Set(["Cast", "Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"]);
+
+/** Elements from which on a constant is a weight that should not be stored twice. */
+const SMALLEST_WEIGHT = 1024;
+
+/** Whether the result would be stored beside its source, as that is read elsewhere, too: an embedding that is also the last matrix. */
+function copiesWeight(graph: Graph, { opType, inputs: [source] }: Node): boolean {
+  const data = source && layouts.has(opType) ? constantOf(graph, source) : undefined;
+  if (!source || !data || dataTypes[data.dtype].kind !== "float" || sizeOf(data.dims) < SMALLEST_WEIGHT) return false;
+  return usesOf(graph, source).length > 1;
 }
 
 function bytesIn(run: Run, value: Value | undefined, constants: ReadonlyMap<Value, Tensor>): number {

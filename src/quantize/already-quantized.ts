@@ -10,6 +10,7 @@ const quantizedOperators = new Set([
   "QLinearConv",
   "QLinearMatMul",
   "ConvInteger",
+  "DynamicQuantizeLSTM",
   "MatMulInteger",
   "MatMulNBits",
   "GatherBlockQuantized",

@@ -8,6 +8,7 @@ import {
   type Graph,
   type Initializer,
   int64s,
+  isSparse,
   type Model,
   makeNode,
   type Node,
@@ -97,7 +98,7 @@ export function editWithStore(model: Model, edit: (draft: Draft, store: Store) =
     const views = new Map<string, Value>();
     edit(draft, (home, name, content) => {
       const owner = homes.get(home) ?? draft.graph.initializers;
-      const shelf = shelves.get(owner) ?? { contents: storedContents(), made: new Map() };
+      const shelf = shelves.get(owner) ?? newShelf(owner);
       shelves.set(owner, shelf);
       return taken(shelf, draft, views, name, content);
     });
@@ -113,6 +114,17 @@ type Home = ReadonlyMap<Value, Initializer>;
 interface Shelf {
   readonly contents: StoredContents;
   readonly made: Map<Value, Tensor>;
+}
+
+/** Integers that the graph holds already are found, too. */
+function newShelf(owner: Home): Shelf {
+  const contents = storedContents();
+  for (const [value, data] of owner) {
+    if (!isSparse(data) && dataTypes[data.dtype].kind !== "float" && dataTypes[data.dtype].bits === 8) {
+      contents.add(value, data);
+    }
+  }
+  return { contents, made: new Map() };
 }
 
 function homesIn(main: Graph): ReadonlyMap<Value, Home> {

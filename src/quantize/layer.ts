@@ -37,9 +37,19 @@ const rules = new Map<string, LayerRule>([
 /** Operators that have a weight matrix and an integer kernel. */
 export const weightedOperators: ReadonlySet<string> = new Set(rules.keys());
 
+const recurrentOperators: ReadonlySet<string> = new Set(["LSTM", "GRU", "RNN"]);
+
 /** Whether a node computes with weights, so that a report has to speak of it: also mixtures in one node, which no form takes. */
 export function isWeighted(node: Node): boolean {
-  return (isStandard(node) && weightedOperators.has(node.opType)) || isMixture(node);
+  return (isStandard(node) && weightedOperators.has(node.opType)) || isRecurrent(node) || isMixture(node);
+}
+
+export function isLstm(node: Node): boolean {
+  return isStandard(node) && node.opType === "LSTM";
+}
+
+export function isRecurrent(node: Node): boolean {
+  return isStandard(node) && recurrentOperators.has(node.opType);
 }
 
 function isStandard({ domain }: Node): boolean {
@@ -60,6 +70,7 @@ export function layerAmong(constant: ConstantLookup, node: Node): Layer | NotALa
   const rule = isStandard(node) ? rules.get(node.opType) : undefined;
   if (isMixture(node))
     return { reason: "experts inside of one operator stay; another dispatch has a form in integers" };
+  if (isRecurrent(node)) return { reason: "a recurrent layer has no kernel on integers of known ranges" };
   if (!rule) return { reason: "has no weights" };
   const [input, weight, bias] = node.inputs;
   const weightTensor = constant(weight);

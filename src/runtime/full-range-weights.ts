@@ -5,23 +5,25 @@ const LOW = -64;
 const HIGH = 63;
 
 /** Where the operators that compute with integer weights take them. */
-const weightInputs: ReadonlyMap<string, number> = new Map([
-  ["DequantizeLinear", 0],
-  ["QLinearConv", 3],
-  ["QLinearMatMul", 3],
-  ["MatMulInteger", 1],
-  ["ConvInteger", 1],
+const weightInputs: ReadonlyMap<string, readonly number[]> = new Map([
+  ["DequantizeLinear", [0]],
+  ["QLinearConv", [3]],
+  ["QLinearMatMul", [3]],
+  ["MatMulInteger", [1]],
+  ["ConvInteger", [1]],
+  ["DynamicQuantizeLSTM", [1, 2]],
 ]);
 
 /** Whether the model has int8 weights beyond [-64, 63], whose products with uint8 may saturate. */
 export function hasFullRangeWeights(model: Model): boolean {
   const constant = constantsIn(model.graph);
-  return [...allGraphs(model.graph)].some(({ nodes }) => nodes.some((node) => isFullRange(constant(weightOf(node)))));
+  return [...allGraphs(model.graph)].some(({ nodes }) =>
+    nodes.some((node) => weightsOf(node).some((value) => isFullRange(constant(value)))),
+  );
 }
 
-function weightOf(node: Node): Value | undefined {
-  const position = weightInputs.get(node.opType);
-  return position === undefined ? undefined : node.inputs[position];
+function weightsOf({ opType, inputs }: Node): (Value | undefined)[] {
+  return (weightInputs.get(opType) ?? []).map((position) => inputs[position]);
 }
 
 function isFullRange(weight: Tensor | undefined): boolean {

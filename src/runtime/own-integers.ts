@@ -19,6 +19,7 @@ const integerInputs: ReadonlyMap<string, readonly number[]> = new Map([
   ["QLinearMatMul", [3, 5]],
   ["MatMulInteger", [1, 3]],
   ["ConvInteger", [1, 3]],
+  ["DynamicQuantizeLSTM", [1, 2, 9, 11]],
 ]);
 
 /**

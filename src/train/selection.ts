@@ -1,6 +1,6 @@
 /** @file Which initializers of a model are trained, and which of those decay. */
 import { UsageError } from "../errors.ts";
-import { dataTypes, type Graph, isSparse, type Tensor, usesOf, type Value, wildcard } from "../ir/index.ts";
+import { dataTypes, floatsOf, type Graph, isSparse, type Tensor, usesOf, type Value, wildcard } from "../ir/index.ts";
 import type { Parameter } from "./optimizers/index.ts";
 
 /** Names, in which `*` stands for any run of characters, regular expressions, or a rule. */
@@ -13,7 +13,7 @@ export interface Chosen {
 
 /**
  * The float initializers that the selection names. Without one: all of rank 1 and more, since scalars are constants of
- * formulas far more often than weights. Those that `freeze` names and `fixed` are never chosen.
+ * formulas far more often than weights, and but masks, tensors of zeros and of very negative numbers alone. Those that `freeze` names and `fixed` are never chosen.
  *
  * @throws UsageError when a name does not exist, or nothing is left.
  */
@@ -27,7 +27,10 @@ export function chooseParameters(
   );
   if (selection) checkNames(selection, candidates);
   if (freeze) checkNames(freeze, candidates);
-  const isChosen = selection ? selects(selection) : ({ dims }: Parameter) => dims.length > 0;
+  const masks = new Set(
+    selection ? [] : candidates.filter(({ tensor }) => isMask(tensor)).map(({ value }) => value.name),
+  );
+  const isChosen = selection ? selects(selection) : ({ name, dims }: Parameter) => dims.length > 0 && !masks.has(name);
   const isFrozen = selects(freeze ?? []);
   const parameters = candidates.map((candidate) => ({ candidate, parameter: parameterOf(candidate) }));
   const chosen = parameters.flatMap(({ candidate, parameter }) =>
@@ -39,6 +42,14 @@ export function chooseParameters(
     got: candidates.length === 0 ? "none in the model" : "none that the selection names",
   });
 }
+
+/** What is added to scores to hide some of them. */
+function isMask(tensor: Tensor): boolean {
+  const numbers = floatsOf(tensor);
+  return numbers.some((x) => x <= HIDING) && numbers.every((x) => x === 0 || x <= HIDING);
+}
+
+const HIDING = -1e4;
 
 export function parameterOf({ value, tensor }: Chosen): Parameter {
   return { name: value.name, dtype: tensor.dtype, dims: tensor.dims };

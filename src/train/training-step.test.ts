@@ -15,7 +15,7 @@ import {
 import { builderInference } from "../ops/index.ts";
 import { openSession } from "../runtime/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
-import { adamw, crossEntropy, sgd, type TrainingStep, trainingStep } from "./index.ts";
+import { adamw, crossEntropy, sgd, type TrainingStep, trainingStep, withParameters } from "./index.ts";
 
 type State = Map<string, Tensor>;
 type Feed = Record<string, Tensor>;
@@ -349,5 +349,30 @@ describe("Dropout", () => {
   it("can stay off", () => {
     const step = trainingStep(dropping(0.5), { ...options, dropout: "off" });
     expect(step.maskKey).toBeUndefined();
+  });
+});
+
+describe("what is trained unless it is named", () => {
+  const trainedIn = (source: Model): string[] =>
+    trainingStep(source, { loss: "meanSquaredError", optimizer: "sgd" }).state.map(({ name }) => name);
+
+  it("is also the weights in Constant nodes, which come back trained", () => {
+    const g = graphBuilder();
+    const weight = g.op("Constant", [], { value: floats([4, 3], wave(12, 1)) }, { name: "weight" });
+    g.output(g.op("MatMul", [g.input("x", "float32", ["batch", 4]), weight]), "y");
+    const source = model(g.build());
+    expect(trainedIn(source)).toEqual(["weight"]);
+    const next = withParameters(source, new Map([["weight", floats([4, 3], wave(12, 2))]]));
+    expect([...next.graph.initializers.values()].map((data) => numbersOf(data as Tensor)[0])).toEqual([
+      Math.fround(wave(1, 2)[0]!),
+    ]);
+  });
+
+  it("is no mask", () => {
+    const g = graphBuilder();
+    const mask = g.constant("mask", floats([1, 4], [0, 0, -3e38, -3e38]));
+    const scores = g.op("Mul", [g.input("x", "float32", ["batch", 4]), g.constant("gain", floats([4], [1, 2, 3, 4]))]);
+    g.output(g.op("Softmax", [g.op("Add", [scores, mask])]), "y");
+    expect(trainedIn(model(g.build()))).toEqual(["gain"]);
   });
 });

@@ -9,6 +9,7 @@ import {
   type Names,
   namesOf,
   opsetOf,
+  storedConstants,
   TARGET_OPSET,
   type Value,
   withGraph,
@@ -27,7 +28,7 @@ import { newStates, type States } from "./states.ts";
 import type { TrainingStep, TrainingStepOptions } from "./step.ts";
 
 /**
- * Differentiates a model under a loss and adds the optimizer's update.
+ * Differentiates a model under a loss and adds the optimizer's update. Weights in `Constant` nodes count as initializers.
  *
  * @throws UsageError for a model of another opset, an unknown output or nothing to train; UnsupportedError, naming the
  * node, where an operator has no gradient.
@@ -35,7 +36,7 @@ import type { TrainingStep, TrainingStepOptions } from "./step.ts";
 export function trainingStep(model: Model, options: TrainingStepOptions): TrainingStep {
   checkOptions(model, options);
   const profile = profileOf(options.profile);
-  const typed = inPrecision(inferShapes(model), options.precision ?? "float32");
+  const typed = inPrecision(inferShapes(storedConstants(model)), options.precision ?? "float32");
   const scope = namesOf(typed);
   const parts = forwardPart(typed.graph, options, scope);
   const differentiated = differentiateGraph(parts.graph, {

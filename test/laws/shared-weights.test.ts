@@ -53,8 +53,13 @@ function pictures(body: (g: GraphBuilder, x: Value) => Value): Model {
 
 const relu = (g: GraphBuilder, x: Value): Value => g.op("Relu", [x]);
 
+interface Network {
+  readonly make: () => Model;
+  readonly bytes: number;
+}
+
 /** By name, with the float bytes of their distinct weights. */
-const networks: Record<string, { readonly make: () => Model; readonly bytes: number }> = {
+const networks: Record<string, Network> = {
   "one weight of six products": {
     bytes: 4 * WIDTH ** 2,
     make: () =>
@@ -124,9 +129,45 @@ const networks: Record<string, { readonly make: () => Model; readonly bytes: num
   },
 };
 
+/** An embedding whose table is the last matrix, too. */
+function tied(last: (g: GraphBuilder, h: Value, table: Value) => Value): Model {
+  const g = graphBuilder();
+  const table = g.constant("table", filled([4 * WIDTH, WIDTH], 7));
+  const looked = g.op("Gather", [table, g.input("x", "int64", ["batch"])]);
+  g.output(last(g, relu(g, looked), table), "y");
+  return model(g.build());
+}
+
+Object.assign(networks, {
+  "a table that is the last matrix, transposed": {
+    bytes: 16 * WIDTH ** 2,
+    make: () => tied((g, h, table) => g.op("MatMul", [h, g.op("Transpose", [table])])),
+  },
+  "a table that is the matrix of a Gemm": {
+    bytes: 16 * WIDTH ** 2,
+    make: () => tied((g, h, table) => g.op("Gemm", [h, table], { transB: 1 })),
+  },
+  "one set of weights of two LSTM layers": {
+    bytes: 32 * WIDTH ** 2,
+    make: () => {
+      const g = graphBuilder();
+      const weights = [filled([1, 4 * WIDTH, WIDTH], 8), filled([1, 4 * WIDTH, WIDTH], 9)];
+      const inputs = weights.map((value) => g.constant("w", value));
+      const axis = g.constant("axis", tensor("int64", [1], [1]));
+      const layer = (x: Value): Value => g.op("Squeeze", [g.op("LSTM", [x, ...inputs], { hidden_size: WIDTH }), axis]);
+      g.output(layer(layer(g.input("x", "float32", [5, "batch", WIDTH]))), "y");
+      return model(g.build());
+    },
+  },
+});
+
+const isTable = (name: string): boolean => name.includes("table");
+const isLstm = (name: string): boolean => name.includes("LSTM");
 const isPicture = (name: string): boolean => name.includes("kernel");
 
 function feedsOf(name: string, seed: number): Feeds {
+  if (isTable(name)) return new Map([["x", tensor("int64", [4], [seed, 7, 2 * seed, 250])]]);
+  if (isLstm(name)) return new Map([["x", filled([5, 4, WIDTH], seed, 2)]]);
   return new Map([["x", filled(isPicture(name) ? [4, 16, 6, 6] : [4, WIDTH], seed, 2)]]);
 }
 
@@ -168,7 +209,7 @@ function formsFor(name: string): Record<string, Form> {
     for (const seed of [1, 2, 99]) yield feedsOf(name, seed);
   };
   const data = { open: openSession, calibration };
-  const isChain = name.startsWith("one");
+  const isChain = name.startsWith("one") && !isLstm(name);
   const corrected = { rounding: "second-order", equalization: true } as const;
   return {
     static: { options: { form: "static", ...data }, share: 0.35, error: 0.06, leaves: isBranch },
@@ -184,21 +225,21 @@ function formsFor(name: string): Record<string, Form> {
     "weight-only, 8 bits": { options: { form: "weight-only", bits: 8 }, share: 0.35, error: 0.06, leaves: isPicture },
     "weight-only, 4 bits, second order": {
       options: { form: "weight-only", bits: 4, ...data, rounding: "second-order" },
-      share: 0.25,
+      share: isTable(name) ? 0.35 : 0.25,
       error: 0.4,
       leaves: isPicture,
     },
     "weight-only, dequantized": {
       options: { form: "weight-only", bits: 8, format: "dequantize", convolutions: true },
-      // Each branch has its own: the runtime looks for the integers of a product beside it.
-      share: isBranch(name) ? 0.6 : 0.35,
+      // Each branch has its own: the runtime looks for the integers of a product beside it. Lookups take rows, products blocks.
+      share: isBranch(name) || isTable(name) ? 0.6 : 0.35,
       error: 0.06,
     },
     float16: { options: { form: "float16" }, share: 0.55, error: 0.005 },
   };
 }
 
-const weighted = new Set(["Conv", "Gemm", "MatMul"]);
+const weighted = new Set(["Conv", "Gemm", "LSTM", "MatMul"]);
 const precise = { extra: { session: { x64quantprecision: "1" } } };
 
 describe.each(Object.keys(networks))("%s", (name) => {

@@ -85,5 +85,6 @@ export const quantization = {
   "com.microsoft::MatMulNBits": refuse("its weights are packed; train DequantizeLinear and MatMul"),
   "com.microsoft::MatMulBnb4": refuse("its weights are packed; train DequantizeLinear and MatMul"),
   "com.microsoft::GatherBlockQuantized": refuse("its weights are packed; train DequantizeLinear and Gather"),
+  "com.microsoft::DynamicQuantizeLSTM": refuse("its weights are integers; train LSTM"),
   "com.microsoft::QMoE": refuse("its weights are packed"),
 } satisfies Record<string, GradientEntry>;

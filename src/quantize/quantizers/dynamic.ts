@@ -1,6 +1,7 @@
 /** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
 import { UnsupportedError } from "../../errors.ts";
 import {
+  type ConstantLookup,
   type Draft,
   floatsOf,
   type Model,
@@ -18,12 +19,15 @@ import {
 } from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { editWithStore, type Store } from "../constant-store.ts";
-import { isLayer, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
+import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
+import { type RecurrentWeights, recurrentWeights } from "../recurrent-weights.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { replaceLookup, type TableLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
 import { overriddenIn, weightsIn } from "../weights.ts";
+import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 
 export interface DynamicOptions {
   /** 7 for processors on which sums of two 8-bit products saturate; convolutions always have 8, as unsigned weights do not. */
@@ -37,7 +41,8 @@ const SMALLEST_OPSET = 11;
 /**
  * Conv becomes ConvInteger with uint8 weights (int8 ones have no fast kernel), MatMul and Gemm become MatMulInteger with int8 weights, each
  * behind one DynamicQuantizeLinear for every input; scales are per output channel, of stacked matrices each its own. Layers in branches and
- * loops are quantized where they stand, so that what is skipped quantizes nothing. Needs no data.
+ * loops are quantized where they stand, so that what is skipped quantizes nothing. LSTM becomes DynamicQuantizeLSTM, rows of embeddings
+ * are int8 until they are looked up. Needs no data.
  *
  * @throws UnsupportedError below opset 11 and for a model that is quantized already.
  */
@@ -54,19 +59,34 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
   const layers: LayerReport[] = [];
   const constants = weightsIn(model.graph);
   const overridden = overriddenIn(model);
-  const integers = integerForms(options.weightBits ?? 8);
+  const { weightBits = 8 } = options;
+  const integers = integerForms(weightBits);
   const result = editWithStore(model, (draft, store) => {
-    const writer = dynamicWriter(draft, store, integers);
+    const replaceLayer = layerWriter(draft, store, integers);
+    const replace = (found: Layer | RecurrentWeights | TableLookup): LayerReport => {
+      if ("table" in found) return replaceLookup(draft, store, found, weightBits);
+      return "matrices" in found ? replaceLstm(draft, store, found, weightBits) : replaceLayer(found);
+    };
     for (const node of draft.graph.nodes) {
-      if (!isWeighted(node)) continue;
-      const layer = layerAmong(constants, node);
+      const found = dynamicTarget(constants, node);
+      if (!found) continue;
       const chosen = !excluded(node) && (included?.(node) ?? true);
-      const reason = chosen ? (isLayer(layer) ? overridden(node) : layer.reason) : "excluded by name";
-      if (reason === undefined && isLayer(layer)) layers.push(writer.replace(layer));
-      else layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: reason ?? "" });
+      const reason = chosen ? overridden(node) : "excluded by name";
+      const target = reason === undefined ? found : { reason };
+      if (!("reason" in target)) layers.push(replace(target));
+      else layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });
     }
   });
-  return { model: withoutUnread(result), report: { form: "dynamic", layers } };
+  return { model: withoutUnread(withLstmDomain(result, layers)), report: { form: "dynamic", layers } };
+}
+
+/** What a node has to quantize, or the reason why it stays; `undefined` for nodes of which nobody expects it. */
+function dynamicTarget(constant: ConstantLookup, node: Node) {
+  if (isLstm(node)) return recurrentWeights(constant, node);
+  if (isRecurrent(node)) {
+    return { reason: `ONNX Runtime has no ${node.opType} on integers; the weight-only form takes its weights` };
+  }
+  return isWeighted(node) ? layerAmong(constant, node) : tableLookup(constant, node);
 }
 
 interface QuantizedInput {
@@ -75,7 +95,7 @@ interface QuantizedInput {
   readonly zeroPoint: Value;
 }
 
-function dynamicWriter(draft: Draft, store: Store, integerForm: (layer: Layer) => IntegerWeights) {
+function layerWriter(draft: Draft, store: Store, integerForm: (layer: Layer) => IntegerWeights) {
   const inputs = new Map<Value, QuantizedInput>();
 
   const quantizedInput = (value: Value, before: Node): QuantizedInput => {
@@ -93,7 +113,7 @@ function dynamicWriter(draft: Draft, store: Store, integerForm: (layer: Layer) =
     return made;
   };
 
-  const replace = (layer: Layer): LayerReport => {
+  return (layer: Layer): LayerReport => {
     const { node, weight } = layer;
     const input = quantizedInput(layer.input, node);
     const isConv = node.opType === "Conv";
@@ -130,8 +150,6 @@ function dynamicWriter(draft: Draft, store: Store, integerForm: (layer: Layer) =
     const found = { min: minOf(integers.scales), max: maxOf(integers.scales) };
     return { node: name, opType: node.opType, quantized: true, bits, granularity: "channel", weightScale: found };
   };
-
-  return { replace };
 }
 
 /** Dims under which a number per output channel is broadcast over the product. */

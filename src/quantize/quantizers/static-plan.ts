@@ -1,7 +1,6 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { floatsOf, forgetTypes, type Model, type Node, opsetOf, type Value } from "../../ir/index.ts";
-import { storedConstants } from "../../passes/index.ts";
+import { floatsOf, forgetTypes, type Model, type Node, opsetOf, storedConstants, type Value } from "../../ir/index.ts";
 import { alignChannels } from "../align-channels.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { calibrate, type Ranges } from "../calibrate.ts";

@@ -1,10 +1,16 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
+import { editWithStore } from "../constant-store.ts";
 import { insertQdq } from "../insert-qdq.ts";
-import { isWeighted } from "../layer.ts";
+import { isLstm, isWeighted } from "../layer.ts";
+import { recurrentWeights } from "../recurrent-weights.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
 import { labelOf } from "../selection.ts";
-import type { StaticOptions } from "./static-options.ts";
+import { replaceLookup, tableLookup } from "../tables.ts";
+import { withoutUnread } from "../unread.ts";
+import { weightsIn } from "../weights.ts";
+import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
+import { placementOptions, type StaticOptions, settingsOf } from "./static-options.ts";
 import { type StaticPlan, staticPlan } from "./static-plan.ts";
 import { roundLayers } from "./static-rounding.ts";
 
@@ -21,11 +27,36 @@ const UNSEEN = "it stands in a branch or a loop, where calibration sees no value
 export async function quantizeStatic(model: Model, options: StaticOptions): Promise<Quantized<Model>> {
   const plan = await staticPlan(model, options);
   const constants = await roundLayers(plan, options);
-  return { model: insertQdq(plan.source, { ...plan, constants }).model, report: reportOf(plan) };
+  const inserted = insertQdq(plan.source, { ...plan, constants }).model;
+  const { model: written, rest } = withDynamicParts(inserted, options);
+  return { model: written, report: reportOf(plan, rest) };
 }
 
-function reportOf({ source, placement, schemes, parameters, ranges, batches }: StaticPlan): QuantizeReport {
-  const layers: LayerReport[] = [];
+/** The model with embeddings and LSTM in the dynamic form, as they have no kernel with known ranges. */
+function withDynamicParts(model: Model, options: StaticOptions): { model: Model; rest: readonly LayerReport[] } {
+  const constant = weightsIn(model.graph);
+  const { float } = placementOptions(options, model);
+  const settings = settingsOf(options);
+  const rest: LayerReport[] = [];
+  const edited = editWithStore(model, (draft, store) => {
+    for (const node of draft.graph.nodes.filter((each) => float(each) === undefined)) {
+      const { weightBits } = settings(node);
+      const table = tableLookup(constant, node);
+      if (table) rest.push(replaceLookup(draft, store, table, weightBits));
+      const recurrent = isLstm(node) ? recurrentWeights(constant, node) : undefined;
+      if (recurrent && !("reason" in recurrent)) rest.push(replaceLstm(draft, store, recurrent, weightBits));
+    }
+  });
+  if (rest.length === 0) return { model, rest };
+  return { model: withoutUnread(withLstmDomain(edited, rest)), rest };
+}
+
+function reportOf(
+  { source, placement, schemes, parameters, ranges, batches }: StaticPlan,
+  rest: readonly LayerReport[],
+): QuantizeReport {
+  const layers: LayerReport[] = [...rest];
+  const done = new Set(rest.map(({ node }) => node));
   for (const [node] of placement.layers) {
     const own = schemes.get(node)!;
     const scales = own.parameters.map(({ scale }) => scale);
@@ -43,10 +74,11 @@ function reportOf({ source, placement, schemes, parameters, ranges, batches }: S
   }
   for (const [node] of placement.others) layers.push({ node: labelOf(node), opType: node.opType, quantized: true });
   for (const [node, reason] of placement.skipped) {
+    if (done.has(labelOf(node))) continue;
     layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason });
   }
   for (const { nodes } of [...allGraphs(source.graph)].slice(1)) {
-    for (const node of nodes.filter(isWeighted)) {
+    for (const node of nodes.filter((each) => isWeighted(each) && !done.has(labelOf(each)))) {
       layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: UNSEEN });
     }
   }

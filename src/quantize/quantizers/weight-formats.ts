@@ -43,7 +43,7 @@ export interface TargetOptions {
 }
 
 /** From this opset on, DequantizeLinear takes blocks. */
-const BLOCKED_OPSET = 21;
+export const BLOCKED_OPSET = 21;
 
 /** The target that a node is, or the reason why it is none. */
 export function weightTarget(
@@ -177,7 +177,7 @@ function embedding(
   const [rows = 0, columns = 0] = source.dims;
   if (source.dims.length !== 2 || intOf(node, "axis", 0) !== 0)
     return { reason: "it does not look up rows of a matrix" };
-  if (format === "dequantize") return { reason: "a DequantizeLinear would dequantize the whole table for each lookup" };
+  if (format === "dequantize") return { reason: "the table is small" };
   if (!EMBEDDING_BITS.has(bits)) return { reason: `GatherBlockQuantized has no ${bits}-bit form` };
   return {
     node,

@@ -5,16 +5,18 @@ import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
 import { editWithStore, type Store } from "../constant-store.ts";
-import { isWeighted } from "../layer.ts";
+import { isRecurrent, isWeighted } from "../layer.ts";
 import { gatherLayers } from "../layer-moments.ts";
 import { joinedMoments } from "../moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
 import { labelOf, matcher, type NodePattern } from "../selection.ts";
 import { sharedBy } from "../sharing.ts";
+import { replaceLookup, type TableLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
 import { type BlockedMatrix, type BlockLayout, checkLayout, type WeightBits } from "../weight-blocks.ts";
 import { overriddenIn, weightsIn } from "../weights.ts";
+import { recurrentTargets } from "./recurrent-formats.ts";
 import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
 
 export interface WeightOnlyOptions {
@@ -46,7 +48,7 @@ export interface WeightOnlyOptions {
 }
 
 /**
- * Stores the weights of MatMul, Gemm and Gather, and of Conv when asked, in few bits, in branches and loops too. Inputs of layers there
+ * Stores the weights of MatMul, Gemm, Gather and recurrent layers, and of Conv when asked, in few bits, in branches and loops too. Inputs of layers there
  * cannot be observed, so their rounding is `nearest`.
  *
  * @throws UsageError for a layout that no kernel has and for second-order rounding without data; UnsupportedError below the
@@ -62,14 +64,16 @@ export async function quantizeWeights(model: Model, options: WeightOnlyOptions =
   checkLayout(layout);
   const format = options.format ?? "matmul-nbits";
   checkOpset(model, format, options);
-  const { targets, reports } = choose(model, layout, options);
+  const { targets, tables, reports } = choose(model, layout, options);
   const moments = await momentsOf(model, targets, options);
-  const byNode = new Map(targets.map((target) => [target.node, target]));
+  const byNode = new Map(targets.map(({ node }) => [node, targets.filter((target) => target.node === node)]));
   const rounded = roundedMatrices(targets, { layout, options, moments });
   const result = editWithStore(model, (draft, store) => {
     for (const node of draft.graph.nodes) {
-      const target = byNode.get(node);
-      if (target) reports.push(write(draft, store, target, rounded(target)));
+      const table = tables.get(node);
+      if (table) reports.push(replaceLookup(draft, store, table, 8));
+      const [first] = (byNode.get(node) ?? []).map((target) => write(draft, store, target, rounded(target)));
+      if (first) reports.push(first);
     }
   });
   const opsets = new Map(result.opsets);
@@ -89,6 +93,8 @@ function checkOpset(model: Model, format: WeightFormat, { convolutions, bits = 4
 
 interface Chosen {
   readonly targets: WeightTarget[];
+  /** Lookups in tables that the format stores by rows. */
+  readonly tables: Map<Node, TableLookup>;
   readonly reports: LayerReport[];
 }
 
@@ -97,6 +103,7 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const excluded = matcher(options.exclude ?? []);
   const included = options.include && matcher(options.include);
   const targets: WeightTarget[] = [];
+  const tables = new Map<Node, TableLookup>();
   const reports: LayerReport[] = [];
   const constant = weightsIn(model.graph);
   const overridden = overriddenIn(model);
@@ -105,14 +112,20 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
     if (!isWeighted(node) && node.opType !== "Gather") continue;
     const named = excluded(node) || included?.(node) === false;
     const reason = named ? "excluded by name" : overridden(node);
-    const target =
+    const table = format === "dequantize" ? tableLookup(constant, node) : undefined;
+    const own = { format, convolutions, accuracyLevel, bits, opset };
+    const found =
       reason !== undefined
         ? { reason }
-        : weightTarget(constant, node, { format, convolutions, accuracyLevel, bits, opset });
-    if (!("reason" in target)) targets.push(target);
-    else reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });
+        : isRecurrent(node)
+          ? recurrentTargets(constant, node, own)
+          : (table ?? weightTarget(constant, node, own));
+    if ("reason" in found) {
+      reports.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: found.reason });
+    } else if ("table" in found) tables.set(node, found);
+    else for (const target of [found].flat()) targets.push(target);
   }
-  return { targets, reports };
+  return { targets, tables, reports };
 }
 
 /** Moments of the layers' inputs in the float model, when the rounding needs them. */

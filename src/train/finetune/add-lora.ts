@@ -1,7 +1,7 @@
 /** @file New low-rank adapters: Hu et al., "LoRA" (2021), arXiv:2106.09685. */
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { type Model, scalar, sizeOf, type Tensor, tensor, wildcard } from "../../ir/index.ts";
+import { type Model, scalar, sizeOf, storedConstants, type Tensor, tensor, wildcard } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { applyLora } from "./apply-lora.ts";
 import { type LoraSite, loraSites } from "./lora-sites.ts";
@@ -37,19 +37,20 @@ export function addLora(model: Model, { rank, alpha = rank, weights, except = []
   if (!Number.isSafeInteger(rank) || rank < 1) {
     throw new UsageError("the rank of an adapter is no count", { expected: "at least 1", got: String(rank) });
   }
-  const possible = loraSites(inferShapes(model).graph).filter(({ weight }) => !except.includes(weight.name));
+  const source = storedConstants(model);
+  const possible = loraSites(inferShapes(source).graph).filter(({ weight }) => !except.includes(weight.name));
   const sites = chosenSites(possible, weights);
-  const source = random(seed, ADAPTERS);
+  const drawing = random(seed, ADAPTERS);
   const tensors = new Map<string, Tensor>();
   for (const { weight, tensor: matrix, nodes, layer } of sites) {
     const { down, up, fanIn } = layer.shape(nodes[0]!, matrix.dims, rank)!;
-    const drawn = Float32Array.from({ length: sizeOf(down) }, () => (2 * source.uniform() - 1) / Math.sqrt(fanIn));
+    const drawn = Float32Array.from({ length: sizeOf(down) }, () => (2 * drawing.uniform() - 1) / Math.sqrt(fanIn));
     tensors.set(weight.name + loraSuffixes.down, tensor("float32", down, drawn));
     tensors.set(weight.name + loraSuffixes.up, tensor("float32", up, new Float32Array(sizeOf(up))));
     tensors.set(weight.name + loraSuffixes.scale, scalar("float32", alpha / rank));
   }
   const parameters = [...tensors.keys()].filter((name) => !name.endsWith(loraSuffixes.scale));
-  return { model: applyLora(model, tensors), parameters };
+  return { model: applyLora(source, tensors), parameters };
 }
 
 /** The stream of random numbers. */

@@ -1,5 +1,5 @@
 /** @file Adapters become part of the weights. */
-import { editGraph, type Model, numbersOf, type Tensor, tensor, withGraph } from "../../ir/index.ts";
+import { editGraph, type Model, numbersOf, storedConstants, type Tensor, tensor, withGraph } from "../../ir/index.ts";
 import { type FittedAdapter, fittedAdapters } from "./lora-tensors.ts";
 
 /**
@@ -8,12 +8,13 @@ import { type FittedAdapter, fittedAdapters } from "./lora-tensors.ts";
  * @throws FormatError for incomplete adapters and unknown names, ShapeError for tensors that do not fit.
  */
 export function mergeLora(model: Model, tensors: ReadonlyMap<string, Tensor>): Model {
-  const { adapters, others } = fittedAdapters(model.graph, tensors);
-  const graph = editGraph(model.graph, (draft) => {
+  const source = storedConstants(model);
+  const { adapters, others } = fittedAdapters(source.graph, tensors);
+  const graph = editGraph(source.graph, (draft) => {
     for (const { value, tensor: given } of others) draft.setInitializer(value, given);
     for (const adapter of adapters) draft.setInitializer(adapter.site.weight, merged(adapter));
   });
-  return withGraph(model, graph);
+  return withGraph(source, graph);
 }
 
 function merged({ site, factors, rank }: FittedAdapter): Tensor {
