@@ -2,6 +2,7 @@
 import type { Fault } from "./fault.ts";
 import { fileFaults } from "./files.ts";
 import { gradientFaults } from "./gradients.ts";
+import { graphFaults } from "./graphs.ts";
 import { isolationFaults } from "./isolation.ts";
 import { judgeFaults } from "./judge.ts";
 import { quantizeFaults } from "./quantize.ts";
@@ -10,6 +11,7 @@ import { sizeFaults } from "./sizes.ts";
 export const faultList: readonly Fault[] = [
   ...fileFaults,
   ...gradientFaults,
+  ...graphFaults,
   ...isolationFaults,
   ...judgeFaults,
   ...quantizeFaults,

@@ -1,5 +1,5 @@
 /** @file Shape arithmetic of emitted graphs: constants where dims are known, `Shape` nodes where they are not. */
-import { UnsupportedError } from "../errors.ts";
+import { ShapeError, UnsupportedError } from "../errors.ts";
 import {
   type DataType,
   type Dim,
@@ -265,6 +265,10 @@ function sumWhereOne(emit: Emitter, x: Value, like: Value): Value {
 /** A one for each axis that x has more than `like`. */
 function missingOnes(emit: Emitter, x: Value, like: Value): Value {
   const [from, to] = [knownDims(x), knownDims(like)];
+  if (from && to && from.length < to.length) {
+    const [expected, got] = [`at least ${to.length}`, `${from.length}`];
+    throw new ShapeError("a cotangent has fewer axes than its value", { expected, got, where: `value "${like.name}"` });
+  }
   if (from && to) return intsIn(emit, new Array<number>(from.length - to.length).fill(1));
   const rank = (value: Value): Value => emit.op("Shape", [emit.op("Shape", [value])]);
   return filled(emit, emit.op("Sub", [rank(x), rank(like)]), "int64", 1);

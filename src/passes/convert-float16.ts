@@ -1,6 +1,7 @@
 /** @file Weights and computation in float16, with exceptions. */
 import {
   allNodes,
+  importingStandard,
   type Model,
   type Node,
   namesOf,
@@ -81,7 +82,8 @@ export function float16Form(
     type,
     keeps: (node: Node) => node.domain !== "" || cannot(node) || isQuantized(node) || (keeps?.(node) ?? false),
   };
-  return withGraph(model, convertGraph(conversion, model.graph, undefined, io === "float32"));
+  const graph = convertGraph(conversion, model.graph, undefined, io === "float32");
+  return graph === model.graph ? model : importingStandard(withGraph(model, graph));
 }
 
 /** What a `DequantizeLinear` makes and a `QuantizeLinear` reads: a `Cast` there would keep the runtime from fusing them. */

@@ -87,6 +87,6 @@ export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
 export { lowerPortable } from "./lower-portable.ts";
 export { rollBranches } from "./roll-branches.ts";
-export { storeConstants, storedConstants } from "./store-constants.ts";
+export { storeConstants } from "./store-constants.ts";
 export { changedSince } from "./upgrade/stages.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";
