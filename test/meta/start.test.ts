@@ -24,13 +24,17 @@ it("starts with commander, the errors and its own few files", () => {
   expect(loaded).toEqual([
     "commander",
     "node:fs",
+    "node:fs/promises",
+    "node:path",
     "src/cli/arguments.ts",
     "src/cli/commands.ts",
+    "src/cli/data-hint.ts",
     "src/cli/main.ts",
     "src/cli/progress.ts",
     "src/cli/terminal.ts",
     "src/cli/unanswered.ts",
     "src/cli/version.ts",
     "src/errors.ts",
+    "src/file-system.ts",
   ]);
 });

@@ -1,5 +1,4 @@
 /** @file What child processes do: answer the process that made them, watched by a thread, and end with it. */
-import { writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import type { LoadSpec, Reply, Request } from "../protocol.ts";
@@ -57,8 +56,7 @@ export function serveProcess<Spec = LoadSpec>(
 
 /** Its words reach the maker with the end. */
 function unreadable(error: Error): void {
-  writeSync(process.stderr.fd, `a request could not be read: ${error.message}\n`);
-  process.exit(1);
+  process.stderr.write(`a request could not be read: ${error.message}\n`, () => process.exit(1));
 }
 
 function isLimit(message: unknown): message is MemoryLimit {
