@@ -54,8 +54,9 @@ describe("sessionOptions", () => {
     });
   });
 
-  it("always sets the layout on WebGPU, and names the nodes that stay on the CPU", () => {
-    const gpu = sessionOptions({ ...spec, ep: "webgpu", cpuNodes: ["pool"] });
+  it("passes on a layout for WebGPU, and names the nodes that stay on the CPU", () => {
+    const gpu = sessionOptions({ ...spec, ep: "webgpu", layout: "NCHW", cpuNodes: ["pool"] });
     expect(gpu.executionProviders).toEqual([{ name: "webgpu", preferredLayout: "NCHW", forceCpuNodeNames: ["pool"] }]);
+    expect(sessionOptions({ ...spec, ep: "webgpu" }).executionProviders).toEqual([{ name: "webgpu" }]);
   });
 });
