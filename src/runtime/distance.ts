@@ -1,5 +1,14 @@
 /** @file How far one output of two models lies apart, over any number of runs. */
-import { type DataType, dataTypes, numbersOf, sizeOf, stringsOf, type Tensor, typedArray } from "../ir/index.ts";
+import {
+  type DataType,
+  dataTypes,
+  nearestNumber,
+  numbersOf,
+  sizeOf,
+  stringsOf,
+  type Tensor,
+  typedArray,
+} from "../ir/index.ts";
 
 /** The distance of one output over all batches. */
 export interface OutputAgreement {
@@ -155,8 +164,8 @@ function isWide({ dtype }: Tensor): boolean {
 /** 64-bit integers as numbers that differ wherever the integers do: B is A and their difference, each rounded by itself. */
 function wideIntegers(a: Tensor, b: Tensor): [Numbers, Numbers] {
   const [left, right] = [typedArray(a) as BigInt64Array, typedArray(b) as BigInt64Array];
-  const x = Float64Array.from(left, Number);
-  const y = Float64Array.from(right, Number);
+  const x = Float64Array.from(left, nearestNumber);
+  const y = Float64Array.from(right, nearestNumber);
   for (let i = 0; i < left.length; i++) {
     if (x[i] === y[i] && left[i] !== right[i]) y[i] = nextAfter(x[i]!);
   }

@@ -1,5 +1,14 @@
 /** @file LSTM with integer weights: com.microsoft.DynamicQuantizeLSTM, which quantizes inputs and states as it goes. */
-import { type Draft, floatsOf, type Model, makeNode, type Tensor, tensor, type Value } from "../../ir/index.ts";
+import {
+  type Draft,
+  exactBigint,
+  floatsOf,
+  type Model,
+  makeNode,
+  type Tensor,
+  tensor,
+  type Value,
+} from "../../ir/index.ts";
 import type { Store } from "../constant-store.ts";
 import type { RecurrentMatrix, RecurrentWeights } from "../recurrent-weights.ts";
 import type { LayerReport } from "../report.ts";
@@ -20,7 +29,10 @@ export function replaceLstm(
     StoredMatrix,
     StoredMatrix,
   ];
-  const attributes = new Map(node.attributes).set("hidden_size", { type: "int", value: BigInt(matrices[1]!.columns) });
+  const attributes = new Map(node.attributes).set("hidden_size", {
+    type: "int",
+    value: exactBigint(matrices[1]!.columns),
+  });
   attributes.delete("layout");
   const given = Array.from({ length: 8 }, (_, i) => node.inputs[i]);
   const inputs = [given[0], w.data, r.data, ...given.slice(3), w.scale, w.zeroPoint, r.scale, r.zeroPoint];
