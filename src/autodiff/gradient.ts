@@ -92,7 +92,7 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
 function ofVersion(find: FindEntry, opset: number): FindEntry {
   if (opset >= TARGET_OPSET) return find;
   return (node) => {
-    const since = node.domain === "" ? changedSince(node.opType, opset) : undefined;
+    const since = node.domain === "" ? changedSince(node, opset) : undefined;
     if (since === undefined) return find(node);
     return refuse(
       `its definition at opset ${opset} changed in opset ${since}; its rule holds for opset ${TARGET_OPSET}`,

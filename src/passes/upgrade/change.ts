@@ -31,7 +31,11 @@ export interface UpgradeContext {
  * The nodes that mean at the next version what `node` means at the one before, making the same outputs; `undefined` when the
  * node may stay as it is.
  */
-export type Upgrade = (node: Node, context: UpgradeContext) => readonly Node[] | Declined | undefined;
+export interface Upgrade {
+  (node: Node, context: UpgradeContext): readonly Node[] | Declined | undefined;
+  /** The attribute that is all that changed: a node without it means the same before and after. */
+  readonly moves?: string;
+}
 
 /** Upgrades by operator, for one opset version. */
 export type Stage = Readonly<Record<string, Upgrade>>;
@@ -72,7 +76,7 @@ export function nameOf(node: Node, part: string): string {
 
 /** Moves an `ints` attribute to an input; without the attribute the node stays as it is. */
 export function intsToInput(attribute: string, input: number): Upgrade {
-  return (node, context) => {
+  const move = (node: Node, context: UpgradeContext): Node[] | undefined => {
     const found = node.attributes.get(attribute);
     if (found?.type !== "ints") return undefined;
     const inputs = [...node.inputs];
@@ -80,4 +84,5 @@ export function intsToInput(attribute: string, input: number): Upgrade {
     inputs[input] = context.ints(nameOf(node, attribute), found.value);
     return [changed(node, { inputs, attributes: { [attribute]: undefined } })];
   };
+  return Object.assign(move, { moves: attribute });
 }

@@ -81,8 +81,10 @@ const zerosBeforeMaximum: Upgrade = (node, context) => {
   return [changed(node, { inputs: [node.inputs[0], pads, fill, axes] })];
 };
 
+/** What means the same, but is written in another way, since older runtimes compute the plain form wrongly. */
+export const rewritten18: Stage = { Pad: zerosBeforeMaximum };
+
 export const opset18: Stage = {
-  Pad: zerosBeforeMaximum,
   ...Object.fromEntries(reductions.map((opType) => [opType, axesToInput])),
   Split: (node) => (node.inputs[1] ? undefined : [changed(node, { attributes: { num_outputs: node.outputs.length } })]),
 };
@@ -103,7 +105,7 @@ const countedPadding: Upgrade = (node, context) => {
   ];
 };
 
-export const opset19: Stage = { AveragePool: countedPadding };
+export const rewritten19: Stage = { AveragePool: countedPadding };
 
 const sampleModes = new Map([
   ["bilinear", "linear"],
