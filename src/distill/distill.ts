@@ -1,6 +1,6 @@
 /** @file Distillation: a student learns from a teacher, and from labels where there are any, in one step graph. */
 import { UsageError } from "../errors.ts";
-import { isSparse, type Model, storedConstants, type Tensor } from "../ir/index.ts";
+import { isSparse, type Model, storedWeights, type Tensor } from "../ir/index.ts";
 import { type Run, startRun } from "../runtime/index.ts";
 import {
   chooseParameters,
@@ -32,7 +32,7 @@ export interface DistillOptions extends Omit<FitOptions, "output" | "inference">
  * @throws through `result`: what `jointModel` and `fit` throw.
  */
 export function distill(given: Model, options: DistillOptions): Run<TrainEvent, TrainResult> {
-  const student = storedConstants(given);
+  const student = storedWeights(given);
   const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, freeze: ____, ...rest } = options;
   return startRun(
     async (scope) => {

@@ -2,6 +2,7 @@
 import { InvalidModelError } from "../errors.ts";
 import type { AttributeLiteral } from "./attribute.ts";
 import { makeNode } from "./edit.ts";
+import { fixedMark } from "./fixed-constant.ts";
 import type { Graph, Node, Value } from "./graph.ts";
 import { type Names, names } from "./names.ts";
 import { type Initializer, isSparse } from "./tensor.ts";
@@ -94,7 +95,11 @@ function builderOver(state: State, prefix: string): GraphBuilder {
     const types = known ?? state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
     const outputs = blank.map((_, i) => fresh(i === 0 ? name : `${name}:${i}`, types[i]));
     state.nodes.push(
-      makeNode(opType, inputs, outputs, { ...parts, name: outputs[0]?.name ?? state.names.fresh(prefix + name) }),
+      makeNode(opType, inputs, outputs, {
+        ...parts,
+        ...(opType === "Constant" && { metadata: fixedMark }),
+        name: outputs[0]?.name ?? state.names.fresh(prefix + name),
+      }),
     );
     return outputs;
   }

@@ -10,7 +10,7 @@ export { clampedNumber, exactBigint, exactNumber, nearestNumber, truncatedBigint
 export * from "./labels.ts";
 export * from "./names.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
-export { storedConstants } from "./stored-constants.ts";
+export { storedConstants, storedWeights } from "./stored-constants.ts";
 export * from "./tensor.ts";
 export * from "./tensor-index.ts";
 export * from "./text.ts";

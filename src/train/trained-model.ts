@@ -1,5 +1,5 @@
 /** @file The way back: trained tensors in the place of a model's initializers. */
-import { editModel, type Model, storedConstants, type Tensor } from "../ir/index.ts";
+import { editModel, type Model, storedWeights, type Tensor } from "../ir/index.ts";
 import type { TrainingStep } from "./step.ts";
 
 /** By the name of the initializer: running averages where the step keeps them, else parameters; and statistics. */
@@ -15,7 +15,7 @@ export function trainedTensors(step: TrainingStep, state: ReadonlyMap<string, Te
 
 /** The model with other values for the initializers, and the constants of `Constant` nodes, of these names. */
 export function withParameters(model: Model, tensors: ReadonlyMap<string, Tensor>): Model {
-  return editModel(storedConstants(model), (draft) => {
+  return editModel(storedWeights(model), (draft) => {
     for (const value of draft.graph.initializers.keys()) {
       const next = tensors.get(value.name);
       if (next) draft.setInitializer(value, next);

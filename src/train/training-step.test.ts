@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { UsageError } from "../errors.ts";
 import {
   float,
   type Graph,
@@ -11,6 +12,7 @@ import {
   tensor,
   tensorFromNumbers,
   verify,
+  withGraph,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { openSession } from "../runtime/index.ts";
@@ -360,7 +362,10 @@ describe("what is trained unless it is named", () => {
     const g = graphBuilder();
     const weight = g.op("Constant", [], { value: floats([4, 3], wave(12, 1)) }, { name: "weight" });
     g.output(g.op("MatMul", [g.input("x", "float32", ["batch", 4]), weight]), "y");
-    const source = model(g.build());
+    const built = model(g.build());
+    expect(() => trainedIn(built)).toThrow(UsageError);
+    const nodes = built.graph.nodes.map(({ metadata: _, ...node }) => node);
+    const source = withGraph(built, { ...built.graph, nodes });
     expect(trainedIn(source)).toEqual(["weight"]);
     const next = withParameters(source, new Map([["weight", floats([4, 3], wave(12, 2))]]));
     expect([...next.graph.initializers.values()].map((data) => numbersOf(data as Tensor)[0])).toEqual([

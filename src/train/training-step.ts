@@ -9,7 +9,7 @@ import {
   type Names,
   namesOf,
   opsetOf,
-  storedConstants,
+  storedWeights,
   TARGET_OPSET,
   type Value,
   withGraph,
@@ -36,7 +36,7 @@ import type { TrainingStep, TrainingStepOptions } from "./step.ts";
 export function trainingStep(model: Model, options: TrainingStepOptions): TrainingStep {
   checkOptions(model, options);
   const profile = profileOf(options.profile);
-  const typed = inPrecision(inferShapes(storedConstants(model)), options.precision ?? "float32");
+  const typed = inPrecision(inferShapes(storedWeights(model)), options.precision ?? "float32");
   const scope = namesOf(typed);
   const parts = forwardPart(typed.graph, options, scope);
   const differentiated = differentiateGraph(parts.graph, {

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { type Dataset, type Random, random } from "../../data/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
-import { type Model, storedConstants, type Tensor } from "../../ir/index.ts";
+import { type Model, storedWeights, type Tensor } from "../../ir/index.ts";
 import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../models/index.ts";
 import { loadModel } from "../../onnx/files.ts";
 import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
@@ -75,7 +75,7 @@ export async function modelToTrain({ model: choice }: Pick<TrainingConfig, "mode
     throw new UsageError("the model of a file has no settings", { where: name });
   }
   const { model } = await upgradeOpset().run(await loadModel(name));
-  return storedConstants((await freezeInitializers().run(model)).model);
+  return storedWeights((await freezeInitializers().run(model)).model);
 }
 
 /** A new network for samples like those of the data. */

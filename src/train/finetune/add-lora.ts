@@ -1,7 +1,7 @@
 /** @file New low-rank adapters: Hu et al., "LoRA" (2021), arXiv:2106.09685. */
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { type Model, scalar, sizeOf, storedConstants, type Tensor, tensor, wildcard } from "../../ir/index.ts";
+import { type Model, scalar, sizeOf, storedWeights, type Tensor, tensor, wildcard } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { applyLora } from "./apply-lora.ts";
 import { type LoraSite, loraSites } from "./lora-sites.ts";
@@ -37,7 +37,7 @@ export function addLora(model: Model, { rank, alpha = rank, weights, except = []
   if (!Number.isSafeInteger(rank) || rank < 1) {
     throw new UsageError("the rank of an adapter is no count", { expected: "at least 1", got: String(rank) });
   }
-  const source = storedConstants(model);
+  const source = storedWeights(model);
   const possible = loraSites(inferShapes(source).graph).filter(({ weight }) => !except.includes(weight.name));
   const sites = chosenSites(possible, weights);
   const drawing = random(seed, ADAPTERS);

@@ -1,5 +1,5 @@
 /** @file Adapters become part of the weights. */
-import { editGraph, type Model, numbersOf, storedConstants, type Tensor, tensor, withGraph } from "../../ir/index.ts";
+import { editGraph, type Model, numbersOf, storedWeights, type Tensor, tensor, withGraph } from "../../ir/index.ts";
 import { type FittedAdapter, fittedAdapters } from "./lora-tensors.ts";
 
 /**
@@ -8,7 +8,7 @@ import { type FittedAdapter, fittedAdapters } from "./lora-tensors.ts";
  * @throws FormatError for incomplete adapters and unknown names, ShapeError for tensors that do not fit.
  */
 export function mergeLora(model: Model, tensors: ReadonlyMap<string, Tensor>): Model {
-  const source = storedConstants(model);
+  const source = storedWeights(model);
   const { adapters, others } = fittedAdapters(source.graph, tensors);
   const graph = editGraph(source.graph, (draft) => {
     for (const { value, tensor: given } of others) draft.setInitializer(value, given);
