@@ -1,5 +1,5 @@
 /** @file Shape arithmetic of emitted graphs: constants where dims are known, `Shape` nodes where they are not. */
-import { UnsupportedError } from "../errors.ts";
+import { ShapeError, UnsupportedError } from "../errors.ts";
 import {
   type DataType,
   type Dim,
@@ -224,6 +224,10 @@ function sumWhereOne(emit: Emitter, x: Value, like: Value): Value {
   const { op } = emit;
   const shape = op("Shape", [like]);
   const added = dimsOf(x).length - dimsOf(like).length;
+  if (added < 0) {
+    const [expected, got] = [`at least ${dimsOf(like).length}`, `${dimsOf(x).length}`];
+    throw new ShapeError("a cotangent has fewer axes than its value", { expected, got, where: `value "${like.name}"` });
+  }
   const ones = intsIn(emit, new Array<number>(added).fill(1));
   const aligned = added === 0 ? shape : op("Concat", [ones, shape], { axis: 0 });
   const axes = op("Reshape", [op("NonZero", [op("Equal", [aligned, intsIn(emit, [1])])]), intsIn(emit, [-1])]);

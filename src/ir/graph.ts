@@ -107,6 +107,12 @@ export function opsetOf(model: Model, domain = ""): number {
   return model.opsets.get(domain) ?? (domain === "" ? (model.opsets.get("ai.onnx") ?? 1) : 1);
 }
 
+/** The model with an import of the standard domain, which it may lack while it has only nodes of others. */
+export function importingStandard(model: Model): Model {
+  if (model.opsets.has("") || model.opsets.has("ai.onnx")) return model;
+  return { ...model, opsets: new Map([...model.opsets, ["", TARGET_OPSET]]) };
+}
+
 /** `domain::OpType`, or the bare type for the standard domain. */
 export function qualifiedName(node: Pick<Node, "opType" | "domain">): string {
   return node.domain === "" || node.domain === "ai.onnx" ? node.opType : `${node.domain}::${node.opType}`;

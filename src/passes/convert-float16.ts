@@ -1,5 +1,14 @@
 /** @file Weights and computation in float16, with exceptions. */
-import { allNodes, type Model, type Node, namesOf, qualifiedName, type Value, withGraph } from "../ir/index.ts";
+import {
+  allNodes,
+  importingStandard,
+  type Model,
+  type Node,
+  namesOf,
+  qualifiedName,
+  type Value,
+  withGraph,
+} from "../ir/index.ts";
 import type { Pass } from "../rewrite/index.ts";
 import { convertGraph } from "./float16/convert.ts";
 import { float32Operators } from "./float16/operators.ts";
@@ -41,7 +50,8 @@ export function float16Form(
     keeps: (node: Node) =>
       node.domain !== "" || block.has(qualifiedName(node)) || isQuantized(node) || (keeps?.(node) ?? false),
   };
-  return withGraph(model, convertGraph(conversion, model.graph, undefined, io === "float32"));
+  const graph = convertGraph(conversion, model.graph, undefined, io === "float32");
+  return graph === model.graph ? model : importingStandard(withGraph(model, graph));
 }
 
 /** What a `DequantizeLinear` makes and a `QuantizeLinear` reads: a `Cast` there would keep the runtime from fusing them. */

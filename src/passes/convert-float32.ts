@@ -6,6 +6,7 @@ import {
   dataTypes,
   editAllGraphs,
   type Initializer,
+  importingStandard,
   isSparse,
   type Model,
   makeNode,
@@ -42,7 +43,7 @@ export function convertFloat32(): Pass {
         return type?.kind === "tensor" && type.dtype === "float16";
       };
       const wide = editAllGraphs(model, (draft) => widenGraph(draft, isHalf));
-      return { model: withBorder(model, wide, isHalf) };
+      return { model: importingStandard(withBorder(model, wide, isHalf)) };
     },
   };
 }

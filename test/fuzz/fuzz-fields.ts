@@ -1,11 +1,11 @@
 /** @file Models with changed fields through everything that lithe does with a model: each ends in a result or a named error. */
 import { LitheError } from "../../src/errors.ts";
-import { type Model, verify } from "../../src/ir/index.ts";
+import { verify } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import { type Random, randomFrom } from "./mutate.ts";
 import { mutateFields, pick } from "./mutate-fields.ts";
 import type { Seeds } from "./seeds.ts";
-import { brokenBy, type Stage, stages } from "./stages.ts";
+import { brokenBy, type Stage, type Subject, stages, subjectOf } from "./stages.ts";
 
 /** How one case ended. */
 export interface CaseReport {
@@ -42,15 +42,23 @@ export async function fuzzCase(
   if (!decoded) return report;
   const isValid = (await timed(report, "verify", () => verify(decoded)))?.length === 0;
   if (!isValid) report.outcomes.verify = "invalid";
+  const subject = subjectOf(decoded);
   for (const [name, stage] of Object.entries(stages)) {
     const chosen = random() < stage.share;
-    if (only ? only.includes(name) : chosen) await runStage(report, name, stage, decoded, isValid);
+    if (only ? only.includes(name) : chosen) await runStage(report, name, stage, subject, isValid);
   }
   return report;
 }
 
-async function runStage(report: Recorder, name: string, stage: Stage, model: Model, isValid: boolean): Promise<void> {
-  const made = await timed(report, name, () => stage.run(model));
+async function runStage(
+  report: Recorder,
+  name: string,
+  stage: Stage,
+  subject: Subject,
+  isValid: boolean,
+): Promise<void> {
+  const { model } = subject;
+  const made = await timed(report, name, () => stage.run(subject));
   if (!made || !isValid || made === model) return;
   const result = `${name}, result`;
   const broken = await timed(report, result, () => brokenBy(model, made));

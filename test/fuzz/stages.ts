@@ -1,5 +1,5 @@
 /** @file What is done to a changed model, stage by stage, and what each result has to keep. */
-import { gradient } from "../../src/autodiff/index.ts";
+import { type GradientOptions, gradient } from "../../src/autodiff/index.ts";
 import { inspection } from "../../src/cli/inspection.ts";
 import { inputPorts } from "../../src/cli/model-file.ts";
 import { LimitError } from "../../src/errors.ts";
@@ -28,12 +28,29 @@ import { loadSpec } from "../../src/runtime/prepare.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { trainingStep } from "../../src/train/index.ts";
 
+/** A changed model, and its cleaned form, which is made when it is first asked for. */
+export interface Subject {
+  readonly model: Model;
+  cleaned(): Promise<Model>;
+}
+
 /** One thing that lithe does with a model. */
 export interface Stage {
-  /** How often, of all cases. */
+  /** In how many of all cases. */
   readonly share: number;
   /** What the stage made, if it makes a model with the same signature. */
-  run(model: Model): Promise<Model | undefined>;
+  run(subject: Subject): Promise<Model | undefined>;
+}
+
+export function subjectOf(model: Model): Subject {
+  let cleaned: Promise<Model> | undefined;
+  return {
+    model,
+    cleaned() {
+      cleaned ??= clean(model, refused);
+      return cleaned;
+    },
+  };
 }
 
 const SAMPLE_ELEMENTS = 4096;
@@ -75,7 +92,7 @@ async function* oneBatch(model: Model): AsyncGenerator<Map<string, Tensor>> {
 }
 
 const data = (model: Model) => ({ open: openStandIn, calibration: () => oneBatch(model) });
-const clean = async (model: Model, run = refused): Promise<Model> =>
+const clean = async (model: Model, run: Evaluate): Promise<Model> =>
   (await cleanup({ evaluate: run }).run(model)).model;
 const nothing = async (work: () => unknown): Promise<undefined> => void (await work());
 
@@ -84,77 +101,75 @@ const passStages = Object.fromEntries(
     .filter((name) => name !== "cleanup")
     .map((name): [string, Stage] => [
       `pass ${name}`,
-      { share: 0.2, run: async (model) => (await passes[name]({ evaluate: folded }).run(model)).model },
+      { share: 0.15, run: async ({ model }) => (await passes[name]({ evaluate: folded }).run(model)).model },
     ]),
 );
 
 export const stages: Readonly<Record<string, Stage>> = {
   inspect: {
     share: 1,
-    run: (model) => nothing(() => inspection(model, { sha256: "", bytes: 0 }, new Map([["batch", 2]]))),
+    run: ({ model }) => nothing(() => inspection(model, { sha256: "", bytes: 0 }, new Map([["batch", 2]]))),
   },
-  ports: { share: 0.2, run: (model) => nothing(() => inputPorts(model)) },
+  ports: { share: 0.1, run: ({ model }) => nothing(() => inputPorts(model)) },
   text: {
-    share: 0.3,
-    run: (model) =>
+    share: 0.1,
+    run: ({ model }) =>
       nothing(() => {
         const text = printModel(model);
         if (verify(model).length === 0 && printModel(parseModel(text)) !== text) throw new Error("the text changed it");
       }),
   },
   load: {
-    share: 0.5,
-    run: (model) => nothing(() => loadSpec(model, { ...resolveOptions({}), saturates: true, reduced: true })),
+    share: 0.3,
+    run: ({ model }) => nothing(() => loadSpec(model, { ...resolveOptions({}), saturates: true, reduced: true })),
   },
-  cleanup: { share: 0.7, run: (model) => clean(model) },
-  "cleanup, folded": { share: 0.5, run: (model) => clean(model, folded) },
+  cleanup: { share: 0.7, run: ({ cleaned }) => cleaned() },
+  "cleanup, folded": { share: 0.3, run: ({ model }) => clean(model, folded) },
   ...passStages,
-  "dynamic batch": { share: 0.2, run: (model) => nothing(() => dynamicBatch({ evaluate: folded }).run(model)) },
-  "fix dims": { share: 0.2, run: (model) => nothing(() => fixDims(new Map([["batch", 3]])).run(model)) },
-  branches: { share: 0.2, run: (model) => nothing(() => branchGroupsOf(model.graph)) },
-  float16: { share: 0.5, run: async (model) => (await quantizeFloat16(model)).model },
+  "dynamic batch": { share: 0.1, run: ({ model }) => nothing(() => dynamicBatch({ evaluate: folded }).run(model)) },
+  "fix dims": { share: 0.1, run: ({ model }) => nothing(() => fixDims(new Map([["batch", 3]])).run(model)) },
+  branches: { share: 0.1, run: ({ model }) => nothing(() => branchGroupsOf(model.graph)) },
+  float16: { share: 0.3, run: async ({ model }) => (await quantizeFloat16(model)).model },
   "float16, cleaned": {
-    share: 0.3,
-    run: async (model) => (await quantizeFloat16(await clean(model), { io: "float16" })).model,
+    share: 0.2,
+    run: async ({ cleaned }) => (await quantizeFloat16(await cleaned(), { io: "float16" })).model,
   },
-  dynamic: { share: 0.5, run: async (model) => quantizeDynamic(model).model },
-  "dynamic, cleaned": { share: 0.3, run: async (model) => quantizeDynamic(await clean(model)).model },
-  "weight-only": { share: 0.5, run: async (model) => (await quantizeWeights(model, { blockSize: 16 })).model },
+  dynamic: { share: 0.3, run: async ({ model }) => quantizeDynamic(model).model },
+  "dynamic, cleaned": { share: 0.2, run: async ({ cleaned }) => quantizeDynamic(await cleaned()).model },
+  "weight-only": { share: 0.3, run: async ({ model }) => (await quantizeWeights(model, { blockSize: 16 })).model },
   "weight-only, dequantize": {
-    share: 0.4,
-    run: async (model) => (await quantizeWeights(model, { format: "dequantize", convolutions: true, bits: 8 })).model,
+    share: 0.2,
+    run: async ({ model }) =>
+      (await quantizeWeights(model, { format: "dequantize", convolutions: true, bits: 8 })).model,
   },
-  static: { share: 0.4, run: async (model) => (await quantizeStatic(model, data(model))).model },
+  static: { share: 0.2, run: async ({ model }) => (await quantizeStatic(model, data(model))).model },
   "static, cleaned": {
-    share: 0.3,
-    async run(model) {
-      const cleaned = await clean(model);
-      return (await quantizeStatic(cleaned, { ...data(cleaned), equalization: true, biasCorrection: true })).model;
+    share: 0.2,
+    async run({ cleaned }) {
+      const model = await cleaned();
+      return (await quantizeStatic(model, { ...data(model), equalization: true, biasCorrection: true })).model;
     },
   },
   train: {
-    share: 0.5,
-    run: (model) => nothing(() => trainingStep(model, { loss: "meanSquaredError", optimizer: "adam" })),
+    share: 0.3,
+    run: ({ model }) => nothing(() => trainingStep(model, { loss: "meanSquaredError", optimizer: "adam" })),
   },
   "train, cleaned": {
-    share: 0.4,
-    run: (model) =>
+    share: 0.2,
+    run: ({ cleaned }) =>
       nothing(async () =>
-        trainingStep(await clean(model), { loss: "crossEntropy", optimizer: "sgd", clip: 1, precision: "float16" }),
+        trainingStep(await cleaned(), { loss: "crossEntropy", optimizer: "sgd", clip: 1, precision: "float16" }),
       ),
   },
   gradient: {
-    share: 0.4,
-    run: (model) =>
-      nothing(() =>
-        gradient(model, {
-          of: model.graph.outputs[0]?.name ?? "",
-          wrt: model.graph.inputs.map(({ name }) => name),
-          seed: "seed",
-        }),
-      ),
+    share: 0.3,
+    run: ({ model }) => nothing(() => gradient(model, everyInput(model))),
   },
 };
+
+function everyInput({ graph }: Model): GradientOptions {
+  return { of: graph.outputs[0]?.name ?? "", wrt: graph.inputs.map(({ name }) => name), seed: "seed" };
+}
 
 /** What is wrong with a stage's result, given that its model was valid. */
 export function brokenBy(before: Model, after: Model): string | undefined {
