@@ -9,6 +9,7 @@ import {
   type Tensor,
   tensorFromNumbers,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { InputPort } from "./dataset.ts";
 import { limits } from "./limits.ts";
 import { type Random, random } from "./random.ts";
@@ -31,11 +32,20 @@ export interface SyntheticFeeds {
   readonly assumptions: readonly string[];
 }
 
+const syntheticOptionsNames: OptionNames<SyntheticOptions> = {
+  seed: true,
+  batch: true,
+  dims: true,
+  unknown: true,
+  vocabulary: true,
+};
+
 /**
  * One tensor per input: floats standard normal, integers uniform below `vocabulary`, booleans and inputs whose name
  * says "mask" true. Equal symbolic dims get equal sizes. The same seed gives the same feeds.
  */
 export function syntheticFeeds(ports: readonly InputPort[], options: SyntheticOptions): SyntheticFeeds {
+  checkOptions(options, syntheticOptionsNames);
   const notes: string[] = [];
   const bound = new Map(options.dims);
   const feeds = new Map<string, Tensor>();

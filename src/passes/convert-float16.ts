@@ -9,6 +9,7 @@ import {
   type Value,
   withGraph,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Pass } from "../rewrite/index.ts";
 import { convertGraph } from "./float16/convert.ts";
 import { float32Operators } from "./float16/operators.ts";
@@ -36,11 +37,11 @@ export function convertFloat16(options: Float16Options = {}): Pass {
   };
 }
 
+const float16OptionsNames: OptionNames<Float16Options> = { block: true, keeps: true, io: true };
+
 /** What the pass makes of a model. */
-export function float16Form(
-  model: Model,
-  { block = float32Operators, keeps, io = "float32" }: Float16Options = {},
-): Model {
+export function float16Form(model: Model, options: Float16Options = {}): Model {
+  const { block = float32Operators, keeps, io = "float32" } = checkOptions(options, float16OptionsNames);
   const { types } = inferenceOf(model);
   const quantized = quantizedValues(model);
   const isQuantized = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && quantized.has(v));

@@ -12,6 +12,7 @@ import {
   type Tensor,
   typedArray,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, Session } from "./session.ts";
 import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
@@ -59,13 +60,16 @@ export interface AgreementOptions {
   readonly signal?: AbortSignal;
 }
 
+export const agreementOptionsNames: OptionNames<AgreementOptions> = { seed: true, signal: true };
+
 /** Runs both sessions on every batch; only sums and one class per sample are kept. */
 export async function measureAgreement(
   a: Session,
   b: Session,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { seed = 0, signal }: AgreementOptions = {},
+  options: AgreementOptions = {},
 ): Promise<Agreement> {
+  const { seed = 0, signal } = checkOptions(options, agreementOptionsNames);
   const pairs = pairedOutputs(a, b);
   const distances = pairs.map(([name]) => distance(name));
   const classes: ClassPair[] = [];
