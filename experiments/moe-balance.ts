@@ -57,7 +57,7 @@ async function trained(
   seed: number,
   parts: TextParts,
   vocabulary: number,
-  { k, batch, ...size }: BalanceSize,
+  { k, batch, characters: _, ...size }: BalanceSize,
   log: (line: string) => void,
 ): Promise<Row> {
   const model = moeGpt(random(seed), { vocabulary, ...size, gate: noisyTopK({ k, importance, load }) });

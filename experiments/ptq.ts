@@ -207,7 +207,7 @@ async function compared(original: Model, model: Model, evaluation: Dataset, firs
   const { size, latency, agreement, accuracy } = await compareSessions(
     { session: a, bytes: encodeModel(original).byteLength },
     { session: b, bytes: encodeModel(model).byteLength },
-    { ...options, batch: 1, feeds: first, batches: labelled(), rounds: ROUNDS },
+    { threads: options.threads, batch: 1, feeds: first, batches: labelled(), rounds: ROUNDS },
   );
   return {
     agreement: agreement.top1 ?? Number.NaN,

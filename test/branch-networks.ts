@@ -50,14 +50,15 @@ export function plainSource(seed = 1): RandomSource {
   return { uniform: draw, normal: () => Math.sqrt(-2 * Math.log(draw())) * Math.cos(2 * Math.PI * draw()) };
 }
 
-const varied = { weight: uniform(0.3), biasInitial: uniform(0.2), scale: uniform(1.5) };
+const varied = { weight: uniform(0.3), biasInitial: uniform(0.2) };
+const rescaled = { scale: uniform(1.5) };
 
 function block(n: Layers, x: Value, causal: boolean): Value {
   const attended = residual(n, x, (inner) =>
-    attention(n.scope("attention"), layerNorm(n.scope("norm1"), inner, varied), { heads: 2, causal, ...varied }),
+    attention(n.scope("attention"), layerNorm(n.scope("norm1"), inner, rescaled), { heads: 2, causal, ...varied }),
   );
   return residual(n, attended, (inner) =>
-    mlpBlock(n.scope("mlp"), layerNorm(n.scope("norm2"), inner, varied), { hidden: 16, ...varied }),
+    mlpBlock(n.scope("mlp"), layerNorm(n.scope("norm2"), inner, rescaled), { hidden: 16, ...varied }),
   );
 }
 
@@ -85,7 +86,7 @@ function tokens(n: Layers): Value {
 }
 
 function head(n: Layers, y: Value): void {
-  const pooled = n.op("ReduceMean", [layerNorm(n.scope("norm"), y, varied), n.ints([1])], { keepdims: 0 });
+  const pooled = n.op("ReduceMean", [layerNorm(n.scope("norm"), y, rescaled), n.ints([1])], { keepdims: 0 });
   n.output(linear(n.scope("head"), pooled, 3), "logits");
 }
 
@@ -178,7 +179,7 @@ export const branchNetworks = {
       let y = tokens(n);
       for (const stage of ["first", "second"]) {
         const f = (scope: Layers, x: Value) =>
-          mlpBlock(scope, layerNorm(scope.scope("norm"), x, varied), { hidden: 12, ...varied });
+          mlpBlock(scope, layerNorm(scope.scope("norm"), x, rescaled), { hidden: 12, ...varied });
         y = n.op("Add", [y, sideBySide(n.scope(stage), y, f, shape)]);
       }
       head(n, y);
@@ -187,14 +188,14 @@ export const branchNetworks = {
     network(plainSource(), (n) => {
       const image = n.input("x", "float32", ["batch", 1, 8, 8]);
       const y = conv(n.scope("stem"), image, 4, { kernel: 3 });
-      const sum = sideBySide(n, y, (scope, x) => residualConv(scope, x, (s, z) => batchNorm(s, z, varied)), shape);
+      const sum = sideBySide(n, y, (scope, x) => residualConv(scope, x, (s, z) => batchNorm(s, z, rescaled)), shape);
       n.output(linear(n.scope("head"), globalAveragePool(n, n.op("Relu", [n.op("Add", [y, sum])])), 3), "logits");
     }),
   "convolutions with group norms and residuals within": (shape) =>
     network(plainSource(), (n) => {
       const image = n.input("x", "float32", ["batch", 1, 8, 8]);
       const y = conv(n.scope("stem"), image, 4, { kernel: 3 });
-      const grouped = (s: Layers, z: Value) => groupNorm(s, z, { groups: 2, ...varied });
+      const grouped = (s: Layers, z: Value) => groupNorm(s, z, { groups: 2, ...rescaled });
       const sum = sideBySide(n, y, (scope, x) => n.op("Add", [x, residualConv(scope, x, grouped)]), shape);
       n.output(linear(n.scope("head"), globalAveragePool(n, sum), 3), "logits");
     }),

@@ -1,6 +1,7 @@
 /** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
 import { CancelledError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { convertFloat32 } from "../passes/index.ts";
 import {
   checkCancelled,
@@ -31,6 +32,25 @@ import { keptInFloat, selectResult } from "./selection.ts";
 import { layerSensitivity } from "./sensitivity.ts";
 import { bestStatic, checkOriginal, type Job, LAST_START, tryCandidate } from "./trial.ts";
 
+const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
+  calibration: true,
+  evaluation: true,
+  ep: true,
+  threads: true,
+  maxDrop: true,
+  goal: true,
+  budgetSeconds: true,
+  seed: true,
+  weightBits: true,
+  otherProviders: true,
+  originalBytes: true,
+  maxError: true,
+  formTable: true,
+  store: true,
+  open: true,
+  signal: true,
+};
+
 /**
  * Finds the best form of `model` under the bound. The result is never slower than the original: when nothing beats it, the result
  * is the cleaned original, and `candidates` says what each form came to.
@@ -39,6 +59,7 @@ import { bestStatic, checkOriginal, type Job, LAST_START, tryCandidate } from ".
  * refuses the original.
  */
 export function accelerate(model: Model, options: AccelerateOptions): Run<AccelerateEvent, Accelerated> {
+  checkOptions(options, accelerateOptionsNames);
   const { signal } = options;
   return startRun<AccelerateEvent, Accelerated>((scope) => search(model, options, scope), signal ? { signal } : {});
 }

@@ -95,7 +95,9 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
  * than float, careful rounding would not make it so, and only the latter are left.
  */
 export function carefulCandidates(context: CandidateContext, paysEverywhere: boolean): Candidate[] {
-  const placement = once(() => fastestPlacement(context.model, context));
+  const { open, calibration, threads, signal, weightBits } = context;
+  const settings = { open, calibration, threads, signal, weightBits };
+  const placement = once(() => fastestPlacement(context.model, settings));
   const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe, placement));
   if (!paysEverywhere) return partly;
   return [...partly.slice(0, 1), ...careful.map(([form, recipe]) => staticCandidate(context, form, recipe))];

@@ -1,6 +1,7 @@
 /** @file A pipeline that should do no more than round, held to that: a pass that does more, or fails, is left out and named. */
 import { LitheError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { cleanup } from "../passes/index.ts";
 import type { Note, Pass } from "../rewrite/index.ts";
 import {
@@ -40,6 +41,14 @@ export interface CheckOptions {
   readonly signal?: AbortSignal;
 }
 
+const checkOptionsNames: OptionNames<CheckOptions> = {
+  open: true,
+  session: true,
+  batches: true,
+  original: true,
+  signal: true,
+};
+
 /** Batches that show a pass that computes something else. */
 const BATCHES = 4;
 
@@ -56,6 +65,7 @@ export function cleanupChecked(model: Model, options: CheckOptions): Promise<Che
  * @throws RuntimeError where the runtime refuses the original, CancelledError
  */
 export async function runChecked(model: Model, pipeline: Pipeline, options: CheckOptions): Promise<Checked> {
+  checkOptions(options, checkOptionsNames);
   const own = options.original ? undefined : await options.open(model, options.session);
   try {
     return await search(model, pipeline, { ...options, original: options.original ?? own! });

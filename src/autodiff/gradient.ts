@@ -14,6 +14,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { changedSince } from "../passes/index.ts";
 import { expandOperators } from "./expand.ts";
 import { checkFits } from "./fits.ts";
@@ -50,6 +51,17 @@ export interface DifferentiateOptions {
   readonly find?: FindEntry;
 }
 
+const differentiateOptionsNames: OptionNames<DifferentiateOptions> = {
+  of: true,
+  wrt: true,
+  seed: true,
+  stopAt: true,
+  opset: true,
+  forms: true,
+  scope: true,
+  find: true,
+};
+
 /**
  * Adds the gradient of one value with respect to others: dof/dwrt, contracted with the seed. Every value that the gradient
  * passes through must be typed (infer-shapes). Values keep their identity, so `of` and `wrt` are found in the result.
@@ -57,6 +69,7 @@ export interface DifferentiateOptions {
  * @throws UnsupportedError naming the node where an operator has no gradient, or has none with these dims.
  */
 export function differentiateGraph(graph: Graph, options: DifferentiateOptions): Differentiated {
+  checkOptions(options, differentiateOptionsNames);
   const { of, wrt, stopAt = new Set(), opset, scope = names(namesIn(graph)), forms = defaultForms } = options;
   const find = ofVersion(options.find ?? entryOf, opset);
   const reaches = (nodes: readonly Node[]) => dependents(nodes, new Set(wrt), stopAt);

@@ -10,6 +10,7 @@ import {
   readsOf,
   type Value,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface MemoryEstimate {
   /** Most bytes that computed values take at one time; inputs and initializers are not among them. */
@@ -30,11 +31,14 @@ export interface MemoryOptions {
 /** Operators whose output is their first input under other dims; the runtime does not copy it. */
 const views: ReadonlySet<string> = new Set(["Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"]);
 
+const memoryOptionsNames: OptionNames<MemoryOptions> = { symbols: true };
+
 /**
  * Each value lives from the node that makes it to the last one that reads it; graph outputs live to the end. What a runtime
  * takes beside that (work space, padding, its own order of nodes) is not in the estimate.
  */
-export function memoryEstimate(graph: Graph, { symbols = new Map() }: MemoryOptions = {}): MemoryEstimate {
+export function memoryEstimate(graph: Graph, options: MemoryOptions = {}): MemoryEstimate {
+  const { symbols = new Map() } = checkOptions(options, memoryOptionsNames);
   const unknown: string[] = [];
   const size = (value: Value): number => {
     const bytes = bytesOf(value, symbols);

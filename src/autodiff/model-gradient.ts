@@ -15,6 +15,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { eliminateDeadNodes, explicitWindows, upgradeOpset } from "../passes/index.ts";
 import type { Forms } from "./forms.ts";
 import { type Differentiated, differentiateGraph } from "./gradient.ts";
@@ -37,6 +38,15 @@ export interface GradientOptions {
   readonly forms?: Forms;
 }
 
+const gradientOptionsNames: OptionNames<GradientOptions> = {
+  of: true,
+  wrt: true,
+  seed: true,
+  stopAt: true,
+  keepOutputs: true,
+  forms: true,
+};
+
 /**
  * A model whose outputs are the gradients, named `<value>_grad`, in the order of `wrt`; zeros for a value that `of` does not
  * depend on. It is brought to opset 21 where that is possible, its functions are inlined and its values typed. Symbolic dims
@@ -46,6 +56,7 @@ export interface GradientOptions {
  * @throws UnsupportedError naming the node where an operator has no gradient.
  */
 export async function gradient(model: Model, options: GradientOptions): Promise<Model> {
+  checkOptions(options, gradientOptionsNames);
   const prepared = await prepareForGradient(model);
   const { graph } = prepared;
   const byName = new Map([...valuesOf(graph)].map((value) => [value.name, value]));

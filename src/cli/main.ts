@@ -6,7 +6,7 @@ import { parseArguments } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
 import { withDataHint } from "./data-hint.ts";
-import { printable, terminal } from "./terminal.ts";
+import { jsonLine, printable, terminal } from "./terminal.ts";
 import { guardAnswer } from "./unanswered.ts";
 import { version } from "./version.ts";
 
@@ -53,7 +53,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
     const { result, ok = true } = await module.run(parsed.args, parsed.options, console);
-    if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    if (json) process.stdout.write(`${jsonLine(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
     if (!signal.aborted || error instanceof CancelledError) throw withDataHint(error, parsed.options);
@@ -81,9 +81,10 @@ function fail(thrown: unknown, json: boolean): number {
   const error = namedError(thrown);
   const known = error instanceof LitheError;
   const facts = known ? error.toJSON() : { name: "InternalError", message: String(error) };
-  if (json) process.stdout.write(`${JSON.stringify({ error: facts })}\n`);
+  if (json) process.stdout.write(`${jsonLine({ error: facts })}\n`);
   else process.stderr.write(`${printable(`${facts.name}: ${facts.message}`)}\n`);
-  if (!known && error instanceof Error && process.env.LITHE_DEBUG) process.stderr.write(`${error.stack}\n`);
+  if (!known && error instanceof Error && process.env.LITHE_DEBUG)
+    process.stderr.write(`${error.stack?.split("\n").map(printable).join("\n")}\n`);
   if (error instanceof CancelledError) return INTERRUPTED;
   return error instanceof UsageError ? 2 : 1;
 }

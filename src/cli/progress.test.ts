@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bar, lines, printable, progressText } from "./progress.ts";
+import { bar, jsonLine, lines, printable, progressText } from "./progress.ts";
 
 describe("a progress bar", () => {
   it("tells rate and time left", () => {
@@ -42,7 +42,17 @@ describe("progress lines", () => {
 });
 
 describe("printable text", () => {
+  it("lets no name begin a line, hide itself or turn its direction", () => {
+    expect(printable("x\nFAKE\r\u200e\u2028\ufeff")).toBe("x\\u000aFAKE\\u000d\\u200e\\u2028\\ufeff");
+  });
+
+  it("keeps the meaning of JSON and none of its control characters", () => {
+    const value = { name: "a\u009b2J\u202e\n", list: ["\u007f"] };
+    expect(jsonLine(value)).toBe('{"name":"a\\u009b2J\\u202e\\n","list":["\\u007f"]}');
+    expect(JSON.parse(jsonLine(value))).toEqual(value);
+  });
+
   it("shows what would move the cursor or turn the text around", () => {
-    expect(printable("a\u001b[2J\u202eb\tc\nd")).toBe("a\\u001b[2J\\u202eb\tc\nd");
+    expect(printable("a\u001b[2J\u202eb\tc\nd")).toBe("a\\u001b[2J\\u202eb\tc\\u000ad");
   });
 });

@@ -50,7 +50,7 @@ export function lines(write: (text: string) => void): Meter {
       const isNew = !last.has(event.stage);
       if (!isEnd && !isNew && now - last.get(event.stage)! < 250) return;
       last.set(event.stage, now);
-      write(`${JSON.stringify({ type: "progress", ...event })}\n`);
+      write(`${jsonLine({ type: "progress", ...event })}\n`);
     },
     clear: () => undefined,
   };
@@ -62,10 +62,15 @@ function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** Text from models made harmless: control characters and escape sequences are shown, not sent. */
+/** Text from models made harmless: one line, in which control characters and those that turn or hide text are shown, not sent. */
 export function printable(text: string): string {
   return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** One line of JSON; what a terminal would take for a command stands in it as an escape of JSON. */
+export function jsonLine(value: unknown): string {
+  return printable(JSON.stringify(value));
 }

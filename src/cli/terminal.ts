@@ -1,8 +1,8 @@
 /** @file Where a command writes: text for people, or with `--json` lines of JSON on stderr; names made harmless either way. */
 import type { Console } from "./command.ts";
-import { bar, lines, printable } from "./progress.ts";
+import { bar, jsonLine, lines, printable } from "./progress.ts";
 
-export { printable } from "./progress.ts";
+export { jsonLine, printable } from "./progress.ts";
 
 export interface TerminalOptions {
   readonly json: boolean;
@@ -14,7 +14,7 @@ export function terminal({ json, signal }: TerminalOptions): Console & { close()
   const write = (text: string): void => void stderr.write(text);
   const meter = stderr.isTTY ? bar(write, () => stderr.columns ?? 100) : lines(write);
   const asText = (line: string): void => void (json ? stderr : stdout).write(`${printable(line)}\n`);
-  const asJson = (message: string): void => void (message && write(`${JSON.stringify({ type: "log", message })}\n`));
+  const asJson = (message: string): void => void (message && write(`${jsonLine({ type: "log", message })}\n`));
   const log = json && !stderr.isTTY ? asJson : asText;
   return {
     json,

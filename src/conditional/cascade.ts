@@ -2,6 +2,7 @@
 import { ShapeError, UsageError } from "../errors.ts";
 import { type Model, tensorFromNumbers, type Value } from "../ir/index.ts";
 import { dimsOf, type Layers } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { countRows, takeRows } from "./dispatch/rows.ts";
 import { type Confidence, type ConfidenceName, confidenceOf } from "./exit/index.ts";
 import type { Expert } from "./expert.ts";
@@ -19,6 +20,8 @@ export interface CascadeOptions {
 /** Outputs with the answers of a `denseCascade`, behind the path of the layer. */
 const ANSWER = "answer/";
 
+const cascadeOptionsNames: OptionNames<CascadeOptions> = { experts: true, thresholds: true, confidence: true };
+
 /**
  * Logits [rows, classes]: of each row those of the first expert whose score reaches its threshold, else those of the last. An expert
  * computes only the rows that got to it, none included. Which one answered becomes a measure of the network, as the routes of a mixture
@@ -27,6 +30,7 @@ const ANSWER = "answer/";
  * @throws UsageError for thresholds that do not fit, ShapeError for answers that are not logits of the same classes.
  */
 export function cascade(n: Layers, rows: Value, options: CascadeOptions): Value {
+  checkOptions(options, cascadeOptionsNames);
   const { experts, thresholds, measure } = checked(options);
   let here = rows;
   let answers = [answerOf(n, experts, 0, rows)];
@@ -49,6 +53,12 @@ export function cascade(n: Layers, rows: Value, options: CascadeOptions): Value 
   return output;
 }
 
+const denseCascadeOptionNames: OptionNames<Omit<CascadeOptions, "thresholds"> & Partial<CascadeOptions>> = {
+  experts: true,
+  confidence: true,
+  thresholds: true,
+};
+
 /**
  * The same with every expert over every row: what `cascade` is held against, and the form for training. Answers of all experts but the
  * last become outputs, see `cascadeExits`. Without thresholds the last expert answers.
@@ -60,6 +70,7 @@ export function denseCascade(
   rows: Value,
   options: Omit<CascadeOptions, "thresholds"> & Partial<CascadeOptions>,
 ): Value {
+  checkOptions(options, denseCascadeOptionNames);
   const never = options.experts.slice(1).map(() => Number.POSITIVE_INFINITY);
   const { experts, thresholds, measure } = checked({ thresholds: never, ...options });
   const answers = experts.map((_, k) => answerOf(n, experts, k, rows));

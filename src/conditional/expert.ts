@@ -2,6 +2,7 @@
 import { UsageError } from "../errors.ts";
 import type { Value } from "../ir/index.ts";
 import { type Initialiser, type Layers, lengthOf, linear } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 /**
  * An expert over rows [rows, …]: an MLP over tokens, a convolutional network over pictures. It is built once per expert, under the scope
@@ -21,8 +22,16 @@ export interface MlpExpertOptions {
   readonly biasInitial?: Initialiser;
 }
 
+const mlpExpertOptionsNames: OptionNames<MlpExpertOptions> = {
+  hidden: true,
+  activation: true,
+  weight: true,
+  biasInitial: true,
+};
+
 /** Two linear layers with an activation in between, back to the width of the rows. */
 export function mlpExpert(mlp: MlpExpertOptions): Expert {
+  checkOptions(mlp, mlpExpertOptionsNames);
   const { hidden, activation = "Gelu", ...options } = mlp;
   if (!(Number.isSafeInteger(hidden) && hidden >= 1)) {
     throw new UsageError("an expert needs hidden units", { expected: "1 or more", got: String(hidden) });

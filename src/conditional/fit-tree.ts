@@ -1,7 +1,7 @@
 /** @file Decision trees over features: fitted to classes where there are any, else cut at medians. */
-
 import { DataError, UsageError } from "../errors.ts";
 import { maxOf } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 /** A complete binary tree in the order of a heap; x goes right where x[feature] > threshold. Leaves are numbered from the left. */
 export interface DecisionTree {
@@ -18,8 +18,11 @@ export interface TreeOptions {
   readonly candidates?: number;
 }
 
+const treeOptionsNames: OptionNames<TreeOptions> = { depth: true, classes: true, candidates: true };
+
 /** Breiman et al., "Classification and regression trees" (1984), with cuts at quantiles. `rows` is [count, width]. */
 export function fitTree(rows: ArrayLike<number>, width: number, options: TreeOptions): DecisionTree {
+  checkOptions(options, treeOptionsNames);
   const { depth, classes, candidates = 16 } = options;
   if (!(Number.isSafeInteger(depth) && depth >= 1 && depth <= 16)) {
     throw new UsageError("the depth of a tree is out of range", { expected: "1 to 16", got: String(depth) });

@@ -3,6 +3,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type GptOptions, gptAround, gptBlock } from "../models/index.ts";
 import { chain, type Layer, normal, type RandomSource, zeros } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Dispatch, DispatchName } from "./dispatch/index.ts";
 import { mlpExpert } from "./expert.ts";
 import type { Gate } from "./gate.ts";
@@ -20,22 +21,38 @@ export interface MoeGptOptions extends GptOptions {
   readonly dispatch?: Dispatch | DispatchName;
 }
 
+const moeGptOptionsNames: OptionNames<MoeGptOptions> = {
+  experts: true,
+  gate: true,
+  hidden: true,
+  every: true,
+  dispatch: true,
+  vocabulary: true,
+  context: true,
+  width: true,
+  depth: true,
+  heads: true,
+  dropout: true,
+};
+
 /**
  * int64 ids [batch, context] → logits [batch, context, vocabulary], as `gpt`. Train it with `moeTraining`; what only training reads is
  * removed by `withoutSideOutputs`.
  */
 export function moeGpt(source: RandomSource, options: MoeGptOptions): Model {
+  checkOptions(options, moeGptOptionsNames);
   const { experts, gate = switchGate(), width = 256, depth = 4, every = 2, dispatch } = options;
   const { hidden = 4 * width } = options;
   if (!(Number.isSafeInteger(every) && every >= 1 && every <= depth)) {
     throw new UsageError("no block would be a mixture", { expected: `every 1 to ${depth}`, got: String(every) });
   }
+  const { experts: _, gate: __, hidden: ___, every: ____, dispatch: _____, ...body } = options;
   const expert = mlpExpert({ hidden, weight: normal(0.02), biasInitial: zeros });
-  return gptAround(source, options, (n, tokens, ids) => {
+  return gptAround(source, body, (n, tokens, ids) => {
     const mixture: Layer = (inner, x) =>
       moeLayer(inner, x, { gate, expert, experts, ids, ...(dispatch && { dispatch }) });
     const block = (inner: typeof n, x: typeof tokens, i: number) =>
-      gptBlock(options, (i + 1) % every === 0 ? mixture : undefined)(inner, x);
+      gptBlock(body, (i + 1) % every === 0 ? mixture : undefined)(inner, x);
     return chain(n, tokens, block, depth);
   });
 }

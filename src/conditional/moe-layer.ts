@@ -2,6 +2,7 @@
 import { ShapeError, UsageError } from "../errors.ts";
 import type { Dims, Value } from "../ir/index.ts";
 import { dimsOf, type Layers, lengthOf } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Dispatch, type DispatchName, dispatches } from "./dispatch/index.ts";
 import { type Expert, mlpExpert } from "./expert.ts";
 import type { Gate, Gated } from "./gate.ts";
@@ -24,11 +25,22 @@ export interface MoeOptions {
   readonly ids?: Value;
 }
 
+const moeOptionsNames: OptionNames<MoeOptions> = {
+  gate: true,
+  expert: true,
+  experts: true,
+  dispatch: true,
+  shared: true,
+  per: true,
+  ids: true,
+};
+
 /**
  * y = Σ_e G(x)_e · E_e(x), of the dims of x where the experts keep them. x is [batch, …, width]. Losses of the gate, its next
  * biases and the load of its experts become outputs of the network, which `moeTraining` and `moeMeasures` find again.
  */
 export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
+  checkOptions(options, moeOptionsNames);
   const { gate, expert, experts, shared, per = "token" } = options;
   const rows = per === "token" ? tokensOf(n, x) : x;
   const seen = per === "token" ? rows : meanOverPositions(n, x);
@@ -63,8 +75,19 @@ export interface SwitchLayerOptions extends SwitchOptions {
   readonly dispatch?: Dispatch | DispatchName;
 }
 
+const switchLayerOptionsNames: OptionNames<SwitchLayerOptions> = {
+  experts: true,
+  hidden: true,
+  activation: true,
+  dispatch: true,
+  balance: true,
+  zWeight: true,
+  jitter: true,
+};
+
 /** The layer of Switch Transformers, arXiv:2101.03961: one MLP expert per token. */
 export function switchLayer(n: Layers, x: Value, options: SwitchLayerOptions): Value {
+  checkOptions(options, switchLayerOptionsNames);
   const { experts, hidden, activation, dispatch, ...gate } = options;
   const expert = mlpExpert({ hidden, ...(activation !== undefined && { activation }) });
   return moeLayer(n, x, { gate: switchGate(gate), expert, experts, ...(dispatch && { dispatch }) });

@@ -1,6 +1,7 @@
 /** @file Samples stacked into the feeds of a model. */
 import { DataError, ensure, UsageError } from "../errors.ts";
 import { bytesOfTensor, formatType, type Tensor, tensor, tensorType } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Dataset, InputPort, Sample } from "./dataset.ts";
 import { concat } from "./inflate.ts";
 
@@ -26,12 +27,15 @@ export interface BatchOptions {
   readonly port?: InputPort | readonly InputPort[];
 }
 
+const batchOptionsNames: OptionNames<BatchOptions> = { batch: true, limit: true, port: true };
+
 /**
  * Groups a dataset's samples in order. Every sample appears exactly once; the last batch may be smaller. An input whose
  * rank in the model is that of the sample has no batch axis and is fed as it is, one sample at a time. Samples that
  * differ in dims or dtype from the first of their batch, or from the model, are a `DataError`.
  */
 export async function* batches(dataset: Dataset, options: BatchOptions = {}): AsyncGenerator<Batch> {
+  checkOptions(options, batchOptionsNames);
   checkCounts(options);
   const ports = portsOf(options);
   const limit = Math.min(dataset.size, options.limit ?? Number.POSITIVE_INFINITY);
@@ -49,8 +53,11 @@ export async function* batches(dataset: Dataset, options: BatchOptions = {}): As
   if (layout && group.length > 0) yield stack(group, layout, layout.fixed ? layout.size : group.length);
 }
 
+const batchOfOptionNames: OptionNames<Omit<BatchOptions, "limit">> = { batch: true, port: true };
+
 /** One batch of these samples, at most as many as a batch holds; none is a `DataError`. See `batches`. */
 export function batchOf(samples: readonly Sample[], options: Omit<BatchOptions, "limit"> = {}): Batch {
+  checkOptions(options, batchOfOptionNames);
   checkCounts(options);
   const [first] = samples;
   ensure(first !== undefined, () => new DataError("a batch needs a sample"));

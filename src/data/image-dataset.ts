@@ -1,4 +1,5 @@
 /** @file A dataset of images: the step from pictures to tensors that all image formats share. */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Dataset, datasetOf, type InputPort, mapSource, type Source } from "./dataset.ts";
 import { fitToModel } from "./fit.ts";
 import type { Image } from "./image.ts";
@@ -22,8 +23,11 @@ export interface ImageOptions {
 /** The name of the input when no model is given. */
 export const defaultInputName = "input";
 
+export const imageOptionsNames: OptionNames<ImageOptions> = { preprocess: true, port: true };
+
 /** Images turned into tensors one at a time. Without `preprocess`, `fallback` is used and stated as an assumption. */
 export function imageDataset(source: Source<ImageSample>, options: ImageOptions, fallback: PresetName): Dataset {
+  checkOptions(options, imageOptionsNames);
   const { preprocess, port } = options;
   const given = parsePreprocess(preprocess ?? fallback);
   const fitted = port ? fitToModel(given, port) : { spec: given, assumptions: [] };

@@ -1,5 +1,6 @@
 /** @file Disjoint parts of a dataset, and its samples in random order. */
 import { DataError, ensure, UsageError } from "../errors.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Dataset, subset } from "./dataset.ts";
 import { random, shuffle } from "./random.ts";
 
@@ -15,8 +16,11 @@ export interface Split {
   readonly evaluation: Dataset;
 }
 
+const splitOptionsNames: OptionNames<SplitOptions> = { calibration: true, evaluation: true, seed: true };
+
 /** Two disjoint parts; see `partition`. */
-export async function split(dataset: Dataset, { calibration, evaluation, seed }: SplitOptions): Promise<Split> {
+export async function split(dataset: Dataset, options: SplitOptions): Promise<Split> {
+  const { calibration, evaluation, seed } = checkOptions(options, splitOptionsNames);
   return partition(dataset, { calibration, evaluation: evaluation ?? "rest" }, seed);
 }
 

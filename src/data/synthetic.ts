@@ -9,6 +9,7 @@ import {
   type Tensor,
   tensorFromNumbers,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { InputPort } from "./dataset.ts";
 import { limits } from "./limits.ts";
 import { type Random, random } from "./random.ts";
@@ -36,12 +37,22 @@ export interface SyntheticFeeds {
   readonly assumptions: readonly string[];
 }
 
+const syntheticOptionsNames: OptionNames<SyntheticOptions> = {
+  seed: true,
+  batch: true,
+  dims: true,
+  unknown: true,
+  vocabulary: true,
+  ranges: true,
+};
+
 /**
  * One tensor per input: floats standard normal, integers uniform below `vocabulary`, booleans and inputs whose name
  * says "mask" true but for a few at the end of a row. Equal symbolic dims get equal sizes, except where one input has a name twice, as "?"
  * often is. The same seed gives the same feeds.
  */
 export function syntheticFeeds(ports: readonly InputPort[], options: SyntheticOptions): SyntheticFeeds {
+  checkOptions(options, syntheticOptionsNames);
   const notes: string[] = [];
   const bound = new Map(options.dims);
   const feeds = new Map<string, Tensor>();

@@ -1,6 +1,7 @@
 /** @file Distillation: a student learns from a teacher, and from labels where there are any, in one step graph. */
 import { UsageError } from "../errors.ts";
 import { isSparse, type Model, storedWeights, type Tensor } from "../ir/index.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
 import { type Run, startRun } from "../runtime/index.ts";
 import {
   chooseParameters,
@@ -16,13 +17,59 @@ import {
   type TrainResult,
   withParameters,
 } from "../train/index.ts";
-import { type JointModel, type JointOptions, jointModel } from "./joint-model.ts";
+import { type JointModel, type JointOptions, jointModel, jointOptionsNames } from "./joint-model.ts";
 
 /** As for `fit`; `terms` are further ones, over outputs of the student. */
 export interface DistillOptions extends Omit<FitOptions, "output" | "inference">, JointOptions {
   /** α, the factor of the loss over labels; 1 when absent. Without a `loss` the data needs no labels. */
   readonly labelWeight?: number;
 }
+
+const distillOptionsNames: OptionNames<DistillOptions> = {
+  labelWeight: true,
+  open: true,
+  signal: true,
+  batch: true,
+  labels: true,
+  forms: true,
+  optimizer: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  loss: true,
+  terms: true,
+  data: true,
+  drive: true,
+  epochs: true,
+  learningRate: true,
+  schedule: true,
+  augment: true,
+  workers: true,
+  seed: true,
+  stepsPerRun: true,
+  evaluate: true,
+  probes: true,
+  monitor: true,
+  earlyStopping: true,
+  restoreBest: true,
+  checkpoint: true,
+  resume: true,
+  callbacks: true,
+  session: true,
+  teacher: true,
+  losses: true,
+  output: true,
+  teacherOutput: true,
+};
 
 /**
  * Minimises α · loss(student, labels) + Σ weight · distillation loss(teacher, student). The teacher is a part of the
@@ -32,11 +79,12 @@ export interface DistillOptions extends Omit<FitOptions, "output" | "inference">
  * @throws through `result`: what `jointModel` and `fit` throw.
  */
 export function distill(given: Model, options: DistillOptions): Run<TrainEvent, TrainResult> {
+  checkOptions(options, distillOptionsNames);
   const student = storedWeights(given);
   const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, freeze: ____, ...rest } = options;
   return startRun(
     async (scope) => {
-      const joint = jointModel(student, options);
+      const joint = jointModel(student, pickOptions<JointOptions>(options, jointOptionsNames));
       const run = fit(joint.model, {
         ...rest,
         ...(loss && { loss: scaled(loss, labelWeight) }),
@@ -62,7 +110,7 @@ export type DistillationGap = JointOptions & Omit<EvaluateOptions, "terms" | "ou
  */
 export async function distillationGap(student: Model, options: DistillationGap): Promise<Record<string, number>> {
   const { teacher: _, losses: __, teacherOutput: ___, ...rest } = options;
-  const { model, output, terms } = jointModel(student, options);
+  const { model, output, terms } = jointModel(student, pickOptions<JointOptions>(options, jointOptionsNames));
   const { loss: ____, ...gaps } = await evaluateModel(model, { ...rest, output, terms });
   return gaps;
 }

@@ -16,6 +16,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { LossTerm } from "../train/index.ts";
 import type { DistillationLoss, Pair } from "./losses/index.ts";
 import { type Projection, projection } from "./projection.ts";
@@ -42,11 +43,19 @@ export interface JointModel {
   readonly teacherNodes: ReadonlySet<string>;
 }
 
+export const jointOptionsNames: OptionNames<JointOptions> = {
+  teacher: true,
+  losses: true,
+  output: true,
+  teacherOutput: true,
+};
+
 /**
  * @throws UsageError for inputs that differ and for values that do not exist, ShapeError for values that cannot be
  * compared, UnsupportedError for models that cannot stand in one file.
  */
 export function jointModel(student: Model, options: JointOptions): JointModel {
+  checkOptions(options, jointOptionsNames);
   const own = inferShapes(student);
   const teacher = inferShapes(options.teacher);
   checkOpsets(own, teacher);

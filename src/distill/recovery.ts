@@ -11,6 +11,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { adamw } from "../train/index.ts";
 import type { DistillOptions } from "./distill.ts";
 import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
@@ -72,15 +73,55 @@ export interface RecoveryOptions
   readonly featureWeight?: number;
 }
 
+const recoveryOptionsNames: OptionNames<RecoveryOptions> = {
+  temperature: true,
+  featureWeight: true,
+  open: true,
+  batch: true,
+  labels: true,
+  forms: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  loss: true,
+  terms: true,
+  data: true,
+  drive: true,
+  epochs: true,
+  schedule: true,
+  augment: true,
+  workers: true,
+  seed: true,
+  stepsPerRun: true,
+  evaluate: true,
+  probes: true,
+  monitor: true,
+  earlyStopping: true,
+  restoreBest: true,
+  checkpoint: true,
+  resume: true,
+  callbacks: true,
+  session: true,
+  labelWeight: true,
+  optimizer: true,
+  learningRate: true,
+};
+
 /**
  * What `distill` needs so that a changed model follows the original: its answers, the values of the given names, which both models have,
  * and the labels where the data has them.
  */
-export function recoveryFrom(
-  original: Model,
-  values: readonly string[],
-  { temperature = 2, featureWeight = 1, ...settings }: RecoveryOptions,
-): DistillOptions {
+export function recoveryFrom(original: Model, values: readonly string[], options: RecoveryOptions): DistillOptions {
+  const { temperature = 2, featureWeight = 1, ...settings } = checkOptions(options, recoveryOptionsNames);
   const { output, areScores, loss } = answersOf(original);
   const pairs = values.map((name) => ({ teacher: name, student: name }));
   return {

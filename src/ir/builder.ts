@@ -1,5 +1,6 @@
 /** @file Building graphs: `g.op("Conv", [x, w], { strides: [2, 2] })` returns the value that the node makes. */
 import { InvalidModelError } from "../errors.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { AttributeLiteral } from "./attribute.ts";
 import { makeNode } from "./edit.ts";
 import { fixedMark } from "./fixed-constant.ts";
@@ -72,7 +73,10 @@ interface State {
   readonly initializers: Map<Value, Initializer>;
 }
 
-export function graphBuilder({ names: scope = names(), infer, prefix = "" }: BuilderOptions = {}): GraphBuilder {
+const builderOptionsNames: OptionNames<BuilderOptions> = { names: true, infer: true, prefix: true };
+
+export function graphBuilder(options: BuilderOptions = {}): GraphBuilder {
+  const { names: scope = names(), infer, prefix = "" } = checkOptions(options, builderOptionsNames);
   const state: State = { names: scope, infer, inputs: [], outputs: [], nodes: [], initializers: new Map() };
   return builderOver(state, prefix);
 }

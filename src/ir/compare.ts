@@ -1,4 +1,5 @@
 /** @file Equality of types and of whole models: structure and names, and which uses share a value. */
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Attribute, Attributes } from "./attribute.ts";
 import type { Graph, Model, ModelFunction, Node, TrainingInfo, Value } from "./graph.ts";
 import type { Initializer, Tensor } from "./tensor.ts";
@@ -35,12 +36,15 @@ export interface CompareOptions {
   readonly preserved?: boolean;
 }
 
+const compareOptionsNames: OptionNames<CompareOptions> = { preserved: true };
+
 /**
  * The first difference between two models, in words; `undefined` when they are equal. Two models are equal when one can
  * stand for the other: the same parts in the same order under the same names, and values shared alike. The order of
  * entries in maps does not count.
  */
-export function equalModels(a: Model, b: Model, { preserved = true }: CompareOptions = {}): string | undefined {
+export function equalModels(a: Model, b: Model, options: CompareOptions = {}): string | undefined {
+  const { preserved = true } = checkOptions(options, compareOptionsNames);
   const context: Context = { forward: new Map(), backward: new Map(), preserved };
   return (
     graphs(context, a.graph, b.graph, `graph "${a.graph.name}"`) ??

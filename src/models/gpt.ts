@@ -14,6 +14,7 @@ import {
   transformerBlock,
   zeros,
 } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface GptOptions {
   readonly vocabulary: number;
@@ -31,8 +32,18 @@ export function gpt(source: RandomSource, options: GptOptions): Model {
   return gptAround(source, options, (n, tokens) => chain(n, tokens, gptBlock(options), depth));
 }
 
+export const gptOptionsNames: OptionNames<GptOptions> = {
+  vocabulary: true,
+  context: true,
+  width: true,
+  depth: true,
+  heads: true,
+  dropout: true,
+};
+
 /** The block of a GPT of these options; another layer may stand in the place of its MLP. */
-export function gptBlock({ width = 256, heads = 4, dropout: ratio }: GptOptions, feedForward?: Layer): Layer {
+export function gptBlock(options: GptOptions, feedForward?: Layer): Layer {
+  const { width = 256, heads = 4, dropout: ratio } = checkOptions(options, gptOptionsNames);
   return (n, x) =>
     transformerBlock(n, x, {
       heads,
@@ -50,6 +61,7 @@ export type GptBody = (n: Layers, tokens: Value, ids: Value) => Value;
 
 /** Embeddings, positions, the given body over the tokens, a norm and the embedding again as the head. */
 export function gptAround(source: RandomSource, options: GptOptions, body: GptBody): Model {
+  checkOptions(options, gptOptionsNames);
   const { vocabulary, context = 128, width = 256, dropout: ratio } = options;
   return network(source, (n) => {
     const ids = n.input("ids", "int64", ["batch", context]);

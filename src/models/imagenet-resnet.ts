@@ -12,6 +12,7 @@ import {
   network,
   type RandomSource,
 } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface ImagenetResnetOptions {
   /** 18 and 34 with basic blocks; 50, 101 and 152 with bottlenecks. */
@@ -33,8 +34,17 @@ const forms: ReadonlyMap<number, { readonly blocks: readonly number[]; readonly 
   [152, { blocks: [3, 8, 36, 3], block: bottleneck }],
 ]);
 
+const imagenetResnetOptionsNames: OptionNames<ImagenetResnetOptions> = {
+  depth: true,
+  width: true,
+  channels: true,
+  size: true,
+  classes: true,
+};
+
 /** A 7×7 stem and pooling, four stages, a linear head. */
 export function imagenetResnet(source: RandomSource, options: ImagenetResnetOptions = {}): Model {
+  checkOptions(options, imagenetResnetOptionsNames);
   const { depth = 50, width = 64, channels = 3, size = 224, classes = 1000 } = options;
   const form = forms.get(depth);
   if (!form) {

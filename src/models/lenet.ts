@@ -1,6 +1,7 @@
 /** @file LeNet-5 with ReLU and max pooling: LeCun et al., "Gradient-based learning applied to document recognition" (1998). */
 import type { Model } from "../ir/index.ts";
 import { conv, linear, maxPool, network, type RandomSource } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface LenetOptions {
   readonly channels?: number;
@@ -9,7 +10,10 @@ export interface LenetOptions {
   readonly classes?: number;
 }
 
-export function lenet(source: RandomSource, { channels = 1, size = 28, classes = 10 }: LenetOptions = {}): Model {
+const lenetOptionsNames: OptionNames<LenetOptions> = { channels: true, size: true, classes: true };
+
+export function lenet(source: RandomSource, options: LenetOptions = {}): Model {
+  const { channels = 1, size = 28, classes = 10 } = checkOptions(options, lenetOptionsNames);
   return network(source, (n) => {
     const x = n.input("input", "float32", ["batch", channels, size, size]);
     const first = n.op("Relu", [conv(n.scope("conv1"), x, 6, { kernel: 5, padding: 2 })]);

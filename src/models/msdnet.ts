@@ -5,6 +5,7 @@
 import { UsageError } from "../errors.ts";
 import type { Model, Value } from "../ir/index.ts";
 import { convNorm, globalAveragePool, type Layers, lengthOf, linear, network, type RandomSource } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface MsdnetOptions {
   /** Classifiers; the last one is the whole network's. */
@@ -41,12 +42,26 @@ const defaults = {
 
 type Shape = Required<MsdnetOptions>;
 
+const msdnetOptionsNames: OptionNames<MsdnetOptions> = {
+  classifiers: true,
+  base: true,
+  step: true,
+  scales: true,
+  width: true,
+  growth: true,
+  head: true,
+  channels: true,
+  size: true,
+  classes: true,
+};
+
 /**
  * [batch, channels, size, size] → `logits` [batch, classes] and, as further outputs, `exit/0`, `exit/1`, … of the classifiers before. A layer
  * ℓ at scale s reads all features of that scale, and of the next finer one with stride 2, and its own are put behind them. The depth is
  * cut into as many parts as there are scales; each part after the first is one scale shorter and halves the channels at its beginning.
  */
 export function msdnet(source: RandomSource, options: MsdnetOptions = {}): Model {
+  checkOptions(options, msdnetOptionsNames);
   const shape: Shape = { ...defaults, ...options };
   checkShape(shape);
   const ends = Array.from({ length: shape.classifiers }, (_, i) => shape.base + i * shape.step);

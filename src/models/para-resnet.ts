@@ -4,6 +4,7 @@
  */
 import type { Model } from "../ir/index.ts";
 import { type BranchOptions, basicBlock, parallelChains, type RandomSource } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type ResnetOptions, resnetAround } from "./resnet.ts";
 
 export interface ParaResnetOptions extends Omit<ResnetOptions, "depth">, Partial<BranchOptions> {
@@ -11,11 +12,22 @@ export interface ParaResnetOptions extends Omit<ResnetOptions, "depth">, Partial
   readonly depth?: number;
 }
 
+const paraResnetOptionsNames: OptionNames<ParaResnetOptions> = {
+  depth: true,
+  channels: true,
+  size: true,
+  width: true,
+  classes: true,
+  branches: true,
+  combine: true,
+};
+
 /**
  * [batch, channels, size, size] → logits [batch, classes]. The block that halves the size stands before the branches. The
  * mean combines them by default, since no norm follows the last ones.
  */
 export function paraResnet(source: RandomSource, options: ParaResnetOptions = {}): Model {
+  checkOptions(options, paraResnetOptionsNames);
   const { depth = 1, branches = 2, combine = "mean" } = options;
   return resnetAround(source, options, (n, x, { stage, channels }) => {
     const begun = stage === 0 ? x : basicBlock(n.scope("first"), x, channels, 2);

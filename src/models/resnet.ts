@@ -14,6 +14,7 @@ import {
   network,
   type RandomSource,
 } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface ResnetOptions {
   /** 6n + 2: 20, 32, 44, 56, … */
@@ -25,8 +26,17 @@ export interface ResnetOptions {
   readonly classes?: number;
 }
 
+const resnetOptionsNames: OptionNames<ResnetOptions> = {
+  depth: true,
+  width: true,
+  channels: true,
+  size: true,
+  classes: true,
+};
+
 /** [batch, channels, size, size] → logits [batch, classes]. */
 export function resnet(source: RandomSource, options: ResnetOptions = {}): Model {
+  checkOptions(options, resnetOptionsNames);
   const { depth = 20 } = options;
   if (depth < 8 || (depth - 2) % 6 !== 0) {
     throw new UsageError("there is no ResNet of this depth", { expected: "6n + 2 layers", got: `${depth}` });

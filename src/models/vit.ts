@@ -16,6 +16,7 @@ import {
   truncatedNormal,
   zeros,
 } from "../nn/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 
 export interface VitOptions {
   readonly channels?: number;
@@ -34,8 +35,23 @@ export interface VitOptions {
   readonly pooling?: "mean" | "class";
 }
 
+const vitOptionsNames: OptionNames<VitOptions> = {
+  channels: true,
+  size: true,
+  patch: true,
+  width: true,
+  depth: true,
+  heads: true,
+  expansion: true,
+  classes: true,
+  dropout: true,
+  dropPath: true,
+  pooling: true,
+};
+
 /** [batch, channels, size, size] → logits [batch, classes]. */
 export function vit(source: RandomSource, options: VitOptions = {}): Model {
+  checkOptions(options, vitOptionsNames);
   const { depth = 6, dropPath = 0 } = options;
   return vitAround(source, options, (n, tokens) =>
     chain(

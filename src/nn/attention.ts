@@ -1,6 +1,7 @@
 /** @file Multi-head self-attention: Vaswani et al. (2017), arXiv:1706.03762. */
 import { UsageError } from "../errors.ts";
 import { tensorFromNumbers, type Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { rotaryPositions } from "./embedding.ts";
 import type { Initialiser } from "./initialisers.ts";
 import { dropout, linear } from "./linear.ts";
@@ -17,12 +18,24 @@ export interface AttentionOptions {
   readonly biasInitial?: Initialiser;
 }
 
+const attentionOptionsNames: OptionNames<AttentionOptions> = {
+  heads: true,
+  causal: true,
+  rotary: true,
+  dropout: true,
+  weight: true,
+  biasInitial: true,
+};
+
 /** softmax(QKᵀ/√d)·V per head over [batch, time, width], with linear layers before and after. */
-export function attention(
-  n: Layers,
-  x: Value,
-  { heads, causal = false, rotary = false, dropout: ratio, ...options }: AttentionOptions,
-): Value {
+export function attention(n: Layers, x: Value, given: AttentionOptions): Value {
+  const {
+    heads,
+    causal = false,
+    rotary = false,
+    dropout: ratio,
+    ...options
+  } = checkOptions(given, attentionOptionsNames);
   const width = lengthOf(x, -1);
   if (width % heads !== 0) {
     throw new UsageError("the heads do not divide the width", { expected: `a divisor of ${width}`, got: `${heads}` });

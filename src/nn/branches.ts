@@ -1,6 +1,7 @@
 /** @file Branches side by side over a common input: Para-Former, arXiv:2407.21670. */
 import { UsageError } from "../errors.ts";
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Combination, type CombinationName, combinations } from "./combinations/index.ts";
 import type { Layers } from "./network.ts";
 
@@ -14,13 +15,11 @@ export interface BranchOptions {
   readonly combine?: Combination | CombinationName;
 }
 
+const branchOptionsNames: OptionNames<BranchOptions> = { branches: true, combine: true };
+
 /** n branches over x and their combination. Branch j is built under the scope `branchJ/`. */
-export function branches(
-  n: Layers,
-  x: Value,
-  build: Layer,
-  { branches: count, combine = "sum" }: BranchOptions,
-): Value {
+export function branches(n: Layers, x: Value, build: Layer, options: BranchOptions): Value {
+  const { branches: count, combine = "sum" } = checkOptions(options, branchOptionsNames);
   const combination = typeof combine === "string" ? combinations[combine] : combine;
   const outputs = counted(count, "branches").map((j) => build(n.scope(`branch${j}`), x));
   return combination(n, x, outputs);
@@ -31,13 +30,20 @@ export function chain(n: Layers, x: Value, build: (n: Layers, x: Value, i: numbe
   return counted(depth, "depth").reduce((y, i) => build(n.scope(`block${i}`), y, i), x);
 }
 
+const parallelChainsOptionNames: OptionNames<BranchOptions & { readonly depth: number }> = {
+  branches: true,
+  combine: true,
+  depth: true,
+};
+
 /** The body of a Para-Former-m-n: n branches, each a chain of m blocks. Latency with enough devices goes with m, work with m·n. */
 export function parallelChains(
   n: Layers,
   x: Value,
   build: Layer,
-  { depth, ...options }: BranchOptions & { readonly depth: number },
+  given: BranchOptions & { readonly depth: number },
 ): Value {
+  const { depth, ...options } = checkOptions(given, parallelChainsOptionNames);
   return branches(n, x, (branch, input) => chain(branch, input, build, depth), options);
 }
 

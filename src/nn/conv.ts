@@ -1,5 +1,6 @@
 /** @file Convolutions and pooling over [batch, channels, height, width]. */
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
 
@@ -14,7 +15,18 @@ export interface ConvOptions {
   readonly weight?: Initialiser;
 }
 
+const convOptionsNames: OptionNames<ConvOptions> = {
+  kernel: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  weight: true,
+};
+
 export function conv(n: Layers, x: Value, channels: number, options: ConvOptions): Value {
+  checkOptions(options, convOptionsNames);
   const { kernel, stride = 1, dilation = 1, groups = 1, bias = true } = options;
   const { padding = (dilation * (kernel - 1)) >> 1 } = options;
   const inner = lengthOf(x, 1) / groups;
@@ -37,11 +49,15 @@ export interface PoolOptions {
   readonly padding?: number;
 }
 
+const poolOptionsNames: OptionNames<PoolOptions> = { kernel: true, stride: true, padding: true };
+
 export function maxPool(n: Layers, x: Value, options: PoolOptions): Value {
+  checkOptions(options, poolOptionsNames);
   return pool(n, "MaxPool", x, options);
 }
 
 export function averagePool(n: Layers, x: Value, options: PoolOptions): Value {
+  checkOptions(options, poolOptionsNames);
   return pool(n, "AveragePool", x, options);
 }
 

@@ -1,6 +1,7 @@
 /** @file Heads side by side over a common trunk: one per task, or several of one task as an ensemble. */
 import { UsageError } from "../errors.ts";
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Layer } from "./branches.ts";
 import { type Combination, type CombinationName, combinations } from "./combinations/index.ts";
 import type { Layers } from "./network.ts";
@@ -32,13 +33,16 @@ export interface EnsembleOptions {
   readonly combine?: Combination | CombinationName;
 }
 
+const ensembleOptionsNames: OptionNames<EnsembleOptions> = { heads: true, combine: true };
+
 /**
  * The combination of heads of one form that begin with weights of their own. Head j is built under the scope `headJ/`. The mean of
  * logits is the geometric mean of the heads' probabilities, up to normalisation.
  *
  * @throws UsageError for a number of heads that is none.
  */
-export function headEnsemble(n: Layers, x: Value, build: Layer, { heads, combine = "mean" }: EnsembleOptions): Value {
+export function headEnsemble(n: Layers, x: Value, build: Layer, options: EnsembleOptions): Value {
+  const { heads, combine = "mean" } = checkOptions(options, ensembleOptionsNames);
   if (!(Number.isSafeInteger(heads) && heads >= 1)) {
     throw new UsageError("the number of heads is out of range", {
       expected: "a whole number of at least 1",

@@ -1,5 +1,6 @@
 /** @file Affine layers. */
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
 
@@ -9,8 +10,11 @@ export interface LinearOptions {
   readonly biasInitial?: Initialiser;
 }
 
+const linearOptionsNames: OptionNames<LinearOptions> = { bias: true, weight: true, biasInitial: true };
+
 /** y = x·W + b over the last axis; W is [in, out]. */
 export function linear(n: Layers, x: Value, features: number, options: LinearOptions = {}): Value {
+  checkOptions(options, linearOptionsNames);
   const fanIn = lengthOf(x, -1);
   const { bias = true, weight = fanInUniform(fanIn), biasInitial = fanInUniform(fanIn) } = options;
   const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, features], weight)]);
@@ -26,12 +30,17 @@ export interface MlpOptions {
   readonly biasInitial?: Initialiser;
 }
 
+const mlpOptionsNames: OptionNames<MlpOptions> = {
+  hidden: true,
+  activation: true,
+  dropout: true,
+  weight: true,
+  biasInitial: true,
+};
+
 /** Two linear layers with an activation in between, back to the width of the input. */
-export function mlpBlock(
-  n: Layers,
-  x: Value,
-  { hidden, activation = "Gelu", dropout: ratio, ...options }: MlpOptions,
-): Value {
+export function mlpBlock(n: Layers, x: Value, given: MlpOptions): Value {
+  const { hidden, activation = "Gelu", dropout: ratio, ...options } = checkOptions(given, mlpOptionsNames);
   const inner = n.op(activation, [linear(n.scope("in"), x, hidden, options)]);
   return dropout(n, linear(n.scope("out"), inner, lengthOf(x, -1), options), ratio);
 }

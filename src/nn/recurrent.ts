@@ -1,5 +1,6 @@
 /** @file Recurrent layers over [batch, time, width], as ONNX's own operators. */
 import type { BuilderAttributes, Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
 
@@ -11,18 +12,23 @@ export interface RecurrentOptions {
   readonly weight?: Initialiser;
 }
 
+const recurrentOptionsNames: OptionNames<RecurrentOptions> = { hidden: true, bidirectional: true, weight: true };
+
 /** h ← tanh(W·x + R·h + b): Elman (1990). → [batch, time, hidden], or 2·hidden when bidirectional. */
 export function rnn(n: Layers, x: Value, options: RecurrentOptions): Value {
+  checkOptions(options, recurrentOptionsNames);
   return recurrent(n, x, "RNN", 1, options);
 }
 
 /** A gated recurrent unit: Cho et al. (2014), arXiv:1406.1078, reset after the product as in PyTorch. Dims as of `rnn`. */
 export function gru(n: Layers, x: Value, options: RecurrentOptions): Value {
+  checkOptions(options, recurrentOptionsNames);
   return recurrent(n, x, "GRU", 3, options, { linear_before_reset: 1 });
 }
 
 /** Long short-term memory with a forget gate: Gers et al. (2000). Dims as of `rnn`. */
 export function lstm(n: Layers, x: Value, options: RecurrentOptions): Value {
+  checkOptions(options, recurrentOptionsNames);
   return recurrent(n, x, "LSTM", 4, options);
 }
 

@@ -1,5 +1,6 @@
 /** @file Residual blocks of convolutions: He et al., "Deep residual learning" (2015), arXiv:1512.03385, sections 3.3 and 4.1. */
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { conv } from "./conv.ts";
 import { kaimingNormal } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
@@ -10,8 +11,11 @@ export interface ConvNormOptions {
   readonly stride?: number;
 }
 
+const convNormOptionsNames: OptionNames<ConvNormOptions> = { kernel: true, stride: true };
+
 /** A convolution without bias, and statistics of the batch. */
-export function convNorm(n: Layers, x: Value, channels: number, { kernel, stride = 1 }: ConvNormOptions): Value {
+export function convNorm(n: Layers, x: Value, channels: number, options: ConvNormOptions): Value {
+  const { kernel, stride = 1 } = checkOptions(options, convNormOptionsNames);
   const weight = kaimingNormal(channels * kernel * kernel);
   return batchNorm(n, conv(n, x, channels, { kernel, stride, bias: false, weight }));
 }

@@ -1,5 +1,6 @@
 /** @file The pre-norm transformer block: Xiong et al., "On layer normalization in the transformer architecture" (2020), arXiv:2002.04745. */
 import type { Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { attention } from "./attention.ts";
 import type { Layer } from "./branches.ts";
 import type { Initialiser } from "./initialisers.ts";
@@ -23,12 +24,27 @@ export interface TransformerBlockOptions {
   readonly biasInitial?: Initialiser;
 }
 
+const transformerBlockOptionsNames: OptionNames<TransformerBlockOptions> = {
+  heads: true,
+  hidden: true,
+  feedForward: true,
+  causal: true,
+  dropout: true,
+  dropPath: true,
+  weight: true,
+  biasInitial: true,
+};
+
 /** y = x + attention(norm(x)), then y + mlp(norm(y)), over [batch, time, width]. */
-export function transformerBlock(
-  n: Layers,
-  x: Value,
-  { heads, hidden, feedForward, causal = false, dropPath = 0, ...settings }: TransformerBlockOptions,
-): Value {
+export function transformerBlock(n: Layers, x: Value, options: TransformerBlockOptions): Value {
+  const {
+    heads,
+    hidden,
+    feedForward,
+    causal = false,
+    dropPath = 0,
+    ...settings
+  } = checkOptions(options, transformerBlockOptionsNames);
   const mlp: Layer = feedForward ?? ((inner, y) => mlpBlock(inner, y, { hidden, ...settings }));
   const mixed = stochasticDepth(n, x, dropPath, (inner) =>
     attention(n.scope("attention"), layerNorm(n.scope("norm1"), inner), { heads, causal, ...settings }),

@@ -2,6 +2,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { FormatError, LitheError } from "../errors.ts";
 import type { Model, TrainingInfo } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import {
   decodeOpsets,
   docStringOf,
@@ -35,6 +36,8 @@ export interface PreservedTraining {
   readonly unknown?: UnknownFields;
 }
 
+const decodeOptionsNames: OptionNames<DecodeOptions> = { limits: true };
+
 /**
  * Reads an ONNX model. Tensors are views of `bytes`, external data stays a reference, nodes come in topological order, and
  * what the IR has no noun for is kept for `encodeModel`. Nothing is computed and nothing is looked up: `verify` tells what
@@ -45,7 +48,8 @@ export interface PreservedTraining {
  * @throws PathError external data lies outside of the model's folder
  * @throws InvalidModelError a cycle, or a name that stands for two things
  */
-export function decodeModel(bytes: Uint8Array, { limits: changes }: DecodeOptions = {}): Model {
+export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Model {
+  const { limits: changes } = checkOptions(options, decodeOptionsNames);
   const limits = limitsFrom(changes);
   scanMessage(ModelProtoSchema, bytes, limits);
   const proto = parse(bytes, limits.depth);

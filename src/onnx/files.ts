@@ -5,6 +5,7 @@ import { createOrElse, replaceable, writeAtomically } from "../atomic-file.ts";
 import { FormatError, InvalidModelError } from "../errors.ts";
 import { type FileHandle, fileError, lookAt, namesIn, openRegular, remove } from "../file-system.ts";
 import type { ExternalReference, Model, Tensor } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { openContained } from "./contained-file.ts";
 import { type DecodeOptions, decodeModel } from "./decode.ts";
 import { checkFileSize, encodeModelChunks, MAX_FILE_BYTES, totalLength } from "./encode.ts";
@@ -13,13 +14,16 @@ import { checkLimit, type Limits, limitsFrom } from "./limits.ts";
 import { mapTensors } from "./map-tensors.ts";
 import { isReference } from "./tensor.ts";
 
+const decodeOptionsNames: OptionNames<DecodeOptions> = { limits: true };
+
 /**
  * Reads a model and its external data. Data files must lie in the model's folder as regular files without links.
  *
  * @throws PathError a file is missing or must not be read
  * @throws FormatError a file is too short, or its checksum differs; besides what `decodeModel` throws
  */
-export async function loadModel(path: string, { limits: changes }: DecodeOptions = {}): Promise<Model> {
+export async function loadModel(path: string, options: DecodeOptions = {}): Promise<Model> {
+  const { limits: changes } = checkOptions(options, decodeOptionsNames);
   const limits = limitsFrom(changes);
   const model = decodeModel(await readModelFile(path, limits), { limits });
   const files = regionsOf(model);
@@ -32,7 +36,8 @@ export async function loadModel(path: string, { limits: changes }: DecodeOptions
 }
 
 /** The paths of the data files that the model in a file refers to, without reading them. */
-export async function dataFilesOf(path: string, { limits }: DecodeOptions = {}): Promise<string[]> {
+export async function dataFilesOf(path: string, options: DecodeOptions = {}): Promise<string[]> {
+  const { limits } = checkOptions(options, decodeOptionsNames);
   const model = decodeModel(await readModelFile(path, limitsFrom(limits)), limits ? { limits } : {});
   return [...regionsOf(model).keys()].map((location) => join(dirname(path), location));
 }
@@ -128,6 +133,8 @@ export interface SavedModel {
   readonly bytes: number;
 }
 
+const saveOptionsNames: OptionNames<SaveOptions> = { external: true, threshold: true };
+
 /**
  * Writes a model to `path`, and its data file, when there is one, to `<path>.data`, or to `<path>.<digest>.data` where a file
  * of that name stands: the old model keeps its data until the new one has taken its place, so that a pair that fits stands there
@@ -136,11 +143,8 @@ export interface SavedModel {
  * @throws InvalidModelError external data of the model was not loaded
  * @throws LimitError `external` is `never` and the file would reach 2 GiB
  */
-export async function saveModel(
-  path: string,
-  model: Model,
-  { external = "auto", threshold = 1024 }: SaveOptions = {},
-): Promise<SavedModel> {
+export async function saveModel(path: string, model: Model, options: SaveOptions = {}): Promise<SavedModel> {
+  const { external = "auto", threshold = 1024 } = checkOptions(options, saveOptionsNames);
   mapTensors(model, requireLoaded);
   if (external !== "always") {
     const chunks = encodeModelChunks(model);

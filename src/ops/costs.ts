@@ -16,6 +16,7 @@ import {
   UNKNOWN_DIM,
   type Value,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { asTensor } from "./dims.ts";
 import { type Inference, isMisfit } from "./infer.ts";
 import { inferModel } from "./model.ts";
@@ -63,12 +64,15 @@ export interface ModelCost {
   readonly unknown: readonly Node[];
 }
 
+const costOptionsNames: OptionNames<CostOptions> = { dims: true, feeds: true };
+
 /**
  * Cost of one run. Bodies of loops count once, of the branches of a conditional each counts
  * that can be taken. Multiply-accumulates are
  * those of convolutions, matrix products, attention and recurrent layers, without biases.
  */
-export function costOf(model: Model, { dims = new Map(), feeds = new Map() }: CostOptions = {}): ModelCost {
+export function costOf(model: Model, options: CostOptions = {}): ModelCost {
+  const { dims = new Map(), feeds = new Map() } = checkOptions(options, costOptionsNames);
   const inference = inferModel(model, { feeds, symbols: boundSymbols(model, dims) });
   const constants = constantsOf(model);
   const params = parameterOwners(model, constants);

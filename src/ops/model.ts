@@ -12,15 +12,19 @@ import {
   type ValueType,
   withGraph,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Inference, type InferOptions, inferWith, isMisfit, type NodeInference, nodeInference } from "./infer.ts";
 import type { AxisEnd, AxisLink } from "./spec.ts";
 import { specOf } from "./table.ts";
+
+const inferOptionsNames: OptionNames<InferOptions> = { feeds: true, symbols: true, opaque: true, apart: true };
 
 /**
  * Types of all values of the model, subgraphs included; function calls are inferred through their bodies.
  * Time is linear in the number of nodes. What is not known is left out, never guessed; what cannot be is a problem.
  */
 export function inferModel(model: Model, options: InferOptions = {}): Inference {
+  checkOptions(options, inferOptionsNames);
   return inferWith(specOf, model, options);
 }
 

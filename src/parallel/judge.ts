@@ -2,6 +2,7 @@
 import type { Dataset } from "../data/index.ts";
 import { answersOf, distillationGap } from "../distill/index.ts";
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { OpenSession, SessionOptions } from "../runtime/index.ts";
 
 export interface JudgeOptions {
@@ -20,8 +21,17 @@ export interface Judgement {
   readonly accuracy?: number;
 }
 
+const judgeOptionsNames: OptionNames<JudgeOptions> = {
+  data: true,
+  batch: true,
+  session: true,
+  open: true,
+  signal: true,
+};
+
 /** Runs both models over the data. */
 export async function judge(original: Model, changed: Model, options: JudgeOptions): Promise<Judgement> {
+  checkOptions(options, judgeOptionsNames);
   const { output, loss, areScores } = answersOf(original);
   const isLabelled = areScores && options.data.labels !== undefined;
   const gaps = await distillationGap(changed, {

@@ -2,6 +2,7 @@
 import { type DistillOptions, distill, type RecoveryOptions, recoveryFrom } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Run, type RunScope, startRun } from "../runtime/index.ts";
 import type { TrainEvent, TrainReport } from "../train/index.ts";
 import { type BlockRun, requireRuns, surveyBlocks } from "./block-runs.ts";
@@ -57,6 +58,16 @@ export interface Parallelized {
   readonly training?: TrainReport;
 }
 
+const parallelizeOptionsNames: OptionNames<ParallelizeOptions> = {
+  depth: true,
+  selection: true,
+  recovery: true,
+  signal: true,
+  branches: true,
+  group: true,
+  arrangement: true,
+};
+
 /**
  * Makes a serial network parallel. Which parts become parallel is chosen by measurement: each candidate alone, then the
  * set of them that reaches the depth at the least sum. What is lost is won back by distillation from the original: its
@@ -66,6 +77,7 @@ export interface Parallelized {
  * does not come out, and what `distill` throws.
  */
 export function parallelize(model: Model, options: ParallelizeOptions): Run<ParallelizeEvent, Parallelized> {
+  checkOptions(options, parallelizeOptionsNames);
   const { signal } = options;
   return startRun((scope) => work(model, options, scope), signal ? { signal } : {});
 }

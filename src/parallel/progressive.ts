@@ -1,12 +1,15 @@
 /** @file Progressive training of branches: ParaFormer, arXiv:2510.15425. */
 import { UsageError } from "../errors.ts";
 import { type Tensor, tensorFromNumbers } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Drive } from "../train/index.ts";
 
 export interface ProgressiveOptions {
   /** The share of the updates, at the end of the run, that train all branches together; 1/(n + 1) by default. */
   readonly together?: number;
 }
+
+const progressiveOptionsNames: OptionNames<ProgressiveOptions> = { together: true };
 
 /**
  * What feeds the mask of `maskBranches` in a run: the updates take turns over the first branch, the first two, … all n,
@@ -16,10 +19,8 @@ export interface ProgressiveOptions {
  * The paper spends n updates on every mini-batch before it takes the next one, and ends with an ordinary pass over the
  * data; here every update has a mini-batch of its own. n epochs of this are one of the paper's.
  */
-export function progressiveBranches(
-  branches: number,
-  { together = 1 / (branches + 1) }: ProgressiveOptions = {},
-): Drive {
+export function progressiveBranches(branches: number, options: ProgressiveOptions = {}): Drive {
+  const { together = 1 / (branches + 1) } = checkOptions(options, progressiveOptionsNames);
   if (!(together >= 0 && together <= 1)) {
     throw new UsageError("the share of updates is out of range", { expected: "0 to 1", got: String(together) });
   }

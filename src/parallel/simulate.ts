@@ -1,5 +1,6 @@
 /** @file The time of a network with branches on k devices, from the measured times of its parts. */
 import { UsageError } from "../errors.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Link, type ReductionName, reductions } from "./reductions.ts";
 
 /** Milliseconds of one run: `fixed` + `branch` for every branch that a device owns. */
@@ -40,17 +41,16 @@ export interface SimulateOptions {
   readonly reduction?: ReductionName;
 }
 
+const simulateOptionsNames: OptionNames<SimulateOptions> = { link: true, reduction: true };
+
 /**
  * Devices alike, each with a core and memory of its own; every device runs ⌈n/k⌉ of a stage's n branches, and a step
  * takes as long as its slowest device:
  * latency(k) = Σ (fixed + ⌈n/k⌉ · branch) + Σ reduction(k, bytes).
  * What runs between the branches is counted on every device.
  */
-export function simulate(
-  cost: NetworkCost,
-  devices: number,
-  { link, reduction = "doubling" }: SimulateOptions,
-): Simulation {
+export function simulate(cost: NetworkCost, devices: number, options: SimulateOptions): Simulation {
+  const { link, reduction = "doubling" } = checkOptions(options, simulateOptionsNames);
   if (!Number.isSafeInteger(devices) || devices < 1) {
     throw new UsageError("devices must be a whole number above 0", { got: String(devices) });
   }

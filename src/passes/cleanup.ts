@@ -1,4 +1,5 @@
 /** @file The pipeline that every technique starts from. */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Pass, sequential, untilStable } from "../rewrite/index.ts";
 import { eliminateCommonSubexpressions } from "./eliminate-common-subexpressions.ts";
 import { eliminateDeadNodes } from "./eliminate-dead-nodes.ts";
@@ -21,16 +22,19 @@ export interface CleanupOptions extends FoldOptions {
   readonly each?: (pass: Pass) => Pass;
 }
 
+const cleanupOptionsNames: OptionNames<CleanupOptions> = { evaluate: true, maxBytes: true, each: true };
+
 /**
  * Opset 21 where possible, constants folded, nothing dead, doubled or idle, BatchNormalization and padding folded in, types on all
  * values. Rounding: the function stays within the rounding of the fused weights. Runs until nothing changes.
  */
-export function cleanup({ each = (pass) => pass, ...options }: CleanupOptions): Pass {
+export function cleanup(options: CleanupOptions): Pass {
+  const { each = (pass: Pass) => pass, ...folding } = checkOptions(options, cleanupOptionsNames);
   const repeated = [
     eliminateIdentity(),
     eliminateDropout(),
     eliminateCommonSubexpressions(),
-    foldConstants(options),
+    foldConstants(folding),
     eliminateNoop(),
     explicitWindows(),
     fusePad(),

@@ -10,6 +10,7 @@ import {
   type ValueType,
   withGraph,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { inferenceOf, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
 import { convertGraph } from "./float16/convert.ts";
 import { extremeNodes } from "./float16/extremes.ts";
@@ -34,12 +35,15 @@ export interface Float16Options {
  * range (masks, epsilons, squares, sums and exponentials up to their root or quotient, positions), which the notes name. Types come from inference.
  */
 export function convertFloat16(options: Float16Options = {}): Pass {
+  checkOptions(options, float16OptionsNames);
   return {
     name,
     exactness: "approximate",
     run: (model) => converted(model, options),
   };
 }
+
+const float16OptionsNames: OptionNames<Float16Options> = { block: true, keeps: true, io: true };
 
 function converted(model: Model, options: Float16Options): PassResult {
   const { types } = inferenceOf(model);
@@ -65,10 +69,8 @@ function labelOf({ name: own, outputs }: Node): string {
 }
 
 /** What the pass makes of a model. */
-export function float16Form(
-  model: Model,
-  { block = float32Operators, keeps, io = "float32" }: Float16Options = {},
-): Model {
+export function float16Form(model: Model, options: Float16Options = {}): Model {
+  const { block = float32Operators, keeps, io = "float32" } = checkOptions(options, float16OptionsNames);
   const { types } = inferenceOf(model);
   const quantized = quantizedValues(model);
   const isQuantized = (node: Node): boolean => [...node.inputs, ...node.outputs].some((v) => v && quantized.has(v));

@@ -19,6 +19,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { constantInGraph, type Evaluate, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
 
 const name = "dynamic-batch";
@@ -32,12 +33,15 @@ export interface DynamicBatchOptions {
   readonly inputs?: readonly string[];
 }
 
+const dynamicBatchOptionsNames: OptionNames<DynamicBatchOptions> = { evaluate: true, symbol: true, inputs: true };
+
 /**
  * Rounding: each sample of a batch gets what it would get alone, up to the order of sums. The first dim of the batched inputs and
  * of the outputs that follow them becomes symbolic, and constant shapes of `Reshape` with the batch in front let go of it.
  * @throws UnsupportedError when the model's dims do not allow it, or a batch of three differs from its samples alone.
  */
 export function dynamicBatch(options: DynamicBatchOptions): Pass {
+  checkOptions(options, dynamicBatchOptionsNames);
   return { name, exactness: "rounding", run: (model) => withDynamicBatch(model, options) };
 }
 

@@ -24,6 +24,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import type { Inference } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import {
   constantInGraph,
   type Evaluate,
@@ -45,11 +46,14 @@ export interface FoldOptions {
   readonly maxBytes?: number;
 }
 
+const foldOptionsNames: OptionNames<FoldOptions> = { evaluate: true, maxBytes: true };
+
 /**
  * Rounding: a constant is what the evaluator makes of it, and the runtime may take another kernel for a constant weight. Random operators, subgraphs and quantization nodes are never folded; what the evaluator
  * refuses stays and is noted; so does the transposition of a weight that something else reads as it is. `Constant` nodes become initializers.
  */
-export function foldConstants({ evaluate, maxBytes = 2 ** 20 }: FoldOptions): Pass {
+export function foldConstants(options: FoldOptions): Pass {
+  const { evaluate, maxBytes = 2 ** 20 } = checkOptions(options, foldOptionsNames);
   return {
     name,
     exactness: "rounding",

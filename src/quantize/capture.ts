@@ -1,7 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** @file Runs a model and hands out intermediate values, batch by batch. */
+
 import { CancelledError, DataError } from "../errors.ts";
 import { editModel, type Model, readsOf, type Tensor, tensorType, type Value, withGraph } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Feeds, OpenSession } from "../runtime/index.ts";
 
 /** Batches of named inputs; every call starts anew. */
@@ -47,6 +49,14 @@ export async function openProbe(
   };
 }
 
+export const captureOptionsNames: OptionNames<CaptureOptions> = {
+  open: true,
+  batches: true,
+  signal: true,
+  memory: true,
+  threads: true,
+};
+
 /**
  * Feeds every batch to `model` and calls `take` with the values named, in chunks that stay under the memory bound.
  *
@@ -59,6 +69,7 @@ export async function capture(
   options: CaptureOptions,
   take: (values: ReadonlyMap<Value, Tensor>, batch: number) => void | Promise<void>,
 ): Promise<number> {
+  checkOptions(options, captureOptionsNames);
   await using probe = await openProbe(model, values, options);
   const sizes = new Map<Value, number>();
   let count = 0;

@@ -10,6 +10,7 @@ import {
   tensor,
   type Value,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { isDepthwise, isLayer, type Layer, layerOf } from "./layer.ts";
 
 export interface EqualizeOptions {
@@ -19,6 +20,8 @@ export interface EqualizeOptions {
   readonly limit?: number;
 }
 
+const equalizeOptionsNames: OptionNames<EqualizeOptions> = { rounds: true, limit: true };
+
 /**
  * For Conv → (Relu) → Conv chains, depthwise ones included: channel i of the first layer is divided by `s_i = √(r_i / r'_i)` and
  * multiplied in the second, where r and r' are the largest magnitudes of its weights on either side.
@@ -26,7 +29,8 @@ export interface EqualizeOptions {
  * Rounding: exact in reals, as Relu commutes with positive scales. A Clip with an upper bound does not, and a chain through it is
  * left alone.
  */
-export function equalize(model: Model, { rounds = 20, limit = 256 }: EqualizeOptions = {}): Model {
+export function equalize(model: Model, options: EqualizeOptions = {}): Model {
+  const { rounds = 20, limit = 256 } = checkOptions(options, equalizeOptionsNames);
   const pairs = pairsIn(model.graph);
   if (pairs.length === 0) return model;
   const data = new Map<Value, Float32Array>();

@@ -3,6 +3,7 @@
  * between the two a price, and the cheapest assignment is a minimum cut.
  */
 import { type Graph, type Model, maxOf, type Node, type Value, withGraph } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Feeds, OpenSession, Session } from "../runtime/index.ts";
 import { openProbe } from "./capture.ts";
 import { insertQdq } from "./insert-qdq.ts";
@@ -36,11 +37,38 @@ export interface FastestPlacement {
 /** Two or three small kernels: (de)quantize, change the layout, reorder. */
 const CROSSING = { micros: 8, nanosPerElement: 0.6 };
 
+export const fastestOptionsNames: OptionNames<FastestOptions> = {
+  sessions: true,
+  runs: true,
+  crossing: true,
+  open: true,
+  calibration: true,
+  activation: true,
+  exclude: true,
+  include: true,
+  overrides: true,
+  biasCorrection: true,
+  equalization: true,
+  shareConcat: true,
+  floatTail: true,
+  alignChannels: true,
+  sequential: true,
+  positionsPerInput: true,
+  threads: true,
+  signal: true,
+  onEvent: true,
+  weightBits: true,
+  perChannel: true,
+  rounding: true,
+  observer: true,
+};
+
 /**
  * Measures every node in both forms on the first calibration batch, cut to one sample by the caller where latency at batch 1 counts, and
  * finds the assignment with the least total time.
  */
 export async function fastestPlacement(model: Model, options: FastestOptions): Promise<FastestPlacement> {
+  checkOptions(options, fastestOptionsNames);
   const plan = await staticPlan(named(model), { ...options, calibration: firstOf(options.calibration) });
   const constants = await roundLayers(plan, { ...options, rounding: "nearest", biasCorrection: false, overrides: [] });
   const quantized = insertQdq(plan.source, { ...plan, constants }).model;

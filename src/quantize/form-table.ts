@@ -1,5 +1,6 @@
 /** @file The form table: what each form of an operator is worth on one execution provider, measured. */
 import { LitheError, UsageError } from "../errors.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { ExecutionProvider, OpenSession, Session } from "../runtime/index.ts";
 import {
   dynamicProbe,
@@ -56,12 +57,15 @@ export interface ProbeOptions {
 
 const RUNS = 5;
 
+const probeOptionsNames: OptionNames<ProbeOptions> = { rounds: true, threads: true, signal: true, onEntry: true };
+
 /** Measures every form of every product against float32 in interleaved rounds; forms that do not run are listed with the reason. */
 export async function probeForms(
   open: OpenSession,
   ep: ExecutionProvider,
-  { rounds = 15, threads = 1, signal, onEntry }: ProbeOptions = {},
+  options: ProbeOptions = {},
 ): Promise<FormTable> {
+  const { rounds = 15, threads = 1, signal, onEntry } = checkOptions(options, probeOptionsNames);
   const entries: FormEntry[] = [];
   const total = combinations().length;
   for (const [product, form] of combinations()) {

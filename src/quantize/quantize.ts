@@ -12,17 +12,21 @@ import type { Quantized } from "./report.ts";
 export async function quantize(model: Model, options: QuantizeOptions): Promise<Quantized<Model>> {
   switch (options.form) {
     case "static":
-      return quantizers.static(model, options);
+      return quantizers.static(model, withoutForm(options));
     case "dynamic":
-      return quantizers.dynamic(model, options);
+      return quantizers.dynamic(model, withoutForm(options));
     case "weight-only":
-      return quantizers["weight-only"](model, options);
+      return quantizers["weight-only"](model, withoutForm(options));
     case "float16":
-      return quantizers.float16(model, options);
+      return quantizers.float16(model, withoutForm(options));
     default:
       throw new UsageError("there is no such form", {
         expected: Object.keys(quantizers).join(", "),
         got: JSON.stringify((options as { form?: unknown }).form),
       });
   }
+}
+
+function withoutForm<T extends QuantizeOptions>({ form: _, ...rest }: T): Omit<T, "form"> {
+  return rest;
 }

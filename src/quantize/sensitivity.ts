@@ -1,5 +1,6 @@
 /** @file Sensitivity: what quantizing one layer at a time, or all but one, does to the model's output. */
 import { floatsOf, type Model, type Node, type Tensor } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type Batches, type CaptureOptions, capture } from "./capture.ts";
 import { insertQdq, type LayerConstants } from "./insert-qdq.ts";
 import { type Placement, place } from "./placement.ts";
@@ -27,11 +28,38 @@ export interface LayerSensitivity {
   readonly divergence: number;
 }
 
+const sensitivityOptionsNames: OptionNames<SensitivityOptions> = {
+  mode: true,
+  evaluation: true,
+  task: true,
+  open: true,
+  calibration: true,
+  activation: true,
+  exclude: true,
+  include: true,
+  overrides: true,
+  biasCorrection: true,
+  equalization: true,
+  shareConcat: true,
+  floatTail: true,
+  alignChannels: true,
+  sequential: true,
+  positionsPerInput: true,
+  threads: true,
+  signal: true,
+  onEvent: true,
+  weightBits: true,
+  perChannel: true,
+  rounding: true,
+  observer: true,
+};
+
 /**
  * The divergence for every layer that static quantization would take, the most sensitive first in mode `one`, and those whose
  * absence helps most first in mode `all-but-one`. Weights are rounded to nearest.
  */
 export async function sensitivity(model: Model, options: SensitivityOptions): Promise<LayerSensitivity[]> {
+  checkOptions(options, sensitivityOptionsNames);
   const { mode = "one", calibration, evaluation = calibration, signal, threads, open } = options;
   const plan = await staticPlan(model, options);
   const constants = await roundLayers(plan, { ...options, rounding: "nearest", biasCorrection: false, overrides: [] });

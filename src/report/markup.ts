@@ -20,6 +20,9 @@ function render(value: Insertable): string {
 /** Text made safe for element content and quoted attributes; control and direction characters are shown as `�`. */
 export function escapeText(text: string): string {
   return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
+    .replace(
+      /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+      "\ufffd",
+    )
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

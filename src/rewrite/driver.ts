@@ -20,6 +20,7 @@ import {
   type ValueType,
   withGraph,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Note, PassExactness, PassResult, SyncPass } from "./pass.ts";
 import type { Declined, Replacement, Rule, RuleContext } from "./rule.ts";
 import { type Slot, Workspace } from "./workspace.ts";
@@ -41,13 +42,11 @@ export function rulePass(
   return { name, exactness, run: (model) => applyRules(name, model, rules, options) };
 }
 
+const rulesOptionsNames: OptionNames<RulesOptions> = { types: true };
+
 /** Applies `rules` to every graph of the model, innermost first, until none applies. Function bodies are left alone. */
-export function applyRules(
-  pass: string,
-  model: Model,
-  rules: readonly Rule[],
-  { types }: RulesOptions = {},
-): PassResult {
+export function applyRules(pass: string, model: Model, rules: readonly Rule[], options: RulesOptions = {}): PassResult {
+  const { types } = checkOptions(options, rulesOptionsNames);
   const run: Run = { pass, model, rules: ruleTable(rules), names: namesOf(model), notes: [], type: types?.(model) };
   const visit = (graph: Graph, outer: Scope | undefined): Graph => {
     const inner = mapSubgraphs(graph, (held) => visit(held, { graph, outer }));

@@ -1,6 +1,7 @@
 /** @file How far two sessions' answers lie apart on the same inputs. */
 import { DataError, LitheError, UnsupportedError } from "../errors.ts";
 import { maxOf, minOf, type Tensor } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type ClassAnswers, classAnswers, type PairedAccuracy } from "./class-answers.ts";
 import { type Distance, distance, isFloat, type OutputAgreement } from "./distance.ts";
 import { formatPort } from "./feeds.ts";
@@ -46,6 +47,8 @@ export interface AgreementOptions {
   readonly signal?: AbortSignal;
 }
 
+export const agreementOptionsNames: OptionNames<AgreementOptions> = { seed: true, signal: true };
+
 /**
  * Runs both sessions on every batch; only sums and one class per sample and output are kept.
  *
@@ -56,8 +59,9 @@ export async function measureAgreement(
   a: Session,
   b: Session,
   batches: AsyncIterable<Batch> | Iterable<Batch>,
-  { seed = 0, signal }: AgreementOptions = {},
+  options: AgreementOptions = {},
 ): Promise<Agreement> {
+  const { seed = 0, signal } = checkOptions(options, agreementOptionsNames);
   const { pairs, missing } = pairedOutputs(a, b);
   const distances = pairs.map(([name]) => distance(name));
   const answers = classAnswers(pairs.map(([name]) => name));

@@ -1,5 +1,6 @@
 /** @file Times of one session. */
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { withHeldFeeds } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, HeldFeeds, NodeProfile, OpenSession, Session, SessionOptions } from "./session.ts";
@@ -35,8 +36,17 @@ export interface Benchmark {
 
 const CHUNK_MS = 100;
 
+const benchmarkOptionsNames: OptionNames<BenchmarkOptions> = {
+  warmup: true,
+  rounds: true,
+  seconds: true,
+  batch: true,
+  signal: true,
+};
+
 /** Runs `session` repeatedly on the same feeds, timed next to the runtime. */
 export async function benchmark(session: Session, feeds: Feeds, options: BenchmarkOptions = {}): Promise<Benchmark> {
+  checkOptions(options, benchmarkOptionsNames);
   const { warmup = 5, rounds = 100, seconds = Number.POSITIVE_INFINITY, batch = 1, signal } = options;
   const { times, firstRun } = await withHeldFeeds(session, feeds, async (held) => {
     const first = await held.time(warmup);
@@ -71,13 +81,30 @@ async function timesOf(held: HeldFeeds, rounds: number, budget: number, signal?:
   return times;
 }
 
+const profileNodesOptionNames: OptionNames<SessionOptions & { readonly rounds?: number }> = {
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+  rounds: true,
+};
+
 /** Microseconds by node, slowest first, from a session of its own that profiles `rounds` runs. */
 export async function profileNodes(
   open: OpenSession,
   model: Model,
   feeds: Feeds,
-  { rounds = 20, ...options }: SessionOptions & { readonly rounds?: number } = {},
+  given: SessionOptions & { readonly rounds?: number } = {},
 ): Promise<readonly NodeProfile[]> {
+  const { rounds = 20, ...options } = checkOptions(given, profileNodesOptionNames);
   await using session = await open(model, { step: "profiling", ...options, profile: true });
   await session.time(feeds, rounds);
   return session.profile();

@@ -1,6 +1,7 @@
 /** @file The values of chosen intermediates while a model runs. */
 import { UsageError } from "../errors.ts";
 import { byteLength, type Model, type Tensor, type Value, valuesOf, withGraph } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { isFetchable } from "./rules.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, OpenSession, SessionOptions } from "./session.ts";
@@ -26,6 +27,23 @@ export function withOutputs(model: Model, names: readonly string[]): Model {
   return added.length === 0 ? model : withGraph(model, { ...graph, outputs: [...graph.outputs, ...added] });
 }
 
+const captureOptionsNames: OptionNames<CaptureOptions> = {
+  memory: true,
+  signal: true,
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
+
 /**
  * Runs the model on every batch and yields the named values of its main graph, which may also be inputs or
  * initializers. When they do not fit in `memory` at once, they come in groups, each from its own pass over `batches`,
@@ -36,8 +54,9 @@ export async function* captureValues(
   names: readonly string[],
   batches: AsyncIterable<Feeds> | Iterable<Feeds>,
   open: OpenSession,
-  { memory = 2 ** 28, signal, ...options }: CaptureOptions = {},
+  given: CaptureOptions = {},
 ): AsyncGenerator<Captured> {
+  const { memory = 2 ** 28, signal, ...options } = checkOptions(given, captureOptionsNames);
   const values = find(model, names);
   const { first, rest, once } = await begin(batches);
   if (!first) return;

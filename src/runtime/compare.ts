@@ -1,6 +1,7 @@
 /** @file Two models side by side: size, latency, agreement, accuracy. */
-import { type Agreement, type Batch, measureAgreement } from "./agreement.ts";
-import { compareLatency, type LatencyOptions, type LatencyStats } from "./latency.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
+import { type Agreement, agreementOptionsNames, type Batch, measureAgreement } from "./agreement.ts";
+import { compareLatency, type LatencyOptions, type LatencyStats, latencyOptionsNames } from "./latency.ts";
 import type { Feeds, Session, SessionProvider } from "./session.ts";
 
 /** Every ratio is A / B: above 1, B is smaller or faster. */
@@ -36,11 +37,27 @@ export interface CompareOptions extends LatencyOptions {
   readonly batches: AsyncIterable<Batch> | Iterable<Batch>;
 }
 
+const compareOptionsNames: OptionNames<CompareOptions> = {
+  threads: true,
+  batch: true,
+  feeds: true,
+  batches: true,
+  rounds: true,
+  warmup: true,
+  slot: true,
+  seconds: true,
+  seed: true,
+  signal: true,
+};
+
 /** Measures both sessions, agreement first, so that both are warm when they are timed. */
 export async function compareSessions(a: Contestant, b: Contestant, options: CompareOptions): Promise<Comparison> {
+  checkOptions(options, compareOptionsNames);
   const { feeds, batches, threads, batch } = options;
-  const { accuracy, ...agreement } = await measureAgreement(a.session, b.session, batches, options);
-  const { a: left, b: right, ratio, spread } = await compareLatency(a.session, b.session, feeds, options);
+  const judged = pickOptions(options, agreementOptionsNames);
+  const timed = pickOptions(options, latencyOptionsNames);
+  const { accuracy, ...agreement } = await measureAgreement(a.session, b.session, batches, judged);
+  const { a: left, b: right, ratio, spread } = await compareLatency(a.session, b.session, feeds, timed);
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
     latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread },

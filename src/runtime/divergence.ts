@@ -1,6 +1,7 @@
 /** @file Where two models' values begin to differ. */
 import { DataError } from "../errors.ts";
 import { describeNode, type Model, type Node, type Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type CaptureOptions, captureValues } from "./capture.ts";
 import { distance, type OutputAgreement } from "./distance.ts";
 import { isFetchable } from "./rules.ts";
@@ -26,14 +27,33 @@ export interface DivergenceOptions extends CaptureOptions {
 /** Values that one pass over the batches compares. */
 const AT_ONCE = 32;
 
+const divergenceOptionsNames: OptionNames<DivergenceOptions> = {
+  tolerance: true,
+  memory: true,
+  signal: true,
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
+
 /** Runs both models with their common values as outputs; `batches` is read several times and must start anew each time. */
 export async function findDivergence(
   a: Model,
   b: Model,
   batches: Iterable<Feeds> | AsyncIterable<Feeds>,
   open: OpenSession,
-  { tolerance = 1e-3, ...options }: DivergenceOptions = {},
+  given: DivergenceOptions = {},
 ): Promise<Divergence> {
+  const { tolerance = 1e-3, ...options } = checkOptions(given, divergenceOptionsNames);
   const common = commonValues(a, b);
   if (common.length === 0) throw new DataError("two models compute no value of one name");
   const values: ValueDivergence[] = [];

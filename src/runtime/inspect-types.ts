@@ -1,9 +1,25 @@
 /** @file Types of values by the runtime's own inference. */
 import { RuntimeError } from "../errors.ts";
 import { type Model, type TensorType, tensorType, type Value } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { withOutputs } from "./capture.ts";
 import { isFetchable } from "./rules.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
+
+const sessionOptionsNames: OptionNames<SessionOptions> = {
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
 
 /**
  * Asks the runtime for the types of every tensor in the main graph, operators unknown to lithe included, without running
@@ -16,6 +32,7 @@ export async function inspectTypes(
   open: OpenSession,
   options: SessionOptions = {},
 ): Promise<Map<string, TensorType>> {
+  checkOptions(options, sessionOptionsNames);
   const names = candidates(model);
   const types = new Map<string, TensorType>();
   await collect(model, names, open, { optimization: "basic", ...options }, types);

@@ -1,4 +1,5 @@
 /** @file Sessions timed against each other in one interleaved run. */
+import { checkOptions, type OptionNames } from "../options.ts";
 import { withHeldFeeds } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, HeldFeeds, Session } from "./session.ts";
@@ -49,11 +50,21 @@ export interface Standing extends LatencyStats {
   readonly rounds: number;
 }
 
+export const latencyOptionsNames: OptionNames<LatencyOptions> = {
+  rounds: true,
+  warmup: true,
+  slot: true,
+  seconds: true,
+  seed: true,
+  signal: true,
+};
+
 /**
  * Times sessions in turn, who goes first changing from round to round, so that whatever slows the machine slows all
  * alike. No two run at once: an idle session of lithe's has no spinning threads (see `rules`).
  */
 export async function raceLatency(contenders: readonly Contender[], options: LatencyOptions = {}): Promise<Standing[]> {
+  checkOptions(options, latencyOptionsNames);
   const start = async ([next, ...rest]: readonly Contender[], held: readonly HeldFeeds[]): Promise<Standing[]> =>
     next
       ? withHeldFeeds(next.session, next.feeds, (feeds) => start(rest, [...held, feeds]))

@@ -1,7 +1,23 @@
 /** @file Opens a session on whatever platform this is. */
 import type { Model } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { isNode } from "./platform.ts";
 import type { Session, SessionOptions } from "./session.ts";
+
+const sessionOptionsNames: OptionNames<SessionOptions> = {
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
 
 /**
  * Loads a model, or the bytes of one, into a thread or process of its own.
@@ -12,6 +28,7 @@ import type { Session, SessionOptions } from "./session.ts";
  * MissingPackageError without the runtime, RuntimeError when the runtime refuses the model.
  */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+  checkOptions(options, sessionOptionsNames);
   const { openSession: open } = isNode ? await import("./node/open.ts") : await import("./web/open.ts");
   return open(model, options);
 }

@@ -1,4 +1,5 @@
 /** @file Order statistics, and bootstrap intervals from a seeded generator. */
+import { checkOptions, type OptionNames } from "../options.ts";
 
 /** The `p` quantile by linear interpolation between the sorted values; NaN of nothing. */
 export function quantile(values: ArrayLike<number>, p: number): number {
@@ -26,12 +27,15 @@ export interface BootstrapOptions {
 
 export type Interval = readonly [low: number, high: number];
 
+const bootstrapOptionsNames: OptionNames<BootstrapOptions> = { seed: true, resamples: true };
+
 /** The 95 % percentile bootstrap interval of `statistic` (Efron 1979): resampled with replacement, the same for a seed. */
 export function bootstrapInterval(
   values: ArrayLike<number>,
   statistic: (sample: Float64Array) => number,
-  { seed = 0, resamples = 1000 }: BootstrapOptions = {},
+  options: BootstrapOptions = {},
 ): Interval {
+  const { seed = 0, resamples = 1000 } = checkOptions(options, bootstrapOptionsNames);
   const random = splitMix(seed);
   const sample = new Float64Array(values.length);
   const found = new Float64Array(resamples);

@@ -3,6 +3,7 @@ import { inlineLoader } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { type LabelDomain, type Model, namesOf, numbersOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../runtime/index.ts";
 import { type BatchSource, batchForm, dataInputs, fedBatches, fixedBatch } from "./batch-feeds.ts";
 import { checkDrives, type Drives, evaluationFeeds, undriven } from "./drive.ts";
@@ -25,11 +26,26 @@ export interface EvaluateOptions extends ObjectiveOptions {
   readonly signal?: AbortSignal;
 }
 
+export const evaluateOptionsNames: OptionNames<EvaluateOptions> = {
+  data: true,
+  metrics: true,
+  drive: true,
+  labels: true,
+  batch: true,
+  session: true,
+  open: true,
+  signal: true,
+  loss: true,
+  terms: true,
+  output: true,
+};
+
 /**
  * Runs the model in inference form over all samples. `loss` is the sum that training minimises, beside it stands every
  * term without its weight; both are means over the batches, each by its number of samples.
  */
 export async function evaluateModel(model: Model, options: EvaluateOptions): Promise<Record<string, number>> {
+  checkOptions(options, evaluateOptionsNames);
   const { open = openSession, session: sessionOptions = {}, drive } = options;
   checkDrives(model.graph, drive);
   const measured = withObjective(model, options);

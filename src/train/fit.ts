@@ -2,6 +2,7 @@
 import { type BatchLoader, checkDatasetLabels, openLoader, prefetch } from "../data/index.ts";
 import { RuntimeError, UsageError } from "../errors.ts";
 import { type Model, numbersOf, sizeOf, type Tensor } from "../ir/index.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
 import {
   checkCancelled,
   openSession,
@@ -23,7 +24,7 @@ import {
 import { bestOf, type Monitor, monitorOf, patienceLost } from "./best.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { checkDrives, drivesSampled, undriven } from "./drive.ts";
-import { evaluateModel } from "./evaluate.ts";
+import { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
@@ -32,10 +33,54 @@ import { takesProbabilities } from "./objective.ts";
 import { measuredBy, type StartedProbe, startProbes } from "./probe.ts";
 import { profileFor } from "./profiles.ts";
 import { schedules } from "./schedules/index.ts";
+import type { TrainingStepOptions } from "./step.ts";
 import { type TrainingStep, toldBy } from "./step.ts";
 import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, turnOf, updateOf } from "./step-feeds.ts";
 import { trainedTensors, withParameters } from "./trained-model.ts";
-import { trainingStep } from "./training-step.ts";
+import { trainingStep, trainingStepOptionsNames } from "./training-step.ts";
+
+const fitOptionsNames: OptionNames<FitOptions> = {
+  data: true,
+  labels: true,
+  drive: true,
+  epochs: true,
+  batch: true,
+  learningRate: true,
+  schedule: true,
+  augment: true,
+  workers: true,
+  seed: true,
+  stepsPerRun: true,
+  evaluate: true,
+  probes: true,
+  monitor: true,
+  earlyStopping: true,
+  restoreBest: true,
+  checkpoint: true,
+  resume: true,
+  signal: true,
+  callbacks: true,
+  session: true,
+  open: true,
+  optimizer: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  inference: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  forms: true,
+  loss: true,
+  terms: true,
+  output: true,
+};
 
 /**
  * Trains a model on samples, labelled where the loss reads labels. The same model, data, options and seed give the same parameters bit for bit on the
@@ -45,6 +90,7 @@ import { trainingStep } from "./training-step.ts";
  * for samples that do not fit, RuntimeError when the loss stops being finite, CancelledError.
  */
 export function fit(model: Model, options: FitOptions): Run<TrainEvent, TrainResult> {
+  checkOptions(options, fitOptionsNames);
   checkFitOptions(options);
   const monitor = monitorOf(options);
   return startRun((scope) => train(model, options, monitor, scope), options.signal ? { signal: options.signal } : {});
@@ -160,7 +206,10 @@ async function lookBack(
 
 async function planned(model: Model, options: FitOptions, monitor: Monitor): Promise<Plan> {
   checkDrives(model.graph, options.drive);
-  const step = trainingStep(model, { profile: profileFor(options.session?.ep), ...options });
+  const step = trainingStep(model, {
+    profile: profileFor(options.session?.ep),
+    ...pickOptions<TrainingStepOptions>(options, trainingStepOptionsNames),
+  });
   await checkAllLabels(step, options);
   const byName = new Map(step.model.graph.inputs.map((value) => [value.name, value]));
   const inputs = undriven(
@@ -313,7 +362,10 @@ async function endEpoch(
   if (evaluate && (epoch % (evaluate.every ?? 1) === 0 || epoch === options.epochs)) {
     const tensors = trainedTensors(step, await resident.read());
     const evaluated = withParameters(model, tensors);
-    const metrics = await evaluateModel(evaluated, { ...evaluationOf(options, scope), ...evaluate });
+    const metrics = await evaluateModel(
+      evaluated,
+      pickOptions<EvaluateOptions>({ ...evaluationOf(options, scope), ...evaluate }, evaluateOptionsNames),
+    );
     const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
     progress.evaluations.push(evaluation);
     progress.best = bestOf(progress.evaluations, monitor);

@@ -15,6 +15,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { applyGradients, type Trained } from "./apply-gradients.ts";
 import { type Forward, forwardPart } from "./forward.ts";
 import { freshInput } from "./fresh-input.ts";
@@ -27,6 +28,27 @@ import { biasesAndNorms, type Chosen, parameterOf, selects } from "./selection.t
 import { newStates, type States } from "./states.ts";
 import type { TrainingStep, TrainingStepOptions } from "./step.ts";
 
+export const trainingStepOptionsNames: OptionNames<TrainingStepOptions> = {
+  optimizer: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  inference: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  forms: true,
+  loss: true,
+  terms: true,
+  output: true,
+};
+
 /**
  * Differentiates a model under a loss and adds the optimizer's update. Weights in `Constant` nodes count as initializers.
  *
@@ -34,7 +56,8 @@ import type { TrainingStep, TrainingStepOptions } from "./step.ts";
  * node, where an operator has no gradient.
  */
 export function trainingStep(model: Model, options: TrainingStepOptions): TrainingStep {
-  checkOptions(model, options);
+  checkOptions(options, trainingStepOptionsNames);
+  checkValues(model, options);
   const profile = profileOf(options.profile);
   const typed = inPrecision(inferShapes(storedWeights(model)), options.precision ?? "float32");
   const scope = namesOf(typed);
@@ -51,7 +74,7 @@ export function trainingStep(model: Model, options: TrainingStepOptions): Traini
   return { ...step, model: profile.lower(step.model) };
 }
 
-function checkOptions(model: Model, { accumulate = 1, clip = 1, average = 0 }: TrainingStepOptions): void {
+function checkValues(model: Model, { accumulate = 1, clip = 1, average = 0 }: TrainingStepOptions): void {
   const opset = opsetOf(model);
   if (opset !== TARGET_OPSET) {
     throw new UsageError("a training step needs a model of lithe's opset", {

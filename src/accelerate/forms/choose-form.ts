@@ -1,7 +1,7 @@
 /** @file Which of several forms of one model runs fastest on a provider, for a batch. */
-
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import {
   checkCancelled,
   type Feeds,
@@ -51,6 +51,14 @@ export interface FormChoice {
 
 const TOLERANCE = 1e-3;
 
+const formOptionsNames: OptionNames<FormOptions> = {
+  session: true,
+  seconds: true,
+  tolerance: true,
+  signal: true,
+  race: true,
+};
+
 /**
  * Drops forms that do not run or whose answers to these feeds differ from those of the first that does, times the others in one
  * interleaved race, and chooses the fastest; one other than the first has to be certain to be faster, by the 95 % interval of the ratio.
@@ -61,8 +69,15 @@ const TOLERANCE = 1e-3;
 export async function chooseForm(
   forms: readonly CandidateForm[],
   feeds: Feeds,
-  { session = {}, seconds = 10, tolerance = TOLERANCE, signal, race = raceLatency }: FormOptions = {},
+  options: FormOptions = {},
 ): Promise<FormChoice> {
+  const {
+    session = {},
+    seconds = 10,
+    tolerance = TOLERANCE,
+    signal,
+    race = raceLatency,
+  } = checkOptions(options, formOptionsNames);
   const names = forms.map(({ name }) => name);
   if (new Set(names).size < names.length) {
     throw new UsageError("forms are told apart by their names", { got: names.join(", ") });

@@ -1,9 +1,9 @@
 /** @file Where a network with branches runs fastest: as it is, fused, or spread over worker threads. */
-
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { maxOf } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
 import { branchGroupsOf, fuseBranches } from "../../passes/index.ts";
 import {
@@ -57,6 +57,13 @@ export interface PlacementChoice {
 /** A placement that is predicted to take longer than serial by more than this factor is not tried. */
 const HOPELESS = 1.25;
 
+const placementOptionsNames: OptionNames<PlacementOptions> = {
+  workers: true,
+  session: true,
+  seconds: true,
+  signal: true,
+};
+
 /**
  * Measures every placement of `model` on these feeds, whose batch is the one that the choice is for, in one race, and
  * chooses the fastest; one other than serial has to be certain to be faster, by the 95 % interval of the ratio. Numbers of
@@ -67,6 +74,7 @@ export async function choosePlacement(
   feeds: Feeds,
   options: PlacementOptions = {},
 ): Promise<PlacementChoice> {
+  checkOptions(options, placementOptionsNames);
   const { workers = (await describeHardware()).cores, session = {}, seconds = 10, signal } = options;
   if (!Number.isSafeInteger(workers) || workers < 1) {
     throw new UsageError("workers must be a whole number above 0", { got: String(workers) });

@@ -10,6 +10,7 @@ import {
   tensor,
 } from "../../ir/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type NetworkCost, type RunCost, type StepParts, type SumCost, stepParts } from "../../parallel/index.ts";
 import {
   type Contender,
@@ -26,11 +27,22 @@ export interface CostOptions extends LatencyOptions {
   readonly session?: SessionOptions;
 }
 
+const costOptionsNames: OptionNames<CostOptions> = {
+  session: true,
+  rounds: true,
+  warmup: true,
+  slot: true,
+  seconds: true,
+  seed: true,
+  signal: true,
+};
+
 /**
  * Times the parts that one rank with one branch and one with all of them would run, all in turn, each on the values that
  * it gets in the whole model. The cost of a branch is the slope between the two.
  */
 export async function measureCosts(model: Model, feeds: Feeds, options: CostOptions = {}): Promise<NetworkCost> {
+  checkOptions(options, costOptionsNames);
   const steps = stepParts(model);
   const values = await valuesBetween(model, steps, feeds);
   const parts = [...new Set(steps.flatMap((step) => (step.kind === "run" ? [step.one, step.all] : [])))];

@@ -55,7 +55,7 @@ const networks = {
         vit(source, { ...present(s), ...square(shape) }),
   ),
   "para-former": member(
-    z.strictObject({ ...vitSettings, branches: count, dropout: share, dropPath: share }),
+    z.strictObject({ ...vitSettings, branches: count, dropout: share }),
     (s): Build =>
       (source, shape) =>
         paraFormer(source, { ...present(s), ...square(shape) }),

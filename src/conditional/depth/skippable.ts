@@ -3,6 +3,7 @@ import { ShapeError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { dimsOf, type Layer, type Layers } from "../../nn/index.ts";
 import { agreeInDims } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { LossTerm } from "../../train/index.ts";
 import { type GateOptions, learnedGate } from "../learned-gate.ts";
 import { shareTerm } from "../share-term.ts";
@@ -12,12 +13,15 @@ export type SkippableOptions = GateOptions;
 /** Names of outputs with a gate end with this, behind the path of the layer. */
 export const GATE = "gate";
 
+const skippableOptionsNames: OptionNames<SkippableOptions> = { temperature: true, open: true };
+
 /**
  * y = x + g·f(x) with one gate g ∈ {0, 1} per sample: g is whether σ((ℓ + L) / τ) > ½, where ℓ is linear in the mean of x over all
  * positions and L is logistic noise in training (the difference of two Gumbel variables), 0 in inference. The gradient goes straight
  * through the rounding. g becomes an output of the model; `skipTerm` pulls it to a share, `exportSkipping` leaves f out.
  */
 export function skippable(n: Layers, x: Value, f: Layer, options: SkippableOptions = {}): Value {
+  checkOptions(options, skippableOptionsNames);
   const gate = n.op("Reshape", [
     learnedGate(n, meanFeatures(n, x), options),
     n.ints([

@@ -2,6 +2,7 @@
 import { UsageError } from "../../errors.ts";
 import { dataTypes, type Value } from "../../ir/index.ts";
 import { type Layers, uniformNoise } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Expert } from "../expert.ts";
 import { choicesOf, type TokenChoice } from "../routing.ts";
 import type { Dispatch, Dispatched } from "./dispatch.ts";
@@ -35,7 +36,10 @@ export interface CapacityOptions {
 
 const LEAST = 4;
 
-export function capacity({ factor = 1.25, serve = "position" }: CapacityOptions = {}): Dispatch {
+const capacityOptionsNames: OptionNames<CapacityOptions> = { factor: true, serve: true };
+
+export function capacity(options: CapacityOptions = {}): Dispatch {
+  const { factor = 1.25, serve = "position" } = checkOptions(options, capacityOptionsNames);
   if (!(Number.isFinite(factor) && factor > 0)) {
     throw new UsageError("the capacity factor is out of range", { expected: "above 0", got: String(factor) });
   }

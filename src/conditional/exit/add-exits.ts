@@ -2,6 +2,7 @@
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { describeNode, type Model, producerOf, type Value } from "../../ir/index.ts";
 import { dimsOf, extend, lengthOf, type RandomSource } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Loss, LossName, LossTerm } from "../../train/index.ts";
 import { outputTerms } from "../output-terms.ts";
 import { type ExitHead, exitHead } from "./head.ts";
@@ -26,13 +27,16 @@ export interface ExitModel {
 /** Less of a network than this behind an exit is not worth leaving for. */
 const LEAST_REST = 0.05;
 
+const exitOptionsNames: OptionNames<ExitOptions> = { at: true, head: true };
+
 /**
  * Adds classifiers with fresh weights from `source`. The network may be anyone's; automatic places need a chain, one in which single values
  * separate what is before them from what is behind.
  *
  * @throws UnsupportedError unless the model has one output of logits [batch, classes]; UsageError for places that are not there.
  */
-export function addExits(model: Model, source: RandomSource, { at, head = exitHead() }: ExitOptions): ExitModel {
+export function addExits(model: Model, source: RandomSource, options: ExitOptions): ExitModel {
+  const { at, head = exitHead() } = checkOptions(options, exitOptionsNames);
   const places = typeof at === "number" ? spread(model, at) : [...at];
   if (places.length === 0 || new Set(places).size < places.length) {
     throw new UsageError("exits need places that differ", { got: places.join(", ") || "none" });

@@ -1,5 +1,6 @@
 /** @file The thresholds of exits under a bound on accuracy or on cost, from what the exits did on validation data. */
 import { BoundError, UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { ExitRecords } from "./exit-records.ts";
 
 export interface ThresholdOptions {
@@ -24,13 +25,16 @@ const STEPS = 40;
 /** Rounds over the exits at one price; each lowers the sum or is the last. */
 const ROUNDS = 20;
 
+const thresholdOptionsNames: OptionNames<ThresholdOptions> = { costs: true, bound: true };
+
 /**
  * Minimises mean cost + price · errors, one exit after the other and each exactly given the others, and looks for the price that the bound
  * asks for by bisection. Thresholds lie between two scores that were seen.
  *
  * @throws BoundError when neither these thresholds nor the whole network keep the bound.
  */
-export function chooseThresholds(records: ExitRecords, { costs, bound }: ThresholdOptions): ChosenThresholds {
+export function chooseThresholds(records: ExitRecords, options: ThresholdOptions): ChosenThresholds {
+  const { costs, bound } = checkOptions(options, thresholdOptionsNames);
   checkRecords(records, costs);
   const { keeps, isBetter } = aims(bound);
   const whole = outcomeOf(

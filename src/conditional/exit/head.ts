@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { averagePool, dimsOf, globalAveragePool, type Layers, layerNorm, linear } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 
 /** From a value inside a network to logits [batch, classes]. */
 export type ExitHead = (n: Layers, x: Value, classes: number) => Value;
@@ -13,13 +14,16 @@ export interface ExitHeadOptions {
   readonly hidden?: number;
 }
 
+const exitHeadOptionsNames: OptionNames<ExitHeadOptions> = { grid: true, hidden: true };
+
 /**
  * A linear classifier over features [batch, width], over feature maps [batch, channels, height, width] averaged down to a grid, or over the
  * mean of normalised tokens [batch, tokens, width].
  *
  * @throws UnsupportedError for a value of another rank.
  */
-export function exitHead({ grid = 4, hidden }: ExitHeadOptions = {}): ExitHead {
+export function exitHead(options: ExitHeadOptions = {}): ExitHead {
+  const { grid = 4, hidden } = checkOptions(options, exitHeadOptionsNames);
   return (n, x, classes) => {
     const features = featuresOf(n, x, grid);
     const wide = hidden === undefined ? features : n.op("Relu", [linear(n.scope("hidden"), features, hidden)]);

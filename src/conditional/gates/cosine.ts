@@ -1,5 +1,6 @@
 /** @file Scores by the angle between a projected token and each expert: Chi et al., "On the representation collapse of sparse mixture of experts" (2022), arXiv:2204.09179. */
 import { lengthOf, normal } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { bestExperts, checkChoices, checkFactor, loadBalance, softmax, unit } from "../scores.ts";
 
@@ -12,8 +13,11 @@ export interface CosineOptions {
   readonly balance?: number;
 }
 
+const cosineOptionsNames: OptionNames<CosineOptions> = { k: true, dims: true, balance: true };
+
 /** s_e = (P·x)·v_e / (|P·x|·|v_e|·τ) with a learned τ that begins at 0.3 and stays above 0.01; then as `topKGate`. */
-export function cosine({ k = 1, dims, balance = 0.01 }: CosineOptions = {}): Gate {
+export function cosine(options: CosineOptions = {}): Gate {
+  const { k = 1, dims, balance = 0.01 } = checkOptions(options, cosineOptionsNames);
   checkFactor("balance", balance, "cosine");
   return {
     name: "cosine",

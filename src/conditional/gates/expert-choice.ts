@@ -1,4 +1,5 @@
 /** @file Each expert takes the tokens that want it most: Zhou et al., "Mixture-of-experts with expert choice routing" (2022), arXiv:2202.09368. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { shareOf } from "../dispatch/rows.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts, checkFactor, linearScores, softmax } from "../scores.ts";
@@ -8,12 +9,15 @@ export interface ExpertChoiceOptions {
   readonly factor?: number;
 }
 
+const expertChoiceOptionsNames: OptionNames<ExpertChoiceOptions> = { factor: true };
+
 /**
  * Each expert takes the C = ⌊tokens · c / experts⌋ (at least 1, at most all) tokens with the largest softmax(x·W) in its column. Loads are equal by construction,
  * so there is no loss for balance; a token may be taken by many experts or by none. What a token gets depends on the other tokens of
  * the batch, so a causal network cannot use it for generation token by token.
  */
-export function expertChoice({ factor = 2 }: ExpertChoiceOptions = {}): Gate {
+export function expertChoice(options: ExpertChoiceOptions = {}): Gate {
+  const { factor = 2 } = checkOptions(options, expertChoiceOptionsNames);
   checkFactor("factor", factor, "expert-choice", 1e-6);
   return {
     name: "expert-choice",

@@ -1,6 +1,7 @@
 /** @file Two experts per token, the second one only when it matters: Lepikhin et al., "GShard" (2020), arXiv:2006.16668. */
 import { dataTypes } from "../../ir/index.ts";
 import { uniformNoise } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkChoices, checkFactor, largest, linearScores, loadBalance, sharesOf, softmax } from "../scores.ts";
 
@@ -11,11 +12,14 @@ export interface GshardOptions {
   readonly secondThreshold?: number;
 }
 
+const gshardOptionsNames: OptionNames<GshardOptions> = { balance: true, secondThreshold: true };
+
 /**
  * g₁, g₂: the two largest probabilities divided by their sum. In training a second choice whose g₂ is small is left out at random; in
  * inference it always counts. First choices of all tokens are served before any second one.
  */
-export function gshard({ balance = 0.01, secondThreshold = 0.2 }: GshardOptions = {}): Gate {
+export function gshard(options: GshardOptions = {}): Gate {
+  const { balance = 0.01, secondThreshold = 0.2 } = checkOptions(options, gshardOptionsNames);
   checkFactor("balance", balance, "gshard");
   checkFactor("secondThreshold", secondThreshold, "gshard", 1e-6);
   return {

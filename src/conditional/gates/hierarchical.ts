@@ -1,5 +1,6 @@
 /** @file Two levels: groups first, then experts within the chosen groups. Shazeer et al. (2017), arXiv:1701.06538, appendix B. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkChoices, checkFactor, largest, linearScores, loadBalance, pickChosen, softmax } from "../scores.ts";
 
@@ -14,8 +15,16 @@ export interface HierarchicalOptions {
   readonly balance?: number;
 }
 
+const hierarchicalOptionsNames: OptionNames<HierarchicalOptions> = {
+  groups: true,
+  groupsPerToken: true,
+  expertsPerGroup: true,
+  balance: true,
+};
+
 /** Weights are those of the group times those within it, each a softmax over what was chosen (over all where only one is). */
 export function hierarchical(options: HierarchicalOptions): Gate {
+  checkOptions(options, hierarchicalOptionsNames);
   const { groups, groupsPerToken = 2, expertsPerGroup = 2, balance = 0.01 } = options;
   checkFactor("balance", balance, "hierarchical");
   return {

@@ -1,8 +1,8 @@
 /** @file Like tokens to like experts without learning: cross-polytope hashing, Andoni et al. (2015), arXiv:1509.02897, as in Reformer, arXiv:2001.04451. */
-
 import type { Tensor, Value } from "../../ir/index.ts";
 import { tensorFromNumbers } from "../../ir/index.ts";
 import { type Layers, lengthOf, normal } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
 import { fixedRoute } from "./fixed-route.ts";
@@ -13,8 +13,11 @@ export interface LocalityHashOptions {
   readonly seed?: number;
 }
 
+const localityHashOptionsNames: OptionNames<LocalityHashOptions> = { seed: true };
+
 /** The bucket of a token is argmax [x·R, −x·R] for a fixed random R with ⌈experts / 2⌉ columns; buckets beyond the experts begin again at 0. */
-export function localityHash({ seed = 1 }: LocalityHashOptions = {}): Gate {
+export function localityHash(options: LocalityHashOptions = {}): Gate {
+  const { seed = 1 } = checkOptions(options, localityHashOptionsNames);
   return {
     name: "locality-hash",
     learnable: false,

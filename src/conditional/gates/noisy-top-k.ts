@@ -1,6 +1,7 @@
 /** @file Noisy top-k gating: Shazeer et al., "Outrageously large neural networks" (2017), arXiv:1701.06538, section 2.1 and appendix A. */
 import type { Value } from "../../ir/index.ts";
 import { type Layers, normalNoise, zeros } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import {
   checkChoices,
@@ -25,12 +26,15 @@ export interface NoisyTopKOptions {
 
 const LEAST_DEVIATION = 1e-2;
 
+const noisyTopKOptionsNames: OptionNames<NoisyTopKOptions> = { k: true, importance: true, load: true };
+
 /**
  * H = x·W + N(0, 1)·σ with σ = softplus(x·W_noise) + 10⁻², G = softmax(the k largest of H). Losses: w·CV² of the importance Σ_x G(x), and
  * w·CV² of the load Σ_x Φ((x·W − the k-th largest of the other experts' H) / σ), the chance that the expert is chosen when its noise
  * is drawn again. Both matrices begin with zeros. Without noise, in inference, there is no load loss to compute.
  */
-export function noisyTopK({ k = 4, importance = 0.1, load = 0.1 }: NoisyTopKOptions = {}): Gate {
+export function noisyTopK(options: NoisyTopKOptions = {}): Gate {
+  const { k = 4, importance = 0.1, load = 0.1 } = checkOptions(options, noisyTopKOptionsNames);
   checkFactor("importance", importance, "noisy-top-k");
   checkFactor("load", load, "noisy-top-k");
   return {

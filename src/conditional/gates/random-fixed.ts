@@ -1,5 +1,6 @@
 /** @file A router that stays as it was drawn: the baseline for what learning to route is worth. */
 import { lengthOf } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
 import { fixedRoute } from "./fixed-route.ts";
@@ -9,8 +10,11 @@ export interface RandomFixedOptions {
   readonly seed?: number;
 }
 
+const randomFixedOptionsNames: OptionNames<RandomFixedOptions> = { seed: true };
+
 /** argmax x·R for a fixed random R. */
-export function randomFixed({ seed = 1 }: RandomFixedOptions = {}): Gate {
+export function randomFixed(options: RandomFixedOptions = {}): Gate {
+  const { seed = 1 } = checkOptions(options, randomFixedOptionsNames);
   return {
     name: "random-fixed",
     learnable: false,

@@ -2,6 +2,7 @@
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { type NormalisationName, normalisations } from "../normalisations.ts";
 import { largest, linearScores, masked, pickChosen } from "../scores.ts";
@@ -18,11 +19,14 @@ export interface ScoreOptions {
   readonly mode?: "hard" | "soft";
 }
 
+const scoreOptionsNames: OptionNames<ScoreOptions> = { normalise: true, select: true, first: true, mode: true };
+
 /**
  * Scores s = x·W, of which P keeps some and N makes weights. With k = 1 and `first: "select"` a softmax over one score is 1 and the
  * gate learns nothing, so that combination is refused.
  */
 export function score(options: ScoreOptions = {}): Gate {
+  checkOptions(options, scoreOptionsNames);
   const { normalise = "softmax", select = topK(2), first = "select", mode = "hard" } = options;
   if (select.count === 1 && first === "select" && normalise === "softmax") {
     throw new UsageError("a softmax over one score is always 1, so the gate would learn nothing", {

@@ -1,5 +1,6 @@
 /** @file Balance without a loss: a bias decides who is chosen and never what is answered. Wang et al. (2024), arXiv:2408.15664; DeepSeek-V3, arXiv:2412.19437. */
 import { tensorFromNumbers } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import {
   checkChoices,
@@ -19,11 +20,14 @@ export interface SigmoidBiasOptions {
   readonly step?: number;
 }
 
+const sigmoidBiasOptionsNames: OptionNames<SigmoidBiasOptions> = { k: true, step: true };
+
 /**
  * Scores s = sigmoid(x·W). Chosen are the k largest of s + b; weights are their s, divided by the sum over those chosen when k ≥ 2. After each batch
  * b_e moves by `step` towards more load for an expert with less than the mean, and towards less for one with more.
  */
-export function sigmoidBias({ k = 2, step = 0.001 }: SigmoidBiasOptions = {}): Gate {
+export function sigmoidBias(options: SigmoidBiasOptions = {}): Gate {
+  const { k = 2, step = 0.001 } = checkOptions(options, sigmoidBiasOptionsNames);
   checkFactor("step", step, "sigmoid-bias");
   return {
     name: "sigmoid-bias",

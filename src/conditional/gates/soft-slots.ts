@@ -1,5 +1,6 @@
 /** @file Experts over mixtures of tokens: Puigcerver et al., "From sparse to soft mixtures of experts" (2023), arXiv:2308.00951. */
 import { lengthOf, normal } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkChoices, checkExperts, softmax, unit } from "../scores.ts";
 
@@ -8,11 +9,14 @@ export interface SoftSlotsOptions {
   readonly slots?: number;
 }
 
+const softSlotsOptionsNames: OptionNames<SoftSlotsOptions> = { slots: true };
+
 /**
  * Scores s = scale · x̂·φ̂ of unit vectors, one column per slot. Slots are mixtures of tokens with weights softmax(s) over the tokens; each
  * token gets back a mixture of the slots' answers with weights softmax(s) over the slots. Nothing is chosen, so all is differentiable.
  */
-export function softSlots({ slots = 1 }: SoftSlotsOptions = {}): Gate {
+export function softSlots(options: SoftSlotsOptions = {}): Gate {
+  const { slots = 1 } = checkOptions(options, softSlotsOptionsNames);
   return {
     name: "soft-slots",
     learnable: true,

@@ -1,6 +1,7 @@
 /** @file Each token to one expert: Fedus et al., "Switch Transformers" (2021), arXiv:2101.03961. */
 import type { Value } from "../../ir/index.ts";
 import { type Layers, uniformNoise } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts, checkFactor, largest, linearScores, loadBalance, softmax, zLoss } from "../scores.ts";
 
@@ -13,8 +14,11 @@ export interface SwitchOptions {
   readonly jitter?: number;
 }
 
+const switchOptionsNames: OptionNames<SwitchOptions> = { balance: true, zWeight: true, jitter: true };
+
 /** y = p_i·E_i(x) for the most probable expert i; the factor p_i is all that gives the gate a gradient. */
-export function switchGate({ balance = 0.01, zWeight = 0.001, jitter = 0.01 }: SwitchOptions = {}): Gate {
+export function switchGate(options: SwitchOptions = {}): Gate {
+  const { balance = 0.01, zWeight = 0.001, jitter = 0.01 } = checkOptions(options, switchOptionsNames);
   checkFactor("balance", balance, "switch");
   checkFactor("zWeight", zWeight, "switch");
   checkFactor("jitter", jitter, "switch");

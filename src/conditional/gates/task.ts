@@ -1,6 +1,7 @@
 /** @file The expert follows from the task: per-task routing for networks that learn several tasks. */
 import { UsageError } from "../../errors.ts";
 import { tensorFromNumbers } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
 import { fixedRoute } from "./fixed-route.ts";
@@ -12,8 +13,11 @@ export interface TaskOptions {
   readonly experts?: readonly number[];
 }
 
+const taskOptionsNames: OptionNames<TaskOptions> = { experts: true };
+
 /** Needs ids, which are those of tasks. */
-export function task({ experts: table }: TaskOptions = {}): Gate {
+export function task(options: TaskOptions = {}): Gate {
+  const { experts: table } = checkOptions(options, taskOptionsNames);
   return {
     name: "task",
     learnable: false,

@@ -1,6 +1,7 @@
 /** @file The expert follows from the token's id: Roller et al., "Hash layers for large sparse models" (2021), arXiv:2106.04426. */
 import { UsageError } from "../../errors.ts";
 import { minOf, tensorFromNumbers } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate, GateInputs } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
 import { fixedRoute } from "./fixed-route.ts";
@@ -15,8 +16,11 @@ export interface TokenHashOptions {
   readonly frequencies?: ArrayLike<number>;
 }
 
+const tokenHashOptionsNames: OptionNames<TokenHashOptions> = { seed: true, frequencies: true };
+
 /** Needs ids. No router, no loss, and the strongest baseline of gates that learn nothing. */
-export function tokenHash({ seed = 1, frequencies }: TokenHashOptions = {}): Gate {
+export function tokenHash(options: TokenHashOptions = {}): Gate {
+  const { seed = 1, frequencies } = checkOptions(options, tokenHashOptionsNames);
   return {
     name: "token-hash",
     learnable: false,

@@ -1,4 +1,5 @@
 /** @file Each token to its k best experts, weighed by a softmax over those: the gate of arXiv:1701.06538 without noise. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
 import { bestExperts, checkChoices, checkFactor, linearScores, loadBalance, softmax, zLoss } from "../scores.ts";
 
@@ -11,11 +12,14 @@ export interface TopKOptions {
   readonly zWeight?: number;
 }
 
+const topKOptionsNames: OptionNames<TopKOptions> = { k: true, balance: true, zWeight: true };
+
 /**
  * Weights are p_e of a softmax over all experts, divided by their sum over the chosen ones when k ≥ 2; with k = 1 they stay as they
  * are, since a weight that is always 1 would give the gate no gradient.
  */
-export function topKGate({ k = 2, balance = 0.01, zWeight = 0.001 }: TopKOptions = {}): Gate {
+export function topKGate(options: TopKOptions = {}): Gate {
+  const { k = 2, balance = 0.01, zWeight = 0.001 } = checkOptions(options, topKOptionsNames);
   checkFactor("balance", balance, "top-k");
   checkFactor("zWeight", zWeight, "top-k");
   return {

@@ -1,6 +1,7 @@
 /** @file What the mixtures of a model do with real inputs: load, importance, entropy, what is dropped, who is dead. */
 import { DataError, UsageError } from "../../errors.ts";
 import { type Model, numbersOf, type Tensor } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkCancelled, type Feeds, type OpenSession, type SessionOptions } from "../../runtime/index.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { moeMeasures } from "../side-outputs.ts";
@@ -32,6 +33,23 @@ export interface MixtureMeasures {
   readonly routes?: Routes;
 }
 
+const mixtureOptionsNames: OptionNames<MixtureOptions> = {
+  deadBelow: true,
+  signal: true,
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
+
 /**
  * Runs what the side outputs of a model depend on over all inputs. Batches weigh by their tokens where tokens choose, else alike.
  *
@@ -41,8 +59,9 @@ export async function measureMixture(
   model: Model,
   inputs: AsyncIterable<Feeds> | Iterable<Feeds>,
   open: OpenSession,
-  { deadBelow = 0.01, signal, ...session }: MixtureOptions = {},
+  options: MixtureOptions = {},
 ): Promise<MixtureMeasures[]> {
+  const { deadBelow = 0.01, signal, ...session } = checkOptions(options, mixtureOptionsNames);
   const fetches = moeMeasures(model);
   if (fetches.length === 0) {
     throw new UsageError("the model has no mixture that tells its measures", {

@@ -1,8 +1,11 @@
 /** @file The routing of mixtures over the course of a training run. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Measurement, Probe } from "../../train/index.ts";
 import { moeMeasures } from "../side-outputs.ts";
 import { type Balance, type Routes, routingChurn } from "./balance.ts";
 import { type MixtureMeasures, type MixtureOptions, measureMixture } from "./measure-mixture.ts";
+
+const mixtureProbeOptionNames: OptionNames<Pick<MixtureOptions, "deadBelow">> = { deadBelow: true };
 
 /**
  * What `measureMixture` says of every mixture, at every evaluation: load and importance of each expert, the largest over the mean of
@@ -10,6 +13,7 @@ import { type MixtureMeasures, type MixtureOptions, measureMixture } from "./mea
  * other experts than at the evaluation before. A model without mixtures has no measurements.
  */
 export function mixtureProbe(options: Pick<MixtureOptions, "deadBelow"> = {}): Probe {
+  checkOptions(options, mixtureProbeOptionNames);
   return {
     name: "mixtures",
     start() {

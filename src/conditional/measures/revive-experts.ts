@@ -11,6 +11,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import type { RandomSource } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { fixedSource } from "../gates/fixed-source.ts";
 import type { MixtureMeasures } from "./measure-mixture.ts";
 
@@ -20,6 +21,8 @@ export interface ReviveOptions {
   readonly seed?: number;
 }
 
+const reviveOptionsNames: OptionNames<ReviveOptions> = { noise: true, seed: true };
+
 /**
  * The model in which every dead expert has the parameters of the layer's busiest expert and its place in the router, both with a little
  * noise: the noise decides which of the two a token prefers. Nothing else changes. Routers are linear: `gate/weight`, and `gate/bias` where
@@ -27,11 +30,8 @@ export interface ReviveOptions {
  *
  * @throws UsageError for a layer that is not in the model or whose gate has no such matrix.
  */
-export function reviveExperts(
-  model: Model,
-  mixtures: readonly MixtureMeasures[],
-  { noise = 0.01, seed = 0 }: ReviveOptions = {},
-): Model {
+export function reviveExperts(model: Model, mixtures: readonly MixtureMeasures[], options: ReviveOptions = {}): Model {
+  const { noise = 0.01, seed = 0 } = checkOptions(options, reviveOptionsNames);
   const source = fixedSource(seed);
   const stored = new Map([...model.graph.initializers].map(([value, data]) => [value.name, { value, data }]));
   return editModel(model, (draft) => {

@@ -5,6 +5,7 @@
 import { ShapeError, UsageError } from "../../errors.ts";
 import { dataTypes, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { conv, dimsOf, type Layer, type Layers, lengthOf, normal } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { hardWithSlope, logisticNoise } from "../straight-through.ts";
 
 export interface RegionOptions {
@@ -23,6 +24,8 @@ export const CROPS = "region/crops";
 /** Added to the score of a place that is taken. */
 const TAKEN = -1e9;
 
+const regionOptionsNames: OptionNames<RegionOptions> = { size: true, count: true, temperature: true };
+
 /**
  * mean over the chosen regions of f(region): [batch, channels, height, width] → [batch, features].
  *
@@ -37,15 +40,10 @@ const TAKEN = -1e9;
  * @param f The network over regions [batch · count, channels, size, size] → [batch · count, features].
  * @throws UsageError for options out of range, ShapeError for inputs without fixed heights and widths.
  */
-export function focusRegions(
-  n: Layers,
-  x: Value,
-  glance: Value,
-  f: Layer,
-  { size, count = 1, temperature = 1 }: RegionOptions,
-): Value {
+export function focusRegions(n: Layers, x: Value, glance: Value, f: Layer, options: RegionOptions): Value {
+  const { size, count = 1, temperature = 1 } = checkOptions(options, regionOptionsNames);
   const table = pixelsOf(x, glance, size);
-  checkOptions(table.length, count, temperature);
+  checkRegions(table.length, count, temperature);
   const map = conv(n.scope("score"), glance, 1, { kernel: 1, bias: false, weight: normal(0.01) });
   const scores = n.op("Flatten", [map], { axis: 1 });
   const noisy = n.op("Add", [scores, logisticNoise(n, scores)]);
@@ -113,7 +111,7 @@ function pixelsOf(x: Value, glance: Value, size: number): number[][] {
   });
 }
 
-function checkOptions(cells: number, count: number, temperature: number): void {
+function checkRegions(cells: number, count: number, temperature: number): void {
   if (!Number.isSafeInteger(count) || count < 1 || count > cells) {
     throw new UsageError("there are not so many regions", { expected: `1 to ${cells}`, got: String(count) });
   }

@@ -1,6 +1,7 @@
 /** @file What the hidden units of feed-forward blocks give on some inputs. */
 import { DataError, UsageError } from "../../errors.ts";
 import { type Model, numbersOf } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type CaptureOptions, captureValues, type Feeds, type OpenSession } from "../../runtime/index.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { Activity } from "./methods/index.ts";
@@ -11,6 +12,24 @@ export interface ActivityOptions extends CaptureOptions {
   readonly tokens?: number;
 }
 
+const activityOptionsNames: OptionNames<ActivityOptions> = {
+  tokens: true,
+  memory: true,
+  signal: true,
+  ep: true,
+  threads: true,
+  optimization: true,
+  profile: true,
+  config: true,
+  stock: true,
+  isolate: true,
+  limits: true,
+  assets: true,
+  resident: true,
+  name: true,
+  step: true,
+};
+
 /**
  * By the name of each block's output: [units, tokens]. Inputs behind the last token that is kept are not run.
  *
@@ -20,8 +39,9 @@ export async function measureActivity(
   model: Model,
   inputs: AsyncIterable<Feeds> | Iterable<Feeds>,
   open: OpenSession,
-  { tokens = 512, ...options }: ActivityOptions = {},
+  given: ActivityOptions = {},
 ): Promise<ReadonlyMap<string, Activity>> {
+  const { tokens = 512, ...options } = checkOptions(given, activityOptionsNames);
   if (!(Number.isSafeInteger(tokens) && tokens >= 1)) {
     throw new UsageError("the number of tokens is no count", { expected: "1 or more", got: String(tokens) });
   }

@@ -1,11 +1,56 @@
 /** @file Distillation of a routed model from the dense one that it was made of. */
 import { distill, type RecoveryOptions, recoveryFrom } from "../../distill/index.ts";
 import type { Model } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Run } from "../../runtime/index.ts";
 import type { TrainEvent, TrainResult } from "../../train/index.ts";
 import { mixtureProbe } from "../measures/index.ts";
 import { moeTraining } from "../side-outputs.ts";
 import type { RoutedModel } from "./route-model.ts";
+
+const recoverRoutedOptionNames: OptionNames<RecoveryOptions & { readonly signal?: AbortSignal }> = {
+  temperature: true,
+  featureWeight: true,
+  open: true,
+  batch: true,
+  labels: true,
+  forms: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  loss: true,
+  terms: true,
+  data: true,
+  drive: true,
+  epochs: true,
+  schedule: true,
+  augment: true,
+  workers: true,
+  seed: true,
+  stepsPerRun: true,
+  evaluate: true,
+  probes: true,
+  monitor: true,
+  earlyStopping: true,
+  restoreBest: true,
+  checkpoint: true,
+  resume: true,
+  callbacks: true,
+  session: true,
+  labelWeight: true,
+  optimizer: true,
+  learningRate: true,
+  signal: true,
+};
 
 /**
  * Minimises the divergence of the answers from those of the original, the relative error of every routed block, the losses of the gates,
@@ -19,11 +64,14 @@ export function recoverRouted(
   { model, blocks }: RoutedModel,
   recovery: RecoveryOptions & { readonly signal?: AbortSignal },
 ): Run<TrainEvent, TrainResult> {
+  checkOptions(recovery, recoverRoutedOptionNames);
   const names = blocks.map(({ output }) => output);
   const { terms } = moeTraining(model);
+  const { signal, ...own } = recovery;
   const probes = recovery.evaluate && [...(recovery.probes ?? []), mixtureProbe()];
   return distill(model, {
-    ...recoveryFrom(original, names, recovery),
+    ...recoveryFrom(original, names, own),
+    ...(signal && { signal }),
     terms: [...terms, ...(recovery.terms ?? [])],
     ...(probes && { probes }),
   });

@@ -16,6 +16,7 @@ import {
 } from "../../ir/index.ts";
 import { layersInto } from "../../nn/index.ts";
 import { builderInference, inferShapes, requireSameOutputs } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { fixedSource } from "../gates/fixed-source.ts";
 import { checkChoices, checkExperts, checkFactor } from "../scores.ts";
 import { type FeedForward, feedForwards, nodesOf } from "./feed-forward.ts";
@@ -58,6 +59,16 @@ export interface RoutedModel {
   readonly blocks: readonly RoutedBlock[];
 }
 
+const routeOptionsNames: OptionNames<RouteOptions> = {
+  experts: true,
+  topK: true,
+  method: true,
+  balance: true,
+  zWeight: true,
+  seed: true,
+  activity: true,
+};
+
 /**
  * Every block x → φ(x·W₁ + b₁)·W₂ + b₂ of the main graph, found by structure, becomes a mixture of experts over its input; all else
  * stays. With `copy`, and with `split` and all experts chosen, the model computes what it computed, up to rounding.
@@ -65,6 +76,7 @@ export interface RoutedModel {
  * @throws UsageError for k > experts and hidden units that cannot be divided, UnsupportedError without such a block and for another opset.
  */
 export function routeModel(model: Model, options: RouteOptions): RoutedModel {
+  checkOptions(options, routeOptionsNames);
   const typed = inferShapes(model);
   const { blocks, settings, method } = checkedRoute(typed, options);
   const names = namesOf(typed);
@@ -87,6 +99,7 @@ export function routeModel(model: Model, options: RouteOptions): RoutedModel {
 
 /** The blocks that `routeModel` would route, after the same checks. */
 export function surveyRoute(model: Model, options: RouteOptions): RoutedBlock[] {
+  checkOptions(options, routeOptionsNames);
   const { blocks, settings, method } = checkedRoute(model, options);
   return blocks.map((block) => factsOf(block, method, settings));
 }

@@ -2,6 +2,7 @@
 import { ShapeError } from "../../errors.ts";
 import { tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { dimsOf, type Layer, type Layers, lengthOf } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { LossTerm } from "../../train/index.ts";
 import { type GateOptions, learnedGate } from "../learned-gate.ts";
 import { shareTerm } from "../share-term.ts";
@@ -16,6 +17,8 @@ export interface FrameOptions extends GateOptions {
 /** Names of outputs with the gates end with this, behind the path of the layer. */
 export const KEPT = "kept";
 
+const frameOptionsNames: OptionNames<FrameOptions> = { glance: true, frame: true, temperature: true, open: true };
+
 /**
  * s_t = g_t·frame(x_t) + (1 − g_t)·s_{t−1} for each frame of x: [batch, time, …] → [batch, time, features]. A frame that is skipped repeats what
  * the last one gave that was not. The gate g_t ∈ {0, 1} rounds σ((ℓ_t + L) / τ), where ℓ_t is linear in the glance and L is logistic noise in
@@ -26,7 +29,8 @@ export const KEPT = "kept";
  *
  * @throws UsageError for options out of range, ShapeError for a sequence whose dims behind the first are not fixed.
  */
-export function skipFrames(n: Layers, x: Value, { glance, frame, ...options }: FrameOptions): Value {
+export function skipFrames(n: Layers, x: Value, given: FrameOptions): Value {
+  const { glance, frame, ...options } = checkOptions(given, frameOptionsNames);
   const time = lengthOf(x, 1);
   const seen = glance(n.scope("glance"), x);
   if (dimsOf(seen).length !== 3 || lengthOf(seen, 1) !== time) {

@@ -20,6 +20,7 @@ import {
 } from "../../ir/index.ts";
 import { dimsOf, type Layers, lengthOf, network } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { noWeights } from "../no-weights.ts";
 import { type AttentionBlock, type TokenNetwork, type TokenReader, tokenNetworkOf } from "./attention-blocks.ts";
 import { type TokenReduction, type TokenReductionName, tokenReductions } from "./reductions/index.ts";
@@ -31,13 +32,16 @@ export interface ReduceTokensOptions {
   readonly remove: number | readonly number[];
 }
 
+const reduceTokensOptionsNames: OptionNames<ReduceTokensOptions> = { reduction: true, remove: true };
+
 /**
  * A model of the same inputs, outputs and weights in which fewer tokens are computed. A token that stands for s of the first ones counts
  * s-fold: log s is added to the scores of attention to it, and in a mean over the tokens it weighs s.
  *
  * @throws UnsupportedError for a model without attention blocks over a fixed number of tokens; UsageError for a schedule that does not fit.
  */
-export function reduceTokens(model: Model, { reduction = "merge", remove }: ReduceTokensOptions): Model {
+export function reduceTokens(model: Model, options: ReduceTokensOptions): Model {
+  const { reduction = "merge", remove } = checkOptions(options, reduceTokensOptionsNames);
   if (opsetOf(model) !== TARGET_OPSET) {
     throw new UsageError("tokens are reduced in models of lithe's opset", {
       expected: `opset ${TARGET_OPSET}`,

@@ -2,6 +2,7 @@
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { describeNode, type Model, type Value } from "../../ir/index.ts";
 import { dimsOf, type Layers, network, type RandomSource } from "../../nn/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { eliminateDeadNodes, foldConstants } from "../../passes/index.ts";
 import type { Evaluate } from "../../rewrite/index.ts";
 import type { Loss, LossName, LossTerm } from "../../train/index.ts";
@@ -23,13 +24,16 @@ export interface SlimmableModel {
   readonly outputs: readonly { readonly width: number; readonly name: string }[];
 }
 
+const slimmableOptionsNames: OptionNames<SlimmableOptions> = { widths: true, input: true, build: true };
+
 /**
  * A network for several widths. Kernels and matrices are shared: a narrower network has the first channels of each axis. Vectors (scales and
  * biases) and running statistics belong to each width, so its norms are switchable.
  *
  * @throws UsageError for widths out of range, and for a `build` whose layers differ between widths.
  */
-export function slimmable(source: RandomSource, { widths, input, build }: SlimmableOptions): SlimmableModel {
+export function slimmable(source: RandomSource, options: SlimmableOptions): SlimmableModel {
+  const { widths, input, build } = checkOptions(options, slimmableOptionsNames);
   if (!widths.every((width) => width > 0 && width <= 1)) {
     throw new UsageError("a width is out of range", { expected: "above 0, at most 1", got: widths.join(", ") });
   }

@@ -1,4 +1,5 @@
 /** @file A square without content: DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017), arXiv:1708.04552. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkWhole } from "./augmentation.ts";
 import { boxAroundRandomPixel, withBox } from "./box.ts";
@@ -10,8 +11,11 @@ export interface CutoutOptions {
   readonly fill?: number;
 }
 
+const cutoutOptionsNames: OptionNames<CutoutOptions> = { size: true, fill: true };
+
 /** Fills a square around a random pixel; at the edges a part of it lies outside. */
 export function cutout(options: CutoutOptions = {}): Augmentation {
+  checkOptions(options, cutoutOptionsNames);
   const { size = 8, fill = 0 } = options;
   checkWhole("size", size);
   return {

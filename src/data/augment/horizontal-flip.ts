@@ -1,4 +1,5 @@
 /** @file A mirrored picture. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange } from "./augmentation.ts";
 import { type Picture, withValues } from "./picture.ts";
@@ -8,8 +9,11 @@ export interface HorizontalFlipOptions {
   readonly probability?: number;
 }
 
+const horizontalFlipOptionsNames: OptionNames<HorizontalFlipOptions> = { probability: true };
+
 /** Exchanges left and right. */
 export function horizontalFlip(options: HorizontalFlipOptions = {}): Augmentation {
+  checkOptions(options, horizontalFlipOptionsNames);
   const { probability = 0.5 } = options;
   checkRange("probability", probability, 0, 1);
   return {

@@ -1,5 +1,6 @@
 /** @file Values moved and scaled per channel, for pictures whose other augmentations want values from 0 to 1. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { ownRecipe } from "../recipe.ts";
 import type { Augmentation } from "./augmentation.ts";
 import { withValues } from "./picture.ts";
@@ -11,8 +12,11 @@ export interface NormaliseOptions {
   readonly std?: readonly number[];
 }
 
+const normaliseOptionsNames: OptionNames<NormaliseOptions> = { mean: true, std: true };
+
 /** (x − mean) / std. Nothing about it is random, so pictures for evaluation need the same. */
 export function normalise(options: NormaliseOptions = {}): Augmentation {
+  checkOptions(options, normaliseOptionsNames);
   const { mean = [0], std = [1] } = options;
   if (std.some((value) => !(value > 0))) throw new UsageError("a standard deviation is above 0", { got: `${std}` });
   return {

@@ -1,4 +1,5 @@
 /** @file Some operations of one strength, drawn from a fixed list: Cubuk et al., "RandAugment" (2019), arXiv:1909.13719. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange, checkWhole } from "./augmentation.ts";
 import { type NormaliseOptions, normalise } from "./normalise.ts";
@@ -13,11 +14,19 @@ export interface RandAugmentOptions extends NormaliseOptions {
 
 const table = Object.values(pictureOperations);
 
+const randAugmentOptionsNames: OptionNames<RandAugmentOptions> = {
+  operations: true,
+  magnitude: true,
+  mean: true,
+  std: true,
+};
+
 /**
  * Draws from identity, shear and translation along each axis, rotation, brightness, colour, contrast, sharpness, posterization, solarization, automatic
  * contrast and equalization. Pictures have values from 0 to 1, or were normalised by `mean` and `std`, which are then undone for the operations.
  */
 export function randAugment(options: RandAugmentOptions = {}): Augmentation {
+  checkOptions(options, randAugmentOptionsNames);
   const { operations = 2, magnitude = 0.3, mean = [0], std = [1] } = options;
   checkWhole("operations", operations);
   checkRange("magnitude", magnitude, 0, 1);

@@ -1,4 +1,5 @@
 /** @file A window at a random place of the padded picture, as in He et al. (2015), arXiv:1512.03385, section 4.2. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkWhole } from "./augmentation.ts";
 import { type Picture, withValues } from "./picture.ts";
@@ -10,8 +11,11 @@ export interface RandomCropOptions {
   readonly fill?: number | readonly number[];
 }
 
+const randomCropOptionsNames: OptionNames<RandomCropOptions> = { padding: true, fill: true };
+
 /** Moves the picture by up to `padding` pixels each way. */
 export function randomCrop(options: RandomCropOptions = {}): Augmentation {
+  checkOptions(options, randomCropOptionsNames);
   const { padding = 4, fill = 0 } = options;
   checkWhole("padding", padding);
   const colour = (channel: number) => (typeof fill === "number" ? fill : (fill[channel] ?? 0));

@@ -1,5 +1,6 @@
 /** @file A rectangle of noise: Zhong et al., "Random erasing data augmentation" (2017), arXiv:1708.04896. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Random } from "../random.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange } from "./augmentation.ts";
@@ -20,8 +21,16 @@ export interface RandomErasingOptions {
 /** Tries to place a rectangle of a random size; larger than the picture, another one is drawn. */
 const TRIES = 10;
 
+const randomErasingOptionsNames: OptionNames<RandomErasingOptions> = {
+  probability: true,
+  area: true,
+  ratio: true,
+  fill: true,
+};
+
 /** Fills a random rectangle that lies inside the picture. A picture for which ten draws do not fit stays whole. */
 export function randomErasing(options: RandomErasingOptions = {}): Augmentation {
+  checkOptions(options, randomErasingOptionsNames);
   const { probability = 0.5, area = [0.02, 0.33], ratio = 10 / 3, fill = "noise" } = options;
   checkRange("probability", probability, 0, 1);
   checkRange("area", area[0], 0, area[1]);

@@ -1,6 +1,7 @@
 /** @file Tables of numbers as comma- or tab-separated values: one row per sample, the chosen columns as a float32 vector. */
 import { DataError, ensure, FormatError, UsageError } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { adaptTensor } from "../adapt.ts";
 import type { ByteSource } from "../bytes.ts";
 import { type Dataset, datasetOf, type InputPort } from "../dataset.ts";
@@ -34,11 +35,21 @@ interface Table {
   readonly open: () => Promise<ByteSource>;
 }
 
+const csvOptionsNames: OptionNames<CsvOptions> = {
+  separator: true,
+  labelColumn: true,
+  labels: true,
+  columns: true,
+  missing: true,
+  port: true,
+};
+
 /**
  * Opens a table. Its rows are read once to find the numeric columns and later by position. Without a header (a first
  * row of numbers only) columns are called c0, c1, …
  */
 export async function csvDataset(open: () => Promise<ByteSource>, options: CsvOptions): Promise<Dataset> {
+  checkOptions(options, csvOptionsNames);
   const table = await openTable(open, options.separator);
   const facts = await scanRows(table, options);
   const { columns, notes } = chooseColumns(table, facts, options);

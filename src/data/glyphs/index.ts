@@ -1,7 +1,8 @@
 /** @file The embedded data set: 32×32 colour pictures of ten glyphs, drawn when they are asked for. */
 import { ensure, UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import type { Dataset, Source } from "../dataset.ts";
-import { type ImageOptions, type ImageSample, imageDataset } from "../image-dataset.ts";
+import { type ImageOptions, type ImageSample, imageDataset, imageOptionsNames } from "../image-dataset.ts";
 import { random } from "../random.ts";
 import { ownRecipe } from "../recipe.ts";
 import { drawGlyph } from "./draw-glyph.ts";
@@ -24,12 +25,25 @@ export interface GlyphOptions extends ImageOptions {
  * `glyphs`, that of the demo network.
  */
 export function glyphs(options: GlyphOptions): Dataset {
-  const data = imageDataset(glyphImages(options), { preprocess: "glyphs", ...options }, "glyphs");
+  const data = imageDataset(
+    glyphImages(options),
+    { preprocess: "glyphs", ...pickOptions<ImageOptions>(options, imageOptionsNames) },
+    "glyphs",
+  );
   return { ...data, recipe: ownRecipe("glyphs", options) };
 }
 
+const glyphOptionsNames: OptionNames<GlyphOptions> = {
+  split: true,
+  size: true,
+  seed: true,
+  preprocess: true,
+  port: true,
+};
+
 /** The same as images. */
-export function glyphImages({ split, size, seed = 0 }: GlyphOptions): Source<ImageSample> {
+export function glyphImages(options: GlyphOptions): Source<ImageSample> {
+  const { split, size, seed = 0 } = checkOptions(options, glyphOptionsNames);
   const stream = glyphSplits.indexOf(split);
   ensure(
     stream >= 0,

@@ -1,5 +1,6 @@
 /** @file The entry to loaders of batches. */
 import { ensure, UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Dataset } from "../dataset.ts";
 import type { BatchForm } from "./load-batch.ts";
 import { type BatchLoader, inlineLoader } from "./loader.ts";
@@ -13,12 +14,21 @@ export interface LoaderOptions extends BatchForm {
   readonly signal?: AbortSignal;
 }
 
+const loaderOptionsNames: OptionNames<LoaderOptions> = {
+  workers: true,
+  ahead: true,
+  signal: true,
+  port: true,
+  augment: true,
+};
+
 /**
  * A loader with the same batches, bit for bit, whoever makes them. Worker threads open the data again by its recipe, so
  * data and augmentations need one: what `openData`, `glyphs`, `tokenWindows` and `fromRecipe` give has it, and so has a
  * `subset`, a part of a `split` and a dataset held `inMemory` of those. Others are a `UsageError`.
  */
 export async function openLoader(dataset: Dataset, options: LoaderOptions = {}): Promise<BatchLoader> {
+  checkOptions(options, loaderOptionsNames);
   const { workers = 0, ahead = 2 * workers, signal, ...form } = options;
   checkCount("workers", workers, 0);
   if (workers === 0) return inlineLoader(dataset, form);

@@ -1,4 +1,5 @@
 /** @file The entry to text on disk; everything that needs Node is loaded when it is called. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { characterTokenizer } from "./characters.ts";
 import { type TextOptions, type TextParts, textParts } from "./text-parts.ts";
 import type { OpenTokenizerOptions, Tokenizer } from "./tokenizer.ts";
@@ -8,6 +9,16 @@ export interface OpenTextOptions extends Omit<TextOptions, "tokenizer"> {
   readonly tokenizer?: Tokenizer;
 }
 
+const openTextOptionsNames: OptionNames<OpenTextOptions> = {
+  tokenizer: true,
+  validation: true,
+  test: true,
+  context: true,
+  stride: true,
+  input: true,
+  labels: true,
+};
+
 /**
  * A UTF-8 text file as windows of tokens, in parts; see `textParts`. Fails with a `DataError`, `FormatError` (other bytes
  * than UTF-8), `LimitError`, `PathError` or `UsageError`.
@@ -16,11 +27,14 @@ export async function openText(
   path: string,
   options: OpenTextOptions,
 ): Promise<TextParts & { readonly tokenizer: Tokenizer }> {
+  checkOptions(options, openTextOptionsNames);
   const { readTextFile } = await import("../node/text-file.ts");
   const text = await readTextFile(path);
   const { tokenizer = characterTokenizer(text) } = options;
   return { ...textParts(text, { ...options, tokenizer }), tokenizer };
 }
+
+const tokenizerOptionsNames: OptionNames<OpenTokenizerOptions> = { seconds: true };
 
 /**
  * The tokenizer that a `tokenizer.json` describes, with the `tokenizer_config.json` beside it where there is one: byte-pair
@@ -29,6 +43,7 @@ export async function openText(
  * that `encode` and `decode` throw a `LimitError` when `options.seconds` have passed.
  */
 export async function openTokenizer(path: string, options: OpenTokenizerOptions = {}): Promise<Tokenizer> {
+  checkOptions(options, tokenizerOptionsNames);
   const { readTokenizer } = await import("../node/pretrained-tokenizer.ts");
   return readTokenizer(path, options);
 }

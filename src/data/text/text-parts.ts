@@ -1,5 +1,6 @@
 /** @file A text cut by position into parts for training, validation and test. */
 import { DataError, ensure, UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Dataset } from "../dataset.ts";
 import { tokenWindows, type WindowOptions } from "./token-windows.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -18,12 +19,23 @@ export interface TextParts {
   readonly test?: Dataset;
 }
 
+const textOptionsNames: OptionNames<TextOptions> = {
+  tokenizer: true,
+  validation: true,
+  test: true,
+  context: true,
+  stride: true,
+  input: true,
+  labels: true,
+};
+
 /**
  * The first characters for training, the next for validation, the last for the test. Each part is tokenized by itself and no
  * window crosses a border, so that no part sees a token of another. The windows of validation and test never overlap,
  * whatever `stride` is, so that every token counts once.
  */
 export function textParts(text: string, options: TextOptions): TextParts {
+  checkOptions(options, textOptionsNames);
   const { tokenizer, validation = 0.1, test = 0, ...windows } = options;
   ensure(
     validation >= 0 && test >= 0 && validation + test < 1,

@@ -1,6 +1,7 @@
 /** @file Windows of a sequence of tokens, labelled with the next tokens. */
 import { DataError, ensure, UsageError } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Dataset, datasetOf } from "../dataset.ts";
 import { ownRecipe } from "../recipe.ts";
 
@@ -15,11 +16,14 @@ export interface WindowOptions {
   readonly labels?: string;
 }
 
+const windowOptionsNames: OptionNames<WindowOptions> = { context: true, stride: true, input: true, labels: true };
+
 /**
  * Sample i holds tokens[s … s + context) as int64 and, as its labels, the tokens one place further, with s = i · stride. A
  * last stretch without a whole window is left out. Fewer than context + 1 tokens are a `DataError`.
  */
 export function tokenWindows(tokens: Int32Array, options: WindowOptions): Dataset {
+  checkOptions(options, windowOptionsNames);
   const { context, stride = context, input = "ids", labels = "labels" } = options;
   checkCount("context", context);
   checkCount("stride", stride);

@@ -1,13 +1,17 @@
 /** @file Attention maps: Zagoruyko and Komodakis, "Paying more attention to attention" (2016), arXiv:1612.03928. */
 import type { Value } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { StepBuilder } from "../../train/index.ts";
 import { channelAxis, checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
+
+const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
 
 /**
  * Where a layer looks: Q = Σ_c x², one number per position, ‖Q_t / ‖Q_t‖ − Q_s / ‖Q_s‖‖² summed over the positions, mean
  * over the samples. The widths may differ, the positions may not.
  */
-export function attentionMaps({ pairs, weight = 1 }: PairOptions): DistillationLoss {
+export function attentionMaps(options: PairOptions): DistillationLoss {
+  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
   checkLoss("attentionMaps", { pairs, weight });
   return {
     name: "attentionMaps",

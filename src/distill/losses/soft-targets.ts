@@ -1,5 +1,6 @@
 /** @file Soft targets: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network" (2015), arXiv:1503.02531. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { klDivergence } from "../../train/index.ts";
 import { checkLoss, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
 
@@ -10,11 +11,19 @@ export interface SoftTargetOptions extends Partial<PairOptions> {
   readonly axis?: number;
 }
 
+const softTargetOptionsNames: OptionNames<SoftTargetOptions> = {
+  temperature: true,
+  axis: true,
+  pairs: true,
+  weight: true,
+};
+
 /**
  * T² · KL(softmax(t / T) ‖ softmax(s / T)) of the logits t and s, summed over the classes, mean over all positions. T²
  * keeps the size of the gradient when T changes. Of the predictions, unless pairs of other logits are named.
  */
 export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
+  checkOptions(options, softTargetOptionsNames);
   const { temperature = 1, axis = -1, weight = 1, pairs } = options;
   checkLoss("softTargets", options);
   if (!(temperature > 0 && Number.isFinite(temperature))) {

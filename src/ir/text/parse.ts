@@ -1,6 +1,7 @@
 /** @file ONNX text syntax → Model, by recursive descent. */
 
 import { FormatError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Attribute, Attributes } from "../attribute.ts";
 import type { Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
 import { exactNumber } from "../int64.ts";
@@ -17,12 +18,15 @@ export interface ParseOptions {
   readonly tensors?: readonly Tensor[];
 }
 
+const parseOptionsNames: OptionNames<ParseOptions> = { tensors: true };
+
 /**
  * Reads the text of a model, as `printModel` or ONNX's own printer writes it.
  *
  * @throws FormatError with line and column; also for the digest of a tensor that is not among `tensors`
  */
-export function parseModel(text: string, { tensors = [] }: ParseOptions = {}): Model {
+export function parseModel(text: string, options: ParseOptions = {}): Model {
+  const { tensors = [] } = checkOptions(options, parseOptionsNames);
   const lexer = new Lexer(text);
   const known = new Map(tensors.map((tensor) => [digestOf(tensor), tensor]));
   const head = parseHead(lexer);

@@ -1,4 +1,5 @@
 /** @file Model → ONNX text syntax, the one that `onnx.parser` reads. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Attribute, Attributes } from "../attribute.ts";
 import type { Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
 import {
@@ -20,11 +21,14 @@ export interface PrintOptions {
   readonly largest?: number;
 }
 
+const printOptionsNames: OptionNames<PrintOptions> = { largest: true };
+
 /**
  * The text of a model. It says everything but doc strings and metadata below the model and its functions, and what only
  * the codec knows (`preserved`). `parseModel` reads it back, large tensors given.
  */
-export function printModel(model: Model, { largest = 64 }: PrintOptions = {}): string {
+export function printModel(model: Model, options: PrintOptions = {}): string {
+  const { largest = 64 } = checkOptions(options, printOptionsNames);
   const head = [
     `ir_version: ${model.irVersion}`,
     `opset_import: ${opsets(model.opsets)}`,

@@ -1,4 +1,5 @@
 /** @file The range with the least mean squared error of quantization. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Limits, Parameters, Range } from "../scheme.ts";
 import { dequantizeValue, parametersOf, quantizeValue } from "../scheme.ts";
 import { type Histogram, histogram } from "./histogram.ts";
@@ -7,11 +8,14 @@ import { type Observer, type ObserverOptions, orZero } from "./observer.ts";
 const STEPS = 50;
 const SMALLEST = 0.2;
 
+const observerOptionsNames: OptionNames<ObserverOptions> = { levels: true, symmetric: true };
+
 /**
  * Searches ranges inside what was seen, first the upper end, then the lower one, then the upper one again (both at once when
  * symmetric), for the least Σ count·(x − dequantize(quantize(x)))² over a histogram.
  */
-export function meanSquaredError({ levels = 256, symmetric = false }: ObserverOptions = {}): Observer {
+export function meanSquaredError(options: ObserverOptions = {}): Observer {
+  const { levels = 256, symmetric = false } = checkOptions(options, observerOptionsNames);
   const bins = histogram(2048, "value");
   const limits = { low: 0, high: levels - 1 };
   return {

@@ -17,6 +17,7 @@ import {
   tensorFromNumbers,
   type Value,
 } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { editWithStore, type Store } from "../constant-store.ts";
 import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
@@ -38,6 +39,8 @@ export interface DynamicOptions {
 
 const SMALLEST_OPSET = 11;
 
+const dynamicOptionsNames: OptionNames<DynamicOptions> = { weightBits: true, exclude: true, include: true };
+
 /**
  * Conv becomes ConvInteger with uint8 weights (int8 ones have no fast kernel), MatMul and Gemm become MatMulInteger with int8 weights, each
  * behind one DynamicQuantizeLinear for every input; scales are per output channel, of stacked matrices each its own. Layers in branches and
@@ -47,6 +50,7 @@ const SMALLEST_OPSET = 11;
  * @throws UnsupportedError below opset 11 and for a model that is quantized already.
  */
 export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Quantized<Model> {
+  checkOptions(options, dynamicOptionsNames);
   checkNotQuantized(model);
   if (opsetOf(model) < SMALLEST_OPSET) {
     throw new UnsupportedError("DynamicQuantizeLinear needs a newer opset", {

@@ -1,5 +1,6 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { editWithStore } from "../constant-store.ts";
 import { insertQdq } from "../insert-qdq.ts";
 import { isLstm, isWeighted } from "../layer.ts";
@@ -16,6 +17,29 @@ import { roundLayers } from "./static-rounding.ts";
 
 const UNSEEN = "it stands in a branch or a loop, where calibration sees no values; the dynamic form reaches it";
 
+const staticOptionsNames: OptionNames<StaticOptions> = {
+  open: true,
+  calibration: true,
+  activation: true,
+  exclude: true,
+  include: true,
+  overrides: true,
+  biasCorrection: true,
+  equalization: true,
+  shareConcat: true,
+  floatTail: true,
+  alignChannels: true,
+  sequential: true,
+  positionsPerInput: true,
+  threads: true,
+  signal: true,
+  onEvent: true,
+  weightBits: true,
+  perChannel: true,
+  rounding: true,
+  observer: true,
+};
+
 /**
  * Quantizes what ONNX Runtime computes on integers to 8 bits, as QuantizeLinear/DequantizeLinear pairs around the operators.
  *
@@ -25,6 +49,7 @@ const UNSEEN = "it stands in a branch or a loop, where calibration sees no value
  * @throws UnsupportedError below opset 13 and for a model that is quantized already, DataError without batches.
  */
 export async function quantizeStatic(model: Model, options: StaticOptions): Promise<Quantized<Model>> {
+  checkOptions(options, staticOptionsNames);
   const plan = await staticPlan(model, options);
   const constants = await roundLayers(plan, options);
   const inserted = insertQdq(plan.source, { ...plan, constants }).model;

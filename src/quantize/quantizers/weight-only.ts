@@ -1,6 +1,7 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { allGraphs, type Draft, type Model, maxOf, minOf, type Node, opsetOf } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { roundGroups } from "../block-rounding.ts";
 import type { CaptureOptions } from "../capture.ts";
@@ -47,6 +48,23 @@ export interface WeightOnlyOptions {
   readonly onEvent?: (event: QuantizeEvent) => void;
 }
 
+const weightOnlyOptionsNames: OptionNames<WeightOnlyOptions> = {
+  bits: true,
+  blockSize: true,
+  symmetric: true,
+  format: true,
+  convolutions: true,
+  rounding: true,
+  accuracyLevel: true,
+  open: true,
+  calibration: true,
+  exclude: true,
+  include: true,
+  threads: true,
+  signal: true,
+  onEvent: true,
+};
+
 /**
  * Stores the weights of MatMul, Gemm, Gather and recurrent layers, and of Conv when asked, in few bits, in branches and loops too. Inputs of layers there
  * cannot be observed, so their rounding is `nearest`.
@@ -55,6 +73,7 @@ export interface WeightOnlyOptions {
  * opset that the format needs and for a model that is quantized already.
  */
 export async function quantizeWeights(model: Model, options: WeightOnlyOptions = {}): Promise<Quantized<Model>> {
+  checkOptions(options, weightOnlyOptionsNames);
   checkNotQuantized(model);
   const layout: BlockLayout = {
     bits: options.bits ?? 4,

@@ -7,6 +7,7 @@
  * its component small given those before it. Coordinate descent then changes single integers while that helps. The bias is the
  * weight of a constant input that comes last and is not rounded; where it cannot change, its error is none.
  */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dequantizeValue, quantizeValue } from "../scheme.ts";
 import { quadraticForm, solveRow, upperFactor } from "./linear-algebra.ts";
 import { nearest } from "./nearest.ts";
@@ -19,8 +20,11 @@ export interface SecondOrderOptions {
   readonly sweeps?: number;
 }
 
+const secondOrderOptionsNames: OptionNames<SecondOrderOptions> = { damping: true, sweeps: true };
+
 /** Never worse than nearest in E‖w x − ŵ x̂‖² over the moments given; without moments it is nearest. */
-export function secondOrder({ damping = 0.01, sweeps = 3 }: SecondOrderOptions = {}): Rounding {
+export function secondOrder(options: SecondOrderOptions = {}): Rounding {
+  const { damping = 0.01, sweeps = 3 } = checkOptions(options, secondOrderOptionsNames);
   return (problem) => {
     const { moments } = problem;
     if (!moments) return nearest(problem);

@@ -15,6 +15,7 @@ import {
   type Value,
   valuesOf,
 } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Dense, fromTensor, type Held, isDense, isFloat, type Precision, settled, toTensor } from "./dense.ts";
 import { kernels } from "./kernels.ts";
 import { sparseToDense } from "./sparse.ts";
@@ -68,12 +69,15 @@ export function evaluate(
   return results;
 }
 
+const evaluateOptionsNames: OptionNames<EvaluateOptions> = { fetches: true, precision: true, maxNodes: true };
+
 /** Like `evaluate`, for values of every kind: sequences and optionals as well as arrays. */
 export function evaluateValues(
   model: Model,
   feeds: ReadonlyMap<string, Held>,
-  { fetches, precision = "float64", maxNodes = 10_000_000 }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
 ): Map<string, Held> {
+  const { fetches, precision = "float64", maxNodes = 10_000_000 } = checkOptions(options, evaluateOptionsNames);
   const functions = new Map(model.functions.map((f) => [functionKey(f.domain, f.name, f.overload), f]));
   const run: Run = { precision, functions, left: maxNodes };
   const scope: Scope = { values: new Map(), outer: undefined };

@@ -3,6 +3,7 @@ import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, scalar, sizeOf, storedWeights, type Tensor, tensor, wildcard } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { applyLora } from "./apply-lora.ts";
 import { type LoraSite, loraSites } from "./lora-sites.ts";
 import { loraSuffixes } from "./lora-tensors.ts";
@@ -26,6 +27,8 @@ export interface WithLora {
   readonly parameters: readonly string[];
 }
 
+const loraOptionsNames: OptionNames<LoraOptions> = { rank: true, alpha: true, weights: true, except: true, seed: true };
+
 /**
  * Adds W + (α/r)·A·B to weights of MatMul, Gemm and Conv (without groups) by computing the second term beside the layer, so that
  * only the small factors have to be trained. A is uniform within 1/√fan-in, B is zero: the model computes at first what it did.
@@ -33,7 +36,8 @@ export interface WithLora {
  *
  * @throws UsageError for a rank that is no count, and where a pattern or the whole model has no weight that can carry an adapter.
  */
-export function addLora(model: Model, { rank, alpha = rank, weights, except = [], seed = 0 }: LoraOptions): WithLora {
+export function addLora(model: Model, options: LoraOptions): WithLora {
+  const { rank, alpha = rank, weights, except = [], seed = 0 } = checkOptions(options, loraOptionsNames);
   if (!Number.isSafeInteger(rank) || rank < 1) {
     throw new UsageError("the rank of an adapter is no count", { expected: "at least 1", got: String(rank) });
   }

@@ -21,6 +21,7 @@ import {
   withGraph,
 } from "../../ir/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { outputOf } from "../objective.ts";
 import { dimsOf, dtypeOf } from "../step-builder.ts";
 
@@ -42,6 +43,8 @@ export interface NewHead {
   readonly parameters: readonly string[];
 }
 
+const headOptionsNames: OptionNames<HeadOptions> = { classes: true, at: true, output: true, seed: true };
+
 /**
  * Cuts a network before its head and ends it with a linear layer over `classes`, whose weights are uniform within 1/√features.
  * The output keeps its name and holds logits. Features [batch, channels, height, width] (and other ranks above 3) are averaged over
@@ -52,7 +55,8 @@ export interface NewHead {
  *
  * @throws UsageError when there is no such value or output, when no such layer is found, or when the number of features is unknown.
  */
-export function replaceHead(model: Model, { classes, at, output, seed = 0 }: HeadOptions): NewHead {
+export function replaceHead(model: Model, options: HeadOptions): NewHead {
+  const { classes, at, output, seed = 0 } = checkOptions(options, headOptionsNames);
   if (!Number.isSafeInteger(classes) || classes < 1) {
     throw new UsageError("a head needs classes", { expected: "a count of at least 1", got: String(classes) });
   }

@@ -19,6 +19,7 @@ import {
   tensor,
 } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import {
   type Contender,
   checkCancelled,
@@ -30,7 +31,7 @@ import {
 } from "../../runtime/index.ts";
 import { profileFor, profileOf } from "../profiles.ts";
 import type { TrainingStepOptions } from "../step.ts";
-import { trainingStep } from "../training-step.ts";
+import { trainingStep, trainingStepOptionsNames } from "../training-step.ts";
 import { type ConvSide, type FormRow, type GradientFormTable, keyOf } from "./form-table.ts";
 
 export interface MeasureFormsOptions extends Omit<TrainingStepOptions, "forms"> {
@@ -50,6 +51,32 @@ interface Question {
   readonly geometry: ConvGeometry;
 }
 
+const measureFormsOptionsNames: OptionNames<MeasureFormsOptions> = {
+  batch: true,
+  session: true,
+  open: true,
+  latency: true,
+  race: true,
+  onRow: true,
+  optimizer: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  inference: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  loss: true,
+  terms: true,
+  output: true,
+};
+
 /**
  * Times every form of the gradient of every different convolution that a training step of this model would differentiate,
  * each as a graph of its own on random numbers, in turns. `measuredForms` makes the choice for `trainingStep` and `fit` from the table.
@@ -57,6 +84,7 @@ interface Question {
  * @throws what `trainingStep` throws, before anything is measured.
  */
 export async function measureGradientForms(model: Model, options: MeasureFormsOptions): Promise<GradientFormTable> {
+  checkOptions(options, measureFormsOptionsNames);
   const { batch = 32, session = {}, open = openSession, race = raceLatency, latency, onRow } = options;
   const asked = questionsOf(model, options);
   const rows: FormRow[] = [];
@@ -96,7 +124,7 @@ function questionsOf(model: Model, options: MeasureFormsOptions): readonly Quest
       },
     },
   };
-  trainingStep(model, { ...options, forms: listening });
+  trainingStep(model, { ...pickOptions<TrainingStepOptions>(options, trainingStepOptionsNames), forms: listening });
   return [...asked.values()];
 }
 

@@ -1,4 +1,5 @@
 /** @file Binary cross-entropy of logits and targets in [0, 1], as torch.nn.BCEWithLogitsLoss. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
 
 export interface BinaryCrossEntropyOptions {
@@ -6,8 +7,11 @@ export interface BinaryCrossEntropyOptions {
   readonly positiveWeight?: number;
 }
 
+const binaryCrossEntropyOptionsNames: OptionNames<BinaryCrossEntropyOptions> = { positiveWeight: true };
+
 /** Mean of max(x, 0) − x·y + log(1 + e^(−|x|)). */
-export function binaryCrossEntropy({ positiveWeight = 1 }: BinaryCrossEntropyOptions = {}): Loss {
+export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Loss {
+  const { positiveWeight = 1 } = checkOptions(options, binaryCrossEntropyOptionsNames);
   checkSetting("positiveWeight", positiveWeight, positiveWeight > 0, "above 0");
   return {
     name: "binaryCrossEntropy",

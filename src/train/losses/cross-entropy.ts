@@ -1,6 +1,7 @@
 /** @file Cross-entropy of logits and class indices, as torch.nn.CrossEntropyLoss. */
 import { UsageError } from "../../errors.ts";
 import { type DataType, tensorFromNumbers, type Value } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dimsOf, dtypeOf, type StepBuilder } from "../step-builder.ts";
 import { checkSetting, classAxis, classIndices, type Loss, pick } from "./loss.ts";
 
@@ -15,8 +16,16 @@ export interface CrossEntropyOptions {
   readonly axis?: number;
 }
 
+const crossEntropyOptionsNames: OptionNames<CrossEntropyOptions> = {
+  smoothing: true,
+  weights: true,
+  ignoreIndex: true,
+  axis: true,
+};
+
 /** −Σ w·log p[label] / Σ w, with log p = log-softmax of the prediction. NaN when every label is ignored. */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
+  checkOptions(options, crossEntropyOptionsNames);
   const { smoothing = 0, weights, axis = 1 } = options;
   checkSetting("smoothing", smoothing, smoothing >= 0 && smoothing <= 1, "0 to 1");
   return {

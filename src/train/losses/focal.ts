@@ -1,4 +1,5 @@
 /** @file Focal loss of logits and targets in [0, 1]: Lin et al., "Focal loss for dense object detection", arXiv:1708.02002. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dtypeOf } from "../step-builder.ts";
 import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
 
@@ -9,8 +10,11 @@ export interface FocalOptions {
   readonly alpha?: number;
 }
 
+const focalOptionsNames: OptionNames<FocalOptions> = { gamma: true, alpha: true };
+
 /** Mean of α_t·(1 − p_t)^γ·(−log p_t), with p_t = p·y + (1 − p)(1 − y) and p = sigmoid(x). */
-export function focal({ gamma = 2, alpha }: FocalOptions = {}): Loss {
+export function focal(options: FocalOptions = {}): Loss {
+  const { gamma = 2, alpha } = checkOptions(options, focalOptionsNames);
   checkSetting("gamma", gamma, gamma >= 0, "at least 0");
   if (alpha !== undefined) checkSetting("alpha", alpha, alpha >= 0 && alpha <= 1, "0 to 1");
   return {

@@ -1,4 +1,5 @@
 /** @file Multi-class hinge loss of scores and class indices, as torch.nn.MultiMarginLoss: Crammer and Singer (2001). */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkSetting, classAxis, classIndices, type Loss } from "./loss.ts";
 
 export interface HingeOptions {
@@ -7,8 +8,11 @@ export interface HingeOptions {
   readonly axis?: number;
 }
 
+const hingeOptionsNames: OptionNames<HingeOptions> = { margin: true, axis: true };
+
 /** Mean over all positions of Σ over the wrong classes j of max(0, margin − x[label] + xⱼ) / K. */
-export function hinge({ margin = 1, axis = 1 }: HingeOptions = {}): Loss {
+export function hinge(options: HingeOptions = {}): Loss {
+  const { margin = 1, axis = 1 } = checkOptions(options, hingeOptionsNames);
   checkSetting("margin", margin, margin > 0, "above 0");
   return {
     name: "hinge",

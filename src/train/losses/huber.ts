@@ -1,4 +1,5 @@
 /** @file Huber loss: mean of d²/2 where |d| ≤ δ, else δ(|d| − δ/2). Huber (1964); as torch.nn.HuberLoss. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkSetting, type Loss, likePrediction } from "./loss.ts";
 
 export interface HuberOptions {
@@ -6,8 +7,11 @@ export interface HuberOptions {
   readonly delta?: number;
 }
 
+const huberOptionsNames: OptionNames<HuberOptions> = { delta: true };
+
 /** With m = min(|d|, δ) both branches are m·(|d| − m/2). */
-export function huber({ delta = 1 }: HuberOptions = {}): Loss {
+export function huber(options: HuberOptions = {}): Loss {
+  const { delta = 1 } = checkOptions(options, huberOptionsNames);
   checkSetting("delta", delta, delta > 0, "above 0");
   return {
     name: "huber",

@@ -1,4 +1,5 @@
 /** @file Kullback-Leibler divergence of the softmax of logits from target probabilities. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dtypeOf } from "../step-builder.ts";
 import { classAxis, classProbabilities, type Loss } from "./loss.ts";
 
@@ -7,8 +8,11 @@ export interface KlDivergenceOptions {
   readonly axis?: number;
 }
 
+const klDivergenceOptionsNames: OptionNames<KlDivergenceOptions> = { axis: true };
+
 /** Mean over all positions of Σₖ yₖ·(log yₖ − log pₖ), with 0·log 0 = 0; the gradient is for the logits. */
-export function klDivergence({ axis = 1 }: KlDivergenceOptions = {}): Loss {
+export function klDivergence(options: KlDivergenceOptions = {}): Loss {
+  const { axis = 1 } = checkOptions(options, klDivergenceOptionsNames);
   return {
     name: "klDivergence",
     ...classProbabilities(axis),

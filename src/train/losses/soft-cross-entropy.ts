@@ -1,4 +1,5 @@
 /** @file Cross-entropy of logits and class probabilities, as torch.nn.CrossEntropyLoss with probabilities as targets. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkSetting, classAxis, classProbabilities, type Loss } from "./loss.ts";
 
 export interface SoftCrossEntropyOptions {
@@ -8,8 +9,11 @@ export interface SoftCrossEntropyOptions {
   readonly axis?: number;
 }
 
+const softCrossEntropyOptionsNames: OptionNames<SoftCrossEntropyOptions> = { smoothing: true, axis: true };
+
 /** Mean over all positions of −Σₖ yₖ·log pₖ, with log p = log-softmax of the prediction: for labels that mixup or cutmix mixed. */
-export function softCrossEntropy({ smoothing = 0, axis = 1 }: SoftCrossEntropyOptions = {}): Loss {
+export function softCrossEntropy(options: SoftCrossEntropyOptions = {}): Loss {
+  const { smoothing = 0, axis = 1 } = checkOptions(options, softCrossEntropyOptionsNames);
   checkSetting("smoothing", smoothing, smoothing >= 0 && smoothing <= 1, "0 to 1");
   return {
     name: "softCrossEntropy",

@@ -3,6 +3,7 @@
  * one half (Mann-Whitney). Of binary scores against labels 0 and 1, or the mean over classes, each against the rest.
  */
 import { checkLabels, floatsOf, numbersOf } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
 
@@ -13,7 +14,10 @@ export interface AurocOptions {
   readonly ignoreIndex?: number;
 }
 
-export function auroc({ axis = 1, ignoreIndex }: AurocOptions = {}): Metric {
+const aurocOptionsNames: OptionNames<AurocOptions> = { axis: true, ignoreIndex: true };
+
+export function auroc(options: AurocOptions = {}): Metric {
+  const { axis = 1, ignoreIndex } = checkOptions(options, aurocOptionsNames);
   return {
     name: "auroc",
     higherIsBetter: true,

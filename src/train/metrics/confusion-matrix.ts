@@ -1,5 +1,6 @@
 /** @file Counts of label against prediction. */
 import type { Tensor } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { bestOf, rowsOf } from "./rows.ts";
 
 export interface ConfusionMatrix {
@@ -14,7 +15,10 @@ export interface ConfusionOptions {
   readonly ignoreIndex?: number;
 }
 
-export function confusionMatrix({ axis = 1, ignoreIndex }: ConfusionOptions = {}): ConfusionMatrix {
+const confusionOptionsNames: OptionNames<ConfusionOptions> = { axis: true, ignoreIndex: true };
+
+export function confusionMatrix(options: ConfusionOptions = {}): ConfusionMatrix {
+  const { axis = 1, ignoreIndex } = checkOptions(options, confusionOptionsNames);
   const counts: number[][] = [];
   return {
     counts,

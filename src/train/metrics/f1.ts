@@ -1,4 +1,5 @@
 /** @file F1 = 2·precision·recall / (precision + recall), averaged over the classes with equal weight. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type ConfusionOptions, confusionMatrix } from "./confusion-matrix.ts";
 import type { Metric } from "./metric.ts";
 
@@ -7,7 +8,10 @@ export interface F1Options extends ConfusionOptions {
   readonly label?: number;
 }
 
-export function f1({ label, ...options }: F1Options = {}): Metric {
+const f1OptionsNames: OptionNames<F1Options> = { label: true, axis: true, ignoreIndex: true };
+
+export function f1(given: F1Options = {}): Metric {
+  const { label, ...options } = checkOptions(given, f1OptionsNames);
   return {
     name: "f1",
     higherIsBetter: true,

@@ -1,4 +1,5 @@
 /** @file Perplexity: e to the mean of −log p of the labels, with p the softmax of the scores. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
 
@@ -8,7 +9,10 @@ export interface PerplexityOptions {
   readonly ignoreIndex?: number;
 }
 
-export function perplexity({ axis = -1, ignoreIndex }: PerplexityOptions = {}): Metric {
+const perplexityOptionsNames: OptionNames<PerplexityOptions> = { axis: true, ignoreIndex: true };
+
+export function perplexity(options: PerplexityOptions = {}): Metric {
+  const { axis = -1, ignoreIndex } = checkOptions(options, perplexityOptionsNames);
   return {
     name: "perplexity",
     higherIsBetter: false,

@@ -1,4 +1,5 @@
 /** @file The share of rows whose label is among the k highest scores; ties count for the label that comes first. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
 
@@ -10,7 +11,10 @@ export interface TopKOptions {
   readonly ignoreIndex?: number;
 }
 
-export function topK({ k = 5, axis = 1, ignoreIndex }: TopKOptions = {}): Metric {
+const topKOptionsNames: OptionNames<TopKOptions> = { k: true, axis: true, ignoreIndex: true };
+
+export function topK(options: TopKOptions = {}): Metric {
+  const { k = 5, axis = 1, ignoreIndex } = checkOptions(options, topKOptionsNames);
   return {
     name: k === 1 ? "accuracy" : `top${k}`,
     higherIsBetter: true,

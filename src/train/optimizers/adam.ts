@@ -1,8 +1,12 @@
 /** @file Adam, as torch.optim.Adam: Kingma and Ba (2014), arXiv:1412.6980; weight decay is an L2 penalty. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
 import { type Optimizer, penalised } from "./optimizer.ts";
 
+const momentOptionsNames: OptionNames<MomentOptions> = { betas: true, epsilon: true, weightDecay: true };
+
 export function adam(options: MomentOptions = {}): Optimizer {
+  checkOptions(options, momentOptionsNames);
   const settings = momentSettings(options, { betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 });
   return {
     name: "adam",

@@ -4,12 +4,15 @@
  * u = m̂/(√v̂ + ε) + λw; w ← w − η·(‖w‖/‖u‖)·u, the ratio 1 where a norm is 0. A parameter that does not decay (a bias,
  * a norm) takes the plain step, ratio 1.
  */
-
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dtypeOf } from "../step-builder.ts";
 import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
 import type { Optimizer } from "./optimizer.ts";
 
+const momentOptionsNames: OptionNames<MomentOptions> = { betas: true, epsilon: true, weightDecay: true };
+
 export function lamb(options: MomentOptions = {}): Optimizer {
+  checkOptions(options, momentOptionsNames);
   const settings = momentSettings(options, { betas: [0.9, 0.999], epsilon: 1e-6, weightDecay: 0.01 });
   return {
     name: "lamb",

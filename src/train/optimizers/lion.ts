@@ -4,6 +4,7 @@
  * w ← (1 − ηλ)w − η·sign(β₁m + (1 − β₁)g), then m ← β₂m + (1 − β₂)g.
  */
 import type { Value } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dtypeOf, type StepBuilder } from "../step-builder.ts";
 import { decayed, type Optimizer, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
@@ -13,7 +14,10 @@ export interface LionOptions {
   readonly weightDecay?: number;
 }
 
-export function lion({ betas = [0.9, 0.99], weightDecay = 0 }: LionOptions = {}): Optimizer {
+const lionOptionsNames: OptionNames<LionOptions> = { betas: true, weightDecay: true };
+
+export function lion(options: LionOptions = {}): Optimizer {
+  const { betas = [0.9, 0.99], weightDecay = 0 } = checkOptions(options, lionOptionsNames);
   const [beta1, beta2] = betas;
   checkFactor("betas[0]", beta1);
   checkFactor("betas[1]", beta2);

@@ -6,6 +6,7 @@
  * quintic Newton-Schulz iteration: X ← aX + (bA + cA²)X with A = XXᵀ.
  */
 import type { Value } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { dimsOf, type StepBuilder } from "../step-builder.ts";
 import { adamw } from "./adamw.ts";
 import { decayed, type Optimizer, type Parameter, zerosLike } from "./optimizer.ts";
@@ -31,7 +32,18 @@ export interface MuonOptions {
 const coefficients = [3.4445, -4.775, 2.0315] as const;
 const EPSILON = 1e-7;
 
+const muonOptionsNames: OptionNames<MuonOptions> = {
+  momentum: true,
+  nesterov: true,
+  weightDecay: true,
+  iterations: true,
+  scale: true,
+  applies: true,
+  others: true,
+};
+
 export function muon(options: MuonOptions = {}): Optimizer {
+  checkOptions(options, muonOptionsNames);
   const { momentum = 0.95, nesterov = true, weightDecay = 0.1, iterations = 5 } = options;
   const { scale = "original", applies = ({ dims }) => dims.length === 2, others = adamw() } = options;
   checkFactor("momentum", momentum);

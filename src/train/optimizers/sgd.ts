@@ -1,4 +1,5 @@
 /** @file Stochastic gradient descent with momentum, as torch.optim.SGD: b ← μb + g, then w ← w − η·(b, or g + μb). */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { penalised, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
@@ -12,7 +13,10 @@ export interface SgdOptions {
   readonly weightDecay?: number;
 }
 
-export function sgd({ momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions = {}): Optimizer {
+const sgdOptionsNames: OptionNames<SgdOptions> = { momentum: true, nesterov: true, weightDecay: true };
+
+export function sgd(options: SgdOptions = {}): Optimizer {
+  const { momentum = 0, nesterov = false, weightDecay = 0 } = checkOptions(options, sgdOptionsNames);
   checkFactor("momentum", momentum);
   checkFactor("weightDecay", weightDecay, Number.POSITIVE_INFINITY);
   return {

@@ -1,4 +1,5 @@
 /** @file A straight line down to a floor. */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkShare, type Schedule } from "./schedule.ts";
 
 export interface LinearOptions {
@@ -6,7 +7,10 @@ export interface LinearOptions {
   readonly floor?: number;
 }
 
-export function linear({ floor = 0 }: LinearOptions = {}): Schedule {
+const linearOptionsNames: OptionNames<LinearOptions> = { floor: true };
+
+export function linear(options: LinearOptions = {}): Schedule {
+  const { floor = 0 } = checkOptions(options, linearOptionsNames);
   checkShare("floor", floor);
   return (step, total) => 1 - (1 - floor) * Math.min(1, step / total);
 }

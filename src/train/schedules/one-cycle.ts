@@ -1,4 +1,5 @@
 /** @file One cycle up and down: Smith and Topin, "Super-convergence" (2017), arXiv:1708.07120; as torch's OneCycleLR (cosine). */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkShare, type Schedule } from "./schedule.ts";
 
 export interface OneCycleOptions {
@@ -10,8 +11,11 @@ export interface OneCycleOptions {
   readonly endDivisor?: number;
 }
 
+const oneCycleOptionsNames: OptionNames<OneCycleOptions> = { rise: true, startDivisor: true, endDivisor: true };
+
 /** From 1/startDivisor to 1, then to 1/(startDivisor·endDivisor), both along a cosine. */
-export function oneCycle({ rise = 0.3, startDivisor = 25, endDivisor = 1e4 }: OneCycleOptions = {}): Schedule {
+export function oneCycle(options: OneCycleOptions = {}): Schedule {
+  const { rise = 0.3, startDivisor = 25, endDivisor = 1e4 } = checkOptions(options, oneCycleOptionsNames);
   checkShare("rise", rise);
   const [start, end] = [1 / startDivisor, 1 / (startDivisor * endDivisor)];
   const between = (from: number, to: number, share: number) => to + ((from - to) * (1 + Math.cos(Math.PI * share))) / 2;

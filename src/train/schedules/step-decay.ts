@@ -1,5 +1,6 @@
 /** @file A factor after every so many steps, or at given ones; as torch's StepLR and MultiStepLR. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Schedule } from "./schedule.ts";
 
 export interface StepDecayOptions {
@@ -8,8 +9,11 @@ export interface StepDecayOptions {
   readonly at?: number | readonly number[];
 }
 
+const stepDecayOptionsNames: OptionNames<StepDecayOptions> = { factor: true, at: true };
+
 /** factor^k, with k the number of falls so far. */
-export function stepDecay({ factor = 0.1, at = [0.5, 0.75] }: StepDecayOptions = {}): Schedule {
+export function stepDecay(options: StepDecayOptions = {}): Schedule {
+  const { factor = 0.1, at = [0.5, 0.75] } = checkOptions(options, stepDecayOptionsNames);
   const points = [at].flat();
   if (points.length === 0 || points.some((point) => !(point > 0))) {
     throw new UsageError("a step decay needs steps", { expected: "numbers above 0", got: `[${points.join(", ")}]` });

@@ -1,5 +1,6 @@
 /** @file A linear rise before another schedule: Goyal et al., "Accurate, large minibatch SGD" (2017), arXiv:1706.02677. */
 import { UsageError } from "../../errors.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { cosine } from "./cosine.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -10,8 +11,11 @@ export interface WarmupOptions {
   readonly next?: Schedule;
 }
 
+const warmupOptionsNames: OptionNames<WarmupOptions> = { steps: true, next: true };
+
 /** (step + 1) / steps during the rise. */
-export function warmup({ steps = 0.05, next = cosine() }: WarmupOptions = {}): Schedule {
+export function warmup(options: WarmupOptions = {}): Schedule {
+  const { steps = 0.05, next = cosine() } = checkOptions(options, warmupOptionsNames);
   if (!(steps >= 0))
     throw new UsageError("a warm-up is a number of steps", { expected: "at least 0", got: String(steps) });
   return (step, total) => {
