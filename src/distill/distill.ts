@@ -7,6 +7,7 @@ import {
   chooseParameters,
   type EvaluateOptions,
   evaluateModel,
+  evaluateOptionsNames,
   type FitOptions,
   fit,
   type Loss,
@@ -109,9 +110,9 @@ export type DistillationGap = JointOptions & Omit<EvaluateOptions, "terms" | "ou
  * Labels are read only by a `loss` and its metrics.
  */
 export async function distillationGap(student: Model, options: DistillationGap): Promise<Record<string, number>> {
-  const { teacher: _, losses: __, teacherOutput: ___, ...rest } = options;
+  const read = pickOptions<EvaluateOptions>(options, evaluateOptionsNames);
   const { model, output, terms } = jointModel(student, pickOptions<JointOptions>(options, jointOptionsNames));
-  const { loss: ____, ...gaps } = await evaluateModel(model, { ...rest, output, terms });
+  const { loss: ____, ...gaps } = await evaluateModel(model, { ...read, output, terms });
   return gaps;
 }
 

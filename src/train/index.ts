@@ -2,7 +2,7 @@
 
 export type { Carry } from "./carry.ts";
 export type { Drive, Drives, Turn } from "./drive.ts";
-export { type EvaluateOptions, evaluateModel } from "./evaluate.ts";
+export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./evaluate.ts";
 export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 export * from "./finetune/index.ts";
 export { fit } from "./fit.ts";

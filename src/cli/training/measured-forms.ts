@@ -1,11 +1,13 @@
 /** @file The forms of gradients of a run, measured once: an interrupted run goes on with the table that it began with. */
 
 import type { Model } from "../../ir/index.ts";
+import { pickOptions } from "../../options.ts";
 import type { RunFolder } from "../../report/index.ts";
 import {
   type GradientFormTable,
   type MeasureFormsOptions,
   measuredForms,
+  measureFormsOptionsNames,
   measureGradientForms,
 } from "../../train/index.ts";
 import type { Console } from "../command.ts";
@@ -22,7 +24,7 @@ export async function formsMeasured(
   const kept = await folder.load(PART);
   if (kept) return measuredForms(kept.facts as GradientFormTable);
   const table = await measureGradientForms(model, {
-    ...options,
+    ...pickOptions(options, measureFormsOptionsNames),
     latency: { signal },
     onRow: ({ side }, done, total) => progress({ stage: "forms", done, total, detail: `gradient of the ${side}` }),
   });

@@ -51,7 +51,8 @@ interface Question {
   readonly geometry: ConvGeometry;
 }
 
-const measureFormsOptionsNames: OptionNames<MeasureFormsOptions> = {
+/** For those who hand on more than these. */
+export const measureFormsOptionsNames: OptionNames<MeasureFormsOptions> = {
   batch: true,
   session: true,
   open: true,
