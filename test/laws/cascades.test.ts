@@ -164,7 +164,7 @@ describe("a cascade", () => {
     const costs = exitCosts(trained, exits);
     expect(costs).toEqual([...costs].sort((a, b) => a - b));
     const chosen = chooseThresholds(records, { costs, bound: { accuracy: 0.9 } });
-    const hard = withParametersOf(built(cascade, chosen), trained);
+    const hard = withParametersOf(built(cascade, { thresholds: chosen.thresholds }), trained);
     const [measures] = await measureMixture(hard, [feeds], openReference);
     const logits = list(evaluate(hard, feeds).get("logits"));
     const hits = labels.filter((label, i) => best(logits.slice(i * CLASSES, (i + 1) * CLASSES)) === label);
