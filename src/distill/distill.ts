@@ -10,6 +10,7 @@ import {
   evaluateOptionsNames,
   type FitOptions,
   fit,
+  fitOptionsNames,
   type Loss,
   type LossName,
   losses,
@@ -26,50 +27,12 @@ export interface DistillOptions extends Omit<FitOptions, "output" | "inference">
   readonly labelWeight?: number;
 }
 
-const distillOptionsNames: OptionNames<DistillOptions> = {
+const { inference: _, ...fitNames } = fitOptionsNames;
+
+export const distillOptionsNames: OptionNames<DistillOptions> = {
+  ...fitNames,
+  ...jointOptionsNames,
   labelWeight: true,
-  open: true,
-  signal: true,
-  batch: true,
-  labels: true,
-  forms: true,
-  optimizer: true,
-  trainable: true,
-  freeze: true,
-  decayExclude: true,
-  clip: true,
-  accumulate: true,
-  average: true,
-  lossScale: true,
-  batchNorm: true,
-  dropout: true,
-  carry: true,
-  profile: true,
-  precision: true,
-  loss: true,
-  terms: true,
-  data: true,
-  drive: true,
-  epochs: true,
-  learningRate: true,
-  schedule: true,
-  augment: true,
-  workers: true,
-  seed: true,
-  stepsPerRun: true,
-  evaluate: true,
-  probes: true,
-  monitor: true,
-  earlyStopping: true,
-  restoreBest: true,
-  checkpoint: true,
-  resume: true,
-  callbacks: true,
-  session: true,
-  teacher: true,
-  losses: true,
-  output: true,
-  teacherOutput: true,
 };
 
 /**

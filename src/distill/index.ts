@@ -2,4 +2,4 @@
 export { type DistillationGap, type DistillOptions, distill, distillationGap } from "./distill.ts";
 export { type JointModel, type JointOptions, jointModel } from "./joint-model.ts";
 export * from "./losses/index.ts";
-export { type Answers, answersOf, type RecoveryOptions, recoveryFrom } from "./recovery.ts";
+export { type Answers, answersOf, type RecoveryOptions, recoveryFrom, recoveryOptionsNames } from "./recovery.ts";

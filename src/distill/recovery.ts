@@ -13,7 +13,7 @@ import {
 import { inferModel } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { adamw } from "../train/index.ts";
-import type { DistillOptions } from "./distill.ts";
+import { type DistillOptions, distillOptionsNames } from "./distill.ts";
 import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
 
 export interface Answers {
@@ -73,48 +73,9 @@ export interface RecoveryOptions
   readonly featureWeight?: number;
 }
 
-const recoveryOptionsNames: OptionNames<RecoveryOptions> = {
-  temperature: true,
-  featureWeight: true,
-  open: true,
-  batch: true,
-  labels: true,
-  forms: true,
-  trainable: true,
-  freeze: true,
-  decayExclude: true,
-  clip: true,
-  accumulate: true,
-  average: true,
-  lossScale: true,
-  batchNorm: true,
-  dropout: true,
-  carry: true,
-  profile: true,
-  precision: true,
-  loss: true,
-  terms: true,
-  data: true,
-  drive: true,
-  epochs: true,
-  schedule: true,
-  augment: true,
-  workers: true,
-  seed: true,
-  stepsPerRun: true,
-  evaluate: true,
-  probes: true,
-  monitor: true,
-  earlyStopping: true,
-  restoreBest: true,
-  checkpoint: true,
-  resume: true,
-  callbacks: true,
-  session: true,
-  labelWeight: true,
-  optimizer: true,
-  learningRate: true,
-};
+const { teacher: _, losses: __, output: ___, teacherOutput: ____, signal: _____, ...shared } = distillOptionsNames;
+
+export const recoveryOptionsNames: OptionNames<RecoveryOptions> = { ...shared, temperature: true, featureWeight: true };
 
 /**
  * What `distill` needs so that a changed model follows the original: its answers, the values of the given names, which both models have,

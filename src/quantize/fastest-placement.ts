@@ -9,7 +9,7 @@ import { openProbe } from "./capture.ts";
 import { insertQdq } from "./insert-qdq.ts";
 import { flowNetwork } from "./min-cut.ts";
 import { dataInputs, type Placement } from "./placement.ts";
-import type { StaticOptions } from "./quantizers/static-options.ts";
+import { type StaticOptions, staticOptionsNames } from "./quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "./quantizers/static-plan.ts";
 import { roundLayers } from "./quantizers/static-rounding.ts";
 import { labelOf, namesOfNode } from "./selection.ts";
@@ -38,29 +38,10 @@ export interface FastestPlacement {
 const CROSSING = { micros: 8, nanosPerElement: 0.6 };
 
 export const fastestOptionsNames: OptionNames<FastestOptions> = {
+  ...staticOptionsNames,
   sessions: true,
   runs: true,
   crossing: true,
-  open: true,
-  calibration: true,
-  activation: true,
-  exclude: true,
-  include: true,
-  overrides: true,
-  biasCorrection: true,
-  equalization: true,
-  shareConcat: true,
-  floatTail: true,
-  alignChannels: true,
-  sequential: true,
-  positionsPerInput: true,
-  threads: true,
-  signal: true,
-  onEvent: true,
-  weightBits: true,
-  perChannel: true,
-  rounding: true,
-  observer: true,
 };
 
 /**

@@ -4,7 +4,7 @@ import { checkOptions, type OptionNames } from "../options.ts";
 import { type Batches, type CaptureOptions, capture } from "./capture.ts";
 import { insertQdq, type LayerConstants } from "./insert-qdq.ts";
 import { type Placement, place } from "./placement.ts";
-import { placementOptions, type StaticOptions } from "./quantizers/static-options.ts";
+import { placementOptions, type StaticOptions, staticOptionsNames } from "./quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "./quantizers/static-plan.ts";
 import { roundLayers } from "./quantizers/static-rounding.ts";
 import { labelOf } from "./selection.ts";
@@ -29,29 +29,10 @@ export interface LayerSensitivity {
 }
 
 const sensitivityOptionsNames: OptionNames<SensitivityOptions> = {
+  ...staticOptionsNames,
   mode: true,
   evaluation: true,
   task: true,
-  open: true,
-  calibration: true,
-  activation: true,
-  exclude: true,
-  include: true,
-  overrides: true,
-  biasCorrection: true,
-  equalization: true,
-  shareConcat: true,
-  floatTail: true,
-  alignChannels: true,
-  sequential: true,
-  positionsPerInput: true,
-  threads: true,
-  signal: true,
-  onEvent: true,
-  weightBits: true,
-  perChannel: true,
-  rounding: true,
-  observer: true,
 };
 
 /**

@@ -39,7 +39,9 @@ import { grouped, type Pace, rateAt, stackFeeds, stepFeeds, turnOf, updateOf } f
 import { trainedTensors, withParameters } from "./trained-model.ts";
 import { trainingStep, trainingStepOptionsNames } from "./training-step.ts";
 
-const fitOptionsNames: OptionNames<FitOptions> = {
+/** For those whose options extend these. */
+export const fitOptionsNames: OptionNames<FitOptions> = {
+  ...trainingStepOptionsNames,
   data: true,
   labels: true,
   drive: true,
@@ -62,24 +64,6 @@ const fitOptionsNames: OptionNames<FitOptions> = {
   callbacks: true,
   session: true,
   open: true,
-  optimizer: true,
-  trainable: true,
-  freeze: true,
-  decayExclude: true,
-  clip: true,
-  accumulate: true,
-  average: true,
-  lossScale: true,
-  batchNorm: true,
-  dropout: true,
-  inference: true,
-  carry: true,
-  profile: true,
-  precision: true,
-  forms: true,
-  loss: true,
-  terms: true,
-  output: true,
 };
 
 /**

@@ -5,7 +5,7 @@ export type { Drive, Drives, Turn } from "./drive.ts";
 export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./evaluate.ts";
 export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 export * from "./finetune/index.ts";
-export { fit } from "./fit.ts";
+export { fit, fitOptionsNames } from "./fit.ts";
 export type { FitOptions } from "./fit-options.ts";
 export * from "./gradient-forms/index.ts";
 export { loopedStep } from "./looped-step.ts";

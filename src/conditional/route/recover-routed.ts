@@ -1,5 +1,5 @@
 /** @file Distillation of a routed model from the dense one that it was made of. */
-import { distill, type RecoveryOptions, recoveryFrom } from "../../distill/index.ts";
+import { distill, type RecoveryOptions, recoveryFrom, recoveryOptionsNames } from "../../distill/index.ts";
 import type { Model } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Run } from "../../runtime/index.ts";
@@ -9,46 +9,7 @@ import { moeTraining } from "../side-outputs.ts";
 import type { RoutedModel } from "./route-model.ts";
 
 const recoverRoutedOptionNames: OptionNames<RecoveryOptions & { readonly signal?: AbortSignal }> = {
-  temperature: true,
-  featureWeight: true,
-  open: true,
-  batch: true,
-  labels: true,
-  forms: true,
-  trainable: true,
-  freeze: true,
-  decayExclude: true,
-  clip: true,
-  accumulate: true,
-  average: true,
-  lossScale: true,
-  batchNorm: true,
-  dropout: true,
-  carry: true,
-  profile: true,
-  precision: true,
-  loss: true,
-  terms: true,
-  data: true,
-  drive: true,
-  epochs: true,
-  schedule: true,
-  augment: true,
-  workers: true,
-  seed: true,
-  stepsPerRun: true,
-  evaluate: true,
-  probes: true,
-  monitor: true,
-  earlyStopping: true,
-  restoreBest: true,
-  checkpoint: true,
-  resume: true,
-  callbacks: true,
-  session: true,
-  labelWeight: true,
-  optimizer: true,
-  learningRate: true,
+  ...recoveryOptionsNames,
   signal: true,
 };
 

@@ -1,5 +1,6 @@
 /** @file Options of static quantization, their defaults, and how they apply to one node. */
 import type { Model, Node } from "../../ir/index.ts";
+import type { OptionNames } from "../../options.ts";
 import type { CaptureOptions } from "../capture.ts";
 import type { ObserverName } from "../observers/index.ts";
 import type { PlacementOptions } from "../placement.ts";
@@ -47,6 +48,29 @@ export interface StaticOptions extends Partial<LayerSettings> {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: QuantizeEvent) => void;
 }
+
+export const staticOptionsNames: OptionNames<StaticOptions> = {
+  open: true,
+  calibration: true,
+  activation: true,
+  exclude: true,
+  include: true,
+  overrides: true,
+  biasCorrection: true,
+  equalization: true,
+  shareConcat: true,
+  floatTail: true,
+  alignChannels: true,
+  sequential: true,
+  positionsPerInput: true,
+  threads: true,
+  signal: true,
+  onEvent: true,
+  weightBits: true,
+  perChannel: true,
+  rounding: true,
+  observer: true,
+};
 
 export const staticDefaults = {
   weightBits: 8,

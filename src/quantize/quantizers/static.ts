@@ -1,6 +1,6 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkOptions } from "../../options.ts";
 import { editWithStore } from "../constant-store.ts";
 import { insertQdq } from "../insert-qdq.ts";
 import { isLstm, isWeighted } from "../layer.ts";
@@ -11,34 +11,11 @@ import { replaceLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
 import { weightsIn } from "../weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
-import { placementOptions, type StaticOptions, settingsOf } from "./static-options.ts";
+import { placementOptions, type StaticOptions, settingsOf, staticOptionsNames } from "./static-options.ts";
 import { type StaticPlan, staticPlan } from "./static-plan.ts";
 import { roundLayers } from "./static-rounding.ts";
 
 const UNSEEN = "it stands in a branch or a loop, where calibration sees no values; the dynamic form reaches it";
-
-const staticOptionsNames: OptionNames<StaticOptions> = {
-  open: true,
-  calibration: true,
-  activation: true,
-  exclude: true,
-  include: true,
-  overrides: true,
-  biasCorrection: true,
-  equalization: true,
-  shareConcat: true,
-  floatTail: true,
-  alignChannels: true,
-  sequential: true,
-  positionsPerInput: true,
-  threads: true,
-  signal: true,
-  onEvent: true,
-  weightBits: true,
-  perChannel: true,
-  rounding: true,
-  observer: true,
-};
 
 /**
  * Quantizes what ONNX Runtime computes on integers to 8 bits, as QuantizeLinear/DequantizeLinear pairs around the operators.

@@ -51,31 +51,17 @@ interface Question {
   readonly geometry: ConvGeometry;
 }
 
+const { forms: _, ...stepNames } = trainingStepOptionsNames;
+
 /** For those who hand on more than these. */
 export const measureFormsOptionsNames: OptionNames<MeasureFormsOptions> = {
+  ...stepNames,
   batch: true,
   session: true,
   open: true,
   latency: true,
   race: true,
   onRow: true,
-  optimizer: true,
-  trainable: true,
-  freeze: true,
-  decayExclude: true,
-  clip: true,
-  accumulate: true,
-  average: true,
-  lossScale: true,
-  batchNorm: true,
-  dropout: true,
-  inference: true,
-  carry: true,
-  profile: true,
-  precision: true,
-  loss: true,
-  terms: true,
-  output: true,
 };
 
 /**
