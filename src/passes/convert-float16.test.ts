@@ -104,4 +104,29 @@ describe("convert-float16", () => {
     expect(formatType(inferModel(after).types.get(held.value.nodes[0]!.outputs[0]!))).toBe("float16[2]");
     expect([...after.graph.initializers.keys()].map(({ name }) => name)).toEqual(["w"]);
   });
+
+  it.each([
+    { title: "queries that share keys", queries: 4, outputs: 1, reason: /before 1\.25/ },
+    { title: "returned products", queries: 2, outputs: 4, reason: /up to 1\.26/ },
+    { title: "neither", queries: 2, outputs: 1, reason: undefined },
+  ])(
+    "keeps an Attention that older runtimes compute wrongly or refuse: $title",
+    async ({ queries, outputs, reason }) => {
+      const g = graphBuilder();
+      const q = g.op("Abs", [g.input("q", "float32", [1, 3, queries * 8])]);
+      const [k, v] = ["k", "v"].map((name) => g.op("Abs", [g.input(name, "float32", [1, 3, 16])]));
+      const heads = { q_num_heads: queries, kv_num_heads: 2 };
+      const made = g.ops("Attention", [q, k, v], outputs, heads);
+      g.output(made[0]!, "y");
+      if (outputs === 4) g.output(made[3]!, "products");
+      const before = model(g.build(), { opsets: new Map([["", 23]]) });
+      const { model: after, notes = [] } = await convertFloat16().run(before);
+      const attention = after.graph.nodes.find(({ opType }) => opType === "Attention")!;
+      const expected = reason ? "float32" : "float16";
+      expect(inferModel(after).facts(attention).input(0)).toMatchObject({ dtype: expected });
+      const reasons = notes.map((note) => note.reason).join();
+      if (reason) expect(reasons).toMatch(reason);
+      else expect(reasons).toBe("");
+    },
+  );
 });
