@@ -15,9 +15,12 @@ import {
 export interface FloatMatrix {
   readonly rows: number;
   readonly columns: number;
-  /** `count × columns` elements of the rows from `first` on. */
-  rowsAt(first: number, count: number): Float32Array;
+  /** Opens the elements once for all rows: where they are not aligned, or not float32, that is a copy of the whole. */
+  reader(): RowReader;
 }
+
+/** `count × columns` elements of the rows from `first` on. */
+export type RowReader = (first: number, count: number) => Float32Array;
 
 /**
  * Integers and block parameters of a matrix, whose rows fall into groups with inputs of their own; a last block that is not full has
@@ -32,13 +35,14 @@ export function roundGroups(
 ): BlockedMatrix {
   const made = emptyBlocks(matrix.rows, matrix.columns, layout);
   const own = matrix.rows / groups;
-  for (let row = 0; row < matrix.rows; row += ROWS) nearestRows(matrix, made, row, Math.min(ROWS, matrix.rows - row));
-  for (const [group, seen] of (moments ?? []).entries()) roundRows(matrix, made, group * own, own, rounding, seen);
+  const rowsAt = matrix.reader();
+  for (let row = 0; row < matrix.rows; row += ROWS) nearestRows(rowsAt, made, row, Math.min(ROWS, matrix.rows - row));
+  for (const [group, seen] of (moments ?? []).entries()) roundRows(rowsAt, made, group * own, own, rounding, seen);
   return made;
 }
 
-function nearestRows({ columns, rowsAt }: FloatMatrix, made: BlockedMatrix, first: number, count: number): void {
-  const { layout, integers, scales, zeroPoints } = made;
+function nearestRows(rowsAt: RowReader, made: BlockedMatrix, first: number, count: number): void {
+  const { columns, layout, integers, scales, zeroPoints } = made;
   const limits = blockLimits(layout);
   const reals = rowsAt(first, count);
   let block = first * blocksIn(made);
@@ -69,8 +73,8 @@ function quantizeRun(
 
 /** Rounds the rows of one group again, with their parameters as they are. */
 function roundRows(
-  { columns, rowsAt }: FloatMatrix,
-  { layout, integers, scales, zeroPoints }: BlockedMatrix,
+  rowsAt: RowReader,
+  { columns, layout, integers, scales, zeroPoints }: BlockedMatrix,
   first: number,
   rows: number,
   rounding: Rounding,

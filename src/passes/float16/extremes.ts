@@ -26,6 +26,8 @@ const COARSE = 4096;
 const SMALLEST_NORMAL = 2 ** -14;
 /** Below, float16 has one digit or none. */
 const VANISHING = 1e-7;
+/** Adding and subtracting it rounds a float64 to a whole number. */
+const ROUNDER = 2 ** 52;
 /** What rounding may change of a constant, relative to its norm; eight times the usual. */
 const TOLERANCE = 1e-3;
 
@@ -196,15 +198,19 @@ function spanOf(constant: Tensor): Span {
   const known = spans.get(constant);
   if (known) return known;
   const values = constant.dtype === "float32" ? (typedArray(constant) as Float32Array) : numbersOf(constant);
-  let [largest, least, lost, norm] = [0, Number.POSITIVE_INFINITY, 0, 0];
-  for (const value of values) {
-    const size = Math.abs(value);
+  let largest = 0;
+  let least = Number.POSITIVE_INFINITY;
+  let lost = 0;
+  let norm = 0;
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(values[i]!);
     if (size === 0 || !(size < Number.POSITIVE_INFINITY)) continue;
     if (size > largest) largest = size;
     if (size < least) least = size;
     norm += size * size;
-    if (size < SMALLEST_NORMAL) lost += (size - Math.round(size * 2 ** 24) / 2 ** 24) ** 2;
-    else if (size > LARGEST) lost += (size - LARGEST) ** 2;
+    if (size >= SMALLEST_NORMAL && size <= LARGEST) continue;
+    const change = size > LARGEST ? size - LARGEST : size - (size * 2 ** 24 + ROUNDER - ROUNDER) / 2 ** 24;
+    lost += change * change;
   }
   const span = { largest, least, error: norm === 0 ? 0 : Math.sqrt(lost / norm) };
   spans.set(constant, span);

@@ -37,7 +37,10 @@ function recurrentTarget(node: Node, matrix: RecurrentMatrix, inputs: (Value | u
     matrix: {
       rows: directions * rows,
       columns,
-      rowsAt: (first, count) => floatsOf(tensor).subarray(first * columns, (first + count) * columns),
+      reader() {
+        const reals = floatsOf(tensor);
+        return (first, count) => reals.subarray(first * columns, (first + count) * columns);
+      },
     },
     domain: "",
     layout: (asked) => asked,

@@ -62,9 +62,15 @@ export function weightTarget(
 }
 
 function matrixOf(layer: Layer): FloatMatrix {
-  const reals = floatsOf(layer.weightTensor);
   const { rows, columns } = layer;
-  return { rows, columns, rowsAt: (first, count) => rowsOf(layer, reals, first, count) };
+  return {
+    rows,
+    columns,
+    reader() {
+      const reals = floatsOf(layer.weightTensor);
+      return (first, count) => rowsOf(layer, reals, first, count);
+    },
+  };
 }
 
 /** MatMul and Gemm: `y = x Bᵀ (+ bias)`. */
@@ -187,7 +193,10 @@ function embedding(
     matrix: {
       rows,
       columns,
-      rowsAt: (first, count) => floatsOf(source).subarray(first * columns, (first + count) * columns),
+      reader() {
+        const reals = floatsOf(source);
+        return (first, count) => reals.subarray(first * columns, (first + count) * columns);
+      },
     },
     domain: "com.microsoft",
     layout: (asked) => asked,

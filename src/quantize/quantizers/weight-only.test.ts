@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { graphBuilder, type Model, model, type Tensor } from "../../ir/index.ts";
+import { quantizeWeights } from "./weight-only.ts";
+
+/** A tensor whose bytes are not aligned, as those of a file are not, and a count of how often they are asked for. */
+function counted(dims: readonly [number, number]): { readonly tensor: Tensor; readonly reads: () => number } {
+  const bytes = new Uint8Array(4 * dims[0] * dims[1] + 1).subarray(1);
+  let reads = 0;
+  const tensor: Tensor = {
+    dtype: "float32",
+    dims,
+    get data() {
+      reads++;
+      return bytes;
+    },
+  };
+  return { tensor, reads: () => reads };
+}
+
+const operators = {
+  embedding: (rows: number) => {
+    const { tensor, reads } = counted([rows, 32]);
+    const g = graphBuilder();
+    g.output(g.op("Gather", [g.constant("table", tensor), g.input("ids", "int64", [1])]), "y");
+    return { subject: model(g.build()), reads };
+  },
+  product: (rows: number) => {
+    const { tensor, reads } = counted([32, rows]);
+    const g = graphBuilder();
+    g.output(g.op("MatMul", [g.input("x", "float32", [1, 32]), g.constant("weight", tensor)]), "y");
+    return { subject: model(g.build()), reads };
+  },
+  recurrent: (rows: number) => {
+    const { tensor, reads } = counted([4 * rows, 32]);
+    const g = graphBuilder();
+    const held = { ...Object.getOwnPropertyDescriptors(tensor), dims: { value: [1, 4 * rows, 32], enumerable: true } };
+    const weight = g.constant("weight", Object.defineProperties({}, held) as Tensor);
+    const again = g.constant("again", {
+      dtype: "float32",
+      dims: [1, 4 * rows, rows],
+      data: new Uint8Array(16 * rows * rows),
+    });
+    g.output(g.op("LSTM", [g.input("x", "float32", [1, 1, 32]), weight, again], { hidden_size: rows }), "y");
+    return { subject: model(g.build()), reads };
+  },
+} satisfies Record<string, (rows: number) => { readonly subject: Model; readonly reads: () => number }>;
+
+describe("weights of few bits", () => {
+  it.each(Object.keys(operators) as (keyof typeof operators)[])(
+    "open the %s once, however many rows it has",
+    async (name) => {
+      const [few, many] = [operators[name](64), operators[name](512)];
+      const reports = [await quantizeWeights(few.subject), await quantizeWeights(many.subject)];
+      expect(reports.map(({ report }) => report.layers.map(({ quantized }) => quantized))).toEqual([[true], [true]]);
+      expect(many.reads()).toBe(few.reads());
+    },
+  );
+});
