@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   type Graph,
+  type GraphBuilder,
   graphAttribute,
   graphBuilder,
   type Model,
@@ -54,7 +55,59 @@ function opTypes(graph: Graph): string[] {
   return graph.nodes.map(({ opType }) => opType);
 }
 
+/** A list that counts how many of its elements are made anew, and those of what it becomes. */
+class Counted<T> extends Array<T> {
+  static made = 0;
+
+  override map<U>(of: (item: T, index: number, list: T[]) => U): U[] {
+    Counted.made += this.length;
+    return super.map(of);
+  }
+}
+
+const identity: Rule = {
+  name: "identity",
+  roots: ["Identity"],
+  apply: ({ inputs }) => replaceBy("its output is its input", inputs[0]),
+};
+
+/** Which elements of the wide node are made anew when `count` nodes beside it go. */
+function madeAnew(build: (g: GraphBuilder, count: number) => void, count: number): number {
+  const g = graphBuilder();
+  build(g, count);
+  const made = model(g.build());
+  const nodes = made.graph.nodes.map((node) => {
+    if (node.opType === "Identity") return node;
+    return { ...node, inputs: Counted.from(node.inputs), outputs: Counted.from(node.outputs) };
+  });
+  Counted.made = 0;
+  const { model: after } = applyRules("p", { ...made, graph: { ...made.graph, nodes } }, [identity]);
+  expect(opTypes(after.graph)).not.toContain("Identity");
+  expect(verify(after)).toEqual([]);
+  return Counted.made;
+}
+
 describe("applyRules", () => {
+  it.each<[string, (g: GraphBuilder, count: number) => void]>([
+    [
+      "outputs",
+      (g, count) => {
+        const parts = g.ops("Split", [g.input("x", "float32", [count])], count, { num_outputs: count });
+        for (const [i, part] of parts.entries()) g.output(g.op("Identity", [part]), `y${i}`);
+      },
+    ],
+    [
+      "inputs",
+      (g, count) => {
+        const x = g.op("Relu", [g.input("x", "float32", [1])]);
+        const parts = Array.from({ length: count }, () => g.op("Identity", [x]));
+        g.output(g.op("Concat", parts, { axis: 0 }), "y");
+      },
+    ],
+  ])("swaps many %s of one node together", (_name, build) => {
+    expect(madeAnew(build, 200)).toBeLessThan(10 * 200);
+  });
+
   it("rewrites until no rule applies, and counts what it did", () => {
     const { model: after, notes = [] } = applyRules("p", chainOfNegations(7), [doubleNegation]);
     expect(opTypes(after.graph)).toEqual(["Neg", "Relu", "Identity"]);

@@ -197,7 +197,7 @@ function commit(
   const slots = workspace.insert(slot, added);
   for (const value of takeOver.values()) for (const item of workspace.consumers(value)) consumers.push(item);
   workspace.remove(slot);
-  return [...slots, ...consumers, ...neighbours(workspace, slots), ...neighbours(workspace, [{ ...slot, node: root }])];
+  return [...slots, ...consumers, ...neighbours(workspace, [...added, root])];
 }
 
 /** The node with the root's outputs where it makes them. The one that makes the first takes the root's name. */
@@ -210,8 +210,8 @@ function placed(node: Node, root: Node, takeOver: ReadonlyMap<Value, Value>): No
 }
 
 /** Producers of what the nodes read: what reads them has changed. */
-function neighbours(workspace: Workspace, slots: readonly Slot[]): Slot[] {
-  return slots.flatMap(({ node }) => node.inputs.flatMap((value) => (value ? (workspace.producer(value) ?? []) : [])));
+function neighbours(workspace: Workspace, nodes: readonly Node[]): Slot[] {
+  return nodes.flatMap(({ inputs }) => inputs.flatMap((value) => (value ? (workspace.producer(value) ?? []) : [])));
 }
 
 function contextFor(run: Run, workspace: Workspace, outer: Scope | undefined, g: GraphBuilder): RuleContext {

@@ -14,12 +14,55 @@ import {
   type Value,
 } from "../ir/index.ts";
 
-/** A place in the order of nodes; the node in it changes when its inputs are redirected. */
-export interface Slot {
-  node: Node;
-  alive: boolean;
+/** A place in the order of nodes. Its node's values are swapped when it is looked at, all of them in one go, however many there are. */
+export class Slot {
+  alive = true;
   previous: Slot | undefined;
   next: Slot | undefined;
+  #node: Node;
+  readonly #inputs = new Map<Value, Value>();
+  readonly #outputs = new Map<Value, Value>();
+
+  constructor(node: Node, previous?: Slot, next?: Slot) {
+    this.#node = node;
+    this.previous = previous;
+    this.next = next;
+  }
+
+  get node(): Node {
+    if (this.#inputs.size + this.#outputs.size === 0) return this.#node;
+    const { inputs, outputs } = this.#node;
+    this.#node = { ...this.#node, inputs: swapped(inputs, this.#inputs), outputs: swapped(outputs, this.#outputs) };
+    this.#inputs.clear();
+    this.#outputs.clear();
+    return this.#node;
+  }
+
+  swapInput(from: Value, to: Value): void {
+    this.#settle(this.#inputs, to);
+    this.#inputs.set(from, to);
+  }
+
+  swapOutput(from: Value, to: Value): void {
+    this.#settle(this.#outputs, to);
+    this.#outputs.set(from, to);
+  }
+
+  /** What becomes a value that was swapped itself before is not swapped on. */
+  #settle(swaps: ReadonlyMap<Value, Value>, to: Value): void {
+    if (swaps.has(to)) void this.node;
+  }
+}
+
+type Values = Node["inputs"];
+
+function swapped(values: Values, swaps: ReadonlyMap<Value, Value>): Values {
+  if (swaps.size === 0) return values;
+  return values.map((value) => {
+    let current = value;
+    for (let next = current && swaps.get(current); next; next = swaps.get(next)) current = next;
+    return current;
+  });
 }
 
 export class Workspace {
@@ -39,7 +82,7 @@ export class Workspace {
     this.#inputs = new Set(graph.inputs);
     this.#outputs = new Set(graph.outputs);
     this.#initializers = new Map(graph.initializers);
-    this.#head = { node: makeNode("", [], []), alive: false, previous: undefined, next: undefined };
+    this.#head = new Slot(makeNode("", [], []));
     this.#tail = this.#head;
     for (const node of graph.nodes) this.#tail = this.#link(node, this.#tail);
   }
@@ -124,7 +167,7 @@ export class Workspace {
     this.#uses.delete(from);
     for (const slot of moved) {
       this.#use(to, slot);
-      slot.node = { ...slot.node, inputs: slot.node.inputs.map((input) => (input === from ? to : input)) };
+      slot.swapInput(from, to);
     }
   }
 
@@ -135,7 +178,7 @@ export class Workspace {
     this.redirect(from, to);
     this.#producers.delete(from);
     this.#producers.set(to, slot);
-    slot.node = { ...slot.node, outputs: slot.node.outputs.map((output) => (output === from ? to : output)) };
+    slot.swapOutput(from, to);
   }
 
   /** The graph as it is now; nodes whose name another has get one of `names`. */
@@ -157,7 +200,7 @@ export class Workspace {
   }
 
   #link(node: Node, previous: Slot): Slot {
-    const slot: Slot = { node, alive: true, previous, next: previous.next };
+    const slot = new Slot(node, previous, previous.next);
     if (previous.next) previous.next.previous = slot;
     else this.#tail = slot;
     previous.next = slot;
