@@ -1,13 +1,13 @@
 /**
  * @file The forms of large models: a model of 600 MB in one file and one of 2.5 GB with external data go through the command, and the
- * seconds and the peak of resident memory of all its processes together are printed, as JSON. Linux only. The bounds: 30 s on two
- * cores and three times the model's bytes.
+ * seconds and the peak of resident memory of all its processes together are printed, as JSON, with the load of the machine before. Linux
+ * only. The bounds: 30 s on two cores and three times the model's bytes. With the start of a model's name, that model alone.
  *
  *     npm run bench -- large-models
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { graphBuilder, type Model, model, type Tensor, tensor } from "../src/ir/index.ts";
@@ -67,25 +67,24 @@ function languageModel({ width, layers, vocabulary }: Subject): Model {
   return model(g.build());
 }
 
-/** A process and those that it started, and so on. */
-function family(pid: number): number[] {
+/** Bytes in memory of a process and those that it started, and so on. One that is just being started shows its maker's memory, and its words. */
+function residentBytes(pid: number, maker?: string): number {
   try {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    const children = threads.flatMap((id) => readFileSync(`/proc/${pid}/task/${id}/children`, "utf8").split(" "));
-    return [pid, ...children.filter((id) => id !== "").flatMap((id) => family(Number(id)))];
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+    if (words === maker) return 0;
+    const own = PAGE * Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
+    return childrenOf(pid).reduce((sum, child) => sum + residentBytes(child, words), own);
   } catch {
-    return [];
+    return 0;
   }
 }
 
 const PAGE = 4096;
 
-function residentBytes(pid: number): number {
-  try {
-    return PAGE * Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
-  } catch {
-    return 0;
-  }
+function childrenOf(pid: number): number[] {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const children = threads.flatMap((id) => readFileSync(`/proc/${pid}/task/${id}/children`, "utf8").split(" "));
+  return children.filter((id) => id !== "").map(Number);
 }
 
 const entry = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
@@ -100,10 +99,7 @@ function quantized(
   });
   let peak = 0;
   const watch = setInterval(() => {
-    peak = Math.max(
-      peak,
-      family(child.pid ?? 0).reduce((sum, pid) => sum + residentBytes(pid), 0),
-    );
+    peak = Math.max(peak, residentBytes(child.pid ?? 0));
   }, 20);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
@@ -114,18 +110,21 @@ function quantized(
   });
 }
 
-for (const subject of subjects) {
+const start = process.argv[2] ?? "";
+for (const subject of subjects.filter(({ name }) => name.startsWith(start))) {
   const folder = mkdtempSync(join(tmpdir(), "litheml-large-"));
   try {
     const path = join(folder, "model.onnx");
     await saveModel(path, languageModel(subject));
     const bytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
     for (const words of forms) {
+      const [load = 0] = loadavg();
       const { code, seconds, peak } = await quantized(path, words);
       const figures = {
         seconds: Math.round(10 * seconds) / 10,
         peakBytes: peak,
         ratio: Math.round((100 * peak) / bytes) / 100,
+        load: Math.round(10 * load) / 10,
       };
       console.log(JSON.stringify({ model: subject.name, bytes, form: words.join(" "), code, ...figures }));
     }

@@ -16,6 +16,7 @@ import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
+import { largeModels } from "./large-models.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
@@ -42,6 +43,7 @@ export const experiments: readonly Experiment<any>[] = [
   conformance,
   compatibility,
   codec,
+  largeModels,
   fuzzing,
   faults,
   gradients,
