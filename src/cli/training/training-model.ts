@@ -10,6 +10,7 @@ import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from ".
 import { outputCount } from "./class-count.ts";
 import { chosen, member, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
+import { untrainedNotes } from "./untrained.ts";
 
 interface Shape {
   /** Of one sample. */
@@ -89,7 +90,7 @@ export interface Prepared {
   readonly model: Model;
   /** What the options of the training must be beside those that the configuration names. */
   readonly options: Pick<FitOptions, "trainable" | "batchNorm">;
-  /** Sentences about the head and the adapters. */
+  /** Sentences about the head, the adapters and weights that cannot be trained. */
   readonly notes: readonly string[];
   /** The trained model without traces of adapters. */
   finish(trained: Model): { readonly model: Model; readonly adapters?: ReadonlyMap<string, Tensor> };
@@ -102,9 +103,10 @@ export async function prepared(known: Model, config: TrainingConfig, data: Datas
   const cut = { ...(head?.at !== undefined && { at: head.at }), ...(output !== undefined && { output }) };
   const withHead = classes === undefined ? undefined : replaceHead(known, { classes, seed, ...cut });
   const base = withHead?.model ?? known;
-  const notes = withHead
+  const headNotes = withHead
     ? [`a new head for ${classes === 1 ? "one number" : `${classes} classes`} reads ${JSON.stringify(withHead.at)}`]
     : [];
+  const notes = [...headNotes, ...untrainedNotes(base)];
   if (!lora) return { model: base, options: {}, notes, finish: (model) => ({ model }) };
   const own = withHead?.parameters ?? [];
   const adapted = addLora(base, { seed, except: own, ...present(lora) });
