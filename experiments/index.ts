@@ -8,6 +8,7 @@ import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
 import { earlyExit } from "./early-exit.ts";
+import { everyCommand } from "./every-command.ts";
 import type { Experiment } from "./experiment.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { faults } from "./faults.ts";
@@ -38,6 +39,8 @@ export const experiments: readonly Experiment<any>[] = [
   ptq,
   accelerateModels,
   packageModels,
+  everyCommand,
+  everyCommand,
   providers,
   counts,
   conformance,
