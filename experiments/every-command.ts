@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   ],
   "quantize float16": ["quantize", "{model}", "--form", "float16", "{data}", "-o", "{out}/q.onnx"],
   parallelize: ["parallelize", "{model}", "--branches", "2", "{data}", "-o", "{out}/p.onnx"],
-  route: ["route", "{model}", "{data}", "-o", "{out}/r.onnx"],
+  route: ["route", "{model}", "--experts", "2", "{data}", "-o", "{out}/r.onnx"],
   train: ["train", "--model", "{model}", "--epochs", "1", "--batch", "8", "{data}", "-o", "{out}/t"],
   finetune: ["finetune", "{model}", "--epochs", "1", "--batch", "8", "{data}", "-o", "{out}/f"],
   accelerate: ["accelerate", "{model}", "--budget", "20s", "--goal", "latency", "{data}", "-o", "{out}/a"],

@@ -13,6 +13,7 @@ describe("the outputs of a network for labels", () => {
   it("are one per class", async () => {
     expect(await classCount(data([0, 2, 1]))).toBe(3);
     expect(await classCount(data([0, 1, -100]), -100)).toBe(2);
+    expect(await classCount(data(Array.from({ length: 200 }, (_, i) => 5 * i)))).toBe(996);
   });
 
   it("are refused for what is no class, with the row and a proposal", async () => {

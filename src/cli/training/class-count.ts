@@ -4,8 +4,11 @@ import { DataError } from "../../errors.ts";
 import { lossMembers } from "./families.ts";
 import { chosen, type NamedChoice } from "./named-choice.ts";
 
-/** Above this many, classes without names have to be seen in the data. */
+/** Above this many, a share of the classes has to be seen in the data, unless they have names. */
 const MANY = 100;
+
+/** Of classes that samples were drawn from, a tenth is seen by few samples; of numbers, a tenth of all whole ones seldom is. */
+const SEEN = 0.1;
 
 /** The outputs of a network for the labels of `data` and a loss. */
 export async function outputCount(data: Dataset, loss: NamedChoice): Promise<number> {
@@ -32,13 +35,13 @@ export async function classCount(data: Dataset, ignored?: number): Promise<numbe
   let greatest = -1;
   for (const label of seen) greatest = Math.max(greatest, label);
   const count = greatest + 1;
-  if (count > MANY && seen.size < count / 2) throw noClasses(seen.size, greatest);
+  if (count > MANY && seen.size < SEEN * count) throw noClasses(seen.size, greatest);
   return count;
 }
 
 function noClasses(seen: number, greatest: number): DataError {
   return new DataError("the labels look like measured numbers, not like classes", {
-    expected: "classes counted from 0, most of which appear",
+    expected: "classes counted from 0, at least a tenth of which appears",
     got: `${seen} different labels up to ${greatest}`,
     hint: "Learn numbers with --loss meanSquaredError; number classes from 0 without gaps, or give them names.",
   });
