@@ -2,16 +2,10 @@
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { findChromium } from "../src/runtime/node/chromium.ts";
 
 /** The installed Chromium, if any. */
-export const chromium = [
-  process.env.CHROMIUM_PATH,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/usr/bin/google-chrome-stable",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-].find((path): path is string => path !== undefined && existsSync(path));
+export const chromium = findChromium();
 
 const folders = [
   "/usr/lib/chromium",

@@ -5,10 +5,10 @@ import {
   type Agreement,
   type Batch,
   type ExecutionProvider,
+  judgeOf,
   lossyFaults,
   measureAgreement,
   type OpenSession,
-  runtimeBuild,
 } from "../runtime/index.ts";
 import { percent } from "./choose.ts";
 import { reasonOf } from "./reason.ts";
@@ -29,21 +29,25 @@ export interface ProviderOptions {
   readonly otherProviders: readonly ExecutionProvider[];
 }
 
-/** The answers of `model` on each other provider against those on the chosen one. */
+/** The answers of `model` on each other provider, by the build that judges it, against those on the chosen one. */
 export async function agreementElsewhere(
   open: OpenSession,
   model: Model,
-  samples: Samples,
+  samples: Pick<Samples, "verification">,
   { ep, threads, otherProviders }: ProviderOptions,
 ): Promise<ProviderResult[]> {
-  const others = otherProviders.filter((other) => other !== ep);
-  if (others.length === 0) return [];
+  const others = new Set(otherProviders.filter((other) => other !== ep));
+  // A chosen WebGPU has a judge of its own where there is a page: what the file is for runs in one.
+  if (ep === "webgpu") others.add(ep);
+  if (others.size === 0) return [];
   await using home = await open(model, { ep, threads, stock: true, step: STEP });
   const results: ProviderResult[] = [];
   for (const other of others) {
-    const where = { ep: other, build: await runtimeBuild(other) };
+    await using judge = await judgeOf(other, open);
+    if (other === ep && !judge.isPage) continue;
+    const where = { ep: other, build: judge.build };
     try {
-      await using away = await open(model, { ep: other, threads: 1, stock: true, step: STEP });
+      await using away = await judge.open(model, STEP);
       const agreement = await measureAgreement(home, away, withoutLabels(samples.verification));
       results.push({ ...where, ...judged(agreement) });
     } catch (error) {

@@ -10,6 +10,8 @@ const callers: Readonly<Record<string, string>> = {
   "src/built-file.ts": "looks whether a file of the package exists",
   "src/cli/unanswered.ts": "answers while the process ends, when nothing can wait",
   "src/runtime/node/hardware.ts": "asks /proc and packages, and takes every failure for no answer",
+  "src/runtime/node/chromium.ts": "looks for a browser and gives it a folder of its own",
+  "src/runtime/node/judge-server.ts": "serves files of the package and of the runtime",
   "src/runtime/node/backend.ts": "reads the profile that the runtime writes",
 };
 

@@ -18,7 +18,7 @@ it("only sessions start threads and processes that load the runtime", () => {
     "src/runtime/node/group.ts",
     "src/runtime/node/open.ts",
   ]);
-  expect(pathsWith(/node:child_process/)).toEqual(["src/runtime/node/child.ts"]);
+  expect(pathsWith(/node:child_process/)).toEqual(["src/runtime/node/child.ts", "src/runtime/node/chromium.ts"]);
 });
 
 it("nothing in lithe opens a session in its own process", () => {

@@ -1,0 +1,35 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/** @file Which build says whether a model is right on a provider: the one that will run it, where this machine has it. */
+import type { Model } from "../ir/index.ts";
+import { runtimeBuild } from "./hardware.ts";
+import { openSession } from "./open.ts";
+import { isNode } from "./platform.ts";
+import type { ExecutionProvider, OpenSession, Session } from "./session.ts";
+
+export interface Judge extends AsyncDisposable {
+  /** Package, version and, in a page, the browser and its adapter; why it is no page, where one would have been better. */
+  readonly build: string;
+  /** Whether it is the web build in a page, as it ships. */
+  readonly isPage: boolean;
+  /** Opens one model, once. Its times say nothing: the adapter may be software. */
+  open(model: Model, step: string): Promise<Session>;
+}
+
+/**
+ * `webgpu` is deployed in pages: the web build in headless Chromium judges it, where both are installed (`CHROMIUM_PATH` names a
+ * browser, and none when it is empty). Everything else is judged by the build that sessions run on here.
+ *
+ * @param open how sessions are opened; with any but `openSession` no page is.
+ */
+export async function judgeOf(ep: ExecutionProvider, open: OpenSession = openSession): Promise<Judge> {
+  const isWanted = ep === "webgpu" && isNode && open === openSession;
+  const page = isWanted ? await (await import("./node/judge.ts")).judgeInChromium() : undefined;
+  if (typeof page === "object") return page;
+  const build = await runtimeBuild(ep);
+  return {
+    build: page === undefined ? build : `${build}, not the web build: ${page}`,
+    isPage: false,
+    open: (model, step) => open(model, { ep, threads: 1, stock: true, step }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}

@@ -1,0 +1,61 @@
+/** @file Entry of the page that runs models as an application without lithe does: the runtime's own defaults, nothing else. */
+import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntime-common";
+import { type Backend, serve } from "../host.ts";
+import { pack, unpack } from "../packing.ts";
+import type { LoadSpec, Request } from "../protocol.ts";
+
+/** What the page says of itself first. */
+export interface Ready {
+  readonly browser: string;
+  /** Absent where the page has no WebGPU. */
+  readonly adapter?: string;
+}
+
+interface Runtime {
+  readonly InferenceSession: InferenceSessionFactory;
+  readonly Tensor: TensorConstructor;
+  readonly env: Env;
+}
+
+interface Gpu {
+  requestAdapter(): Promise<{ readonly info: Readonly<Record<string, string>> } | null>;
+}
+
+async function loadBackend({ ep }: LoadSpec): Promise<Backend> {
+  const assets = new URL("ort/", document.baseURI).href;
+  const { InferenceSession, Tensor, env }: Runtime = await import(new URL(`ort.${ep}.min.mjs`, assets).href);
+  env.wasm.wasmPaths = assets;
+  return {
+    Tensor,
+    load: ({ model, external }) =>
+      InferenceSession.create(model, { executionProviders: [ep], externalData: [...external] }),
+  };
+}
+
+async function adapterName(): Promise<string | undefined> {
+  const { gpu } = navigator as unknown as { readonly gpu?: Gpu };
+  const adapter = await gpu?.requestAdapter();
+  if (!adapter) return undefined;
+  const { vendor, architecture, description } = adapter.info;
+  return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
+}
+
+async function post(path: string, message: unknown): Promise<void> {
+  await fetch(path, { method: "POST", body: new Blob(pack(message)) });
+}
+
+/** Replies leave one after another. */
+let sent: Promise<void> = Promise.resolve();
+const answer = serve(loadBackend, (reply) => {
+  sent = sent.then(() => post("reply", reply));
+});
+
+const adapter = await adapterName();
+const [, browser = "Chromium"] = /Chrome\/(\d+)/.exec(navigator.userAgent) ?? [];
+await post("ready", { browser, ...(adapter !== undefined && { adapter }) } satisfies Ready);
+for (;;) {
+  const next = await fetch("next");
+  if (next.status !== 200) break;
+  await answer(unpack(new Uint8Array(await next.arrayBuffer())) as Request);
+  await sent;
+}
