@@ -1,5 +1,5 @@
 /** @file Every command on every real model, by this code and by an earlier build, whose `dist/cli/main.js` LITHE_BEFORE names. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -25,7 +25,7 @@ interface Answer {
 }
 
 const SECONDS = 300;
-const FEW = 96;
+const FEW = 64;
 const learning: ReadonlySet<string> = new Set(["train", "finetune"]);
 const few = ["--eval-samples", "24", "--calibration-samples", "16"];
 
@@ -97,7 +97,7 @@ function withoutBudget(words: readonly string[]): readonly string[] {
   return at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
 }
 
-/** The first samples of a file of labelled pictures; other data stays as it is. */
+/** The first of labelled pictures; other data stays as it is. */
 async function fewSamples(words: readonly string[], folder: string): Promise<readonly string[]> {
   const path = words[words.indexOf("--data") + 1]!;
   const rest = words.filter((word) => word !== "--data" && word !== path);
@@ -113,6 +113,14 @@ async function fewSamples(words: readonly string[], folder: string): Promise<rea
     await writeFile(join(folder, "few-images-idx3-ubyte"), images.subarray(0, 16 + FEW * 784));
     await writeFile(join(folder, "few-labels-idx1-ubyte"), labels.subarray(0, 8 + FEW));
     return ["--data", join(folder, "few-images-idx3-ubyte"), ...rest];
+  }
+  if (path.endsWith("imagenet-samples")) {
+    const index: readonly { readonly file: string }[] = JSON.parse(await readFile(join(path, "index.json"), "utf8"));
+    const few = index.slice(0, FEW);
+    await mkdir(join(folder, "few"));
+    for (const { file } of few) await copyFile(join(path, file), join(folder, "few", file));
+    await writeFile(join(folder, "few", "index.json"), JSON.stringify(few));
+    return ["--data", join(folder, "few"), ...rest];
   }
   return words;
 }
