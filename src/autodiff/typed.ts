@@ -2,7 +2,15 @@
 import { UnsupportedError } from "../errors.ts";
 import type { DataType, Dims, TensorType, Value } from "../ir/index.ts";
 
-export function typeOf(value: Value): TensorType {
+/** @param value may be an optional input or output that the node does not have: no rule may count on one. */
+export function typeOf(value: Value | undefined): TensorType {
+  if (!value) {
+    throw new UnsupportedError("a gradient needs a value that its node does not have", {
+      expected: "an input or output of the operator",
+      got: "none",
+      hint: "Give the node all inputs that its operator wants at this opset, or stop the gradient before it.",
+    });
+  }
   if (value.type?.kind === "tensor") return value.type;
   throw new UnsupportedError("a gradient needs the type of a value that is not known", {
     where: `value "${value.name}"`,
@@ -10,21 +18,21 @@ export function typeOf(value: Value): TensorType {
   });
 }
 
-export function dimsOf(value: Value): Dims {
+export function dimsOf(value: Value | undefined): Dims {
   const known = typeOf(value).dims;
   if (known) return known;
   throw new UnsupportedError("a gradient needs the rank of a value that is not known", {
-    where: `value "${value.name}"`,
+    where: `value "${value?.name}"`,
     hint: "Give the model's inputs their dims, and run infer-shapes.",
   });
 }
 
 /** `undefined` where not even the rank is known. */
-export function knownDims(value: Value): Dims | undefined {
+export function knownDims(value: Value | undefined): Dims | undefined {
   return typeOf(value).dims;
 }
 
-export function dtypeOf(value: Value): DataType {
+export function dtypeOf(value: Value | undefined): DataType {
   return typeOf(value).dtype;
 }
 

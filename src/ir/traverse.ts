@@ -57,7 +57,8 @@ export function constantOf(graph: Graph, value: Value | undefined): Tensor | und
 
 const literals = new WeakMap<Node, { readonly tensor: Tensor | undefined }>();
 
-/** The tensor of a `Constant` node, in any of the forms that the operator has but the sparse one; always the same object. */
+/** The tensor of a `Constant` node, in any of the forms that the operator has but the sparse one; always the same object. A node that
+ * claims further outputs, which no form gives, has none. */
 export function literalOf(node: Node): Tensor | undefined {
   if (node.opType !== "Constant") return undefined;
   const known = literals.get(node);
@@ -67,8 +68,8 @@ export function literalOf(node: Node): Tensor | undefined {
   return tensor;
 }
 
-function literalFrom({ attributes }: Node): Tensor | undefined {
-  if (attributes.size !== 1) return undefined;
+function literalFrom({ attributes, outputs }: Node): Tensor | undefined {
+  if (attributes.size !== 1 || outputs.length !== 1) return undefined;
   const [[form, attribute] = []] = [...attributes];
   if (form === "value" && attribute?.type === "tensor") return attribute.value;
   if (form === "value_float" && attribute?.type === "float") return scalar("float32", attribute.value);
