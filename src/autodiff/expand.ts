@@ -17,7 +17,7 @@ import {
 import { checkFits } from "./fits.ts";
 import type { Forms } from "./forms.ts";
 import { gradientBuilder } from "./gradient-builder.ts";
-import type { Cotangents, Expand, FindEntry } from "./rule.ts";
+import { atNode, type Cotangents, type Expand, type FindEntry } from "./rule.ts";
 
 export interface ExpandOptions {
   readonly find: FindEntry;
@@ -72,7 +72,7 @@ function expansionState(graph: Graph, options: ExpandOptions) {
     const expansion = expansionOf(node, find);
     if (!expansion) return void nodes.push(node);
     checkFits(node, graph, infer);
-    const results = expansion.build(g, node);
+    const results = atNode(node, () => expansion.build(g, node));
     const made = raw.nodes.slice(taken);
     taken = raw.nodes.length;
     for (const inner of made) expandNode(inner);

@@ -15,7 +15,9 @@ import {
 import { inferShapes } from "../ops/index.ts";
 import { openSession } from "../runtime/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
+import { differentiateGraph } from "./gradient.ts";
 import { gradient } from "./model-gradient.ts";
+import { expand, type GradientRule } from "./rule.ts";
 
 /** loss = mean(relu(x·w + b)²), x: [batch, 3]. */
 function layer(batch: number | string = "batch"): Model {
@@ -105,6 +107,16 @@ describe("gradient", () => {
     const y = { name: "y", type: x.type! };
     const graph = { ...g.build(), nodes: [makeNode("Mystery", [x], [y], { domain: "elsewhere" })], outputs: [y] };
     await expect(gradient(model(graph), { of: "y", wrt: ["x"] })).rejects.toThrow(/elsewhere::Mystery/);
+  });
+
+  it("names the node whose rule needs an output that it does not have", () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", []);
+    const y = { name: "y", type: x.type! };
+    const graph = { ...g.build(), nodes: [makeNode("Neg", [x], [undefined, y], { name: "odd" })], outputs: [y] };
+    const reads: GradientRule = (builder, node) => [builder.number(node.outputs[0]!, builder.rank(node.outputs[0]!))];
+    for (const find of [() => reads, () => expand((builder, node) => reads(builder, node, [], []))])
+      expect(() => differentiateGraph(graph, { of: y, wrt: [x], opset: 21, find })).toThrow(/does not have.*"odd"/s);
   });
 
   it("goes through the functions of a model", async () => {

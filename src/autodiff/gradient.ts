@@ -21,7 +21,7 @@ import { checkFits } from "./fits.ts";
 import { defaultForms, type Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
 import { dependents, withoutDeadNodes } from "./living.ts";
-import { type FindEntry, type GradientEntry, type GradientRule, operandsOf, refuse } from "./rule.ts";
+import { atNode, type FindEntry, type GradientEntry, type GradientRule, operandsOf, refuse } from "./rule.ts";
 import { entryOf } from "./rules/index.ts";
 
 export interface Differentiated {
@@ -145,7 +145,7 @@ function backwardNode(g: GradientBuilder, node: Node, find: FindEntry, flow: Flo
   const rule = ruleFor(node, find);
   if (!rule) return;
   check(node);
-  const dx = rule(g, node, dy, needs);
+  const dx = atNode(node, () => rule(g, node, dy, needs));
   operands.forEach((value, i) => {
     const contribution = dx[i];
     if (!value || !contribution || !needs[i]) return;

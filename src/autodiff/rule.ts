@@ -1,5 +1,6 @@
 /** @file What the table says of an operator: a rule, an expansion, or why there is none. */
-import { capturesOf, type Node, subgraphsOf, type Value } from "../ir/index.ts";
+import { UnsupportedError } from "../errors.ts";
+import { capturesOf, describeNode, type Node, subgraphsOf, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
 
 /** One value per operand or output of the node; `undefined` where there is none or it is zero. */
@@ -50,4 +51,14 @@ export type FindEntry = (node: Node) => GradientEntry | undefined;
 export function operandsOf(node: Node): Cotangents {
   const captured = new Set(subgraphsOf(node).flatMap(capturesOf));
   return captured.size === 0 ? node.inputs : [...node.inputs, ...captured];
+}
+
+/** What a rule gives for `node`; a refusal that does not say where gets the node's place. */
+export function atNode(node: Node, rule: () => Cotangents): Cotangents {
+  try {
+    return rule();
+  } catch (cause) {
+    if (!(cause instanceof UnsupportedError) || cause.where !== undefined) throw cause;
+    throw new UnsupportedError(cause.message, { where: describeNode(node), cause });
+  }
 }

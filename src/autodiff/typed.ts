@@ -4,13 +4,7 @@ import type { DataType, Dims, TensorType, Value } from "../ir/index.ts";
 
 /** @param value may be an optional input or output that the node does not have: no rule may count on one. */
 export function typeOf(value: Value | undefined): TensorType {
-  if (!value) {
-    throw new UnsupportedError("a gradient needs a value that its node does not have", {
-      expected: "an input or output of the operator",
-      got: "none",
-      hint: "Give the node all inputs that its operator wants at this opset, or stop the gradient before it.",
-    });
-  }
+  if (!value) throw new UnsupportedError("a gradient needs an input or output that the node does not have");
   if (value.type?.kind === "tensor") return value.type;
   throw new UnsupportedError("a gradient needs the type of a value that is not known", {
     where: `value "${value.name}"`,

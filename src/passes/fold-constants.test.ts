@@ -1,8 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { LimitError, UnsupportedError } from "../errors.ts";
-import { type GraphBuilder, graphBuilder, int64s, type Model, model, numbersOf, scalar, tensor } from "../ir/index.ts";
+import {
+  type GraphBuilder,
+  graphBuilder,
+  int64s,
+  type Model,
+  makeNode,
+  model,
+  numbersOf,
+  scalar,
+  tensor,
+  verify,
+} from "../ir/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
-import { foldConstants } from "./index.ts";
+import { foldConstants, storeConstants } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {
   const g = graphBuilder();
@@ -110,6 +121,20 @@ describe("fold-constants", () => {
       ["int64", 2],
       ["float32", 1, 2],
     ]);
+  });
+
+  it("leaves a Constant alone that claims a second output, which nothing gives", async () => {
+    const g = graphBuilder();
+    const [one, two] = [{ name: "one" }, { name: "two" }];
+    g.output(g.op("Add", [g.op("Mul", [g.input("x", "float32", [2]), one]), two]));
+    const built = g.build();
+    const attributes = { value: tensor("float32", [2], [1, 2]) };
+    const before = model({ ...built, nodes: [makeNode("Constant", [], [one, two], { attributes }), ...built.nodes] });
+    for (const pass of [foldConstants({ evaluate: adds }), storeConstants()]) {
+      const { model: after } = await pass.run(before);
+      expect(after.graph.nodes.map(({ opType }) => opType)).toContain("Constant");
+      expect(verify(after)).toEqual(verify(before));
+    }
   });
 
   it("lets errors through that are no refusals", async () => {
