@@ -13,7 +13,8 @@ export interface Chosen {
 
 /**
  * The float initializers that the selection names. Without one: all of rank 1 and more, since scalars are constants of
- * formulas far more often than weights, and but masks, tensors of zeros and of very negative numbers alone. Those that `freeze` names and `fixed` are never chosen.
+ * formulas far more often than weights, and but masks, tensors of zeros and of very negative numbers alone, and but the scales and zero
+ * points of quantization, which a step of the size of a weight's ruins. Those that `freeze` names and `fixed` are never chosen.
  *
  * @throws UsageError when a name does not exist, or nothing is left.
  */
@@ -27,10 +28,9 @@ export function chooseParameters(
   );
   if (selection) checkNames(selection, candidates);
   if (freeze) checkNames(freeze, candidates);
-  const masks = new Set(
-    selection ? [] : candidates.filter(({ tensor }) => isMask(tensor)).map(({ value }) => value.name),
-  );
-  const isChosen = selection ? selects(selection) : ({ name, dims }: Parameter) => dims.length > 0 && !masks.has(name);
+  const constants = candidates.filter(({ value, tensor }) => isMask(tensor) || isScale(graph, value));
+  const unfit = new Set(selection ? [] : constants.map(({ value }) => value.name));
+  const isChosen = selection ? selects(selection) : ({ name, dims }: Parameter) => dims.length > 0 && !unfit.has(name);
   const isFrozen = selects(freeze ?? []);
   const parameters = candidates.map((candidate) => ({ candidate, parameter: parameterOf(candidate) }));
   const chosen = parameters.flatMap(({ candidate, parameter }) =>
@@ -39,7 +39,10 @@ export function chooseParameters(
   if (chosen.length > 0) return chosen;
   throw new UsageError("there is nothing to train", {
     expected: "float initializers",
-    got: candidates.length === 0 ? "none in the model" : "none that the selection names",
+    got:
+      candidates.length === 0
+        ? "none in the model"
+        : `none that ${selection ? "the selection names" : "is no constant"}`,
   });
 }
 
@@ -50,6 +53,13 @@ function isMask(tensor: Tensor): boolean {
 }
 
 const HIDING = -1e4;
+
+/** What quantization divides or multiplies by, or shifts by. */
+function isScale(graph: Graph, value: Value): boolean {
+  return usesOf(graph, value).some(({ node, input }) => node && input > 0 && quantizers.has(node.opType));
+}
+
+const quantizers: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeLinear"]);
 
 export function parameterOf({ value, tensor }: Chosen): Parameter {
   return { name: value.name, dtype: tensor.dtype, dims: tensor.dims };

@@ -176,6 +176,26 @@ describe("what is trained", () => {
     expect([...step.model.graph.initializers.keys()].map(({ name }) => name)).toContain("hidden.weight");
   });
 
+  it("is not a scale of quantization per channel, unless it is named", () => {
+    const quantized = network((g, x) => {
+      const scale = g.constant(
+        "scale",
+        floats(
+          [5],
+          wave(5, 9).map((value) => 0.1 + Math.abs(value)),
+        ),
+      );
+      const zero = g.constant("zero", tensorFromNumbers("int8", [5], [0, 0, 0, 0, 0]));
+      const weight = g.constant("square.weight", floats([5, 5], wave(25, 8)));
+      const q = g.op("QuantizeLinear", [weight, scale, zero], { axis: 1 });
+      return g.op("MatMul", [x, g.op("DequantizeLinear", [q, scale, zero], { axis: 1 })]);
+    });
+    const options = { loss: "crossEntropy", optimizer: "sgd" } as const;
+    const trained = (step: TrainingStep) => step.state.map(({ name }) => name).sort();
+    expect(trained(trainingStep(quantized, options))).toEqual([...parameters, "square.weight"].sort());
+    expect(trained(trainingStep(quantized, { ...options, trainable: ["scale"] }))).toEqual(["scale"]);
+  });
+
   it("is refused when the name is unknown", () => {
     const options = { loss: "crossEntropy", optimizer: "sgd" } as const;
     expect(() => trainingStep(plain(), { ...options, trainable: ["tail"] })).toThrow(/no such float initializer/);
