@@ -3,6 +3,7 @@ import {
   type GraphBuilder,
   graphAttribute,
   graphBuilder,
+  int64s,
   type Model,
   makeNode,
   model,
@@ -117,6 +118,32 @@ describe("gradient", () => {
     const reads: GradientRule = (builder, node) => [builder.number(node.outputs[0]!, builder.rank(node.outputs[0]!))];
     for (const find of [() => reads, () => expand((builder, node) => reads(builder, node, [], []))])
       expect(() => differentiateGraph(graph, { of: y, wrt: [x], opset: 21, find })).toThrow(/does not have.*"odd"/s);
+  });
+
+  it("names the node for whose gradient a claimed dim would take all memory", async () => {
+    const claims: ((g: GraphBuilder) => Value)[] = [
+      (g) =>
+        g.op(
+          "Resize",
+          [g.input("x", "float32", [1, 1, 2 ** 31]), undefined, g.constant("s", tensor("float32", [3], [1, 1, 2]))],
+          {},
+          { name: "claims" },
+        ),
+      (g) =>
+        g.op(
+          "Pad",
+          [g.input("x", "float32", [2 ** 40]), g.constant("p", int64s([1, 1]))],
+          { mode: "edge" },
+          { name: "claims" },
+        ),
+    ];
+    for (const claim of claims) {
+      const g = graphBuilder();
+      g.output(g.op("ReduceSum", [claim(g)], { keepdims: 0 }), "loss");
+      await expect(gradient(inferShapes(model(g.build())), { of: "loss", wrt: ["x"] })).rejects.toThrow(
+        /too large.*"claims"/s,
+      );
+    }
   });
 
   it("goes through the functions of a model", async () => {

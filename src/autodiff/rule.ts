@@ -1,5 +1,5 @@
 /** @file What the table says of an operator: a rule, an expansion, or why there is none. */
-import { UnsupportedError } from "../errors.ts";
+import { LimitError, UnsupportedError } from "../errors.ts";
 import { capturesOf, describeNode, type Node, subgraphsOf, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
 
@@ -58,7 +58,9 @@ export function atNode(node: Node, rule: () => Cotangents): Cotangents {
   try {
     return rule();
   } catch (cause) {
-    if (!(cause instanceof UnsupportedError) || cause.where !== undefined) throw cause;
-    throw new UnsupportedError(cause.message, { where: describeNode(node), cause });
+    const isRefusal = cause instanceof UnsupportedError || cause instanceof LimitError;
+    if (!isRefusal || cause.where !== undefined) throw cause;
+    const Refusal = cause instanceof LimitError ? LimitError : UnsupportedError;
+    throw new Refusal(cause.message, { where: describeNode(node), cause });
   }
 }

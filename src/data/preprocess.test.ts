@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DataError, UsageError } from "../errors.ts";
+import { DataError, LimitError, UsageError } from "../errors.ts";
 import { floatsOf, typedArray } from "../ir/index.ts";
 import { centerCrop, fitToModel, type Image, parsePreprocess, preprocess, presets, resample, toGray } from "./index.ts";
 
@@ -72,6 +72,14 @@ describe("resample", () => {
     expect([...resample(image, 2, 1, "bilinear").pixels]).toEqual([71, 117]);
     const two: Image = { width: 2, height: 1, channels: 1, pixels: Uint8Array.of(0, 100) };
     expect([...resample(two, 4, 1, "bilinear").pixels]).toEqual([0, 25, 75, 100]);
+  });
+
+  it("refuses a size with too many pixels, of the result or between columns and rows", () => {
+    expect(() => preprocess(ramp(1, 5000, 1), { resize: { shorter: 16384 } })).toThrow(LimitError);
+    expect(() => preprocess(ramp(1, 1, 1), { resize: { width: 16384, height: 16384 } })).toThrow(
+      /16384×16384 from 1×1/,
+    );
+    expect(() => resample(ramp(2, 100_000, 1), 16384, 1, "box")).toThrow(LimitError);
   });
 
   it("keeps a constant image constant", () => {

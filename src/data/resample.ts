@@ -3,7 +3,9 @@
  * source pixel counts. Weights are doubles rounded to 22-bit fixed point, rows before columns with 8-bit values between:
  * the arithmetic of Pillow, so that pictures come out as they did for the networks' training.
  */
+import { ensure, LimitError } from "../errors.ts";
 import type { Image } from "./image.ts";
+import { limits } from "./limits.ts";
 
 interface Filter {
   /** Half width in source pixels at scale 1. */
@@ -23,9 +25,27 @@ export const resampleFilters = Object.keys(filters) as [ResampleFilter, ...Resam
 
 const fractionBits = 22;
 
-/** The image at another size; the same object when the size is the same. */
+/**
+ * The image at another size; the same object when the size is the same.
+ * @throws LimitError before memory is taken for more than `limits.imagePixels`.
+ */
 export function resample(image: Image, width: number, height: number, filter: ResampleFilter): Image {
+  checkSize(image, width, height);
   return resampleRows(resampleColumns(image, width, filters[filter]), height, filters[filter]);
+}
+
+/** Columns come first, so that the picture of the new width and the old height must fit, too. */
+function checkSize(from: Image, width: number, height: number): void {
+  const pixels = width * Math.max(height, from.height);
+  ensure(
+    (width === from.width && height === from.height) || pixels <= limits.imagePixels,
+    () =>
+      new LimitError("a picture is resized to too many pixels", {
+        expected: `at most ${limits.imagePixels}`,
+        got: `${width}×${height} from ${from.width}×${from.height}`,
+        hint: "Resize to a smaller size, or crop long pictures before.",
+      }),
+  );
 }
 
 /** The size at which the shorter side is `shorter` and the aspect ratio is kept, the longer side rounded down. */

@@ -1,4 +1,5 @@
 export * from "./attribute.ts";
+export { boundedSize } from "./bounded-size.ts";
 export * from "./builder.ts";
 export * from "./compare.ts";
 export * from "./edit.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnsupportedError, UsageError } from "../errors.ts";
+import { LimitError, UnsupportedError, UsageError } from "../errors.ts";
 import { formatType, type GraphBuilder, graphBuilder, int64s, type Model, model, tensor, verify } from "../ir/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
 import { evaluate } from "../runtime/reference/index.ts";
@@ -62,6 +62,14 @@ describe("dynamic-batch", () => {
       g.output(g.op("Concat", [x, g.constant("state", tensor("float32", [1, 3], [1, 2, 3]))], { axis: 1 }), "y");
     });
     await expect(dynamicBatch({ evaluate: byReference }).run(stateful)).rejects.toThrow(UnsupportedError);
+  });
+
+  it("does not try inputs that are too large together", async () => {
+    const large = build((g) => {
+      const [x, y] = ["x", "y"].map((name) => g.input(name, "float32", [1, 2 ** 24 - 1]));
+      g.output(g.op("Add", [x, y]), "sum");
+    });
+    await expect(dynamicBatch({ evaluate: byReference }).run(large)).rejects.toThrow(LimitError);
   });
 
   it("names the inputs when one is wrong", async () => {

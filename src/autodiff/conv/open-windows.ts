@@ -1,5 +1,5 @@
 /** @file Gradients of convolutions and pools whose lengths only a run knows: pads and cuts are computed in the graph. */
-import { intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { boundedSize, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 
 /** Windows over spatial axes of any length; vectors of one number for each of them. */
@@ -155,6 +155,6 @@ function poolWindows(g: GradientBuilder, node: Node, x: Value, y: Value) {
   const kernel = intsOf(node, "kernel_shape") ?? [];
   const lengths = { kernel: g.ints(kernel), from: g.lengths(x, 2), to: g.lengths(y, 2) };
   const size = kernel.reduce((n, k) => n * k, 1);
-  const ones = g.matrix(y, [1, 1, ...kernel], new Array<number>(size).fill(1));
+  const ones = g.matrix(y, [1, 1, ...kernel], new Array<number>(boundedSize(size)).fill(1));
   return { windows: openWindows(g, node, lengths, kernel.length), ones, kernel };
 }

@@ -1,5 +1,5 @@
 /** @file Forms of dx of y = MaxPool(x); they differ in speed, in what providers run them, and in how ties share. */
-import { intOf, type Node, tensorType, type Value } from "../../ir/index.ts";
+import { boundedSize, intOf, type Node, tensorType, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry, reach } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { scatterAdd } from "../scatter.ts";
@@ -89,7 +89,7 @@ const compared: MaxPoolForm = {
 
 /** [C·K, 1, …kernel]: kernel k of a channel picks position k. */
 function oneHot(g: GradientBuilder, like: Value, channels: number, kernel: readonly number[], size: number): Value {
-  const values = new Float64Array(channels * size * size);
+  const values = new Float64Array(boundedSize(channels * size * size));
   for (let row = 0; row < channels * size; row++) values[row * size + (row % size)] = 1;
   return g.matrix(like, [channels * size, 1, ...kernel], values);
 }

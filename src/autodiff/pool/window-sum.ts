@@ -1,5 +1,5 @@
 /** @file The adjoint of a sum over windows, in two forms, and how many elements each window holds. */
-import type { Value } from "../../ir/index.ts";
+import { boundedSize, sizeOf, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 
@@ -25,7 +25,7 @@ function transposedOnes(g: GradientBuilder, dy: Value, geometry: PoolGeometry): 
   const output_padding = open.map((n) => Math.max(0, n));
   const pads = [...begin, ...end.map((n, i) => n - Math.min(0, open[i]!))];
   const size = [channels, 1, ...kernel];
-  const ones = g.matrix(dy, size, new Array<number>(size.reduce((n, d) => n * d, 1)).fill(1));
+  const ones = g.matrix(dy, size, new Array<number>(boundedSize(sizeOf(size))).fill(1));
   return g.op("ConvTranspose", [dy, ones], { strides, dilations, pads, output_padding, group: channels });
 }
 
@@ -37,6 +37,7 @@ export function inverseCounts(
   includesPadding: boolean,
 ): Value {
   const perAxis = geometry.from.map((length, i) => countsAlong(geometry, i, length, includesPadding));
+  boundedSize(sizeOf(geometry.to));
   const counts = perAxis.reduce((rows, list) => rows.flatMap((row) => list.map((n) => row * n)), [1]);
   if (counts.every((n) => n === counts[0])) return g.number(like, 1 / counts[0]!);
   return g.matrix(
@@ -50,6 +51,7 @@ function countsAlong(geometry: PoolGeometry, axis: number, length: number, inclu
   const [k, s, d] = [geometry.kernel[axis]!, geometry.strides[axis]!, geometry.dilations[axis]!];
   const first = includesPadding ? -geometry.begin[axis]! : 0;
   const past = includesPadding ? length + geometry.end[axis]! : length;
+  boundedSize(geometry.to[axis]! * k);
   return Array.from({ length: geometry.to[axis]! }, (_, i) => {
     const start = i * s - geometry.begin[axis]!;
     return Array.from({ length: k }, (_, j) => start + j * d).filter((at) => at >= first && at < past).length;

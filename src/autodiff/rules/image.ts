@@ -1,6 +1,6 @@
 /** @file Gradients of resampling. Resizing is linear and separable: one matrix per axis, read off by resizing an identity. */
 import { UnsupportedError } from "../../errors.ts";
-import { describeNode, intsOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import { boundedSize, describeNode, intsOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { gridSample } from "../grid-sample.ts";
 import { expand, type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
@@ -69,7 +69,7 @@ function resizedIdentity(g: GradientBuilder, node: Node, like: Value, along: Alo
 /** [1, 1, from, from]. */
 function identity(g: GradientBuilder, like: Value, { from, length }: Along): Value {
   if (length !== undefined) {
-    const values = new Float64Array(length * length);
+    const values = new Float64Array(boundedSize(length * length));
     for (let i = 0; i < length; i++) values[i * length + i] = 1;
     return g.matrix(like, [1, 1, length, length], values);
   }

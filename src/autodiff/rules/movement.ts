@@ -1,5 +1,5 @@
 /** @file Gradients of what moves elements: each goes back the way it came, and copies are summed. */
-import { intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
+import { boundedSize, intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
 import { positionsOf, sumAtPlaces } from "../scatter.ts";
@@ -133,8 +133,8 @@ function scatterBack(g: GradientBuilder, x: Value, dy: Value, cuts: readonly Cut
   let result = dy;
   const dims = [...g.dims(dy)];
   for (const { axis, start, step } of [...cuts].reverse()) {
-    const length = Number(g.dims(x)[axis]);
-    const count = Number(dims[axis]);
+    const length = boundedSize(Number(g.dims(x)[axis]));
+    const count = boundedSize(Number(dims[axis]));
     const first = Math.min(step > 0 ? length : length - 1, clamp(start, length));
     const places = Array.from({ length: count }, (_, i) => first + i * step);
     const position = new Map(places.map((place, i) => [place, i]));
@@ -197,7 +197,7 @@ function foldedBack(g: GradientBuilder, node: Node, x: Value, dy: Value): Value 
 
 /** For each position of the padded axis, the position that it copies. */
 function sources(mode: string, before: number, length: number, after: number): number[] {
-  return Array.from({ length: before + length + after }, (_, i) => {
+  return Array.from({ length: boundedSize(before + length + after) }, (_, i) => {
     const position = i - before;
     if (mode === "edge") return Math.min(length - 1, Math.max(0, position));
     if (mode === "wrap") return ((position % length) + length) % length;
@@ -210,7 +210,7 @@ function sources(mode: string, before: number, length: number, after: number): n
 /** Sums the elements of dy along `axis` into the positions that they were copied from. */
 function foldBack(g: GradientBuilder, dy: Value, axis: number, from: readonly number[]): Value {
   const length = maxOf(from) + 1;
-  const matrix = new Float64Array(from.length * length);
+  const matrix = new Float64Array(boundedSize(from.length * length));
   from.forEach((position, i) => {
     matrix[i * length + position] = 1;
   });

@@ -1,6 +1,7 @@
 /** @file LSTM, GRU and RNN as Scans, whose gradient is a Scan from the back. The input's product is taken once for all steps. */
 import { UnsupportedError } from "../../errors.ts";
 import {
+  boundedSize,
   type Dim,
   describeNode,
   float,
@@ -231,7 +232,7 @@ function hiddenOf(g: GradientBuilder, node: Node, recurrent: Value): number {
 
 /** The bias of the gates that the step does not add itself: all but the last. */
 function firstGates(g: GradientBuilder, wide: Value, deep: Value, gates: number, hidden: number): Value {
-  const last = g.matrix(deep, [hidden], new Array<number>(hidden).fill(0));
+  const last = g.matrix(deep, [hidden], new Array<number>(boundedSize(hidden)).fill(0));
   return g.add(wide, g.op("Concat", [...split(g, deep, gates, hidden).slice(0, -1), last], { axis: 0 }));
 }
 

@@ -15,7 +15,9 @@ import {
 } from "../../errors.ts";
 import { floatsOf, int64s, numbersOf, tensor } from "../../ir/index.ts";
 import { batches, cifarRecord, collect, encodeNpy, encodeSafetensors, type OpenOptions, openData } from "../index.ts";
+import { limits } from "../limits.ts";
 import { dataFormats } from "../node/formats.ts";
+import { indexRecords } from "./records.ts";
 import { crc32 } from "./zip.ts";
 
 let root: string;
@@ -551,4 +553,16 @@ describe("the formats", () => {
     expect(owners.map((list) => list.length)).toEqual(names.map(() => 1));
     expect(new Set(owners.flat()).size).toBe(dataFormats.length);
   });
+});
+
+it("bounds a record that ends within the last block as every other", async () => {
+  const lines = (length: number) => ({
+    name: "long.jsonl",
+    size: length,
+    read: async (offset: number, count: number) =>
+      new Uint8Array(count).fill(0x61).fill(0x0a, Math.max(0, length - 1 - offset)),
+    close: async () => {},
+  });
+  expect((await indexRecords(lines(limits.lineBytes + 1), false)).count).toBe(1);
+  await expect(indexRecords(lines(limits.lineBytes + 2), false)).rejects.toThrow(LimitError);
 });

@@ -24,6 +24,7 @@ export async function indexRecords(source: ByteSource, quoted: boolean): Promise
   let blank = true;
   let open = false;
   const finish = () => {
+    checkLength(end - start, starts.length, source.name);
     if (!blank) {
       starts.push(start);
       ends.push(end);
@@ -50,7 +51,7 @@ export async function indexRecords(source: ByteSource, quoted: boolean): Promise
       end = from + i + 1;
       if (byte !== space && byte !== tab) blank = false;
     }
-    checkLength(from - start, starts.length, source.name);
+    checkLength(from + block.length - start, starts.length, source.name);
   }
   finish();
   ensure(starts.length > 0, () => new DataError("the file holds no records", { where: source.name }));

@@ -1,5 +1,6 @@
 /** @file Upgrades to opsets 13 to 21: axes become inputs, Softmax runs along one axis, splits name their number. */
 import {
+  boundedSize,
   intOf,
   intsOf,
   makeNode,
@@ -143,7 +144,7 @@ export const opset21: Stage = {
     const channels = context.dims(node.inputs[0])?.[1];
     const groups = intOf(node, "num_groups");
     if (typeof channels !== "number" || groups === undefined) return declined("its number of channels is not known");
-    const times = channels / groups;
+    const times = boundedSize(Math.floor(channels / groups));
     const added: Node[] = [];
     const inputs = node.inputs.map((value, i) => {
       const known = context.known(value);

@@ -1,6 +1,6 @@
 /** @file Scaled dot-product attention, its relatives, and rotary positions. */
 import { floatOf, graphOf, intOf, sizeOf, stringOf } from "../../ir/index.ts";
-import { type Dense, dense, type Held, isDense, numbers, reshaped } from "./dense.ts";
+import { bounded, type Dense, dense, type Held, isDense, numbers, reshaped } from "./dense.ts";
 import { mapped, zipped } from "./elementwise.ts";
 import { broadcastTo, concatenated, forEachIndex, transposed } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
@@ -49,7 +49,7 @@ function allowedBias(call: Call, scores: Dense, past: number): Dense {
   const causal = intOf(node, "is_causal", 0) === 1;
   const [left, right] = [intOf(node, "left_window_size", -1), intOf(node, "right_window_size", -1)];
   const valid = optionalInput(call, 6);
-  const result = new Float64Array(batch * queries * keys);
+  const result = new Float64Array(bounded(batch * queries * keys));
   forEachIndex([batch, queries, keys], ([n, i, j], flat) => {
     const known = valid ? numbers(valid)[n!]! : undefined;
     const at = i! + (known === undefined || call.inputs[4] ? past : known - queries);
@@ -72,7 +72,7 @@ function maskBias(mask: Dense, keys: number): Dense {
   const missing = keys - bias.dims.at(-1)!;
   if (missing === 0 || bias.dims.at(-1) === 1) return bias;
   const dims = bias.dims.with(-1, missing);
-  const rest = new Float64Array(sizeOf(dims)).fill(Number.NEGATIVE_INFINITY);
+  const rest = new Float64Array(bounded(sizeOf(dims))).fill(Number.NEGATIVE_INFINITY);
   return concatenated([bias, dense(bias.dtype, dims, rest)], dims.length - 1);
 }
 
@@ -182,8 +182,8 @@ function linearAttention(call: Call): Dense[] {
   const [batch, , steps, size] = q.dims as [number, number, number, number];
   const out = v.dims[3]!;
   const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(size);
-  const state = past ? numbers(past).slice() : new Float64Array(batch * own * size * out);
-  const result = new Float64Array(batch * heads * steps * out);
+  const state = past ? numbers(past).slice() : new Float64Array(bounded(batch * own * size * out));
+  const result = new Float64Array(bounded(batch * heads * steps * out));
   for (let n = 0; n < batch; n++) {
     for (let h = 0; h < own; h++) {
       const s = state.subarray((n * own + h) * size * out, (n * own + h + 1) * size * out);

@@ -13,7 +13,7 @@ import {
   stringsAttribute,
   tensorAttribute,
 } from "../../ir/index.ts";
-import { type Dense, dense, fromTensor, numbers, select, text } from "./dense.ts";
+import { bounded, type Dense, dense, fromTensor, numbers, select, text } from "./dense.ts";
 import { mapped } from "./elementwise.ts";
 import { gathered } from "./gather.ts";
 import { type Call, inputOf, type Kernels, unsupported } from "./kernel.ts";
@@ -146,7 +146,7 @@ function treeEnsemble(call: Call): Dense {
   const transform = transforms[intOf(node, "post_transform", 0)];
   if (!aggregate || !transform) throw unsupported(call, "this aggregation or transformation");
   const [rows, width] = x.dims as [number, number];
-  const result = new Float64Array(rows * targets);
+  const result = new Float64Array(bounded(rows * targets));
   for (let row = 0; row < rows; row++) {
     const features = numbers(x).subarray(row * width, (row + 1) * width);
     const leaves = trees.roots.map((root) => leafOf(trees, root, features));

@@ -90,7 +90,7 @@ function shape({ node, inputs, ...call }: Call): Dense {
 function eyeLike(call: Call): Dense {
   const x = inputOf(call, 0);
   const shift = intOf(call.node, "k", 0);
-  const result = new Float64Array(sizeOf(x.dims));
+  const result = new Float64Array(bounded(sizeOf(x.dims)));
   forEachIndex(x.dims, ([row, column], flat) => {
     result[flat] = column === row! + shift ? 1 : 0;
   });
@@ -117,7 +117,7 @@ function oneHot(call: Call): Dense {
 /** Cosine windows Σ (−1)ᵏ aₖ cos(2πkn/N), periodic over N = size or symmetric over N = size − 1. */
 function cosineWindow(terms: readonly number[]): (call: Call) => Dense {
   return (call) => {
-    const size = scalarInput(call, 0, 0);
+    const size = bounded(scalarInput(call, 0, 0));
     const period = intOf(call.node, "periodic", 1) === 1 ? size : size - 1;
     const value = (n: number): number =>
       terms.reduce((sum, a, k) => sum + (-1) ** k * a * Math.cos((2 * Math.PI * k * n) / period), 0);

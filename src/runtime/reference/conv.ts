@@ -22,7 +22,7 @@ export function convolve(call: Call, x: Dense, w: Dense, bias?: Dense): Dense {
   const window = windowOf(call, x.dims.slice(2), w.dims.slice(2));
   const taps = tapsOf(window);
   const places = sizeOf(window.output);
-  const result = new Float64Array(batch * filters * places);
+  const result = new Float64Array(bounded(batch * filters * places));
   const b = bias && numbers(bias);
   const cells = sizeOf(window.input);
   const weights = numbers(w);
@@ -93,7 +93,7 @@ function convolveTransposed(call: Call): Dense {
   const taps = tapsOf(window);
   const [values, weights, b] = [numbers(x), numbers(w), bias && numbers(bias)];
   const width = sizeOf(window.kernel);
-  const result = new Float64Array(batch * filters * places);
+  const result = new Float64Array(bounded(batch * filters * places));
   if (b) for (let i = 0; i < result.length; i++) result[i] = b[Math.floor(i / places) % filters]!;
   for (let n = 0; n < batch; n++) {
     for (let c = 0; c < channels; c++) {
@@ -127,7 +127,7 @@ function columnsToImage(call: Call): Dense {
   const [width, places, cells] = [sizeOf(window.kernel), sizeOf(window.output), sizeOf(window.input)];
   const [batch, channels] = [columns.dims[0]!, columns.dims[1]! / width];
   const values = numbers(columns);
-  const result = new Float64Array(batch * channels * cells);
+  const result = new Float64Array(bounded(batch * channels * cells));
   for (let plane = 0; plane < batch * channels; plane++) {
     for (let place = 0; place < places; place++) {
       for (let k = 0; k < width; k++) {
@@ -152,7 +152,7 @@ function convolveDeformed(call: Call): Dense {
   const [width, places] = [sizeOf(window.kernel), sizeOf(window.output)];
   const offsetGroups = channels / perOffsetGroup;
   const [shifts, weights, masks] = [numbers(offset), numbers(w), mask && numbers(mask)];
-  const result = new Float64Array(batch * filters * places);
+  const result = new Float64Array(bounded(batch * filters * places));
   forEachIndex([batch, filters, ...window.output], ([n, m, oy, ox], flat) => {
     let sum = bias ? numbers(bias)[m!]! : 0;
     forEachIndex([inner, ...window.kernel], ([c, ky, kx], tap) => {
@@ -196,8 +196,8 @@ function causalConv(call: Call): Dense[] {
     at >= 0 ? values[plane * length + at]! : (before?.[plane * carried + at + carried] ?? 0);
   const activate = activations[stringOf(call.node, "activation", "none") === "none" ? "Affine" : "Sigmoid"]!();
   const gated = stringOf(call.node, "activation", "none") !== "none";
-  const y = new Float64Array(batch * channels * length);
-  const state = new Float64Array(batch * channels * carried);
+  const y = new Float64Array(bounded(batch * channels * length));
+  const state = new Float64Array(bounded(batch * channels * carried));
   for (let plane = 0; plane < batch * channels; plane++) {
     const channel = plane % channels;
     for (let t = 0; t < length; t++) {

@@ -1,6 +1,7 @@
 /** @file The evaluator's arrays: float64 for floats, booleans and small integers; exact 64-bit integers; strings. */
-import { LimitError, ShapeError, UnsupportedError } from "../../errors.ts";
+import { ShapeError, UnsupportedError } from "../../errors.ts";
 import {
+  boundedSize,
   type DataType,
   dataTypes,
   type FloatFormat,
@@ -58,8 +59,7 @@ export function isFloat(dtype: DataType): boolean {
 
 /** The count itself, when that many elements may be allocated. */
 export function bounded(count: number): number {
-  if (count <= MAX_ELEMENTS) return count;
-  throw new LimitError("an array is too large", { expected: `at most ${MAX_ELEMENTS} elements`, got: `${count}` });
+  return boundedSize(count, MAX_ELEMENTS);
 }
 
 /** Zeros, or empty strings. */

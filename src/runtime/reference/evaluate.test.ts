@@ -3,15 +3,18 @@ import { UnsupportedError } from "../../errors.ts";
 import {
   attributeFrom,
   type Graph,
+  type GraphBuilder,
   graphAttribute,
   graphBuilder,
   int64s,
   type Model,
   model,
   numbersOf,
+  scalar,
   tensor,
   tensorFromNumbers,
   typedArray,
+  type Value,
 } from "../../ir/index.ts";
 import { evaluate } from "./evaluate.ts";
 
@@ -147,6 +150,19 @@ describe("evaluate", () => {
       g.output(g.op("Expand", [x, g.constant("dims", int64s([2 ** 20, 2 ** 20]))]), "y");
     });
     expect(() => evaluate(huge, feeds([1]))).toThrow(/too large/);
+  });
+
+  it("refuses what attributes and scalars claim before it is allocated", () => {
+    const claims: ((g: GraphBuilder, x: Value) => Value)[] = [
+      (g, x) => g.op("ConvTranspose", [x, x], { output_padding: [2 ** 40] }),
+      (g, x) => g.op("MaxUnpool", [x, g.op("Cast", [x], { to: 7 })], { kernel_shape: [2 ** 40] }),
+      (g) => g.op("HannWindow", [g.constant("size", scalar("int64", 2 ** 40))]),
+      (g, x) => g.op("DFT", [x, g.constant("length", scalar("int64", 2 ** 40))], { axis: 1 }),
+    ];
+    for (const claim of claims) {
+      const model = modelOf((g) => g.output(claim(g, g.input("x", "float32", [1, 1, 1])), "y"));
+      expect(() => evaluate(model, new Map([["x", tensor("float32", [1, 1, 1], [1])]]))).toThrow(/too large/);
+    }
   });
 
   it("ends a loop that never stops", () => {

@@ -1,7 +1,7 @@
 /** @file Reading and writing at indices. */
 import { ShapeError } from "../../errors.ts";
 import { intOf, sizeOf, stringOf } from "../../ir/index.ts";
-import { type Dense, isBig, largerOf, numbers, select, smallerOf } from "./dense.ts";
+import { bounded, type Dense, isBig, largerOf, numbers, select, smallerOf } from "./dense.ts";
 import { forEachIndex, normalAxis, stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernel, type Kernels, unsupported } from "./kernel.ts";
 
@@ -19,7 +19,7 @@ export function gathered(x: Dense, indices: Dense, axis: number): Dense {
   const outer = sizeOf(x.dims.slice(0, axis));
   const at = numbers(indices).map((index) => inside(index, length));
   const dims = [...x.dims.slice(0, axis), ...indices.dims, ...x.dims.slice(axis + 1)];
-  const source = new Int32Array(sizeOf(dims));
+  const source = new Int32Array(bounded(sizeOf(dims)));
   let to = 0;
   for (let o = 0; o < outer; o++) {
     for (const index of at) for (let i = 0; i < inner; i++) source[to++] = (o * length + index) * inner + i;
@@ -63,7 +63,7 @@ function slicePlaces(dims: readonly number[], indices: Dense, batchDims: number)
   const perBatch = sizeOf(indices.dims.slice(batchDims, -1));
   const batchSize = sizeOf(dims.slice(batchDims));
   const at = numbers(indices);
-  const places = new Int32Array(tuples * inner);
+  const places = new Int32Array(bounded(tuples * inner));
   for (let tuple = 0; tuple < tuples; tuple++) {
     let start = Math.floor(tuple / perBatch) * batchSize;
     for (let k = 0; k < width; k++) {
@@ -128,7 +128,7 @@ function tensorScatter(call: Call): Dense {
   const circular = stringOf(call.node, "mode", "linear") === "circular";
   const length = cache.dims[axis]!;
   const strides = stridesOf(cache.dims);
-  const places = new Int32Array(sizeOf(update.dims));
+  const places = new Int32Array(bounded(sizeOf(update.dims)));
   forEachIndex(update.dims, (index, flat) => {
     const moved = index[axis]! + starts[index[0]!]!;
     const at = circular ? moved % length : inside(moved, length);

@@ -1,7 +1,7 @@
 /** @file Sampling images at real positions: `GridSample`, `AffineGrid`, `RoiAlign`. */
 import { floatOf, intOf, maxOf, sizeOf, stringOf } from "../../ir/index.ts";
 import { bilinear } from "./conv.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, unsupported } from "./kernel.ts";
 
@@ -65,7 +65,7 @@ function gridSample(call: Call): Dense {
   const [batch, channels] = [x.dims[0]!, x.dims[1]!];
   const places = grid.dims.slice(1, -1);
   const [values, points] = [numbers(x), numbers(grid)];
-  const result = new Float64Array(batch * channels * sizeOf(places));
+  const result = new Float64Array(bounded(batch * channels * sizeOf(places)));
   const position = (at: number, axis: number): number => {
     const length = image[axis]!;
     const point = points[at * rank + (rank - 1 - axis)]!;
@@ -110,7 +110,7 @@ function affineGrid(call: Call): Dense {
     if (aligned) return length > 1 ? (2 * at) / (length - 1) - 1 : 1;
     return (2 * at + 1) / length - 1;
   };
-  const result = new Float64Array(size[0]! * sizeOf(image) * rank);
+  const result = new Float64Array(bounded(size[0]! * sizeOf(image) * rank));
   forEachIndex([size[0]!, ...image, rank], (index, flat) => {
     const row = index[rank + 1]!;
     const at = (index[0]! * rank + row) * (rank + 1);
@@ -149,7 +149,7 @@ function roiAlign(call: Call): Dense {
   const [channels, image] = [x.dims[1]!, x.dims.slice(2)];
   const values = numbers(x);
   const dims = [batches.length, channels, ...out];
-  const result = new Float64Array(sizeOf(dims));
+  const result = new Float64Array(bounded(sizeOf(dims)));
   forEachIndex(dims, ([r, c, row, column], flat) => {
     const { start, size, samples } = binsOf(call, rois.subarray(r! * 4, r! * 4 + 4), out);
     const plane = (batches[r!]! * channels + c!) * sizeOf(image);

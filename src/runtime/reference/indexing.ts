@@ -19,7 +19,7 @@ export function grid(dims: readonly number[], strides: readonly number[], offset
   bounded(sizeOf(dims));
   let flat = Int32Array.of(offset);
   dims.forEach((length, axis) => {
-    const next = new Int32Array(flat.length * length);
+    const next = new Int32Array(bounded(flat.length * length));
     const stride = strides[axis]!;
     for (let i = 0, at = 0; i < flat.length; i++) for (let k = 0; k < length; k++) next[at++] = flat[i]! + k * stride;
     flat = next;

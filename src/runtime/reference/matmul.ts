@@ -1,7 +1,7 @@
 /** @file Matrix products. */
 import { ShapeError } from "../../errors.ts";
 import { floatOf, intOf, maxOf, sizeOf } from "../../ir/index.ts";
-import { bigints, type Dense, dense, isBig, numbers } from "./dense.ts";
+import { bigints, bounded, type Dense, dense, isBig, numbers } from "./dense.ts";
 import { mapped, zipped } from "./elementwise.ts";
 import { broadcastDims, broadcastMap, transposed } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
@@ -21,7 +21,7 @@ export function matmul(a: Dense, b: Dense): Dense {
   const dims = [...batch, ...(a.dims.length === 1 ? [] : [m]), ...(b.dims.length === 1 ? [] : [n])];
   if (isBig(a.dtype)) return bigProduct(a, b, dims, fromA, fromB, shape);
   const [x, y] = [numbers(a), numbers(b)];
-  const result = new Float64Array(sizeOf(batch) * m * n);
+  const result = new Float64Array(bounded(sizeOf(batch) * m * n));
   fromA.forEach((matrix, i) => {
     product(x, matrix * m * k, y, fromB[i]! * k * n, result, i * m * n, shape);
   });

@@ -2,7 +2,7 @@
 import { floatOf, floatsAttribute, intOf, stringOf } from "../../ir/index.ts";
 import { mergeHeads, probabilities, rotated, scoresOf, splitHeads, weigh } from "./attention.ts";
 import { convolve } from "./conv.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { activations, gelu, geluTanh, mapped, swish, type Unary, zipped } from "./elementwise.ts";
 import { concatenated, forEachIndex, normalAxis, sliced } from "./indexing.ts";
 import { type Call, inputOf, type Kernel, type Kernels, optionalInput, unsupported } from "./kernel.ts";
@@ -58,7 +58,7 @@ function fusedGemm(call: Call): Dense {
 export function unpacked(bytes: Float64Array, rows: number, columns: number, bits: number): Float64Array {
   const perRow = Math.ceil((columns * bits) / 8);
   const perByte = 8 / bits;
-  const result = new Float64Array(rows * columns);
+  const result = new Float64Array(bounded(rows * columns));
   forEachIndex([rows, columns], ([row, column], flat) => {
     const byte = bytes[row! * perRow + Math.floor(column! / perByte)]!;
     result[flat] = (byte >> ((column! % perByte) * bits)) & (2 ** bits - 1);
@@ -76,7 +76,7 @@ function matmulNBits(call: Call): Dense {
   const codes = unpacked(numbers(inputOf(call, 1)), n, blocks * block, bits);
   const scales = numbers(inputOf(call, 2));
   const zeros = zeroPoints(optionalInput(call, 3), n, blocks, bits);
-  const weights = new Float64Array(k * n);
+  const weights = new Float64Array(bounded(k * n));
   forEachIndex([k, n], ([row, column], flat) => {
     const at = column! * blocks + Math.floor(row! / block);
     weights[flat] = (codes[column! * blocks * block + row!]! - zeros[at]!) * scales[at]!;
@@ -86,7 +86,7 @@ function matmulNBits(call: Call): Dense {
 }
 
 function zeroPoints(given: Dense | undefined, n: number, blocks: number, bits: number): Float64Array {
-  if (!given) return new Float64Array(n * blocks).fill(2 ** (bits - 1));
+  if (!given) return new Float64Array(bounded(n * blocks)).fill(2 ** (bits - 1));
   return given.dtype === "uint8" ? unpacked(numbers(given), n, blocks, bits) : numbers(given);
 }
 
@@ -119,7 +119,7 @@ interface Masking {
 function attend(q: Dense, k: Dense, v: Dense, scale: number, { bias, causal }: Masking): Dense {
   const scores = sum(scoresOf(q, k, scale), bias);
   const [queries, keys] = scores.dims.slice(2) as [number, number];
-  const hidden = new Float64Array(queries * keys);
+  const hidden = new Float64Array(bounded(queries * keys));
   forEachIndex([queries, keys], ([i, j], flat) => {
     hidden[flat] = causal && j! > i! + keys - queries ? Number.NEGATIVE_INFINITY : 0;
   });

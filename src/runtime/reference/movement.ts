@@ -224,7 +224,7 @@ function trilu(call: Call): Dense {
   const x = inputOf(call, 0);
   const shift = scalarInput(call, 1, 0);
   const upper = intOf(call.node, "upper", 1) === 1;
-  const source = new Int32Array(sizeOf(x.dims));
+  const source = new Int32Array(bounded(sizeOf(x.dims)));
   forEachIndex(x.dims, (index, flat) => {
     const diagonal = index.at(-1)! - index.at(-2)!;
     source[flat] = (upper ? diagonal >= shift : diagonal <= shift) ? flat : -1;
@@ -255,7 +255,7 @@ function reverseSequence(call: Call): Dense {
   const time = intOf(call.node, "time_axis", 0);
   const batch = intOf(call.node, "batch_axis", 1);
   const strides = stridesOf(x.dims);
-  const source = new Int32Array(sizeOf(x.dims));
+  const source = new Int32Array(bounded(sizeOf(x.dims)));
   forEachIndex(x.dims, (index, flat) => {
     const length = lengths[index[batch]!]!;
     const at = index[time]!;

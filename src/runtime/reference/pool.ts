@@ -1,6 +1,6 @@
 /** @file Poolings over sliding windows and over whole images. */
 import { intOf, intsOf, sizeOf } from "../../ir/index.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernel, type Kernels, listInput } from "./kernel.ts";
 import { OUTSIDE, tapsOf, type Window, windowOf } from "./window.ts";
@@ -17,7 +17,7 @@ function pool(make: (call: Call) => Pooled): Kernel {
     const x = inputOf(call, 0);
     const window = poolWindow(call, x);
     const pooled = make(call);
-    const result = new Float64Array(x.dims[0]! * x.dims[1]! * sizeOf(window.output));
+    const result = new Float64Array(bounded(x.dims[0]! * x.dims[1]! * sizeOf(window.output)));
     forEachWindow(x, window, (cells, taps, at) => {
       const inside = taps.filter((tap) => tap >= 0);
       const padding = taps.filter((tap) => tap < 0 && tap !== OUTSIDE).length;
@@ -54,8 +54,8 @@ function maxPool(call: Call): Dense[] {
   const window = poolWindow(call, x);
   const cells = sizeOf(window.input);
   const dims = [...x.dims.slice(0, 2), ...window.output];
-  const values = new Float64Array(sizeOf(dims));
-  const places = new Float64Array(sizeOf(dims));
+  const values = new Float64Array(bounded(sizeOf(dims)));
+  const places = new Float64Array(bounded(sizeOf(dims)));
   const columnMajor = intOf(call.node, "storage_order", 0) === 1;
   forEachWindow(x, window, (from, taps, at, plane) => {
     let best = -1;
@@ -87,7 +87,7 @@ function maxUnpool(call: Call): Dense {
     return i < 0 ? length : (length - 1) * strides[i]! + kernel[i]! - pads[i]! - pads[i + kernel.length]!;
   });
   const dims = listInput(call, 2) ?? natural;
-  const result = new Float64Array(sizeOf(dims));
+  const result = new Float64Array(bounded(sizeOf(dims)));
   const values = numbers(x);
   // Indices count in the natural dims; a larger output keeps the coordinates.
   const from = stridesOf(natural);

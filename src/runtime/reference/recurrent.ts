@@ -1,6 +1,6 @@
 /** @file `RNN`, `GRU` and `LSTM`: one cell each, and one walk over time, batch and directions. */
 import { floatOf, floatsAttribute, intOf, stringOf, stringsAttribute } from "../../ir/index.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { activations, type Unary } from "./elementwise.ts";
 import { transposed } from "./indexing.ts";
 import { type Call, inputOf, type Kernel, type Kernels, optionalInput, unsupported } from "./kernel.ts";
@@ -171,7 +171,8 @@ function walk(
   const rows = gates * hidden;
   const at = (direction * batch + entry) * hidden;
   const start = (from: Vector | undefined): Vector => from?.slice(at, at + hidden) ?? new Float64Array(hidden);
-  const bias = layer.bias?.subarray(direction * 2 * rows, (direction + 1) * 2 * rows) ?? new Float64Array(2 * rows);
+  const bias =
+    layer.bias?.subarray(direction * 2 * rows, (direction + 1) * 2 * rows) ?? new Float64Array(bounded(2 * rows));
   const fixed = {
     recur: (v: Vector, gate: number) =>
       product(layer.recurrence, (direction * rows + gate * hidden) * hidden, hidden, v),
@@ -200,8 +201,8 @@ function recurrent(kind: Kind): Kernel {
     const layer = layerOf(call, kind, (x) => (batchFirst ? transposed(x, [1, 0, 2]) : x));
     const { x, directions, hidden } = layer;
     const [steps, batch] = x.dims as [number, number];
-    const y = new Float64Array(steps * directions * batch * hidden);
-    const last = [0, 1].map(() => new Float64Array(directions * batch * hidden));
+    const y = new Float64Array(bounded(steps * directions * batch * hidden));
+    const last = [0, 1].map(() => new Float64Array(bounded(directions * batch * hidden)));
     for (let d = 0; d < directions; d++) {
       for (let n = 0; n < batch; n++) {
         const end = walk(call, kind, layer, d, n, (t, { h }) => {

@@ -2,7 +2,7 @@
 import { InvalidModelError } from "../../errors.ts";
 import { intOf, sizeOf } from "../../ir/index.ts";
 import { dtypeAttribute } from "./constant.ts";
-import { type Dense, dense, numbers } from "./dense.ts";
+import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, forEachLine, linesOf, normalAxis, stridesOf } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, optionalInput, scalarInput } from "./kernel.ts";
 
@@ -12,7 +12,7 @@ type Complex = readonly [number, number];
 function transform(samples: readonly Complex[], length: number, count: number, inverse: boolean): Complex[] {
   const sign = inverse ? 1 : -1;
   const scale = inverse ? 1 / length : 1;
-  return Array.from({ length: count }, (_, k) => {
+  return Array.from({ length: bounded(count) }, (_, k) => {
     let [real, imaginary] = [0, 0];
     for (let n = 0; n < Math.min(length, samples.length); n++) {
       const angle = (sign * 2 * Math.PI * ((k * n) % length)) / length;
@@ -26,7 +26,7 @@ function transform(samples: readonly Complex[], length: number, count: number, i
 
 /** The other half of the spectrum of a real signal: X[N − k] is the conjugate of X[k]. */
 function wholeSpectrum(half: readonly Complex[], length: number): Complex[] {
-  return Array.from({ length }, (_, k) => {
+  return Array.from({ length: bounded(length) }, (_, k) => {
     if (k < half.length) return half[k]!;
     const [real, imaginary] = half[length - k] ?? [0, 0];
     return [real, -imaginary];
@@ -47,7 +47,7 @@ function fourier(call: Call): Dense {
   const outParts = inverse && oneSided ? 1 : 2;
   const count = oneSided && !inverse ? Math.floor(length / 2) + 1 : length;
   const dims = [...signal.with(axis, count), outParts];
-  const result = new Float64Array(sizeOf(dims));
+  const result = new Float64Array(bounded(sizeOf(dims)));
   const values = numbers(x);
   const { inner } = linesOf(signal, axis);
   forEachLine(signal, axis, (start, step, line) => {
@@ -76,9 +76,9 @@ function shortTimeFourier(call: Call): Dense {
   const frames = Math.floor((samples - length) / step) + 1;
   const values = numbers(x);
   const weight = (i: number): number => (window ? numbers(window)[i]! : 1);
-  const result = new Float64Array(batch * frames * count * 2);
+  const result = new Float64Array(bounded(batch * frames * count * 2));
   forEachIndex([batch, frames], ([n, frame], row) => {
-    const read = Array.from({ length }, (_, i): Complex => {
+    const read = Array.from({ length: bounded(length) }, (_, i): Complex => {
       const at = (n! * samples + frame! * step + i) * parts;
       return [weight(i) * values[at]!, parts === 2 ? weight(i) * values[at + 1]! : 0];
     });
@@ -103,12 +103,12 @@ function melWeights(call: Call): Dense {
   const mel = (hertz: number): number => 2595 * Math.log10(1 + hertz / 700);
   const bins = Math.floor(length / 2) + 1;
   const step = (mel(high) - mel(low)) / (bands + 2);
-  const edges = Array.from({ length: bands + 2 }, (_, i) => {
+  const edges = Array.from({ length: bounded(bands + 2) }, (_, i) => {
     const hertz = 700 * (10 ** ((mel(low) + i * step) / 2595) - 1);
     return Math.floor(((length + 1) * hertz) / rate);
   });
   const strides = stridesOf([bins, bands]);
-  const result = new Float64Array(bins * bands);
+  const result = new Float64Array(bounded(bins * bands));
   for (let band = 0; band < bands; band++) {
     const [left, centre, right] = edges.slice(band, band + 3) as [number, number, number];
     const set = (bin: number, value: number): void => {

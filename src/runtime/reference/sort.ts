@@ -1,6 +1,6 @@
 /** @file Sorting: the largest of a line, and the distinct elements. */
 import { intOf, sizeOf } from "../../ir/index.ts";
-import { type Dense, dense, numbers, select } from "./dense.ts";
+import { bounded, type Dense, dense, numbers, select } from "./dense.ts";
 import { concatenated, forEachLine, linesOf, normalAxis, sliced } from "./indexing.ts";
 import { type Call, inputOf, type Kernels, scalarInput } from "./kernel.ts";
 
@@ -13,8 +13,8 @@ function topK(call: Call): Dense[] {
   const sign = intOf(node, "largest", 1) === 1 ? 1 : -1;
   const { length, inner } = linesOf(x.dims, axis);
   const dims = x.dims.with(axis, k);
-  const source = new Int32Array(sizeOf(dims));
-  const positions = new Float64Array(sizeOf(dims));
+  const source = new Int32Array(bounded(sizeOf(dims)));
+  const positions = new Float64Array(bounded(sizeOf(dims)));
   const data = x.data;
   forEachLine(x.dims, axis, (start, step, line) => {
     const order = Array.from({ length }, (_, i) => i).sort((a, b) => {

@@ -53,7 +53,7 @@ export function windowOf({ node }: Call, input: readonly number[], kernel: reado
  * `PAD` where the tap lies in the padding, `OUTSIDE` where even that ends (ceil mode).
  */
 export function tapsOf({ input, kernel, output, strides, dilations, before, after }: Window): Int32Array {
-  const taps = new Int32Array(sizeOf(output) * sizeOf(kernel));
+  const taps = new Int32Array(bounded(sizeOf(output) * sizeOf(kernel)));
   const steps = stridesOf(input);
   const width = sizeOf(kernel);
   forEachIndex(output, (place, row) => {

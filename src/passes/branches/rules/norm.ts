@@ -1,5 +1,5 @@
 /** @file Operators along an axis: Softmax, LayerNormalization and its like without a mean. */
-import { type BuilderAttributes, intOf, tensorFromNumbers } from "../../../ir/index.ts";
+import { type BuilderAttributes, boundedSize, intOf, tensorFromNumbers } from "../../../ir/index.ts";
 import { type Declined, declined } from "../../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule } from "../rule.ts";
@@ -50,7 +50,9 @@ export function normalized(
   if (!dims.every((dim) => typeof dim === "number")) return declined("a scale of unknown length");
   const dtype = f.dtype(value);
   const count = dims.reduce((a, b) => a * b, 1);
-  const ones = f.op("Constant", [], { value: tensorFromNumbers(dtype, dims, new Float64Array(count).fill(1)) });
+  const ones = f.op("Constant", [], {
+    value: tensorFromNumbers(dtype, dims, new Float64Array(boundedSize(count)).fill(1)),
+  });
   const plain = f.op(opType, [value, ones], attributes);
   const unit = x.kind === "common" ? { kind: "common" as const, value: plain, rank } : stacked(plain, branch, rank);
   const scaled = f.op("Mul", [f.aligned(unit, branch, rank), f.aligned(scale, branch, rank)]);
