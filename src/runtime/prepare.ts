@@ -1,4 +1,5 @@
 /** @file From a model, or the bytes of one, to everything that loading it takes. */
+import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { splitLargeModel } from "./external-data.ts";
@@ -22,9 +23,21 @@ export function readSource(source: Model | Uint8Array): Model {
 /** Above this many bytes of large tensors, a runtime that can map files gets them in one. */
 const MAPPED = 2 ** 26;
 
+/** The runtime returns outputs as keys of an object, where this one is none. Every other name is. */
+const LOST = "__proto__";
+
+function checkOutputs({ graph }: Model): void {
+  if (!graph.outputs.some(({ name }) => name === LOST)) return;
+  throw new UnsupportedError(`the runtime loses an output that is called "${LOST}"`, {
+    where: `graph "${graph.name}", output "${LOST}"`,
+    hint: "Give the output another name.",
+  });
+}
+
 /** @param isMapped the large tensors will be written to files, so that they are not copied here. */
 export function loadSpec(source: Model, target: Target, isMapped = false): Load {
   const { model, config, cpuNodes, notices } = applyRules(source, target);
+  checkOutputs(model);
   const split = isMapped ? splitLargeModel(model, MAPPED) : splitLargeModel(model);
   const bytes = ownBytes(encodeModel(split.model));
   const external = isMapped ? split.external : ownExternal(split.external);
