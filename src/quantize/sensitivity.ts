@@ -1,5 +1,5 @@
 /** @file Sensitivity: what quantizing one layer at a time, or all but one, does to the model's output. */
-import { floatsOf, type Model, type Node, type Tensor } from "../ir/index.ts";
+import { dataTypes, floatsOf, type Model, type Node, type Tensor, type Value } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { type Batches, type CaptureOptions, capture } from "./capture.ts";
 import { insertQdq, type LayerConstants } from "./insert-qdq.ts";
@@ -14,7 +14,7 @@ export interface SensitivityOptions extends StaticOptions {
   readonly mode?: "one" | "all-but-one";
   /** Inputs on which outputs are compared; those of the calibration when absent. */
   readonly evaluation?: Batches;
-  /** What the first output is: scores of classes on its last axis, or numbers. By default scores when it has two axes. */
+  /** What the outputs are: scores of classes on the last axis, or numbers. By default each that has two axes is scores. */
   readonly task?: Task;
 }
 
@@ -24,7 +24,7 @@ export type Task = "classification" | "regression";
 export interface LayerSensitivity {
   readonly node: string;
   readonly opType: string;
-  /** How far the first output moves, averaged over the samples. */
+  /** How far the outputs move, averaged over the samples, then over the outputs of floats (over all where none is of floats). */
   readonly divergence: number;
 }
 
@@ -44,16 +44,16 @@ export async function sensitivity(model: Model, options: SensitivityOptions): Pr
   const { mode = "one", calibration, evaluation = calibration, signal, threads, open } = options;
   const plan = await staticPlan(model, options);
   const constants = await roundLayers(plan, { ...options, rounding: "nearest", biasCorrection: false, overrides: [] });
-  const run = (candidate: Model): Promise<Tensor[]> =>
-    firstOutputs(candidate, { open, batches: evaluation, signal, threads });
+  const positions = comparedOutputs(plan.source);
+  const run = (candidate: Model): Promise<Tensor[][]> =>
+    outputsOf(candidate, positions, { open, batches: evaluation, signal, threads });
   const expected = await run(plan.source);
-  const task = options.task ?? taskOf(expected);
   const layers = [...plan.placement.layers.keys()];
   const found: LayerSensitivity[] = [];
   for (const node of layers) {
     const stays = (other: Node): boolean => (mode === "one" ? other !== node : other === node);
     const candidate = partlyQuantized(plan, constants, stays, options);
-    const divergence = divergenceOf(expected, await run(candidate), task);
+    const divergence = meanDivergence(expected, await run(candidate), options.task);
     found.push({ node: labelOf(node), opType: node.opType, divergence });
     options.onEvent?.({ type: "sensitivity", node: labelOf(node), done: found.length, total: layers.length });
   }
@@ -76,11 +76,29 @@ function partlyQuantized(
   return insertQdq(plan.source, { ...plan, placement, constants }).model;
 }
 
-async function firstOutputs(model: Model, options: CaptureOptions): Promise<Tensor[]> {
-  const [output] = model.graph.outputs;
-  const found: Tensor[] = [];
-  if (output) await capture(model, [output], options, (values) => void found.push(values.get(output)!));
+/** Positions of the outputs that rounding moves: those of floats, or all where there are none. */
+function comparedOutputs({ graph: { outputs } }: Model): readonly number[] {
+  const isFloat = ({ type }: Value): boolean =>
+    type === undefined || (type.kind === "tensor" && dataTypes[type.dtype].kind === "float");
+  const floats = [...outputs.keys()].filter((i) => isFloat(outputs[i]!));
+  return floats.length > 0 ? floats : [...outputs.keys()];
+}
+
+/** By output, every batch. */
+async function outputsOf(model: Model, positions: readonly number[], options: CaptureOptions): Promise<Tensor[][]> {
+  const outputs = positions.map((i) => model.graph.outputs[i]!);
+  const found = outputs.map((): Tensor[] => []);
+  if (outputs.length === 0) return found;
+  await capture(model, outputs, options, (values) => {
+    for (const [i, output] of outputs.entries()) if (values.has(output)) found[i]!.push(values.get(output)!);
+  });
   return found;
+}
+
+function meanDivergence(expected: readonly Tensor[][], actual: readonly Tensor[][], task: Task | undefined): number {
+  if (expected.length === 0) return 0;
+  const sum = expected.reduce((all, output, i) => all + divergenceOf(output, actual[i]!, task ?? taskOf(output)), 0);
+  return sum / expected.length;
 }
 
 function taskOf([first]: readonly Tensor[]): Task {
