@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bar, jsonLine, lines, printable, progressText } from "./progress.ts";
+import { printable } from "../printable.ts";
+import { bar, jsonLine, lines, progressText } from "./progress.ts";
 
 describe("a progress bar", () => {
   it("tells rate and time left", () => {

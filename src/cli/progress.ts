@@ -1,4 +1,5 @@
 /** @file Progress: a bar with rate and time left on a terminal, JSON lines elsewhere. */
+import { printable } from "../printable.ts";
 import type { ProgressEvent } from "./command.ts";
 
 export interface Meter {
@@ -60,14 +61,6 @@ function duration(seconds: number): string {
   const whole = Math.max(0, Math.ceil(seconds));
   if (whole < 90) return `${whole} s`;
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
-
-/** Text from models made harmless: one line, in which control characters and those that turn or hide text are shown, not sent. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }
 
 /** One line of JSON; what a terminal would take for a command stands in it as an escape of JSON. */

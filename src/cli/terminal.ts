@@ -1,8 +1,9 @@
 /** @file Where a command writes: text for people, or with `--json` lines of JSON on stderr; names made harmless either way. */
+import { printable } from "../printable.ts";
 import type { Console } from "./command.ts";
-import { bar, jsonLine, lines, printable } from "./progress.ts";
+import { bar, jsonLine, lines } from "./progress.ts";
 
-export { jsonLine, printable } from "./progress.ts";
+export { jsonLine } from "./progress.ts";
 
 export interface TerminalOptions {
   readonly json: boolean;

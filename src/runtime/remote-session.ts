@@ -1,6 +1,7 @@
 /** @file A session whose runtime is at the other end of a channel. */
 import { CancelledError, DataError, type LitheError, RuntimeError, UnsupportedError, UsageError } from "../errors.ts";
 import type { Tensor } from "../ir/index.ts";
+import { printable } from "../printable.ts";
 import { checkFeeds, formatPort, tensorFromWire, wireFeeds } from "./feeds.ts";
 import { missingPackage } from "./missing.ts";
 import { PendingCalls, type Subject, type TimeLimit } from "./pending-calls.ts";
@@ -63,7 +64,7 @@ export async function openRemote<Spec extends AnySpec>(
 const busy = new Set<Session>();
 
 const leaked = new FinalizationRegistry<string>((where) => {
-  console.warn(`litheml: ${where} was not released; call release() or use "await using"`);
+  console.warn(`litheml: ${printable(where)} was not released; call release() or use "await using"`);
 });
 
 class RemoteSession<Spec extends AnySpec> implements Session {

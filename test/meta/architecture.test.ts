@@ -18,6 +18,7 @@ const allowed = new Map(
 const roots = new Set([
   "errors.ts",
   "options.ts",
+  "printable.ts",
   "file-system.ts",
   "atomic-file.ts",
   "folder-lock.ts",

@@ -36,5 +36,6 @@ it("starts with commander, the errors and its own few files", () => {
     "src/cli/version.ts",
     "src/errors.ts",
     "src/file-system.ts",
+    "src/printable.ts",
   ]);
 });

@@ -1,4 +1,5 @@
 /** @file Entry of the child process that holds the ranks of a group, each in a thread, so that they can share memory. */
+import { printable } from "../../printable.ts";
 import { type GroupSpec, groupChannel } from "../group/channel.ts";
 import type { Channel, RankSpec, Request } from "../protocol.ts";
 import { threadChannel } from "./channels.ts";
@@ -10,7 +11,7 @@ serveProcess<GroupSpec>((reply) => {
     const { ranks } = args as GroupSpec;
     const channel = groupChannel(ranks.map(() => threadChannel<RankSpec>("rank.js")));
     channel.listen(reply, ({ reason }) => {
-      process.stderr.write(`${reason}\n`, () => process.exit(1));
+      process.stderr.write(`${printable(reason)}\n`, () => process.exit(1));
     });
     return channel;
   };

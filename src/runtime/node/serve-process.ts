@@ -1,6 +1,7 @@
 /** @file What child processes do: answer the process that made them, watched by a thread, and end with it. */
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
+import { printable } from "../../printable.ts";
 import type { LoadSpec, Reply, Request } from "../protocol.ts";
 import { type MemoryLimit, OVER_MEMORY } from "./child.ts";
 import { readFrames, sendFrame } from "./frames.ts";
@@ -56,7 +57,7 @@ export function serveProcess<Spec = LoadSpec>(
 
 /** Its words reach the maker with the end. */
 function unreadable(error: Error): void {
-  process.stderr.write(`a request could not be read: ${error.message}\n`, () => process.exit(1));
+  process.stderr.write(`a request could not be read: ${printable(error.message)}\n`, () => process.exit(1));
 }
 
 function isLimit(message: unknown): message is MemoryLimit {
