@@ -1,6 +1,7 @@
 /** @file Every fault, by kind. */
 import type { Fault } from "./fault.ts";
 import { fileFaults } from "./files.ts";
+import { folderFaults } from "./folders.ts";
 import { fuzzFaults } from "./fuzz.ts";
 import { gradientFaults } from "./gradients.ts";
 import { graphFaults } from "./graphs.ts";
@@ -11,6 +12,7 @@ import { sizeFaults } from "./sizes.ts";
 
 export const faultList: readonly Fault[] = [
   ...fileFaults,
+  ...folderFaults,
   ...fuzzFaults,
   ...gradientFaults,
   ...graphFaults,
