@@ -30,6 +30,7 @@ import { checkFitOptions, type FitOptions } from "./fit-options.ts";
 import { loopedStep } from "./looped-step.ts";
 import { lossOf } from "./losses/index.ts";
 import { takesProbabilities } from "./objective.ts";
+import { predictedOutput } from "./predicted-output.ts";
 import { measuredBy, type StartedProbe, startProbes } from "./probe.ts";
 import { profileFor } from "./profiles.ts";
 import { schedules } from "./schedules/index.ts";
@@ -114,7 +115,8 @@ async function train(
   monitor: Monitor,
   scope: RunScope<TrainEvent>,
 ): Promise<TrainResult> {
-  const plan = await planned(model, options, monitor);
+  const output = await predictedOutput(model, options.data, options);
+  const plan = await planned(model, output === undefined ? options : { ...options, output }, monitor);
   const folder = options.checkpoint?.folder;
   if (!plan.files || folder === undefined) return trainPlanned(plan, undefined, scope);
   const lock = await plan.files.lockCheckpoints(folder);

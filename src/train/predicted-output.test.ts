@@ -1,0 +1,47 @@
+import { expect, it } from "vitest";
+import { moons, network } from "../../test/moons.ts";
+import type { Dataset } from "../data/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import { adamw, fit } from "./index.ts";
+import { predictedOutput } from "./predicted-output.ts";
+
+/** The network of the moons with its hidden layer as the first output. */
+function withHidden(): Model {
+  const plain = network();
+  const hidden = plain.graph.nodes.find(({ opType }) => opType === "Relu")!.outputs[0]!;
+  return { ...plain, graph: { ...plain.graph, outputs: [hidden, ...plain.graph.outputs] } };
+}
+
+/** The moons as if there were three classes. */
+function threeClasses(): Dataset {
+  const data = moons(16, 1);
+  return { ...data, labels: async () => [0, 1, 2] };
+}
+
+it("is the one with as many scores as there are classes", async () => {
+  const loss = "crossEntropy";
+  expect(await predictedOutput(withHidden(), moons(16, 1), { loss })).toBe("logits");
+  expect(await predictedOutput(withHidden(), moons(16, 1), { loss, output: "other" })).toBe("other");
+  expect(await predictedOutput(withHidden(), moons(16, 1), { loss: "meanSquaredError" })).toBeUndefined();
+  const wrong = predictedOutput(withHidden(), threeClasses(), { loss });
+  await expect(wrong).rejects.toThrow(UsageError);
+  await expect(wrong).rejects.toThrow(/one output with 3 scores.*\[16\], "logits" \[2\].*--output/);
+});
+
+it("is what a run trains, and evaluates", async () => {
+  const data = moons(16, 1);
+  const run = (model: Model) =>
+    fit(model, {
+      data,
+      epochs: 2,
+      batch: 8,
+      learningRate: 0.05,
+      optimizer: adamw(),
+      loss: "crossEntropy",
+      evaluate: { data },
+    }).result;
+  const [plain, whole] = [await run(network()), await run(withHidden())];
+  expect(whole.report.loss).toBeCloseTo(plain.report.loss, 5);
+  expect(whole.report.evaluations.at(-1)!.metrics.loss).toBeCloseTo(plain.report.evaluations.at(-1)!.metrics.loss!, 5);
+});
