@@ -26,7 +26,10 @@ export function declareTraining(command: Command): Command {
     .addOption(choice("--optimizer <name>", "optimizer (adamw)", Object.keys(optimizers)))
     .addOption(choice("--schedule <name>", "learning rate over the run (warmup)", Object.keys(schedules)))
     .addOption(choice("--loss <name>", "loss (crossEntropy)", Object.keys(losses)))
-    .option("--output <name>", "the output that the loss reads (the first; of several, the one with as many scores as there are classes)")
+    .option(
+      "--output <name>",
+      "the output that the loss reads (the first; of several, the one with as many scores as there are classes)",
+    )
     .option("--trainable <patterns>", "initializers to train: names with *, separated by commas (all)", names)
     .option("--freeze <patterns>", "initializers that stay as they are", names)
     .option("--clip <norm>", "largest norm of all gradients together", between(1e-9, 1e9))
