@@ -146,6 +146,15 @@ describe("gradient", () => {
     }
   });
 
+  it.each([0, -3, 2 ** 40])("names the normalisation over a window of %d channels", async (size) => {
+    const g = graphBuilder();
+    const y = g.op("LRN", [g.input("x", "float32", [1, 4, 2, 2])], { size }, { name: "claims" });
+    g.output(g.op("ReduceSum", [y], { keepdims: 0 }), "loss");
+    await expect(gradient(inferShapes(model(g.build())), { of: "loss", wrt: ["x"] })).rejects.toThrow(
+      /window.*from 1 to.*"claims"/s,
+    );
+  });
+
   it("goes through the functions of a model", async () => {
     const [a, factor, out] = [{ name: "a" }, { name: "factor" }, { name: "out" }];
     const functions = [

@@ -389,6 +389,16 @@ describe("models", () => {
     ]);
   });
 
+  it("says that a part of a sequence cannot be as long as no length", () => {
+    const made = built((g) => {
+      const parts = g.constant("parts", scalar("float32", 0.5));
+      return g.op("SplitToSequence", [g.input("x", "float32", [4]), parts]);
+    });
+    expect(inferModel(made).problems.map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/not a length/),
+    );
+  });
+
   it("asks for the types of operators that it does not know", () => {
     const made = built((g) => g.op("Mystery", [g.input("x", "float32", [2])], {}, { domain: "somewhere" }));
     const [output] = made.graph.outputs;

@@ -192,8 +192,9 @@ function outputTypes(run: Run, scope: Scope, node: Node): readonly (ValueType | 
   return run.options.opaque?.(node) ?? [];
 }
 
-/** No arithmetic on lengths, symbols and attributes of a hostile model gets past here as a length. */
+/** No arithmetic on lengths, symbols and attributes of a hostile model gets past here as a length, inside sequences neither. */
 function withPossibleDims(type: ValueType | undefined): ValueType | undefined {
+  if (type?.kind === "sequence" || type?.kind === "optional") withPossibleDims(type.element);
   const wrong = asTensor(type)?.dims?.find(
     (dim) => typeof dim === "number" && !(Number.isSafeInteger(dim) && dim >= 0),
   );

@@ -1,4 +1,5 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
+import { UnsupportedError } from "../../errors.ts";
 import { type Dims, float, floatOf, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { Cotangents, GradientEntry, GradientRule } from "../rule.ts";
@@ -257,6 +258,12 @@ const localResponse: GradientRule = (g, node, [dy]) => {
   const size = intOf(node, "size", 1);
   const alpha = floatOf(node, "alpha", 1e-4);
   const beta = floatOf(node, "beta", 0.75);
+  if (!(size >= 1 && size <= WINDOW)) {
+    throw new UnsupportedError("LRN has a gradient only over a window of some channels", {
+      expected: `a size from 1 to ${WINDOW}`,
+      got: String(size),
+    });
+  }
   const before = Math.floor((size - 1) / 2);
   const after = size - 1 - before;
   const base = g.add(
@@ -267,6 +274,9 @@ const localResponse: GradientRule = (g, node, [dy]) => {
   const spread = window(g, g.div(g.mul(dy, y), base), after, before);
   return [g.sub(g.mul(dy, power), g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];
 };
+
+/** The most channels of a window: each is an addition. */
+const WINDOW = 1024;
 
 /** Sum over `before` channels in front, the channel, and `after` behind. */
 function window(g: GradientBuilder, x: Value, before: number, after: number): Value {
