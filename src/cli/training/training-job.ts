@@ -1,20 +1,21 @@
 /** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
 import { basename, join, relative } from "node:path";
-import { split } from "../../data/index.ts";
+import { batches, split } from "../../data/index.ts";
 import { CancelledError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { openRunFolder, type RunFolder } from "../../report/index.ts";
 import { fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
 import type { Console } from "../command.ts";
-import { openDataset } from "../load.ts";
+import { type LabelledFeeds, openDataset } from "../load.ts";
 import { fingerprint, inputPorts } from "../model-file.ts";
 import { checkOutputFile, checkOutputFolder } from "../output.ts";
+import { trainable } from "../readied.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { formsMeasured } from "./measured-forms.ts";
 import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
-import { modelToTrain, networkFor, prepared } from "./training-model.ts";
+import { modelOfFile, networkFor, prepared } from "./training-model.ts";
 import { folderOf, type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
 
 export interface Trained extends WrittenTraining {
@@ -29,15 +30,16 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
   if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
   await checkOutputFolder(folderOf(target));
-  const known = await modelToTrain(config);
-  const data = target.data ?? (await openParts(config, known, console));
+  const loaded = await modelOfFile(config);
+  const data = target.data ?? (await openParts(config, loaded, console));
+  const ready = loaded && (await trainable(loaded, { evaluation: () => firstOf(data, loaded) }, config, console));
   const augment = await augmentOf(config, data.training);
   const evaluation = evaluationOf(config, data);
-  const start = await prepared(known ?? (await networkFor(config, data.training)), config, data.training);
+  const start = await prepared(ready ?? (await networkFor(config, data.training)), config, data.training);
   for (const note of start.notes) console.say(note);
-  const sha256 = known && (await fingerprint(name)).sha256;
+  const sha256 = loaded && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
-  const identity = { command: "train", ...rest, model: known ? basename(name) : config.model, sha256 };
+  const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256 };
   await using folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
   try {
     const everySteps = config.checkpointEvery;
@@ -79,6 +81,11 @@ async function openParts(
   const held = Math.round(config.validation * data.size);
   const parts = await split(data, { calibration: data.size - held, evaluation: held, seed: config.seed });
   return { training: parts.calibration, validation: parts.evaluation };
+}
+
+/** Batches on which a changed model shows that it answers otherwise. */
+async function* firstOf({ training }: TrainingData, model: Model): AsyncGenerator<LabelledFeeds> {
+  for await (const { feeds, count } of batches(training, { port: inputPorts(model), limit: 64 })) yield { feeds, count };
 }
 
 function follow(event: TrainEvent, { say, progress }: Console): void {

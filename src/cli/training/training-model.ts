@@ -2,10 +2,9 @@
 import * as z from "zod";
 import { type Dataset, type Random, random } from "../../data/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
-import { type Model, storedWeights, type Tensor } from "../../ir/index.ts";
+import type { Model, Tensor } from "../../ir/index.ts";
 import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../models/index.ts";
 import { loadModel } from "../../onnx/files.ts";
-import { freezeInitializers, upgradeOpset } from "../../passes/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
 import { outputCount } from "./class-count.ts";
 import { chosen, member, nameOf, present } from "./named-choice.ts";
@@ -65,8 +64,8 @@ const networks = {
 
 export const networkNames = Object.keys(networks);
 
-/** The model of a file, brought to lithe's opset, or `undefined` when the configuration names a network. */
-export async function modelToTrain({ model: choice }: Pick<TrainingConfig, "model">): Promise<Model | undefined> {
+/** The model of the file that the configuration names, or `undefined` when it names a network. */
+export async function modelOfFile({ model: choice }: Pick<TrainingConfig, "model">): Promise<Model | undefined> {
   const name = nameOf(choice);
   if (!name.endsWith(".onnx")) {
     chosen("network", networks, choice);
@@ -75,8 +74,7 @@ export async function modelToTrain({ model: choice }: Pick<TrainingConfig, "mode
   if (typeof choice !== "string") {
     throw new UsageError("the model of a file has no settings", { where: name });
   }
-  const { model } = await upgradeOpset().run(await loadModel(name));
-  return storedWeights((await freezeInitializers().run(model)).model);
+  return await loadModel(name);
 }
 
 /** A new network for samples like those of the data. */
