@@ -155,6 +155,17 @@ describe("gradient", () => {
     );
   });
 
+  it("names the batch normalisation of what has no channels", async () => {
+    const g = graphBuilder();
+    const one = (name: string) => g.constant(name, tensor("float32", [1], [1]));
+    const inputs = [g.input("x", "float32", [4]), one("s"), one("b"), one("m"), one("v")];
+    const [y] = g.ops("BatchNormalization", inputs, 3, { training_mode: 1 }, { name: "claims" });
+    g.output(g.op("ReduceSum", [y!], { keepdims: 0 }), "loss");
+    await expect(gradient(inferShapes(model(g.build())), { of: "loss", wrt: ["x"] })).rejects.toThrow(
+      /channels.*"claims"/s,
+    );
+  });
+
   it("goes through the functions of a model", async () => {
     const [a, factor, out] = [{ name: "a" }, { name: "factor" }, { name: "out" }];
     const functions = [

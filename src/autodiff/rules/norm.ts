@@ -88,6 +88,12 @@ function recorded(g: GradientBuilder, node: Node, x: Value, axes: readonly numbe
 
 /** A per-channel vector in the dims of an image: [C] → [C, 1, 1]. */
 function perChannel(g: GradientBuilder, vector: Value, rank: number): Value {
+  if (rank < 2) {
+    throw new UnsupportedError("a normalisation per channel has a gradient only where there are channels", {
+      expected: "an input of two axes or more",
+      got: `${rank}`,
+    });
+  }
   return g.reshape(vector, [...g.dims(vector), ...new Array<number>(rank - 2).fill(1)]);
 }
 

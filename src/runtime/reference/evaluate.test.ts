@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnsupportedError } from "../../errors.ts";
+import { RuntimeError, UnsupportedError } from "../../errors.ts";
 import {
   attributeFrom,
   type Graph,
@@ -163,6 +163,15 @@ describe("evaluate", () => {
       const model = modelOf((g) => g.output(claim(g, g.input("x", "float32", [1, 1, 1])), "y"));
       expect(() => evaluate(model, new Map([["x", tensor("float32", [1, 1, 1], [1])]]))).toThrow(/too large/);
     }
+  });
+
+  it("refuses a result whose lengths a kernel read from fractions", () => {
+    const model = modelOf((g) => {
+      const size = g.constant("size", tensor("float32", [4], [1, 1, 0.5, 2]));
+      g.output(g.op("AffineGrid", [g.input("theta", "float32", [1, 2, 3]), size]), "y");
+    });
+    const theta = new Map([["theta", tensor("float32", [1, 2, 3], [1, 0, 0, 0, 1, 0])]]);
+    expect(() => evaluate(model, theta)).toThrow(RuntimeError);
   });
 
   it("ends a loop that never stops", () => {

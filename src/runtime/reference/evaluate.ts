@@ -138,8 +138,16 @@ function runNode(run: Run, frame: Frame, scope: Scope, raw: Node, where: string)
     const result = outputs[i];
     if (!value) return;
     if (!result) throw new UnsupportedError(`output ${i} is not evaluated`, { where });
+    if (isDense(result)) checkLengths(result.dims, where);
     scope.values.set(value, isDense(result) ? settled(result, run.precision) : result);
   });
+}
+
+/** A kernel that reads lengths from a value of the wrong type gives what is no tensor. */
+function checkLengths(dims: readonly number[], where: string): void {
+  const wrong = dims.find((dim) => !(Number.isSafeInteger(dim) && dim >= 0));
+  if (wrong === undefined) return;
+  throw new RuntimeError("a result has a dim that is no length", { expected: "whole numbers", got: `${wrong}`, where });
 }
 
 function callKernel(
