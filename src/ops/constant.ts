@@ -16,7 +16,7 @@ import {
 } from "../ir/index.ts";
 import { noAxes, throughAxes } from "./axes.ts";
 import { costPerOutput, noCost } from "./cost.ts";
-import { asTensor, dimsFrom, dimsOf, dtypeOf, productDims, typed } from "./dims.ts";
+import { asTensor, dimFrom, dimsFrom, dimsOf, dtypeOf, productDims, typed } from "./dims.ts";
 import { pointwise } from "./elementwise.ts";
 import {
   type InferContext,
@@ -83,9 +83,8 @@ function filling({ node }: NodeFacts): Tensor | undefined {
 /** A scalar, or a vector of a known length, filled with one value. */
 const filledSymbols: SymbolRule = (facts) => {
   const target = facts.symbols(0);
-  const length = target?.length === 0 ? 1 : target?.[0];
-  if (!target || target.length > 1 || typeof length !== "number" || length < 0 || length > SYMBOL_LIMIT)
-    return undefined;
+  const length = target?.length === 0 ? 1 : dimFrom(target?.[0]);
+  if (!target || target.length > 1 || typeof length !== "number" || length > SYMBOL_LIMIT) return undefined;
   const value = filling(facts);
   const [item] = value ? (numbersIn(value) ?? []) : [0];
   return Array<Dim>(length).fill(item ?? UNKNOWN_DIM);

@@ -163,10 +163,10 @@ export function mapDim(dim: Dim, change: (length: number) => number): Dim {
   return typeof dim === "number" ? change(dim) : UNKNOWN_DIM;
 }
 
-/** The i-th input as plain integers, when all of them are known. */
+/** The i-th input as plain integers, when all of them are known and none has a fraction. */
 export function integers(facts: NodeFacts, input: number): readonly number[] | undefined {
   const list = facts.symbols(input);
-  return list?.every((item) => typeof item === "number") ? (list as readonly number[]) : undefined;
+  return list?.every(Number.isSafeInteger) ? (list as readonly number[]) : undefined;
 }
 
 /** Length of a vector input, when it is known. */

@@ -85,7 +85,8 @@ async function openParts(
 
 /** Batches on which a changed model shows that it answers otherwise. */
 async function* firstOf({ training }: TrainingData, model: Model): AsyncGenerator<LabelledFeeds> {
-  for await (const { feeds, count } of batches(training, { port: inputPorts(model), limit: 64 })) yield { feeds, count };
+  for await (const { feeds, count } of batches(training, { port: inputPorts(model), limit: 64 }))
+    yield { feeds, count };
 }
 
 function follow(event: TrainEvent, { say, progress }: Console): void {
