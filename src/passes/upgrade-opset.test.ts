@@ -197,3 +197,13 @@ describe("what ONNX Runtime before 1.25 computes wrongly at opset 21", () => {
     expect(evaluate(after, feeds)).toEqual(evaluate(before, feeds));
   });
 });
+
+it.each([-(2 ** 31), 4])("leaves a sum as it is that is aligned at axis %d of a picture", async (axis) => {
+  const before = build(6, (g) => {
+    const b = g.constant("b", tensor("float32", [3], [1, 2, 3]));
+    g.output(g.op("Add", [g.input("x", "float32", [2, 3, 4, 5]), b], { broadcast: 1, axis }), "y");
+  });
+  const { model: after, notes = [] } = await upgradeOpset().run(before);
+  expect(after.opsets.get("")).toBe(6);
+  expect(notes.map(({ reason }) => reason).join()).toMatch(/axis is none/);
+});

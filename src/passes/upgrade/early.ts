@@ -89,6 +89,7 @@ const numpyBroadcast: Upgrade = (node, context) => {
   const own = context.dims(b)?.length;
   if (!b || rank === undefined || own === undefined) return declined("the ranks that it aligns are not known");
   const behind = rank - (axis < 0 ? axis + rank : axis) - own;
+  if (axis < -rank || axis >= rank || behind < 0) return declined("its axis is none of its first input's");
   if (behind === 0) return [changed(node, { attributes: plain })];
   return aligned(node, context, b, own, behind, plain);
 };
