@@ -2,7 +2,16 @@
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type GraphBuilder, graphBuilder, type Model, model, sizeOf, tensor, type Value } from "../../src/ir/index.ts";
+import {
+  type GraphBuilder,
+  graphBuilder,
+  type Model,
+  model,
+  sizeOf,
+  tensor,
+  type Value,
+  withGraph,
+} from "../../src/ir/index.ts";
 import { saveModel } from "../../src/onnx/files.ts";
 import { trainingStep } from "../../src/train/index.ts";
 import { runCommand } from "./command.ts";
@@ -89,13 +98,16 @@ const tied = (): Model => {
   return model(g.build());
 };
 
-/** Two layers whose weights stand in Constant nodes. */
-const literals = (): Model =>
-  network(["batch", WIDTH], (g, x) => {
+/** Two layers whose weights stand in Constant nodes, without the mark of those that lithe builds. */
+function literals(): Model {
+  const built = network(["batch", WIDTH], (g, x) => {
     const literal = (dims: readonly number[], seed: number) => g.op("Constant", [], { value: weights(dims, seed) });
     const hidden = g.op("Relu", [g.op("MatMul", [x, literal([WIDTH, WIDTH], 1)])]);
     return g.op("Gemm", [hidden, literal([WIDTH, 2], 2), g.constant("bias", weights([2], 3))]);
   });
+  const nodes = built.graph.nodes.map(({ metadata: _, ...node }) => node);
+  return withGraph(built, { ...built.graph, nodes });
+}
 
 /** Elements that a training step of the model changes. */
 function trainedElements(): Answer {
