@@ -4,6 +4,7 @@ import { checkOptions, type OptionNames } from "../options.ts";
 import { withHeldFeeds } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, HeldFeeds, NodeProfile, OpenSession, Session, SessionOptions } from "./session.ts";
+import { sessionOptionNames } from "./session-option-names.ts";
 import { mean, quantile } from "./statistics.ts";
 
 export interface BenchmarkOptions {
@@ -82,18 +83,7 @@ async function timesOf(held: HeldFeeds, rounds: number, budget: number, signal?:
 }
 
 const profileNodesOptionNames: OptionNames<SessionOptions & { readonly rounds?: number }> = {
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
+  ...sessionOptionNames,
   rounds: true,
 };
 

@@ -5,6 +5,7 @@ import { checkOptions, type OptionNames } from "../options.ts";
 import { isFetchable } from "./rules.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, OpenSession, SessionOptions } from "./session.ts";
+import { sessionOptionNames } from "./session-option-names.ts";
 
 export interface CaptureOptions extends SessionOptions {
   /** Bytes of captured values that one run may hold; default 256 MiB. */
@@ -30,18 +31,7 @@ export function withOutputs(model: Model, names: readonly string[]): Model {
 const captureOptionsNames: OptionNames<CaptureOptions> = {
   memory: true,
   signal: true,
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
+  ...sessionOptionNames,
 };
 
 /**

@@ -42,12 +42,7 @@ const compareOptionsNames: OptionNames<CompareOptions> = {
   batch: true,
   feeds: true,
   batches: true,
-  rounds: true,
-  warmup: true,
-  slot: true,
-  seconds: true,
-  seed: true,
-  signal: true,
+  ...latencyOptionsNames,
 };
 
 /** Measures both sessions, agreement first, so that both are warm when they are timed. */

@@ -6,6 +6,7 @@ import { type CaptureOptions, captureValues } from "./capture.ts";
 import { distance, type OutputAgreement } from "./distance.ts";
 import { isFetchable } from "./rules.ts";
 import type { Feeds, OpenSession } from "./session.ts";
+import { sessionOptionNames } from "./session-option-names.ts";
 
 /** The distance of one value, with the node of the first model that makes it. */
 export interface ValueDivergence extends OutputAgreement {
@@ -31,18 +32,7 @@ const divergenceOptionsNames: OptionNames<DivergenceOptions> = {
   tolerance: true,
   memory: true,
   signal: true,
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
+  ...sessionOptionNames,
 };
 
 /** Runs both models with their common values as outputs; `batches` is read several times and must start anew each time. */

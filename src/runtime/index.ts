@@ -28,4 +28,5 @@ export { resideIn } from "./resident.ts";
 export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, type Target } from "./rules.ts";
 export * from "./run.ts";
 export * from "./session.ts";
+export { sessionOptionNames } from "./session-option-names.ts";
 export { type BootstrapOptions, bootstrapInterval, type Interval, mean, median, quantile } from "./statistics.ts";

@@ -1,25 +1,11 @@
 /** @file Types of values by the runtime's own inference. */
 import { RuntimeError } from "../errors.ts";
 import { type Model, type TensorType, tensorType, type Value } from "../ir/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions } from "../options.ts";
 import { withOutputs } from "./capture.ts";
 import { isFetchable } from "./rules.ts";
 import type { OpenSession, SessionOptions } from "./session.ts";
-
-const sessionOptionsNames: OptionNames<SessionOptions> = {
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
-};
+import { sessionOptionNames } from "./session-option-names.ts";
 
 /**
  * Asks the runtime for the types of every tensor in the main graph, operators unknown to lithe included, without running
@@ -32,7 +18,7 @@ export async function inspectTypes(
   open: OpenSession,
   options: SessionOptions = {},
 ): Promise<Map<string, TensorType>> {
-  checkOptions(options, sessionOptionsNames);
+  checkOptions(options, sessionOptionNames);
   const names = candidates(model);
   const types = new Map<string, TensorType>();
   await collect(model, names, open, { optimization: "basic", ...options }, types);

@@ -1,24 +1,10 @@
 /** @file Opens a partition on whatever platform this is. */
 import { UnsupportedError } from "../errors.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions } from "../options.ts";
 import type { Partition } from "./partition.ts";
 import { isNode } from "./platform.ts";
 import type { Session, SessionOptions } from "./session.ts";
-
-const sessionOptionsNames: OptionNames<SessionOptions> = {
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
-};
+import { sessionOptionNames } from "./session-option-names.ts";
 
 /**
  * A partition as one session: every rank is a thread, of one process for all, with `options.threads` threads, loads its parts once, and adds
@@ -29,7 +15,7 @@ const sessionOptionsNames: OptionNames<SessionOptions> = {
  * profile or the `webgpu` provider, and as `openSession` does.
  */
 export async function openPartition(partition: Partition, options: SessionOptions = {}): Promise<Session> {
-  checkOptions(options, sessionOptionsNames);
+  checkOptions(options, sessionOptionNames);
   if (!isNode) throw new UnsupportedError("a partition needs the worker threads of Node");
   const { openPartition: open } = await import("./node/group.ts");
   return open(partition, options);

@@ -1,23 +1,9 @@
 /** @file Opens a session on whatever platform this is. */
 import type { Model } from "../ir/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions } from "../options.ts";
 import { isNode } from "./platform.ts";
 import type { Session, SessionOptions } from "./session.ts";
-
-const sessionOptionsNames: OptionNames<SessionOptions> = {
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
-};
+import { sessionOptionNames } from "./session-option-names.ts";
 
 /**
  * Loads a model, or the bytes of one, into a thread or process of its own.
@@ -28,7 +14,7 @@ const sessionOptionsNames: OptionNames<SessionOptions> = {
  * MissingPackageError without the runtime, RuntimeError when the runtime refuses the model.
  */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
-  checkOptions(options, sessionOptionsNames);
+  checkOptions(options, sessionOptionNames);
   const { openSession: open } = isNode ? await import("./node/open.ts") : await import("./web/open.ts");
   return open(model, options);
 }

@@ -2,21 +2,7 @@
 import { UsageError } from "../errors.ts";
 import { sessionDefaults } from "./defaults.ts";
 import { type ExecutionProvider, executionProviders, type SessionLimits, type SessionOptions } from "./session.ts";
-
-const optionNames = [
-  "ep",
-  "threads",
-  "optimization",
-  "profile",
-  "config",
-  "stock",
-  "isolate",
-  "limits",
-  "name",
-  "step",
-  "assets",
-  "resident",
-] as const satisfies readonly (keyof SessionOptions)[];
+import { sessionOptionNames } from "./session-option-names.ts";
 
 const levels = ["disabled", "basic", "extended", "all"] as const;
 
@@ -83,8 +69,8 @@ export interface ResolvedOptions {
 
 /** Every option with its value; an unknown name or value is an error, never ignored. */
 export function resolveOptions(options: SessionOptions, defaultEp: ExecutionProvider = "cpu"): ResolvedOptions {
-  const given = Object.keys(options).find((name) => !(optionNames as readonly string[]).includes(name));
-  if (given !== undefined) throw wrong("option", optionNames, given);
+  const given = Object.keys(options).find((name) => !Object.hasOwn(sessionOptionNames, name));
+  if (given !== undefined) throw wrong("option", Object.keys(sessionOptionNames), given);
   const { ep = defaultEp, threads = 1, optimization = "all", config = new Map(), isolate } = options;
   checkMember("ep", executionProviders, ep);
   checkMember("optimization", levels, optimization);

@@ -2,7 +2,13 @@
 import { DataError, UsageError } from "../../errors.ts";
 import { type Model, numbersOf, type Tensor } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { checkCancelled, type Feeds, type OpenSession, type SessionOptions } from "../../runtime/index.ts";
+import {
+  checkCancelled,
+  type Feeds,
+  type OpenSession,
+  type SessionOptions,
+  sessionOptionNames,
+} from "../../runtime/index.ts";
 import { keepOutputs } from "../keep-outputs.ts";
 import { moeMeasures } from "../side-outputs.ts";
 import { type Balance, balanceOf, type Routes } from "./balance.ts";
@@ -36,18 +42,7 @@ export interface MixtureMeasures {
 const mixtureOptionsNames: OptionNames<MixtureOptions> = {
   deadBelow: true,
   signal: true,
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
+  ...sessionOptionNames,
 };
 
 /**

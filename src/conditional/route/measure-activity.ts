@@ -2,7 +2,13 @@
 import { DataError, UsageError } from "../../errors.ts";
 import { type Model, numbersOf } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { type CaptureOptions, captureValues, type Feeds, type OpenSession } from "../../runtime/index.ts";
+import {
+  type CaptureOptions,
+  captureValues,
+  type Feeds,
+  type OpenSession,
+  sessionOptionNames,
+} from "../../runtime/index.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { Activity } from "./methods/index.ts";
 import { requireBlocks } from "./route-model.ts";
@@ -16,18 +22,7 @@ const activityOptionsNames: OptionNames<ActivityOptions> = {
   tokens: true,
   memory: true,
   signal: true,
-  ep: true,
-  threads: true,
-  optimization: true,
-  profile: true,
-  config: true,
-  stock: true,
-  isolate: true,
-  limits: true,
-  assets: true,
-  resident: true,
-  name: true,
-  step: true,
+  ...sessionOptionNames,
 };
 
 /**

@@ -1,23 +1,13 @@
 /** @file The entry to text on disk; everything that needs Node is loaded when it is called. */
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { characterTokenizer } from "./characters.ts";
-import { type TextOptions, type TextParts, textParts } from "./text-parts.ts";
+import { type TextOptions, type TextParts, textOptionsNames, textParts } from "./text-parts.ts";
 import type { OpenTokenizerOptions, Tokenizer } from "./tokenizer.ts";
 
 export interface OpenTextOptions extends Omit<TextOptions, "tokenizer"> {
   /** That of the characters in the file by default. */
   readonly tokenizer?: Tokenizer;
 }
-
-const openTextOptionsNames: OptionNames<OpenTextOptions> = {
-  tokenizer: true,
-  validation: true,
-  test: true,
-  context: true,
-  stride: true,
-  input: true,
-  labels: true,
-};
 
 /**
  * A UTF-8 text file as windows of tokens, in parts; see `textParts`. Fails with a `DataError`, `FormatError` (other bytes
@@ -27,7 +17,7 @@ export async function openText(
   path: string,
   options: OpenTextOptions,
 ): Promise<TextParts & { readonly tokenizer: Tokenizer }> {
-  checkOptions(options, openTextOptionsNames);
+  checkOptions(options, textOptionsNames);
   const { readTextFile } = await import("../node/text-file.ts");
   const text = await readTextFile(path);
   const { tokenizer = characterTokenizer(text) } = options;

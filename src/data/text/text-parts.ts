@@ -19,7 +19,7 @@ export interface TextParts {
   readonly test?: Dataset;
 }
 
-const textOptionsNames: OptionNames<TextOptions> = {
+export const textOptionsNames: OptionNames<TextOptions> = {
   tokenizer: true,
   validation: true,
   test: true,
