@@ -16,7 +16,7 @@ export const faults: Experiment<readonly Row[]> = {
   claim: "A stranger's model or file is answered rightly or with a named error, within bounds.",
   source: "lithe",
   workload:
-    "Small inputs, each a member of a kind that was answered wrongly by commit 617d8e0 (column before, as it was seen there).",
+    "Small inputs, each a member of a kind that was answered wrongly by commit 617d8e0 (column before: what that commit was seen or reported to answer; a neighbour that was right says so).",
   seeds: [],
   criterion: "every row is right now.",
   async run(context) {

@@ -7,7 +7,7 @@ export interface Fault {
   /** The input and what is done to it. */
   readonly name: string;
   readonly right: string;
-  /** What commit 617d8e0 answered, as it was seen. */
+  /** What commit 617d8e0 was seen, or reported, to answer. */
   readonly before: string;
   /** Tries it on this code. */
   try(context: Pick<ExperimentContext, "shared" | "log">): Promise<Answer>;
