@@ -1,8 +1,7 @@
 /** @file All that lithe writes: a temporary name, flush, rename, so that nothing is ever half-written. Node only. */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { link, mkdtemp, rename } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { link, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PathError } from "./errors.ts";
 import {
@@ -19,6 +18,7 @@ import {
   remove,
 } from "./file-system.ts";
 import { isRunning, thisProcess } from "./process-identity.ts";
+import { makeTemporaryFolder } from "./temporary-folder.ts";
 
 /** Where `write` puts its bytes; the file appears under its own name only after `write` has returned. */
 export type WriteContents = (file: FileHandle) => Promise<void>;
@@ -45,14 +45,12 @@ export async function writeAtomically(path: string, contents: string | Uint8Arra
   swept.add(folder);
 }
 
-/** A new temporary folder that nobody else may look into, with these files. They are not flushed, since no crash needs them. */
+/** A temporary folder with these files. They are not flushed, since no crash needs them. */
 export async function writeTemporaryFolder(
-  prefix: string,
+  use: string,
   files: readonly { readonly path: string; readonly data: Uint8Array }[],
 ): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), prefix)).catch((cause: unknown) => {
-    throw fileError("make a temporary folder", tmpdir(), cause);
-  });
+  const folder = makeTemporaryFolder(use);
   try {
     for (const { path, data } of files) await writeTemporary(join(folder, path), data);
     return folder;

@@ -23,6 +23,7 @@ const roots = new Set([
   "atomic-file.ts",
   "folder-lock.ts",
   "process-identity.ts",
+  "temporary-folder.ts",
   "built-file.ts",
 ]);
 

@@ -6,6 +6,7 @@ import { importsOf, sourcesIn } from "./sources.ts";
 const callers: Readonly<Record<string, string>> = {
   "src/file-system.ts": "names what the system refuses",
   "src/atomic-file.ts": "writes",
+  "src/temporary-folder.ts": "makes folders, and removes those of the dead while nothing can fail of it",
   "src/process-identity.ts": "asks /proc about processes, and takes every failure for no answer",
   "src/built-file.ts": "looks whether a file of the package exists",
   "src/cli/unanswered.ts": "answers while the process ends, when nothing can wait",

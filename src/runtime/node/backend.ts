@@ -1,9 +1,8 @@
 /** @file ONNX Runtime in Node: the native build, or the wasm build. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { UnsupportedError } from "../../errors.ts";
-import { fileError } from "../../file-system.ts";
+import { makeTemporaryFolder } from "../../temporary-folder.ts";
 import type { Backend } from "../host.ts";
 import { missingPackage } from "../missing.ts";
 import { sessionOptions } from "../ort-options.ts";
@@ -25,7 +24,7 @@ async function nativeBackend(): Promise<Backend> {
   return {
     Tensor,
     load(spec) {
-      if (spec.profile) folder = profileFolder();
+      if (spec.profile) folder = makeTemporaryFolder("profile");
       return InferenceSession.create(spec.model, {
         ...sessionOptions(spec),
         ...(folder ? { enableProfiling: true, profileFilePrefix: join(folder, "profile") } : {}),
@@ -41,15 +40,6 @@ async function nativeBackend(): Promise<Backend> {
     },
     memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
   };
-}
-
-function profileFolder(): string {
-  const stem = join(tmpdir(), "litheml-profile-");
-  try {
-    return mkdtempSync(stem);
-  } catch (cause) {
-    throw fileError("make a folder for the profile", stem, cause);
-  }
 }
 
 async function wasmBackend({ threads }: Pick<LoadSpec, "threads">): Promise<Backend> {

@@ -1,8 +1,7 @@
 /** @file A headless Chromium of one page, which ends with this process. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, rmSync } from "node:fs";
+import { makeTemporaryFolder } from "../../temporary-folder.ts";
 import type { End } from "../protocol.ts";
 
 const places = [
@@ -35,22 +34,44 @@ const quiet = [
   ...["--disable-background-networking", "--disable-component-update", "--mute-audio", ENDS_WITH_PARENT],
 ];
 
-const living = new Set<ChildProcess>();
+/** Browsers that run, with their profiles. */
+const living = new Map<ChildProcess, string>();
 
 process.on("exit", () => {
-  for (const child of living) killGroup(child);
+  for (const [child, profile] of living) {
+    killGroup(child);
+    removeProfile(profile);
+  }
 });
+
+/** Bytes of a folder's path with which a socket's in it, `org.chromium.Chromium.XXXXXX/SingletonSocket`, is as long as the system takes. */
+const LONGEST = 62;
+
+/** A killed browser leaves its own temporary folders, which the profile takes along. */
+function environmentFor(profile: string): NodeJS.ProcessEnv {
+  return Buffer.byteLength(profile) <= LONGEST ? { ...process.env, TMPDIR: profile } : process.env;
+}
+
+/** Processes of the browser may still write for a moment. */
+function removeProfile(profile: string): void {
+  try {
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  } catch {
+    // The next process that makes a temporary folder takes it away.
+  }
+}
 
 /** @param flags how the browser finds an adapter. */
 export function startChromium(path: string, url: string, flags: readonly string[]): Chromium {
-  const profile = mkdtempSync(join(tmpdir(), "litheml-chromium-"));
+  const profile = makeTemporaryFolder("chromium");
   // No sandbox can be made by root.
   const unconfined = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   const child = spawn(path, [...quiet, ...unconfined, ...flags, `--user-data-dir=${profile}`, url], {
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    env: environmentFor(profile),
     detached: process.platform !== "win32",
   });
-  living.add(child);
+  living.set(child, profile);
   const pipes = [child.stdio[3], child.stdio[4]] as unknown as { ref(): void; unref(): void; on: ChildProcess["on"] }[];
   for (const pipe of pipes) pipe.on("error", () => undefined);
   const ended = new Promise<End>((resolve) => {
@@ -60,7 +81,7 @@ export function startChromium(path: string, url: string, flags: readonly string[
       living.delete(child);
       resolve({ reason: signal ? `Chromium was ended by ${signal}` : `Chromium exited with code ${code}` });
     });
-  }).finally(() => rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
+  }).finally(() => removeProfile(profile));
   return {
     ended,
     hold(held) {

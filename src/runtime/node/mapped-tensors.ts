@@ -33,7 +33,7 @@ export async function withMappedTensors(load: Load): Promise<MappedLoad> {
 /** The folder, or nothing when it cannot be written: temporary folders may be small. */
 async function written(external: readonly ExternalBytes[]): Promise<string | undefined> {
   try {
-    return await writeTemporaryFolder("litheml-tensors-", external);
+    return await writeTemporaryFolder("tensors", external);
   } catch (error) {
     if (error instanceof PathError) return undefined;
     throw error;
