@@ -40,6 +40,17 @@ function refused({ code, signal, stderr }: Ended, words: RegExp): Answer {
   return { got, ok: code === 1 && /^(?!Internal)\w+Error: /.test(message) && words.test(message) };
 }
 
+/** Two processes with the same words. */
+async function atOnce(words: readonly string[]): Promise<Answer> {
+  const both = await Promise.all([runCommand(words), runCommand(words)]);
+  const refusals = both.filter(({ stderr }) => /another run works in this folder/.test(stderr));
+  const codes = both.map(({ code, signal }) => code ?? signal).sort();
+  return {
+    got: `exits ${codes.join(" and ")}, ${refusals.length} refused`,
+    ok: codes.join() === "0,2" && refusals.length === 1,
+  };
+}
+
 /** Resumes a run whose checkpoint says something else. */
 function changedCheckpoint(change: object, words: RegExp): Fault["try"] {
   return inFolder(async (folder) => {
@@ -67,15 +78,25 @@ export const folderFaults: readonly Fault[] = [
     before: "both went on, without a word",
     try: inFolder(async (folder) => {
       const training = await trainingIn(folder, 60);
-      const both = await Promise.all([runCommand(training), runCommand(training)]);
-      const refusals = both.filter(({ stderr }) => /another run works in this folder/.test(stderr));
-      const codes = both.map(({ code, signal }) => code ?? signal).sort();
-      return {
-        got: `exits ${codes.join(" and ")}, ${refusals.length} refused`,
-        ok: codes.join() === "0,2" && refusals.length === 1,
-      };
+      return atOnce(training);
     }),
   },
+  ...["accelerate", "finetune"].map(
+    (verb): Fault => ({
+      kind,
+      name: `two processes ${verb} into one folder at once`,
+      right: "one is refused, since the other works there",
+      before: "both went on, without a word",
+      try: inFolder(async (folder) => {
+        const training = await trainingIn(folder);
+        await runCommand(training);
+        const data = ["--data", join(folder, "points.csv"), "--labels", "label"];
+        const epochs = verb === "finetune" ? ["--epochs", "200"] : [];
+        const trained = join(folder, "run", "mlp_trained.onnx");
+        return atOnce([verb, trained, ...data, ...epochs, "-o", join(folder, "second")]);
+      }),
+    }),
+  ),
   {
     kind,
     name: "train --resume where a killed run left its lock and halves of files",
@@ -147,6 +168,16 @@ export const folderFaults: readonly Fault[] = [
       }),
     }),
   ),
+  {
+    kind: "Values where they enter",
+    name: "a label 500001 among 0 and 1: train mlp",
+    right: "an error that proposes a loss for numbers",
+    before: "500,002 classes: 128,501,282 numbers were trained for 41 s, exit 0",
+    try: inFolder(async (folder) => {
+      const training = await trainingIn(folder, 1, (i) => (i === 7 ? 500_001 : i % 2));
+      return refused(await runCommand(training), /500001\. .*meanSquaredError/);
+    }),
+  },
   {
     kind: "Values where they enter",
     name: "`undefined` as a feed",

@@ -9,6 +9,7 @@ import { isolationFaults } from "./isolation.ts";
 import { judgeFaults } from "./judge.ts";
 import { quantizeFaults } from "./quantize.ts";
 import { sizeFaults } from "./sizes.ts";
+import { valueFaults } from "./values.ts";
 
 export const faultList: readonly Fault[] = [
   ...fileFaults,
@@ -20,4 +21,5 @@ export const faultList: readonly Fault[] = [
   ...judgeFaults,
   ...quantizeFaults,
   ...sizeFaults,
+  ...valueFaults,
 ];

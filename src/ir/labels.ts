@@ -43,7 +43,7 @@ export function labelError(
   domain: LabelDomain,
   where: string | undefined,
 ): DataError {
-  const label = labels[position]!;
+  const label: unknown = labels[position];
   const hint = hintFor(labels, label, domain);
   return new DataError(domain.kind === "classes" ? "a label is no class" : "a label is out of range", {
     expected: expectation(domain),
@@ -63,7 +63,8 @@ function expectation(domain: LabelDomain): string {
 }
 
 /** What people mostly mean by such a label, in the words of the remedy. */
-function hintFor(labels: ArrayLike<number>, label: number, domain: LabelDomain): string | undefined {
+function hintFor(labels: ArrayLike<number>, label: unknown, domain: LabelDomain): string | undefined {
+  if (typeof label !== "number") return "A label is a number: for a class, its position.";
   if (!Number.isFinite(label)) return "Leave out samples without a label.";
   if (isSigned(labels)) return "Write the labels -1 and 1 as 0 and 1.";
   if (domain.kind !== "classes") return undefined;
