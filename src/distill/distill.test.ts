@@ -78,6 +78,32 @@ describe("teacher and student in one graph", () => {
     ).toEqual(["x"]);
   });
 
+  it("are compared by what they answer, wherever their other outputs stand", async () => {
+    const plain = net(1, 6);
+    const first = plain.graph.nodes.find(({ opType }) => opType === "Tanh")!.outputs[0]!;
+    const teacher = { ...plain, graph: { ...plain.graph, outputs: [first, ...plain.graph.outputs] } };
+    expect(jointModel(teacher, { teacher: plain, losses: [softTargets()] }).output).toBe("logits");
+    const gap = (given: Model, options: object) =>
+      distillationGap(given, { ...settings, teacher, losses: [softTargets()], ...options });
+    expect(await gap(net(2, 6), {})).toEqual(await gap(net(2, 6), { teacher: plain }));
+    const labelled = { data: points(16, true), loss: "crossEntropy", metrics: ["accuracy"] };
+    expect(await gap(teacher, labelled)).toEqual(await gap(plain, labelled));
+  });
+
+  it("read the output that labels fit, in both", async () => {
+    const two = (seed: number) =>
+      network(random(seed), (n) => {
+        const hidden = n.op("Tanh", [linear(n.scope("one"), n.input("input", "float32", ["batch", 2]), 6)]);
+        n.output(linear(n.scope("age"), n.op("Tanh", [hidden]), 5), "age");
+        n.output(linear(n.scope("sign"), hidden, 2), "sign");
+      });
+    const options = { data: points(16, true), teacher: two(1), losses: [softTargets()] };
+    const gap = (more: object) => distillationGap(two(2), { ...options, ...more });
+    const byLabels = await gap({ loss: "crossEntropy" });
+    expect(byLabels).toEqual(await gap({ output: "sign", teacherOutput: "sign" }));
+    expect(byLabels).not.toEqual(await gap({}));
+  });
+
   it("are refused where they do not fit", () => {
     const options = { teacher: net(1, 6), losses: [softTargets()] };
     expect(() => jointModel(lenet(random(1), { size: 16 }), options)).toThrow(

@@ -14,6 +14,7 @@ import {
   type Loss,
   type LossName,
   losses,
+  predictedOutput,
   type Selection,
   type TrainEvent,
   type TrainResult,
@@ -48,7 +49,7 @@ export function distill(given: Model, options: DistillOptions): Run<TrainEvent, 
   const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, freeze: ____, ...rest } = options;
   return startRun(
     async (scope) => {
-      const joint = jointModel(student, pickOptions<JointOptions>(options, jointOptionsNames));
+      const joint = jointModel(student, await jointOptionsFor(student, options));
       const run = fit(joint.model, {
         ...rest,
         ...(loss && { loss: scaled(loss, labelWeight) }),
@@ -74,9 +75,18 @@ export type DistillationGap = JointOptions & Omit<EvaluateOptions, "terms" | "ou
  */
 export async function distillationGap(student: Model, options: DistillationGap): Promise<Record<string, number>> {
   const read = pickOptions<EvaluateOptions>(options, evaluateOptionsNames);
-  const { model, output, terms } = jointModel(student, pickOptions<JointOptions>(options, jointOptionsNames));
+  const { model, output, terms } = jointModel(student, await jointOptionsFor(student, options));
   const { loss: ____, ...gaps } = await evaluateModel(model, { ...read, output, terms });
   return gaps;
+}
+
+/** A loss over labels reads the output that they fit, and so do the losses over the teacher. */
+async function jointOptionsFor(
+  student: Model,
+  options: JointOptions & Pick<EvaluateOptions, "data" | "loss">,
+): Promise<JointOptions> {
+  const output = await predictedOutput(student, options.data, options);
+  return { ...pickOptions<JointOptions>(options, jointOptionsNames), ...(output !== undefined && { output }) };
 }
 
 function trainableIn(

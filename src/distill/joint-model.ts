@@ -1,6 +1,7 @@
 /** @file Teacher and student as one graph over the same inputs, with the values that the losses compare as outputs. */
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
+  type Dim,
   type Graph,
   type Model,
   type ModelFunction,
@@ -17,7 +18,7 @@ import {
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import type { LossTerm } from "../train/index.ts";
+import { answerOutput, type LossTerm } from "../train/index.ts";
 import type { DistillationLoss, Pair } from "./losses/index.ts";
 import { type Projection, projection } from "./projection.ts";
 
@@ -25,9 +26,9 @@ export interface JointOptions {
   /** A model of the student's inputs that is not trained. */
   readonly teacher: Model;
   readonly losses: readonly DistillationLoss[];
-  /** The student's value that predictions are, an output or not (the logits before a Softmax); the first output when absent. */
+  /** The student's value that predictions are, an output or not (the logits before a Softmax); the output that `answerOutput` finds when absent. */
   readonly output?: string;
-  /** The same of the teacher. */
+  /** The same of the teacher; when absent, its output of the same name and number of scores, else the one that `answerOutput` finds. */
   readonly teacherOutput?: string;
 }
 
@@ -63,10 +64,7 @@ export function jointModel(student: Model, options: JointOptions): JointModel {
   const inputs = sharedInputs(own.graph, teacher.graph);
   const other = renamedGraph(teacher.graph, "teacher/", scope, inputs);
   const find = valueFinder(own.graph, teacher.graph, other);
-  const prediction: Pair = {
-    student: options.output ?? firstOutput(own.graph, "the student"),
-    teacher: options.teacherOutput ?? firstOutput(teacher.graph, "the teacher"),
-  };
+  const prediction = predictions(own.graph, teacher.graph, options);
   const comparisons = options.losses.map((loss) =>
     (loss.pairs ?? [prediction]).map((pair) => compared(loss, find(pair), scope)),
   );
@@ -165,10 +163,15 @@ function mergedFunctions(a: readonly ModelFunction[], b: readonly ModelFunction[
   return [...a, ...b.filter((item) => !known.has(keyOf(item)))];
 }
 
-function firstOutput({ outputs }: Graph, where: string): string {
-  const [first] = outputs;
-  if (first) return first.name;
-  throw new UsageError("a model without outputs has no prediction", { where });
+function predictions(student: Graph, teacher: Graph, { output, teacherOutput }: JointOptions): Pair {
+  const own = output ?? answerOutput(student).name;
+  const scores = widthOf([...valuesOf(student)].find(({ name }) => name === own));
+  const same = teacher.outputs.find((value) => value.name === own && widthOf(value) === scores);
+  return { student: own, teacher: teacherOutput ?? (same ?? answerOutput(teacher)).name };
+}
+
+function widthOf(value: Value | undefined): Dim | undefined {
+  return value?.type?.kind === "tensor" ? value.type.dims?.at(-1) : undefined;
 }
 
 interface Comparison {

@@ -1,18 +1,8 @@
 /** @file Distillation that wins back what a change of the network lost: the original teaches its own answers. */
-import { UsageError } from "../errors.ts";
-import {
-  type Dims,
-  dataTypes,
-  type Graph,
-  type Model,
-  type Node,
-  producerOf,
-  readsOf,
-  type Value,
-} from "../ir/index.ts";
-import { inferModel } from "../ops/index.ts";
+import { type Model, producerOf } from "../ir/index.ts";
+import { inferShapes } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import { adamw } from "../train/index.ts";
+import { adamw, answerOutput, areClasses } from "../train/index.ts";
 import { type DistillOptions, distillOptionsNames } from "./distill.ts";
 import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
 
@@ -27,38 +17,13 @@ export interface Answers {
 
 /** @throws UsageError for a model without outputs. */
 export function answersOf(model: Model): Answers {
-  const { types } = inferModel(model);
-  const dimsOf = (value: Value): Dims | undefined => {
-    const type = types.get(value) ?? value.type;
-    return type?.kind === "tensor" && dataTypes[type.dtype].kind === "float" ? type.dims : undefined;
-  };
-  const areClasses = (value: Value): boolean => dimsOf(value)?.length === 2 && dimsOf(value)?.[1] !== 1;
-  const { outputs } = model.graph;
-  const answer = deepest(model.graph, outputs.filter(areClasses)) ?? deepest(model.graph, outputs);
-  if (!answer) throw new UsageError("a model without outputs gives no answers");
-  const producer = producerOf(model.graph, answer);
+  const { graph } = inferShapes(model);
+  const answer = answerOutput(graph);
+  const producer = producerOf(graph, answer);
   const output = (producer?.opType === "Softmax" && producer.inputs[0]) || answer;
   const areScores = areClasses(output);
   const pairs = [{ teacher: output.name, student: output.name }];
   return { output: output.name, areScores, loss: areScores ? softTargets() : features({ pairs }) };
-}
-
-/** The one that most nodes are computed for, the first of several: what stands beside the answers needs less. */
-function deepest(graph: Graph, outputs: readonly Value[]): Value | undefined {
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
-  const depth = (output: Value): number => {
-    const found = new Set<Node>();
-    const open = [output];
-    for (let value = open.pop(); value; value = open.pop()) {
-      const node = makers.get(value);
-      if (!node || found.has(node)) continue;
-      found.add(node);
-      for (const read of readsOf(node)) open.push(read);
-    }
-    return found.size;
-  };
-  const depths = outputs.map((output) => ({ output, depth: depth(output) }));
-  return depths.sort((a, b) => b.depth - a.depth)[0]?.output;
 }
 
 type Defaulted = "optimizer" | "learningRate";

@@ -10,6 +10,7 @@ import { checkDrives, type Drives, evaluationFeeds, undriven } from "./drive.ts"
 import { newBuilder } from "./fresh-input.ts";
 import { type Metric, type MetricName, metrics } from "./metrics/index.ts";
 import { buildObjective, type ObjectiveOptions, takesProbabilities } from "./objective.ts";
+import { predictedOutput } from "./predicted-output.ts";
 
 export interface EvaluateOptions extends ObjectiveOptions {
   readonly data: BatchSource["data"];
@@ -42,13 +43,17 @@ export const evaluateOptionsNames: OptionNames<EvaluateOptions> = {
 
 /**
  * Runs the model in inference form over all samples. `loss` is the sum that training minimises, beside it stands every
- * term without its weight; both are means over the batches, each by its number of samples.
+ * term without its weight; both are means over the batches, each by its number of samples. Of several outputs, none of which is named, a loss
+ * of classes reads the one with as many scores as the data has classes, as in `fit`: name it where the data holds only some of them.
+ *
+ * @throws UsageError where the data decides for none of several outputs
  */
 export async function evaluateModel(model: Model, options: EvaluateOptions): Promise<Record<string, number>> {
   checkOptions(options, evaluateOptionsNames);
   const { open = openSession, session: sessionOptions = {}, drive } = options;
   checkDrives(model.graph, drive);
-  const measured = withObjective(model, options);
+  const output = await predictedOutput(model, options.data, options);
+  const measured = withObjective(model, output === undefined ? options : { ...options, output });
   const { labels, labelDomain } = measured;
   const inputs = undriven(dataInputs(model.graph), drive);
   const source: BatchSource = {

@@ -350,7 +350,7 @@ async function endEpoch(
     const evaluated = withParameters(model, tensors);
     const metrics = await evaluateModel(
       evaluated,
-      pickOptions<EvaluateOptions>({ ...evaluationOf(options, scope), ...evaluate }, evaluateOptionsNames),
+      pickOptions<EvaluateOptions>({ ...evaluationOf(model, options, scope), ...evaluate }, evaluateOptionsNames),
     );
     const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / step.accumulate), metrics };
     progress.evaluations.push(evaluation);
@@ -367,8 +367,9 @@ async function endEpoch(
   await save(plan, progress, resident, scope);
 }
 
-function evaluationOf(options: FitOptions, { signal }: RunScope<TrainEvent>) {
-  const { loss, terms, output, labels, session, open, drive } = options;
+/** What is trained is what is evaluated: the output is named, so that other data decides for no other. */
+function evaluationOf({ graph }: Model, options: FitOptions, { signal }: RunScope<TrainEvent>) {
+  const { loss, terms, output = graph.outputs[0]?.name, labels, session, open, drive } = options;
   return {
     signal,
     ...(loss !== undefined && { loss }),

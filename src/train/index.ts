@@ -1,5 +1,6 @@
 /** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
 
+export { answerOutput, areClasses } from "./answer-output.ts";
 export type { Carry } from "./carry.ts";
 export type { Drive, Drives, Turn } from "./drive.ts";
 export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./evaluate.ts";
@@ -15,6 +16,7 @@ export * from "./metrics/index.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./objective.ts";
 export * from "./optimizers/index.ts";
 export type { Precision } from "./precision.ts";
+export { predictedOutput } from "./predicted-output.ts";
 export type { Look, Probe, ProbeContext } from "./probe.ts";
 export { type Profile, type ProfileName, profileFor, profiles } from "./profiles.ts";
 export * from "./schedules/index.ts";

@@ -30,7 +30,10 @@ export interface ObjectiveOptions {
   /** May be left out when there are terms; the data then needs no labels. */
   readonly loss?: Loss | LossName;
   readonly terms?: readonly LossTerm[];
-  /** The output that the loss reads; the first when absent. */
+  /**
+   * The output that the loss reads. When absent, the first; `fit` and `evaluateModel` look among several, for a loss of classes, for the one
+   * with as many scores as the data has classes, behind most of the network.
+   */
   readonly output?: string;
 }
 

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { moons, network } from "../../test/moons.ts";
 import type { Dataset } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Model } from "../ir/index.ts";
-import { adamw, fit } from "./index.ts";
+import { graphBuilder, type Model, namesOf } from "../ir/index.ts";
+import { adamw, evaluateModel, fit } from "./index.ts";
 import { predictedOutput } from "./predicted-output.ts";
 
 /** The network of the moons with its hidden layer as the first output. */
@@ -27,6 +27,25 @@ it("is the one with as many scores as there are classes", async () => {
   const wrong = predictedOutput(withHidden(), threeClasses(), { loss });
   await expect(wrong).rejects.toThrow(UsageError);
   await expect(wrong).rejects.toThrow(/one output with 3 scores.*\[16\], "logits" \[2\].*--output/);
+});
+
+it("is the one behind most of the network where several fit, in whatever order they are", async () => {
+  const plain = network();
+  const g = graphBuilder({ names: namesOf(plain), prefix: "side/" });
+  const inputs = plain.graph.inputs.filter((value) => !plain.graph.initializers.has(value));
+  g.output(g.op("Neg", [inputs[0]!]), "side");
+  const { nodes, outputs } = g.build();
+  const both = [...outputs, ...plain.graph.outputs];
+  for (const order of [both, both.toReversed()]) {
+    const model = { ...plain, graph: { ...plain.graph, nodes: [...plain.graph.nodes, ...nodes], outputs: order } };
+    expect(await predictedOutput(model, moons(16, 1), { loss: "crossEntropy" })).toBe("logits");
+  }
+});
+
+it("is what a model is evaluated by", async () => {
+  const options = { data: moons(16, 1), loss: "crossEntropy", metrics: ["accuracy"] } as const;
+  expect(await evaluateModel(withHidden(), options)).toEqual(await evaluateModel(network(), options));
+  await expect(evaluateModel(withHidden(), { ...options, data: threeClasses() })).rejects.toThrow(/option output/);
 });
 
 it("is what a run trains, and evaluates", async () => {

@@ -1,8 +1,9 @@
-/** @file Which of several outputs a loss of classes reads where none is named: the one with as many scores as the data has classes. */
+/** @file Which of several outputs a loss of classes reads where none is named: the one with as many scores as the data has classes, behind most of the network. */
 import type { Dataset } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import { dataTypes, type Graph, type Model, type Value } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { deepest } from "./answer-output.ts";
 import { type Loss, lossOf } from "./losses/index.ts";
 import type { ObjectiveOptions } from "./objective.ts";
 
@@ -26,10 +27,16 @@ export async function predictedOutput(
   const { graph } = inferShapes(model);
   const scores = graph.outputs.flatMap((value) => scoresOf(value));
   const count = await classesIn(data, loss);
-  const fitting = scores.find(({ classes }) => classes === count);
-  if (fitting) return fitting.value.name;
+  const fitting = scores.filter(({ classes }) => classes === count);
+  if (fitting.length > 0) return deepestOf(graph, fitting);
   if (new Set(scores.map(({ classes }) => classes)).size > 1 && isScores(graph)) throw undecided(graph, count);
-  return isScores(graph) || !scores[0] || rankOf(graph.outputs[0]!) > 2 ? undefined : scores[0].value.name;
+  const isFirstOfRows = rankOf(graph.outputs[0]!) <= 2;
+  return scores.length > 0 && isFirstOfRows ? deepestOf(graph, scores) : undefined;
+}
+
+function deepestOf(graph: Graph, scores: readonly Scores[]): string {
+  const values = scores.map(({ value }) => value);
+  return deepest(graph, values)!.name;
 }
 
 /** Rows of floats, of a known length above 1. */

@@ -28,7 +28,7 @@ export function declareTraining(command: Command): Command {
     .addOption(choice("--loss <name>", "loss (crossEntropy)", Object.keys(losses)))
     .option(
       "--output <name>",
-      "the output that the loss reads (the first; of several, the one with as many scores as there are classes)",
+      "the output that the loss reads; of several, the deepest with as many scores as there are classes",
     )
     .option("--trainable <patterns>", "initializers to train: names with *, separated by commas (all)", names)
     .option("--freeze <patterns>", "initializers that stay as they are", names)

@@ -95,6 +95,19 @@ describe("replaceHead", () => {
     expect(outputOf(longer)).toHaveLength(6);
   });
 
+  it("takes the output behind most of the network, wherever it stands", () => {
+    const { graph, ...rest } = pictures();
+    const pooled = graph.nodes.find(({ opType }) => opType === "Flatten")!.outputs[0]!;
+    for (const outputs of [
+      [pooled, ...graph.outputs],
+      [...graph.outputs, pooled],
+    ]) {
+      const { at, model: changed } = replaceHead({ ...rest, graph: { ...graph, outputs } }, { classes: 7 });
+      expect(at).toBe("mixed");
+      expect(changed.graph.outputs.map(({ name }) => name)).toEqual(outputs.map(({ name }) => name));
+    }
+  });
+
   it("says what it cannot find", () => {
     expect(() => replaceHead(pictures(), { classes: 2, at: "tail" })).toThrow(/computes no such value.*"mixed"/);
     expect(() => replaceHead(pictures(), { classes: 2, output: "tail" })).toThrow(/no such output/);

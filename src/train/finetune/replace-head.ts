@@ -22,6 +22,7 @@ import {
 } from "../../ir/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { answerOutput } from "../answer-output.ts";
 import { outputOf } from "../objective.ts";
 import { dimsOf, dtypeOf } from "../step-builder.ts";
 
@@ -29,7 +30,7 @@ export interface HeadOptions {
   readonly classes: number;
   /** The value that the new head reads; what the last linear layer reads when absent. */
   readonly at?: string;
-  /** The output whose head is replaced; the first when absent. */
+  /** The output whose head is replaced; of several the one that `answerOutput` finds when absent. */
   readonly output?: string;
   /** Decides the initial values. */
   readonly seed?: number;
@@ -62,7 +63,7 @@ export function replaceHead(model: Model, options: HeadOptions): NewHead {
   }
   const typed = inferShapes(model);
   const names = namesOf(typed);
-  const old = outputOf(typed.graph, output);
+  const old = output === undefined ? answerOutput(typed.graph) : outputOf(typed.graph, output);
   const cut = at === undefined ? lastFeatures(typed.graph, old) : namedValue(typed.graph, at);
   const g = graphBuilder({ names, infer: builderInference(TARGET_OPSET), prefix: "head/" });
   const pooled = dimsOf(cut).length > 3 ? averaged(g, cut) : cut;
