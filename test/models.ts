@@ -91,3 +91,24 @@ export function fatalFeeds(): Feeds {
     ["b", int64s([-1])],
   ]);
 }
+
+/** Eight filters over pictures of 8 × 8 pixels. */
+export function convolutionModel(channels: number): Model {
+  const g = graphBuilder();
+  const values = Float32Array.from({ length: 8 * channels * 9 }, (_, i) => Math.sin(i));
+  const weights = g.constant("w", tensor("float32", [8, channels, 3, 3], values));
+  g.output(g.op("Conv", [g.input("x", "float32", [1, channels, 8, 8]), weights], { pads: [1, 1, 1, 1] }), "y");
+  return model(g.build());
+}
+
+/** Two of four experts a row, by positions counted in float64, which the web build has no kernels for, or in another type. */
+export function dispatchModel(type: "double" | "float32" = "double"): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [8, 4]);
+  const [gates, chosen] = g.ops("TopK", [x, g.constant("k", int64s([2]))], 2);
+  const counted = g.op("Cast", [chosen!], { to: type === "double" ? 11 : 1 });
+  const place = g.op("CumSum", [counted, g.constant("axis", scalar("int64", 0))]);
+  const back = g.op("Cast", [place], { to: 1 });
+  g.output(g.op("Mul", [gates!, back]), "y");
+  return model(g.build());
+}

@@ -12,10 +12,18 @@ export interface Ended {
   readonly seconds: number;
 }
 
-/** Runs `lithe` with these words; what takes longer than `seconds` is killed, which its signal tells. `by` is the entry of another build. */
-export function runCommand(words: readonly string[], seconds = 120, by = entry): Promise<Ended> {
+/** Runs `lithe` with these words; what takes longer than `seconds` is killed, which its signal tells. `by` is the entry of another build, `env` is added. */
+export function runCommand(
+  words: readonly string[],
+  seconds = 120,
+  by = entry,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Ended> {
   const began = performance.now();
-  const child = spawn(process.execPath, [by, ...words], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [by, ...words], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const killer = setTimeout(() => child.kill("SIGKILL"), 1000 * seconds);
   let stdout = "";
   let stderr = "";

@@ -7,6 +7,7 @@ import { gradientFaults } from "./gradients.ts";
 import { graphFaults } from "./graphs.ts";
 import { isolationFaults } from "./isolation.ts";
 import { judgeFaults } from "./judge.ts";
+import { providerFaults } from "./providers.ts";
 import { quantizeFaults } from "./quantize.ts";
 import { sizeFaults } from "./sizes.ts";
 import { valueFaults } from "./values.ts";
@@ -19,6 +20,7 @@ export const faultList: readonly Fault[] = [
   ...graphFaults,
   ...isolationFaults,
   ...judgeFaults,
+  ...providerFaults,
   ...quantizeFaults,
   ...sizeFaults,
   ...valueFaults,

@@ -92,7 +92,7 @@ function onlyTrying(...forms: readonly string[]): CandidateStore {
     n: 1,
     size: { a: 1, b: 1, ratio: 1 },
     latency: { ep: "cpu", threads: 1, batch: 1, a: times, b: times, ratio: 0.5, spread: [0.5, 0.5] },
-    agreement: { n: 1, maxAbs: 0, relative: 0, cosine: 1, top1: 1, lost: 0, perOutput: [], missing: [] },
+    agreement: { n: 1, maxAbs: 0, relative: 0, cosine: 1, top1: 1, lost: 0, perOutput: [], missing: [], build: "none" },
   };
   return {
     load: async (form) => (forms.includes(form) ? undefined : { comparison, bytes: new Uint8Array() }),

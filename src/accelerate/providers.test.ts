@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { convolutionModel, dispatchModel } from "../../test/models.ts";
 import { chromium, swiftshader } from "../../test/swiftshader.ts";
-import { graphBuilder, int64s, type Model, model, scalar, tensor } from "../ir/index.ts";
+import { type Model, tensor } from "../ir/index.ts";
 import { openSession } from "../runtime/index.ts";
 import { miscomputedConvolution } from "../runtime/miscomputed-convolution.ts";
 import { agreementElsewhere } from "./providers.ts";
@@ -23,35 +24,15 @@ async function verdict(made: Model, dims: readonly number[]): Promise<ProviderRe
   return result!;
 }
 
-function convolution(channels: number): Model {
-  const g = graphBuilder();
-  const values = Float32Array.from({ length: 8 * channels * 9 }, (_, i) => Math.sin(i));
-  const weights = g.constant("w", tensor("float32", [8, channels, 3, 3], values));
-  g.output(g.op("Conv", [g.input("x", "float32", [1, channels, 8, 8]), weights], { pads: [1, 1, 1, 1] }), "y");
-  return model(g.build());
-}
-
-/** Two of four experts a row, by positions counted in float64, which the web build has no kernels for. */
-function dispatched(): Model {
-  const g = graphBuilder();
-  const x = g.input("x", "float32", [8, 4]);
-  const [gates, chosen] = g.ops("TopK", [x, g.constant("k", int64s([2]))], 2);
-  const wide = g.op("Cast", [chosen!], { to: 11 });
-  const place = g.op("CumSum", [wide, g.constant("axis", scalar("int64", 0))]);
-  const back = g.op("Cast", [place], { to: 1 });
-  g.output(g.op("Mul", [gates!, back]), "y");
-  return model(g.build());
-}
-
 describe.skipIf(!chromium)("a verdict on webgpu in the web build [needs Chromium; CHROMIUM_PATH names one]", () => {
   it("finds a good model good, and names the build", async () => {
-    const found = await verdict(convolution(8), [1, 8, 8, 8]);
+    const found = await verdict(convolutionModel(8), [1, 8, 8, 8]);
     expect(found).toMatchObject({ ep: "webgpu", status: "agrees" });
     expect(found.build).toMatch(/^onnxruntime-web \d+\.\d+\.\d+ in Chromium \d+, adapter \w/);
   });
 
   it("finds a convolution that the default layout computes wrongly, by its values", async () => {
-    const wrong = convolution(6);
+    const wrong = convolutionModel(6);
     expect(miscomputedConvolution(wrong)?.channels).toBe(6);
     const { status, agreement } = await verdict(wrong, [1, 6, 8, 8]);
     expect(status).toBe("differs");
@@ -59,7 +40,7 @@ describe.skipIf(!chromium)("a verdict on webgpu in the web build [needs Chromium
   });
 
   it("refuses a dispatch in float64", async () => {
-    const found = await verdict(dispatched(), [8, 4]);
+    const found = await verdict(dispatchModel(), [8, 4]);
     expect(found).toMatchObject({ status: "failed" });
     expect(found.build).toMatch(/^onnxruntime-web/);
     expect(found.reason).toMatch(/Cast/);
@@ -72,7 +53,7 @@ describe("a verdict on webgpu without a browser", () => {
   it("is that of Node's build, and says so", async () => {
     vi.stubEnv("CHROMIUM_PATH", "");
     for (const [name, value] of Object.entries(swiftshader ?? {})) vi.stubEnv(name, value);
-    const { build } = await verdict(convolution(8), [1, 8, 8, 8]);
+    const { build } = await verdict(convolutionModel(8), [1, 8, 8, 8]);
     expect(build).toMatch(/^onnxruntime-node .*, not the web build: no Chromium was found$/);
   });
 });

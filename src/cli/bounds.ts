@@ -96,7 +96,7 @@ export function showComparison(
   );
   const top1 = agreement.top1 === undefined ? "" : `same answer ${formatPercent(agreement.top1)}, `;
   say(
-    `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}`,
+    `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)} (${agreement.build})`,
   );
   for (const note of notesOn(agreement)) say(note);
   if (accuracy) say(`accuracy  ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)} (n = ${accuracy.n})`);

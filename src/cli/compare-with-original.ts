@@ -45,7 +45,7 @@ export async function compareWith(
   await using session = await openSession(model, { ep, threads, stock: true });
   return await compareSessions(
     before,
-    { session, bytes: encodedSize(model) },
+    { session, bytes: encodedSize(model), model },
     { threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()), seed, seconds: TIMING, signal },
   );
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { Model } from "../ir/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { formatNumber } from "../report/index.ts";
-import { compareSessions, type Feeds, findDivergence, openSession } from "../runtime/index.ts";
+import { compareSessions, type Feeds, findDivergence, openSession, runtimeBuild } from "../runtime/index.ts";
 import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { firstBatch, loadData } from "./load.ts";
@@ -40,7 +40,7 @@ async function run(
   await using sessionB = await openSession(b, { ep, threads, stock: true, name: basename(pathB!), step: "comparing" });
   const result = await compareSessions(
     { session: sessionA, bytes: (await fingerprint(pathA!)).bytes },
-    { session: sessionB, bytes: (await fingerprint(pathB!)).bytes },
+    { session: sessionB, bytes: (await fingerprint(pathB!)).bytes, model: b },
     {
       threads,
       batch: count,
@@ -68,11 +68,12 @@ async function firstDivergence(
 ) {
   const options = { ep, threads, stock: true, ...(divergence !== undefined && { tolerance: divergence }) };
   const { first, values } = await findDivergence(a, b, [feeds], openSession, options);
+  const build = await runtimeBuild(ep);
   if (!json) {
     const where = first ? `${first.node}, relative error ${formatNumber(first.relative)}` : "none";
-    say(`first divergence ${where} (${values.length} values of one name compared)`);
+    say(`first divergence ${where} (${values.length} values of one name compared, ${build})`);
   }
-  return { divergence: { first: first ?? null, compared: values.length } };
+  return { divergence: { first: first ?? null, compared: values.length, build } };
 }
 
 export const command: CommandModule = { declare, run };

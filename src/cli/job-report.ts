@@ -66,10 +66,10 @@ function verdict({ faster, form, comparison, measure, samples }: Accelerated): s
 
 /** What a report keeps of an agreement. */
 export function agreementFacts(
-  { maxAbs, relative, cosine, top1, lost }: Accelerated["comparison"]["agreement"],
+  { maxAbs, relative, cosine, top1, lost, build }: Accelerated["comparison"]["agreement"],
   n: number,
 ): AgreementBlock {
-  return { n, maxAbs, relative, cosine, lost, ...(top1 !== undefined && { top1 }) };
+  return { n, maxAbs, relative, cosine, lost, build, ...(top1 !== undefined && { top1 }) };
 }
 
 function blocks({ size, latency, agreement, accuracy, n }: Accelerated["comparison"]): ComparisonBlock {

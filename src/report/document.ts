@@ -1,5 +1,5 @@
 /** @file What pages have in common: the frame without scripts, cards, the facts of the machine. */
-import type { Environment } from "./facts.ts";
+import type { AgreementBlock, Environment } from "./facts.ts";
 import { html, type Markup } from "./markup.ts";
 import { style } from "./style.ts";
 
@@ -33,6 +33,11 @@ export function machineFacts(environment: Environment): (readonly [string, strin
     ["machine", `${cpu}, ${cores} cores, ${memoryGiB.toFixed(0)} GiB, ${os}; ${cpuFlags.join(", ")}`],
     ["versions", `lithe ${lithe}, ONNX Runtime ${onnxruntime}, Node ${node}`],
   ];
+}
+
+/** The build that the answers came from. */
+export function judgeFacts({ build }: AgreementBlock): (readonly [string, string])[] {
+  return build === undefined ? [] : [["answers", `by ${build}`]];
 }
 
 /** Names and texts as rows of a table. */

@@ -45,6 +45,8 @@ export interface AgreementBlock {
   readonly top1?: number;
   /** The worst of all outputs: other classes, 1 − cosine, or other elements; absent in reports of earlier versions. */
   readonly lost?: number;
+  /** What gave the answers that were compared; absent in reports of earlier versions. */
+  readonly build?: string;
 }
 
 export interface AccuracyBlock {

@@ -54,7 +54,7 @@ function report(name: string): JobReport {
     data: { source: name, calibration: 1, selection: 2, verification: 3, disjoint: true, labels: false },
     bound: { maxDrop: 0.01, measure: name, goal: name, budgetSeconds: 60 },
     verdict: { faster: true, sentence: name },
-    chosen: { ...blocks, form: name, file: name, model },
+    chosen: { ...blocks, agreement: { ...blocks.agreement, build: `${name} 1.0` }, form: name, file: name, model },
     candidates: [{ ...blocks, form: name, accepted: true, reason: name, onFront: true }],
     sizes: { before: [entry], after: [entry] },
     sensitivity: [{ node: name, opType: name, divergence: 0.1, keptFloat: true }],
@@ -70,6 +70,7 @@ describe("the report page", () => {
   it("shows figures and asks for nothing", () => {
     const page = reportPage(report("model.onnx"));
     expect(page).toContain("2.00×");
+    expect(page).toContain("by model.onnx 1.0");
     expect(page).toContain("default-src &#39;none&#39;");
     expect(page).not.toMatch(/<script|https?:|url\(|@import/);
   });

@@ -1,7 +1,7 @@
 /** @file The report as one self-contained HTML page: no script, nothing loaded, every name escaped. */
 import { sensitivityBars } from "./bars.ts";
 import { candidateTable, notMeasured } from "./candidate-table.ts";
-import { card, documentOf, factTable, machineFacts } from "./document.ts";
+import { card, documentOf, factTable, judgeFacts, machineFacts } from "./document.ts";
 import type { ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lossOf } from "./loss.ts";
@@ -95,6 +95,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
       "latency",
       "original and candidate take turns within one run; the ratio is the median over rounds, its interval by bootstrap",
     ],
+    ...judgeFacts(chosen.agreement),
     ...machineFacts(environment),
     ["seed", String(seed)],
     ["original", `sha256 ${model.sha256}, opset ${model.opset}, ${model.nodes} nodes`],

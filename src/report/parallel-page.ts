@@ -1,5 +1,5 @@
 /** @file The page of a network made parallel: accuracy against sequential depth, what each part costs, speed. */
-import { card, documentOf, factTable, machineFacts } from "./document.ts";
+import { card, documentOf, factTable, judgeFacts, machineFacts } from "./document.ts";
 import type { LatencyBlock } from "./facts.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lineChart, type Series } from "./line-chart.ts";
@@ -89,6 +89,7 @@ function protocol(report: ParallelReport): (readonly [string, string])[] {
         : "none",
     ],
     ["latency", "original and result take turns within one run; the ratio is the median over rounds"],
+    ...judgeFacts(comparison.agreement),
     ["size", `${formatBytes(comparison.size.a)} → ${formatBytes(comparison.size.b)}`],
     ["seed", String(seed)],
     ["original", `sha256 ${original.sha256}, opset ${original.opset}, ${original.nodes} nodes`],

@@ -31,6 +31,7 @@ const agreement = z.object({
   cosine: number,
   top1: number.optional(),
   lost: number.optional(),
+  build: text.optional(),
 });
 const accuracy = z.object({ a: number, b: number, n: number, interval: z.tuple([number, number]).optional() });
 const comparison = { size, latency: timing, agreement, accuracy: accuracy.optional() };

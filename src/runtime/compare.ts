@@ -1,6 +1,14 @@
 /** @file Two models side by side: size, latency, agreement, accuracy. */
+import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
-import { type Agreement, agreementOptionsNames, type Batch, measureAgreement } from "./agreement.ts";
+import {
+  type Agreement,
+  type AgreementOptions,
+  agreementOptionsNames,
+  type Batch,
+  measureAgreement,
+} from "./agreement.ts";
+import { judged } from "./judge.ts";
 import { compareLatency, type LatencyOptions, type LatencyStats, latencyOptionsNames } from "./latency.ts";
 import type { Feeds, Session, SessionProvider } from "./session.ts";
 
@@ -16,7 +24,8 @@ export interface Comparison {
     readonly ratio: number;
     readonly spread: readonly [number, number];
   };
-  readonly agreement: Omit<Agreement, "accuracy">;
+  /** `build`: the package and version that gave B's answers and, in a page, the browser and its adapter. */
+  readonly agreement: Omit<Agreement, "accuracy"> & { readonly build: string };
   readonly accuracy?: NonNullable<Agreement["accuracy"]>;
 }
 
@@ -24,6 +33,8 @@ export interface Contestant {
   readonly session: Session;
   /** Bytes of the model's file, external data included. */
   readonly bytes: number;
+  /** What the session has loaded. With B's, B answers where its provider is judged (`judgeOf`): on `webgpu` in a page, where there is one. */
+  readonly model?: Model;
 }
 
 export interface CompareOptions extends LatencyOptions {
@@ -45,13 +56,16 @@ const compareOptionsNames: OptionNames<CompareOptions> = {
   ...latencyOptionsNames,
 };
 
-/** Measures both sessions, agreement first, so that both are warm when they are timed. */
+/**
+ * Measures both sessions, agreement first, so that both are warm when they are timed.
+ *
+ * @throws RuntimeError where the build that judges refuses B
+ */
 export async function compareSessions(a: Contestant, b: Contestant, options: CompareOptions): Promise<Comparison> {
   checkOptions(options, compareOptionsNames);
   const { feeds, batches, threads, batch } = options;
-  const judged = pickOptions(options, agreementOptionsNames);
   const timed = pickOptions(options, latencyOptionsNames);
-  const { accuracy, ...agreement } = await measureAgreement(a.session, b.session, batches, judged);
+  const { accuracy, ...agreement } = await agreementOf(a, b, batches, pickOptions(options, agreementOptionsNames));
   const { a: left, b: right, ratio, spread } = await compareLatency(a.session, b.session, feeds, timed);
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
@@ -59,4 +73,14 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     agreement,
     ...(accuracy ? { accuracy } : {}),
   };
+}
+
+async function agreementOf(
+  { session: a }: Contestant,
+  { session: b, model }: Contestant,
+  batches: CompareOptions["batches"],
+  options: AgreementOptions,
+): Promise<Agreement & { readonly build: string }> {
+  await using answering = await judged(b, model, "comparing");
+  return { ...(await measureAgreement(a, answering.session, batches, options)), build: answering.build };
 }

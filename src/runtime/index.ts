@@ -10,7 +10,7 @@ export { type Divergence, type DivergenceOptions, findDivergence, type ValueDive
 export { checkFeeds } from "./feeds.ts";
 export { describeHardware, type Hardware, type ProviderState, probeProviders, runtimeBuild } from "./hardware.ts";
 export { inspectTypes } from "./inspect-types.ts";
-export { type Judge, judgeOf } from "./judge.ts";
+export { type Judge, type Judged, judged, judgeOf } from "./judge.ts";
 export {
   type Contender,
   compareLatency,

@@ -33,3 +33,26 @@ export async function judgeOf(ep: ExecutionProvider, open: OpenSession = openSes
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
+
+/** Whose answers count as a session's. */
+export interface Judged extends AsyncDisposable {
+  readonly session: Session;
+  /** The build that gives them. */
+  readonly build: string;
+}
+
+/**
+ * `model` in the page that judges the provider of `session`, where there is one; else, and without a model, the session itself, which
+ * stays the caller's to release.
+ *
+ * @throws RuntimeError where the page cannot load the model
+ */
+export async function judged(session: Session, model: Model | undefined, step: string): Promise<Judged> {
+  const own = { session, [Symbol.asyncDispose]: async () => undefined };
+  if (session.ep === "reference") return { ...own, build: "the reference evaluator" };
+  if (model === undefined) return { ...own, build: await runtimeBuild(session.ep) };
+  const { build, isPage, open } = await judgeOf(session.ep);
+  if (!isPage) return { ...own, build };
+  const page = await open(model, `${step} in ${build}`);
+  return { session: page, build, [Symbol.asyncDispose]: () => page.release() };
+}

@@ -74,6 +74,8 @@ it("compares two sessions in the shape of the report", async () => {
     "lost",
     "perOutput",
     "missing",
+    "build",
   ]);
+  expect(found.agreement.build).toMatch(/^onnxruntime-node \d/);
   expect(found.accuracy?.n).toBe(2);
 });

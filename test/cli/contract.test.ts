@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { root } from "../meta/sources.ts";
+import { dispatchModel } from "../models.ts";
+import { chromium, swiftshader } from "../swiftshader.ts";
 import { lithe, litheJson } from "./run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lithe-cli-"));
@@ -101,5 +103,26 @@ describe("the command line", () => {
     expect(opposite.code).toBe(1);
     expect(opposite.json).toMatchObject({ broken: [expect.stringContaining("agreement")] });
     rmSync(other);
+  });
+});
+
+describe.skipIf(!chromium || !swiftshader)("verdicts on webgpu [need Chromium; CHROMIUM_PATH names one]", () => {
+  const judged = { agreement: { build: expect.stringMatching(/^onnxruntime-web .* in Chromium \d+, adapter/) } };
+
+  it.each([
+    ["compare", path, path, "--rounds", "3"],
+    ["quantize", path, "--form", "dynamic", "--data", "random", "-o", join(folder, "small8.onnx")],
+  ])("are those of a page: %s", async (...words) => {
+    const { code, json } = await litheJson([...words, "--ep", "webgpu"], { env: swiftshader! });
+    expect([code, json.error]).toEqual([0, undefined]);
+    expect(json).toMatchObject({ ...judged, latency: { ep: "webgpu" } });
+  });
+
+  it("are refused with the build where a page cannot load the file", async () => {
+    const dispatch = join(folder, "dispatch.onnx");
+    writeFileSync(dispatch, encodeModel(dispatchModel()));
+    const { code, json } = await litheJson(["compare", dispatch, dispatch, "--ep", "webgpu"], { env: swiftshader! });
+    expect(code).toBe(1);
+    expect(json.error).toMatchObject({ message: expect.stringMatching(/Cast.*onnxruntime-web .* in Chromium/s) });
   });
 });

@@ -10,9 +10,16 @@ export interface Finished {
   readonly stderr: string;
 }
 
-export function lithe(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Finished> {
+export interface Place {
+  readonly cwd?: string;
+  /** What is added to the environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export function lithe(args: readonly string[], { env, ...options }: Place = {}): Promise<Finished> {
+  const all = { ...options, env: { ...process.env, ...env }, maxBuffer: 2 ** 26 };
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], { ...options, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...args], all, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === "number" ? error.code : error ? -1 : 0, stdout, stderr });
     });
   });
@@ -41,7 +48,7 @@ export function startLithe(args: readonly string[], options: { readonly cwd?: st
 }
 
 /** The one JSON object on stdout. */
-export async function litheJson(args: readonly string[], options: { readonly cwd?: string } = {}) {
+export async function litheJson(args: readonly string[], options: Place = {}) {
   const finished = await lithe([...args, "--json"], options);
   return { ...finished, json: JSON.parse(finished.stdout) as Record<string, never> };
 }

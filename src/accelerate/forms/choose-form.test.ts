@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
-import { denseFeeds, denseModel } from "../../../test/models.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { denseFeeds, denseModel, dispatchModel, noise } from "../../../test/models.ts";
+import { chromium, swiftshader } from "../../../test/swiftshader.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
 import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
 import type { raceLatency, Standing } from "../../runtime/index.ts";
@@ -85,5 +86,22 @@ describe("the choice of a form", () => {
     await expect(chooseForm([plain, plain], denseFeeds())).rejects.toThrow(UsageError);
     await expect(chooseForm([{ name: "a", reason: "no" }], denseFeeds())).rejects.toThrow(/none of the forms runs/);
     await expect(chooseForm([plain], denseFeeds(), { signal: AbortSignal.abort() })).rejects.toThrow(CancelledError);
+  });
+});
+
+describe.skipIf(!chromium || !swiftshader)("forms on webgpu [needs Chromium; CHROMIUM_PATH names one]", () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it("are no forms that a page cannot load, whatever runs here", async () => {
+    for (const [name, value] of Object.entries(swiftshader!)) vi.stubEnv(name, value);
+    const forms = [
+      { name: "double", model: dispatchModel() },
+      { name: "single", model: dispatchModel("float32") },
+    ];
+    const feeds = new Map([["x", tensor("float32", [8, 4], noise(32))]]);
+    const found = await chooseForm(forms, feeds, { session: { ep: "webgpu" }, race: race(standing(1)).run });
+    expect(found.choice).toBe("single");
+    expect(found.build).toMatch(/^onnxruntime-web .* in Chromium/);
+    expect(found.rows[0]!.reason).toMatch(/Cast.*onnxruntime-web/s);
   });
 });

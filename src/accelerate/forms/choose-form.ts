@@ -5,6 +5,7 @@ import { checkOptions, type OptionNames } from "../../options.ts";
 import {
   checkCancelled,
   type Feeds,
+  judged,
   measureAgreement,
   openSession,
   raceLatency,
@@ -47,9 +48,13 @@ export interface FormChoice {
   readonly choice: string;
   /** As the forms were given. */
   readonly rows: readonly FormRow[];
+  /** The build whose answers were compared (`judgeOf`); times are of the sessions here. */
+  readonly build: string;
 }
 
 const TOLERANCE = 1e-3;
+
+const STEP = "choosing a form";
 
 const formOptionsNames: OptionNames<FormOptions> = {
   session: true,
@@ -94,7 +99,7 @@ export async function chooseForm(
     requireRunner(left, runners);
     const sides = runners.map((runner) => ({ session: runner.session, feeds }));
     const standings = await race(sides, { seconds, ...(signal && { signal }) });
-    return chosenFrom(names, [...left, ...runners.map((runner, i) => timed(runner, standings[i]!))], runners[0]!.name);
+    return chosenFrom(names, [...left, ...runners.map((runner, i) => timed(runner, standings[i]!))], runners[0]!);
   } finally {
     await Promise.all(runners.map((runner) => runner.session.release()));
   }
@@ -104,9 +109,10 @@ interface Runner {
   readonly name: string;
   readonly session: Session;
   readonly difference: number;
+  readonly build: string;
 }
 
-/** Opens a form and runs it beside the first one. What the runtime refuses, and what answers otherwise, is no runner. */
+/** Opens a form and runs it beside the first one. What the runtime or the judge refuses, and what answers otherwise, is no runner. */
 async function admit(
   form: CandidateForm,
   first: Runner | undefined,
@@ -118,11 +124,13 @@ async function admit(
   const { name } = form;
   let session: Session | undefined;
   try {
-    session = await openSession(form.model, { step: "choosing a form", ...options });
-    const { relative } = await measureAgreement(first?.session ?? session, session, [{ feeds }]);
-    if (relative <= tolerance) return { name, session, difference: relative };
+    session = await openSession(form.model, { step: STEP, ...options });
+    await using answering = await judged(session, form.model, STEP);
+    const { build } = answering;
+    const { relative } = await measureAgreement(first?.session ?? session, answering.session, [{ feeds }]);
+    if (relative <= tolerance) return { name, session, difference: relative, build };
     await session.release();
-    return { name, difference: relative, reason: `its answers differ by ${relative.toExponential(1)}` };
+    return { name, difference: relative, reason: `its answers differ by ${relative.toExponential(1)} in ${build}` };
   } catch (error) {
     await session?.release();
     return { name, reason: reasonOf(error) };
@@ -141,7 +149,8 @@ function timed({ name, difference }: Runner, measured: Standing): FormRow {
   return { name, difference, measured };
 }
 
-function chosenFrom(names: readonly string[], unordered: readonly FormRow[], first: string): FormChoice {
+function chosenFrom(names: readonly string[], unordered: readonly FormRow[], first: Runner): FormChoice {
   const rows = unordered.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
-  return { choice: certainlyFastest(rows.find(({ name }) => name === first)!, rows).name, rows };
+  const { name: choice } = certainlyFastest(rows.find(({ name }) => name === first.name)!, rows);
+  return { choice, rows, build: first.build };
 }
