@@ -43,7 +43,7 @@ export async function agreementElsewhere(
   await using home = await open(model, { ep, threads, stock: true, step: STEP });
   const results: ProviderResult[] = [];
   for (const other of others) {
-    await using judge = await judgeOf(other, open);
+    await using judge = await judgeOf(other, open, model);
     if (other === ep && !judge.isPage) continue;
     const where = { ep: other, build: judge.build };
     try {

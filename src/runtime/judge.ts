@@ -20,16 +20,17 @@ export interface Judge extends AsyncDisposable {
  * browser, and none when it is empty). Everything else is judged by the build that sessions run on here.
  *
  * @param open how sessions are opened; with any but `openSession` no page is.
+ * @param model what is to be judged; a page whose adapter has no float16 is none for one in float16.
  */
-export async function judgeOf(ep: ExecutionProvider, open: OpenSession = openSession): Promise<Judge> {
+export async function judgeOf(ep: ExecutionProvider, open: OpenSession = openSession, model?: Model): Promise<Judge> {
   const isWanted = ep === "webgpu" && isNode && open === openSession;
-  const page = isWanted ? await (await import("./node/judge.ts")).judgeInChromium() : undefined;
+  const page = isWanted ? await (await import("./node/judge.ts")).judgeInChromium(model) : undefined;
   if (typeof page === "object") return page;
   const build = await runtimeBuild(ep);
   return {
     build: page === undefined ? build : `${build}, not the web build: ${page}`,
     isPage: false,
-    open: (model, step) => open(model, { ep, threads: 1, stock: true, step }),
+    open: (tried, step) => open(tried, { ep, threads: 1, stock: true, step }),
     [Symbol.asyncDispose]: async () => undefined,
   };
 }
@@ -51,7 +52,7 @@ export async function judged(session: Session, model: Model | undefined, step: s
   const own = { session, [Symbol.asyncDispose]: async () => undefined };
   if (session.ep === "reference") return { ...own, build: "the reference evaluator" };
   if (model === undefined) return { ...own, build: await runtimeBuild(session.ep) };
-  const { build, isPage, open } = await judgeOf(session.ep);
+  const { build, isPage, open } = await judgeOf(session.ep, openSession, model);
   if (!isPage) return { ...own, build };
   const page = await open(model, `${step} in ${build}`);
   return { session: page, build, [Symbol.asyncDispose]: () => page.release() };

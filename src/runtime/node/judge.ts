@@ -1,6 +1,6 @@
 /** @file A session in the web build of ONNX Runtime as it ships, in a page of headless Chromium. */
 import { createRequire } from "node:module";
-import type { Model } from "../../ir/index.ts";
+import { allGraphs, type DataType, type Model } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { splitLargeModel } from "../external-data.ts";
 import type { Judge } from "../judge.ts";
@@ -9,6 +9,7 @@ import type { Channel, End, LoadSpec, Reply } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session } from "../session.ts";
 import { bytesOf, timeLimit } from "../time-limit.ts";
+import { firstOfTypes } from "../used-types.ts";
 import type { Ready } from "../web/judge-page.ts";
 import { type Chromium, findChromium, startChromium } from "./chromium.ts";
 import { describeHardware } from "./hardware.ts";
@@ -20,18 +21,33 @@ const adapters = [["--enable-unsafe-webgpu"], ["--enable-unsafe-webgpu", "--use-
 /** Milliseconds for a page to say that it is there. */
 const START = 30_000;
 
-/** A page that opens a model as an application without lithe does, with none of lithe's rules, layouts or options; or why there is none. */
-export async function judgeInChromium(): Promise<Judge | string> {
+/**
+ * A page that opens a model as an application without lithe does, with none of lithe's rules, layouts or options; or why there is none.
+ *
+ * @param model what it is for: an adapter without float16 says nothing of a file that has it
+ */
+export async function judgeInChromium(model?: Model): Promise<Judge | string> {
   const path = findChromium();
   if (path === undefined) return "no Chromium was found";
   if (!isInstalled()) return "onnxruntime-web is not installed";
   let reason = "";
   for (const flags of adapters) {
     const found = await startPage(path, flags);
-    if (typeof found === "string") reason = found;
-    else return judgeOn(found);
+    if (typeof found === "string") {
+      reason = found;
+      continue;
+    }
+    const { adapter, halves } = found.ready;
+    if (halves || !model || !hasHalves(model)) return judgeOn(found);
+    await found.channel.close();
+    reason = `its adapter ${adapter} has no float16`;
   }
   return reason;
+}
+
+function hasHalves({ graph }: Model): boolean {
+  const halves: ReadonlySet<DataType> = new Set(["float16"]);
+  return [...allGraphs(graph)].some((each) => firstOfTypes(each, halves) !== undefined);
 }
 
 function isInstalled(): boolean {

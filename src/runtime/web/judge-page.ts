@@ -9,6 +9,8 @@ export interface Ready {
   readonly browser: string;
   /** Absent where the page has no WebGPU. */
   readonly adapter?: string;
+  /** Whether the adapter computes in float16. */
+  readonly halves: boolean;
 }
 
 interface Runtime {
@@ -17,8 +19,13 @@ interface Runtime {
   readonly env: Env;
 }
 
+interface Adapter {
+  readonly info: Readonly<Record<string, string>>;
+  readonly features: ReadonlySet<string>;
+}
+
 interface Gpu {
-  requestAdapter(): Promise<{ readonly info: Readonly<Record<string, string>> } | null>;
+  requestAdapter(): Promise<Adapter | null>;
 }
 
 async function loadBackend({ ep }: LoadSpec): Promise<Backend> {
@@ -32,12 +39,13 @@ async function loadBackend({ ep }: LoadSpec): Promise<Backend> {
   };
 }
 
-async function adapterName(): Promise<string | undefined> {
+async function findAdapter(): Promise<Omit<Ready, "browser">> {
   const { gpu } = navigator as unknown as { readonly gpu?: Gpu };
   const adapter = await gpu?.requestAdapter();
-  if (!adapter) return undefined;
+  if (!adapter) return { halves: false };
   const { vendor, architecture, description } = adapter.info;
-  return description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
+  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
+  return { adapter: name, halves: adapter.features.has("shader-f16") };
 }
 
 async function post(path: string, message: unknown): Promise<void> {
@@ -50,9 +58,9 @@ const answer = serve(loadBackend, (reply) => {
   sent = sent.then(() => post("reply", reply));
 });
 
-const adapter = await adapterName();
+const adapter = await findAdapter();
 const [, browser = "Chromium"] = /Chrome\/(\d+)/.exec(navigator.userAgent) ?? [];
-await post("ready", { browser, ...(adapter !== undefined && { adapter }) } satisfies Ready);
+await post("ready", { browser, ...adapter } satisfies Ready);
 for (;;) {
   const next = await fetch("next");
   if (next.status !== 200) break;
