@@ -1,5 +1,5 @@
 /** @file Fits a sample's tensor to the dtype and dims that a model's input states. */
-import { DataError, ensure } from "../errors.ts";
+import { DataError } from "../errors.ts";
 import {
   type DataType,
   dataTypes,
@@ -44,26 +44,34 @@ function isInteger(kind: string): boolean {
 }
 
 function convertIntegers(value: Tensor, dtype: DataType, where: string): Tensor {
-  const integers = Array.from(typedArray(value) as ArrayLike<number | bigint>, (item) =>
-    typeof item === "bigint" ? item : exactBigint(item),
-  );
+  const integers = typedArray(value) as ArrayLike<number | bigint>;
   const [low, high] = integerRange(dtype);
-  const wrong = integers.findIndex((item) => item < low || item > high);
-  ensure(
-    wrong < 0,
-    () =>
-      new DataError(`a value does not fit ${dtype}`, {
-        got: `${integers[wrong]}`,
-        where: `${where}, element ${wrong}`,
-      }),
-  );
-  if (dtype === "int64") return tensor(dtype, value.dims, new BigInt64Array(integers));
-  if (dtype === "uint64") return tensor(dtype, value.dims, new BigUint64Array(integers));
+  for (let i = 0; i < integers.length; i++) {
+    if (integers[i]! >= low && integers[i]! <= high) continue;
+    throw new DataError(`a value does not fit ${dtype}`, { got: `${integers[i]}`, where: `${where}, element ${i}` });
+  }
+  const { length } = integers;
+  if (dtype === "int64")
+    return tensor(
+      dtype,
+      value.dims,
+      new BigInt64Array(length).map((_, i) => bigintOf(integers[i]!)),
+    );
+  if (dtype === "uint64")
+    return tensor(
+      dtype,
+      value.dims,
+      new BigUint64Array(length).map((_, i) => bigintOf(integers[i]!)),
+    );
   return tensorFromNumbers(
     dtype,
     value.dims,
-    integers.map((item) => exactNumber(item)),
+    new Float64Array(length).map((_, i) => exactNumber(bigintOf(integers[i]!))),
   );
+}
+
+function bigintOf(integer: number | bigint): bigint {
+  return typeof integer === "bigint" ? integer : exactBigint(integer);
 }
 
 /** Whether the model's input has a batch axis before the sample's axes; dims must agree where both are known. */

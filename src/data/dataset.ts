@@ -104,7 +104,7 @@ export function mapSource<A, B>(source: Source<A>, transform: (item: A, position
 }
 
 function gather(values: ArrayLike<number>, positions: readonly number[]): Float64Array {
-  return Float64Array.from(positions, (position) => values[position]!);
+  return new Float64Array(positions.length).map((_, i) => values[positions[i]!]!);
 }
 
 function checked(position: number, size: number): number {

@@ -39,7 +39,7 @@ function valueTables(spec: PreprocessSpec, channels: 1 | 3): readonly NumericArr
   return Array.from({ length: channels }, (_, c) => {
     const offset = Math.fround(perChannel(mean, c));
     const divisor = Math.fround(perChannel(std, c));
-    const values = Float64Array.from({ length: 256 }, (_, pixel) =>
+    const values = new Float64Array(256).map((_, pixel) =>
       Math.fround(Math.fround(Math.fround(pixel * scale) - offset) / divisor),
     );
     return typedArray(tensorFromNumbers(dtype, [256], values));

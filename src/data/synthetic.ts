@@ -135,7 +135,7 @@ function filled(
     return tensorFromNumbers(
       dtype,
       dims,
-      Float64Array.from({ length: count }, (_, i) => within(range, i, source)),
+      new Float64Array(count).map((_, i) => within(range, i, source)),
     );
   if (/mask/i.test(name) || kind === "bool") return masked(dtype, dims, count, source);
   const draw = drawers(Math.min(vocabulary, 2 ** (kind === "int" ? bits - 1 : bits)))[kind];
@@ -146,7 +146,7 @@ function filled(
   return tensorFromNumbers(
     dtype,
     dims,
-    Float64Array.from({ length: count }, () => draw(source)),
+    new Float64Array(count).map(() => draw(source)),
   );
 }
 

@@ -49,9 +49,7 @@ function isOther(a: number | string, b: number | string): boolean {
 function layer(opType: string, dims: readonly number[], student: Value, teacher: Value, scope: Names): Projection {
   const dtype = teacher.type?.kind === "tensor" ? teacher.type.dtype : "float32";
   const [rows, columns] = dims as [number, number];
-  const identity = Float64Array.from({ length: rows * columns }, (_, i) =>
-    Number(Math.floor(i / columns) === i % columns),
-  );
+  const identity = new Float64Array(rows * columns).map((_, i) => Number(Math.floor(i / columns) === i % columns));
   const parameter: Value = { name: scope.fresh(`projection/${student.name}`), type: tensorType(dtype, dims) };
   const channels = dimsOf(teacher)[channelAxis(teacher)]!;
   const type = tensorType(

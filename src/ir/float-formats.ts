@@ -37,7 +37,7 @@ function format(layout: Layout): FloatFormat {
   const { exponentBits, mantissaBits } = layout;
   const count = 2 ** (exponentBits + mantissaBits);
   const sign = count;
-  const magnitudes = Float64Array.from({ length: count }, (_, bits) => magnitude(layout, bits));
+  const magnitudes = new Float64Array(count).map((_, bits) => magnitude(layout, bits));
   const infinity = (2 ** exponentBits - 1) * 2 ** mantissaBits;
   const largest = largestFinite(magnitudes);
   const nan =

@@ -60,6 +60,6 @@ const HIDDEN = -1e9;
 
 function causalMask(n: Layers, length: number): Value {
   const at = (i: number) => (i % length > Math.floor(i / length) ? HIDDEN : 0);
-  const values = Float32Array.from({ length: length * length }, (_, i) => at(i));
+  const values = new Float32Array(length * length).map((_, i) => at(i));
   return n.constant("causal_mask", tensorFromNumbers("float32", [1, 1, length, length], values));
 }

@@ -36,7 +36,7 @@ export function sinusoidalPositions(n: Layers, x: Value): Value {
     const angle = position / 10000 ** ((2 * Math.floor(i / 2)) / width);
     return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
   };
-  const values = Float32Array.from({ length: length * width }, (_, i) => at(Math.floor(i / width), i % width));
+  const values = new Float32Array(length * width).map((_, i) => at(Math.floor(i / width), i % width));
   return n.op("Add", [x, n.constant("positions", tensorFromNumbers("float32", [1, length, width], values))]);
 }
 
@@ -52,7 +52,7 @@ export function rotaryPositions(n: Layers, x: Value): Value {
   const half = width / 2;
   const table = (name: string, of: (angle: number) => number) => {
     const at = (i: number) => of(Math.floor(i / width) / 10000 ** ((2 * ((i % width) % half)) / width));
-    const values = Float32Array.from({ length: length * width }, (_, i) => at(i));
+    const values = new Float32Array(length * width).map((_, i) => at(i));
     return n.constant(name, tensorFromNumbers("float32", [1, 1, length, width], values));
   };
   const [first, second] = n.ops("Split", [x], 2, { axis: -1, num_outputs: 2 });

@@ -48,7 +48,7 @@ export function xavierUniform(fanIn: number, fanOut: number): Initialiser {
 }
 
 function drawn(dims: readonly number[], draw: () => number): Float32Array {
-  return Float32Array.from({ length: sizeOf(dims) }, draw);
+  return new Float32Array(sizeOf(dims)).map(draw);
 }
 
 function sizeOf(dims: readonly number[]): number {

@@ -47,7 +47,7 @@ function channelNumbers(constant: Tensor, rank: number, channels: number): Float
   const dims = [...Array.from({ length: rank - constant.dims.length }, () => 1), ...constant.dims];
   if (!dims.every((dim, axis) => dim === 1 || (axis === 1 && dim === channels))) return undefined;
   const values = numbersOf(constant);
-  return Float64Array.from({ length: channels }, (_, c) => values[c % values.length]!);
+  return new Float64Array(channels).map((_, c) => values[c % values.length]!);
 }
 
 function affineFrom(values: Float64Array, meaning: Meaning): ChannelAffine | undefined {

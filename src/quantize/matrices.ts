@@ -65,6 +65,6 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
 
 function taken({ values }: QuantizedTensor, problem: RoundingProblem, at: (row: number, column: number) => number) {
   const { rows, columns, bias } = problem;
-  const own = Int32Array.from({ length: rows * columns }, (_, i) => values[at(Math.floor(i / columns), i % columns)]!);
+  const own = new Int32Array(rows * columns).map((_, i) => values[at(Math.floor(i / columns), i % columns)]!);
   return { values: own, bias };
 }

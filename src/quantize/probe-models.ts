@@ -29,7 +29,7 @@ const WEIGHT_SCALE = 1 / 512;
 /** Deterministic values in [-1, 1). */
 function noise(count: number): Float32Array {
   let state = 1;
-  return Float32Array.from({ length: count }, () => {
+  return new Float32Array(count).map(() => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 31 - 1;
   });

@@ -133,7 +133,7 @@ function klDivergence(p: Float32Array, q: Float32Array): number {
 function logSoftmax(scores: Float32Array): Float64Array {
   const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
   const total = scores.reduce((sum, score) => sum + Math.exp(score - most), 0);
-  return Float64Array.from(scores, (score) => score - most - Math.log(total));
+  return new Float64Array(scores.length).map((_, i) => scores[i]! - most - Math.log(total));
 }
 
 function relativeError(expected: readonly Tensor[], actual: readonly Tensor[]): number {

@@ -75,6 +75,6 @@ function quantizedRows(source: Tensor, bits: 8 | 7): { data: Tensor; scales: Ten
   for (let i = 0; i < values.length; i++) {
     values[i] = quantizeValue(reals[i]!, parameters[Math.floor(i / columns)]!, limits);
   }
-  const scales = Float32Array.from(parameters, ({ scale }) => scale);
+  const scales = new Float32Array(parameters.length).map((_, i) => parameters[i]!.scale);
   return { data: tensor("int8", [rows, columns], values), scales: tensor("float32", [rows, 1], scales) };
 }

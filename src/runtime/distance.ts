@@ -164,8 +164,8 @@ function isWide({ dtype }: Tensor): boolean {
 /** 64-bit integers as numbers that differ wherever the integers do: B is A and their difference, each rounded by itself. */
 function wideIntegers(a: Tensor, b: Tensor): [Numbers, Numbers] {
   const [left, right] = [typedArray(a) as BigInt64Array, typedArray(b) as BigInt64Array];
-  const x = Float64Array.from(left, nearestNumber);
-  const y = Float64Array.from(right, nearestNumber);
+  const x = new Float64Array(left.length).map((_, i) => nearestNumber(left[i]!));
+  const y = new Float64Array(right.length).map((_, i) => nearestNumber(right[i]!));
   for (let i = 0; i < left.length; i++) {
     if (x[i] === y[i] && left[i] !== right[i]) y[i] = nextAfter(x[i]!);
   }

@@ -21,6 +21,6 @@ export function givenLinear(
   weight: ArrayLike<number>,
   bias?: ArrayLike<number>,
 ): Value {
-  const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, fanOut], () => Float32Array.from(weight))]);
-  return bias ? n.op("Add", [product, n.parameter("bias", [fanOut], () => Float32Array.from(bias))]) : product;
+  const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, fanOut], () => new Float32Array(weight))]);
+  return bias ? n.op("Add", [product, n.parameter("bias", [fanOut], () => new Float32Array(bias))]) : product;
 }

@@ -59,8 +59,12 @@ function drawnBy(weights: readonly number[], share: number): number {
 
 function assigned(points: readonly Float64Array[], centres: readonly Float64Array[]) {
   const room = points.length / centres.length;
-  const distances = Float64Array.from(points.flatMap((point) => centres.map((c) => squaredDistance(point, c))));
-  const pairs = Uint32Array.from(distances, (_, i) => i).sort((a, b) => distances[a]! - distances[b]! || a - b);
+  const distances = new Float64Array(points.length * centres.length).map((_, i) =>
+    squaredDistance(points[Math.floor(i / centres.length)]!, centres[i % centres.length]!),
+  );
+  const pairs = new Uint32Array(distances.length)
+    .map((_, i) => i)
+    .sort((a, b) => distances[a]! - distances[b]! || a - b);
   const members: number[][] = centres.map(() => []);
   const isPlaced = new Uint8Array(points.length);
   let sum = 0;

@@ -114,7 +114,7 @@ function rowOf(data: Tensor | undefined, width: number): Float64Array | undefine
 }
 
 function transposed(values: Float64Array, rows: number, columns: number): Float64Array {
-  return Float64Array.from({ length: values.length }, (_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!);
+  return new Float64Array(values.length).map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!);
 }
 
 interface Region {

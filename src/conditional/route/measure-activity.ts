@@ -63,5 +63,5 @@ function rowsOf({ first }: FeedForward, values: Captured | undefined): Float64Ar
 function byUnit({ first }: FeedForward, rows: readonly Float64Array[]): Activity {
   if (rows.length === 0) throw new DataError("there is no input to measure hidden units on");
   const count = rows.length;
-  return Float64Array.from({ length: first.fanOut * count }, (_, i) => rows[i % count]![Math.floor(i / count)]!);
+  return new Float64Array(first.fanOut * count).map((_, i) => rows[i % count]![Math.floor(i / count)]!);
 }

@@ -225,7 +225,7 @@ async function rowLabels(
   rows: readonly number[],
   options: CsvOptions,
 ): Promise<RowLabels | undefined> {
-  const at = (values: ArrayLike<number>) => Float64Array.from(rows, (row) => values[row]!);
+  const at = (values: ArrayLike<number>) => new Float64Array(rows.length).map((_, i) => values[rows[i]!]!);
   if (options.labels) return { labels: at(await options.labels(facts.rows)) };
   if (options.labelColumn === undefined) return undefined;
   const index = table.header.indexOf(options.labelColumn);
@@ -242,7 +242,8 @@ function skipNote({ records, firstRow }: Table, rows: readonly number[]): readon
 }
 
 function vector(cells: readonly string[], columns: readonly number[], where: string): Tensor {
-  const values = Float32Array.from(columns, (column) => {
+  const values = new Float32Array(columns.length).map((_, i) => {
+    const column = columns[i]!;
     const value = parseNumber(cells[column] ?? "");
     ensure(
       value !== undefined,

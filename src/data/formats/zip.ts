@@ -208,7 +208,7 @@ async function dataOffset(source: ByteSource, entry: ZipEntry): Promise<number> 
   return entry.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
 }
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+const crcTable = new Uint32Array(256).map((_, byte) => {
   let value = byte;
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
   return value;

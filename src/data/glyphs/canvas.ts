@@ -118,8 +118,8 @@ export function blur({ side, values }: Canvas, amount: number): void {
 
 /** The canvas in 8 bits with normal noise of deviation `noise`. */
 export function toImage({ side, values }: Canvas, noise: number, source: Random): Image {
-  const pixels = Uint8Array.from(values, (value) => {
-    const level = Math.round(255 * (value + noise * source.normal()));
+  const pixels = new Uint8Array(values.length).map((_, i) => {
+    const level = Math.round(255 * (values[i]! + noise * source.normal()));
     return Math.min(255, Math.max(0, level));
   });
   return { width: side, height: side, channels: 3, pixels };

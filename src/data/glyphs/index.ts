@@ -57,7 +57,7 @@ export function glyphImages(options: GlyphOptions): Source<ImageSample> {
   return {
     size,
     classes: glyphNames,
-    labels: async () => Uint8Array.from({ length: size }, (_, position) => labelOf(position)),
+    labels: async () => new Uint8Array(size).map((_, position) => labelOf(position)),
     open: () => ({
       read(position) {
         const label = labelOf(position);

@@ -18,7 +18,10 @@ export function characterTokenizer(alphabet: string): CharacterTokenizer {
   return {
     characters,
     vocabulary: characters.length,
-    encode: (text) => Int32Array.from(Array.from(text, codePoint), (point, i) => ids.get(point) ?? unknown(point, i)),
+    encode(text) {
+      const given = Array.from(text, codePoint);
+      return new Int32Array(given.length).map((_, i) => ids.get(given[i]!) ?? unknown(given[i]!, i));
+    },
     decode: (tokens) => Array.from(tokens, (token) => characters[token] ?? outside(token, characters.length)).join(""),
   };
 }

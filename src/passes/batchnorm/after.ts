@@ -102,7 +102,7 @@ function partsOf(linear: Node, context: RuleContext, channels: number): Parts | 
     x,
     weightValue,
     weight,
-    bias: Float64Array.from({ length: channels }, (_, c) => beta * bias[c % bias.length]!),
+    bias: new Float64Array(channels).map((_, c) => beta * bias[c % bias.length]!),
   };
 }
 

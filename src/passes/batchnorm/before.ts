@@ -99,7 +99,7 @@ function pads(conv: Node): boolean {
 function merged({ g }: RuleContext, linear: Node, found: Found, placeOf: PlaceOf, alpha: number): Value {
   const { x, weightValue, weight, affine, outputs } = found;
   const beta = linear.opType === "Gemm" ? floatOf(linear, "beta", 1) : 1;
-  const bias = Float64Array.from({ length: outputs }, (_, o) => beta * (found.bias[o % found.bias.length] ?? 0));
+  const bias = new Float64Array(outputs).map((_, o) => beta * (found.bias[o % found.bias.length] ?? 0));
   const weights = numbersOf(weight).map((value, i) => {
     const { input, output } = placeOf(i);
     bias[output]! += alpha * value * affine.shift[input]!;

@@ -47,7 +47,7 @@ export function histogram(bins: number, of: "magnitude" | "value"): Histogram {
 
   return {
     add(values) {
-      const data = of === "magnitude" ? Float64Array.from(values, Math.abs) : values;
+      const data = of === "magnitude" ? new Float64Array(values.length).map((_, i) => Math.abs(values[i]!)) : values;
       const batch = extent(data, EMPTY);
       if (batch.min > batch.max) return;
       seen = extent(values, seen);

@@ -78,7 +78,7 @@ function turned(
       values[first + column * rows] = quantizeValue(reals[row * columns + column]!, parameters[row]!, limits);
     }
   }
-  const scales = Float32Array.from(parameters, ({ scale }) => scale);
+  const scales = new Float32Array(parameters.length).map((_, i) => parameters[i]!.scale);
   return { data: tensor("int8", [directions, columns, rows], values), scales };
 }
 

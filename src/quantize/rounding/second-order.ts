@@ -54,9 +54,8 @@ function solverFor(problem: RoundingProblem, moments: Moments, damping: number):
   return {
     solve(row, sweeps) {
       const target = permutedRow(targetOf(problem, row, moments, factor, order), order);
-      const parameters = Array.from(order.subarray(0, columns), (column) => problem.parameters(row, column));
-      const scales = Float64Array.from(parameters, ({ scale }) => scale);
-      const zeros = Float64Array.from(parameters, ({ zeroPoint }) => zeroPoint);
+      const scales = new Float64Array(columns).map((_, i) => problem.parameters(row, order[i]!).scale);
+      const zeros = new Float64Array(columns).map((_, i) => problem.parameters(row, order[i]!).zeroPoint);
       const state = { target, scales, zeros, limits: problem.limits, n, biasFixed: problem.biasFixed ?? false };
       const fed = fedBack(state, factor);
       const plain = rounded(state);
@@ -112,7 +111,7 @@ function permuted(matrix: Float64Array, n: number, order: Int32Array): Float64Ar
 }
 
 function permutedRow(row: Float64Array, order: Int32Array): Float64Array {
-  return Float64Array.from(order, (i) => row[i]!);
+  return new Float64Array(order.length).map((_, i) => row[order[i]!]!);
 }
 
 /** w + w D H⁻¹ with the bias as last element. */
@@ -154,7 +153,7 @@ function fedBack({ target, scales, zeros, limits, n }: RowState, factor: Float64
 }
 
 function rounded({ target, scales, zeros, limits, n }: RowState): Candidate {
-  const integers = Int32Array.from({ length: n - 1 }, (_, j) =>
+  const integers = new Int32Array(n - 1).map((_, j) =>
     quantizeValue(target[j]!, { scale: scales[j]!, zeroPoint: zeros[j]! }, limits),
   );
   return { integers, bias: 0 };

@@ -74,7 +74,7 @@ export function cast(x: Dense, to: DataType, saturate = true, powerMode = "up"):
   if (to === "string") {
     const words =
       x.data instanceof Float64Array
-        ? [...x.data].map((v) => printed(v, x.dtype))
+        ? Array.from(x.data, (v) => printed(v, x.dtype))
         : Array.from(x.data as BigInt64Array, String);
     return text(x.dims, words);
   }
@@ -86,7 +86,9 @@ export function cast(x: Dense, to: DataType, saturate = true, powerMode = "up"):
   if (isBig(x.dtype) && !isFloat(to) && to !== "bool") {
     const { bits, kind } = dataTypes[to];
     const wrap = kind === "int" ? BigInt.asIntN : BigInt.asUintN;
-    return dense(to, x.dims, Float64Array.from(Array.from(bigints(x), (v) => exactNumber(wrap(bits, v)))));
+    const integers = bigints(x);
+    const wrapped = new Float64Array(integers.length).map((_, i) => exactNumber(wrap(bits, integers[i]!)));
+    return dense(to, x.dims, wrapped);
   }
   const values = numbers(x);
   return dense(to, x.dims, floatFormats[to] ? values.map((v) => castNumber(v, to, saturate)) : values);

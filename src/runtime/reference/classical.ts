@@ -150,7 +150,7 @@ function treeEnsemble(call: Call): Dense {
   for (let row = 0; row < rows; row++) {
     const features = numbers(x).subarray(row * width, (row + 1) * width);
     const leaves = trees.roots.map((root) => leafOf(trees, root, features));
-    const scores = Float64Array.from({ length: targets }, (_, target) => {
+    const scores = new Float64Array(targets).map((_, target) => {
       const weights = leaves
         .filter((leaf) => trees.leafTargets[leaf] === target)
         .map((leaf) => trees.leafWeights[leaf]!);

@@ -71,13 +71,13 @@ function range(call: Call): Dense {
     return {
       dtype: from.dtype,
       dims: [count],
-      data: BigInt64Array.from({ length: count }, (_, i) => first + exactBigint(i) * delta),
+      data: new BigInt64Array(count).map((_, i) => first + exactBigint(i) * delta),
     };
   }
   return dense(
     from.dtype,
     [count],
-    Float64Array.from({ length: count }, (_, i) => start + i * step),
+    new Float64Array(count).map((_, i) => start + i * step),
   );
 }
 
@@ -125,7 +125,7 @@ function cosineWindow(terms: readonly number[]): (call: Call) => Dense {
     return dense(
       dtype,
       [size],
-      Float64Array.from({ length: size }, (_, n) => value(n)),
+      new Float64Array(size).map((_, n) => value(n)),
     );
   };
 }

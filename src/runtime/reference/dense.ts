@@ -81,9 +81,14 @@ export function dense(dtype: DataType, dims: readonly number[], values: ArrayLik
       got: `${values.length}`,
     });
   }
-  if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(Array.from(values, truncatedBigint)) };
-  if (dtype === "uint64") return { dtype, dims, data: BigUint64Array.from(Array.from(values, truncatedBigint)) };
+  if (dtype === "int64") return { dtype, dims, data: truncated(new BigInt64Array(count), values) };
+  if (dtype === "uint64") return { dtype, dims, data: truncated(new BigUint64Array(count), values) };
   return { dtype, dims, data: values instanceof Float64Array ? values : Float64Array.from(values) };
+}
+
+function truncated<T extends BigInt64Array | BigUint64Array>(into: T, values: ArrayLike<number>): T {
+  for (let i = 0; i < into.length; i++) into[i] = truncatedBigint(values[i]!);
+  return into;
 }
 
 export function text(dims: readonly number[], values: readonly string[]): Dense {
@@ -94,7 +99,8 @@ export function text(dims: readonly number[], values: readonly string[]): Dense 
 export function numbers(x: Dense): Float64Array {
   if (x.data instanceof Float64Array) return x.data;
   if (Array.isArray(x.data)) throw new UnsupportedError("strings have no numbers");
-  return Float64Array.from(x.data as ArrayLike<bigint>, nearestNumber);
+  const { data } = x;
+  return new Float64Array(data.length).map((_, i) => nearestNumber(data[i]!));
 }
 
 export function texts(x: Dense): readonly string[] {
@@ -105,7 +111,8 @@ export function texts(x: Dense): readonly string[] {
 /** The elements as exact integers. */
 export function bigints(x: Dense): BigInt64Array | BigUint64Array {
   if (x.data instanceof BigInt64Array || x.data instanceof BigUint64Array) return x.data;
-  return BigInt64Array.from(Array.from(numbers(x), truncatedBigint));
+  const values = numbers(x);
+  return truncated(new BigInt64Array(values.length), values);
 }
 
 /** Elements of `x` picked by flat index; -1 picks zero (or the empty string). */

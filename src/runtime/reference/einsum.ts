@@ -63,7 +63,7 @@ function einsum(call: Call): Dense {
   const places = operands.map((operand) => grid(dimsOf(kept), stepsOf(operand, kept, lengths)));
   const inner = operands.map((operand) => grid(dimsOf(summed), stepsOf(operand, summed, lengths)));
   const values = inputs.map(numbers);
-  const result = Float64Array.from({ length: places[0]!.length }, (_, at) => {
+  const result = new Float64Array(places[0]!.length).map((_, at) => {
     let sum = 0;
     for (let k = 0; k < inner[0]!.length; k++) {
       let product = 1;

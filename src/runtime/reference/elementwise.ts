@@ -83,7 +83,7 @@ function comparison(f: (a: number | bigint | string, b: number | bigint | string
     return dense(
       "bool",
       dims,
-      Float64Array.from(left as ArrayLike<number>, (value, i) => (f(value, right[i]!) ? 1 : 0)),
+      new Float64Array(left.length).map((_, i) => (f(left[i]!, right[i]!) ? 1 : 0)),
     );
   };
 }

@@ -99,7 +99,7 @@ function scattered(call: Call, x: Dense, updates: Dense, places: Int32Array): De
   const result = select(
     x,
     x.dims,
-    Int32Array.from({ length: sizeOf(x.dims) }, (_, i) => i),
+    new Int32Array(sizeOf(x.dims)).map((_, i) => i),
   );
   const to = result.data as unknown as (number | bigint)[];
   const from = updates.data as unknown as (number | bigint)[];

@@ -31,7 +31,7 @@ function affine(x: Float64Array, weights: Dense, bias: Dense | undefined, expert
   const [, outputs = 0, inputs = 0] = weights.dims;
   const values = numbers(weights);
   const biases = bias && numbers(bias);
-  return Float64Array.from({ length: outputs }, (_, o) => {
+  return new Float64Array(outputs).map((_, o) => {
     const row = (expert * outputs + o) * inputs;
     return x.reduce((sum, value, i) => sum + value * values[row + i]!, biases?.[expert * outputs + o] ?? 0);
   });

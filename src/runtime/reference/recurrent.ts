@@ -107,7 +107,7 @@ function functionsOf(call: Call, defaults: readonly string[], directions: number
 
 function product(weights: Vector, start: number, rows: number, v: Vector): Vector {
   const width = v.length;
-  return Float64Array.from({ length: rows }, (_, row) => {
+  return new Float64Array(rows).map((_, row) => {
     let sum = 0;
     for (let i = 0; i < width; i++) sum += weights[start + row * width + i]! * v[i]!;
     return sum;

@@ -11,7 +11,7 @@ export function alongAxis(x: Dense, axis: number, f: (line: Float64Array) => Arr
   const values = numbers(x);
   const result = new Float64Array(values.length);
   forEachLine(x.dims, axis, (start, step) => {
-    const line = f(Float64Array.from({ length }, (_, i) => values[start + i * step]!));
+    const line = f(new Float64Array(length).map((_, i) => values[start + i * step]!));
     for (let i = 0; i < length; i++) result[start + i * step] = line[i]!;
   });
   return dense(x.dtype, x.dims, result);

@@ -48,7 +48,7 @@ export function addLora(model: Model, options: LoraOptions): WithLora {
   const tensors = new Map<string, Tensor>();
   for (const { weight, tensor: matrix, nodes, layer } of sites) {
     const { down, up, fanIn } = layer.shape(nodes[0]!, matrix.dims, rank)!;
-    const drawn = Float32Array.from({ length: sizeOf(down) }, () => (2 * drawing.uniform() - 1) / Math.sqrt(fanIn));
+    const drawn = new Float32Array(sizeOf(down)).map(() => (2 * drawing.uniform() - 1) / Math.sqrt(fanIn));
     tensors.set(weight.name + loraSuffixes.down, tensor("float32", down, drawn));
     tensors.set(weight.name + loraSuffixes.up, tensor("float32", up, new Float32Array(sizeOf(up))));
     tensors.set(weight.name + loraSuffixes.scale, scalar("float32", alpha / rank));

@@ -40,7 +40,7 @@ const gemm: LoraLayer = {
     if (!isTransposed(node)) return matMul.product(node, dims, down, up, rank);
     const [outputs = 0, inputs = 0] = dims;
     const plain = matrixProduct(down, up, inputs, rank, outputs);
-    return Float64Array.from(plain, (_, i) => plain[(i % inputs) * outputs + Math.floor(i / inputs)]!);
+    return plain.map((_, i) => plain[(i % inputs) * outputs + Math.floor(i / inputs)]!);
   },
   rankOf: matMul.rankOf,
 };

@@ -22,6 +22,7 @@ function merged({ site, factors, rank }: FittedAdapter): Tensor {
   const [down, up] = [numbersOf(factors.down), numbersOf(factors.up)];
   const change = layer.product(nodes[0]!, weight.dims, down, up, rank);
   const scale = numbersOf(factors.scale)[0]!;
-  const sum = Float32Array.from(numbersOf(weight), (w, i) => w + scale * change[i]!);
+  const numbers = numbersOf(weight);
+  const sum = new Float32Array(numbers.length).map((_, i) => numbers[i]! + scale * change[i]!);
   return tensor(weight.dtype, weight.dims, sum);
 }

@@ -70,7 +70,7 @@ export function replaceHead(model: Model, options: HeadOptions): NewHead {
   const features = featuresOf(pooled);
   const source = random(seed, HEAD);
   const parameter = (name: string, dims: readonly number[]): Value => {
-    const values = Float32Array.from({ length: sizeOf(dims) }, () => (2 * source.uniform() - 1) / Math.sqrt(features));
+    const values = new Float32Array(sizeOf(dims)).map(() => (2 * source.uniform() - 1) / Math.sqrt(features));
     return g.constant(name, tensor(dtypeOf(cut), dims, values));
   };
   const [weight, bias] = [parameter("weight", [features, classes]), parameter("bias", [classes])];

@@ -171,6 +171,6 @@ function noise(source: ReturnType<typeof random>, dims: readonly number[]): Tens
   return tensor(
     "float32",
     dims,
-    Float32Array.from({ length: sizeOf(dims) }, () => source.normal()),
+    new Float32Array(sizeOf(dims)).map(() => source.normal()),
   );
 }

@@ -37,7 +37,7 @@ export function split(): RouteMethod {
         balance,
         zWeight,
         weight: () => meanColumns(first, members),
-        ...(bias && { bias: () => Float32Array.from(members, (units) => meanOf(units.map((j) => bias[j]!))) }),
+        ...(bias && { bias: () => new Float32Array(members.map((units) => meanOf(units.map((j) => bias[j]!)))) }),
         weigh: (inner, probabilities) => oneLike(inner, probabilities),
       });
       const mixed = moeLayer(n, first.input, { gate, expert: partial(block, members), experts });
@@ -50,13 +50,15 @@ export function split(): RouteMethod {
 
 /** W₁ᵀ by rows. */
 function columnsOf({ weight, fanIn, fanOut }: LinearLayer): Float64Array {
-  return Float64Array.from({ length: weight.length }, (_, i) => weight[(i % fanIn) * fanOut + Math.floor(i / fanIn)]!);
+  return new Float64Array(weight.length).map((_, i) => weight[(i % fanIn) * fanOut + Math.floor(i / fanIn)]!);
 }
 
 /** [width, experts]. */
 function meanColumns({ weight, fanIn, fanOut }: LinearLayer, members: readonly (readonly number[])[]): Float32Array {
-  const rows = Array.from({ length: fanIn }, (_, i) => i * fanOut);
-  return Float32Array.from(rows.flatMap((at) => members.map((units) => meanOf(units.map((j) => weight[at + j]!)))));
+  return new Float32Array(fanIn * members.length).map((_, i) => {
+    const at = Math.floor(i / members.length) * fanOut;
+    return meanOf(members[i % members.length]!.map((j) => weight[at + j]!));
+  });
 }
 
 function meanOf(values: readonly number[]): number {
@@ -68,11 +70,14 @@ function partial(block: FeedForward, members: readonly (readonly number[])[]): E
   return (n, rows, index) => {
     const units = members[index]!;
     const bias = first.bias && units.map((j) => first.bias![j]!);
-    const columns = Array.from({ length: first.fanIn }, (_, i) =>
-      units.map((j) => first.weight[i * first.fanOut + j]!),
-    );
-    const inner = givenLinear(n.scope("in"), rows, [first.fanIn, units.length], columns.flat(), bias);
-    const kept = units.flatMap((j) => [...second.weight.subarray(j * second.fanOut, (j + 1) * second.fanOut)]);
+    const columns = new Float32Array(first.fanIn * units.length).map((_, i) => {
+      return first.weight[Math.floor(i / units.length) * first.fanOut + units[i % units.length]!]!;
+    });
+    const inner = givenLinear(n.scope("in"), rows, [first.fanIn, units.length], columns, bias);
+    const kept = new Float32Array(units.length * second.fanOut);
+    for (const [i, j] of units.entries()) {
+      kept.set(second.weight.subarray(j * second.fanOut, (j + 1) * second.fanOut), i * second.fanOut);
+    }
     return givenLinear(n.scope("out"), activate(n, block, inner), [units.length, second.fanOut], kept);
   };
 }
