@@ -26,6 +26,7 @@ interface Result {
   readonly steps: number;
   readonly parameters: number;
   readonly stoppedEarly: boolean;
+  readonly notes: readonly string[];
   readonly evaluations: readonly { readonly metrics: { readonly loss: number; readonly accuracy: number } }[];
 }
 
@@ -239,6 +240,21 @@ describe("lithe train", () => {
 const task = ["--data", "three.jsonl", "--batch", "20", "--learning-rate", "0.03", "--epochs", "4"];
 
 describe("lithe finetune", () => {
+  it("says with --json too which weights it does not train", async () => {
+    const quantized = network(random(4), (n) => {
+      const weight = n.statistic("w", tensorFromNumbers("int8", [2, 2], [1, -2, 3, 4]));
+      const scaled = n.op("DequantizeLinear", [weight, n.constant("scale", tensorFromNumbers("float32", [], [0.5]))]);
+      const hidden = n.op("MatMul", [n.input("input", "float32", ["batch", 2]), scaled]);
+      n.output(linear(n.scope("head"), hidden, 2), "logits");
+    });
+    await writeFile(join(folder, "quantized.onnx"), encodeModel(quantized));
+    const { notes } = await training(["finetune", "quantized.onnx", ...common, "--epochs", "1", "-o", "partly.onnx"]);
+    expect(notes).toEqual([
+      expect.stringMatching(/^a new head for 2 classes/),
+      expect.stringMatching(/^4 of 10 weights are not trained: they are quantized/),
+    ]);
+  });
+
   it("gives the model a head for the classes of the data, and trains what is not frozen", async () => {
     const frozen = ["--freeze", "hidden0/*", "-o", "head.onnx"];
     const result = await training(["finetune", "base.onnx", ...task, ...frozen]);

@@ -20,6 +20,8 @@ import { folderOf, type TrainingTarget, type WrittenTraining, writeTraining } fr
 
 export interface Trained extends WrittenTraining {
   readonly training: TrainReport;
+  /** What was said before it began: the head, the adapters, weights that are not trained. */
+  readonly notes: readonly string[];
 }
 
 /** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
@@ -62,6 +64,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
     const { model, report } = await run.result;
     return {
       training: report,
+      notes: start.notes,
       ...(await writeTraining({ target, config, folder, start, data, trained: model, report })),
     };
   } catch (error) {

@@ -12,7 +12,7 @@ export function stemOf(name: string): string {
 
 export function showTraining(
   config: TrainingConfig,
-  { training, file, page, adapters }: Trained,
+  { training, notes, file, page, adapters }: Trained,
   { json, say }: Pick<Console, "json" | "say">,
 ): Outcome {
   const { parameters, updates, seconds, best } = training;
@@ -24,5 +24,5 @@ export function showTraining(
     say(`report: ${page}`);
   }
   const kept = adapters === undefined ? {} : { adapters };
-  return { result: { model: nameOf(config.model), file, report: page, ...kept, ...training } };
+  return { result: { model: nameOf(config.model), file, report: page, ...kept, notes, ...training } };
 }
