@@ -1,12 +1,12 @@
 /**
  * @file The forms of large models: a model of 600 MB in one file and one of 2.5 GB with external data go through the command, and the
- * seconds and the peak of resident memory of all its processes together are printed, as JSON, with the load of the machine before. Linux
+ * seconds and the peak of the memory of all its processes together, with files that lie in memory, are printed, as JSON, with the load of the machine before. Linux
  * only. The bounds: 30 s on two cores and three times the model's bytes. With the start of a model's name, that model alone.
  *
  *     npm run bench -- large-models
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -67,19 +67,32 @@ function languageModel({ width, layers, vocabulary }: Subject): Model {
   return model(g.build());
 }
 
-/** Bytes in memory of a process and those that it started, and so on. One that is just being started shows its maker's memory, and its words. */
+/** Bytes in memory of all: those of the processes, and the files in memory that they share. */
+function heldBytes(pid: number, before: number): number {
+  return residentBytes(pid) + Math.max(0, filesInMemory() - before);
+}
+
+function filesInMemory(): number {
+  const { blocks, bfree, bsize } = statfsSync("/dev/shm");
+  return (blocks - bfree) * bsize;
+}
+
+/** Bytes in memory of a process, without files in memory, and those that it started, and so on. One that is just being started shows its maker's memory, and its words. */
 function residentBytes(pid: number, maker?: string): number {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, "utf8");
     if (words === maker) return 0;
-    const own = PAGE * Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]);
-    return childrenOf(pid).reduce((sum, child) => sum + residentBytes(child, words), own);
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const own = kilobytes(status, "RssAnon") + kilobytes(status, "RssFile");
+    return childrenOf(pid).reduce((sum, child) => sum + residentBytes(child, words), 1024 * own);
   } catch {
     return 0;
   }
 }
 
-const PAGE = 4096;
+function kilobytes(status: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
+}
 
 function childrenOf(pid: number): number[] {
   const threads = readdirSync(`/proc/${pid}/task`);
@@ -97,9 +110,10 @@ function quantized(
   const child = spawn(process.execPath, [entry, "quantize", path, "--form", ...words], {
     stdio: ["ignore", "ignore", "inherit"],
   });
+  const before = filesInMemory();
   let peak = 0;
   const watch = setInterval(() => {
-    peak = Math.max(peak, residentBytes(child.pid ?? 0));
+    peak = Math.max(peak, heldBytes(child.pid ?? 0, before));
   }, 20);
   return new Promise((resolve, reject) => {
     child.on("error", reject);

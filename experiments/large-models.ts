@@ -33,7 +33,7 @@ export const largeModels: Experiment<readonly Row[]> = {
     "Forms of large models are made, verified and written within three times the model's bytes of memory and 30 s.",
   source: "lithe",
   workload:
-    "Generated language models, an embedding and residual products: 600 MB in one file, 2.5 GB with external data. `lithe quantize` on random inputs, from start to end, in two forms; the memory is the peak of the resident memory of all its processes together (`bench/large-models.ts`).",
+    "Generated language models, an embedding and residual products: 600 MB in one file, 2.5 GB with external data. `lithe quantize` on random inputs, from start to end, in two forms; the memory is the peak of the resident memory of all its processes together, and of what lies in `/dev/shm` (`bench/large-models.ts`).",
   seeds: [],
   criterion: "every row keeps both bounds.",
   async run({ once, log }) {

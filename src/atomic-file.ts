@@ -45,12 +45,13 @@ export async function writeAtomically(path: string, contents: string | Uint8Arra
   swept.add(folder);
 }
 
-/** A temporary folder with these files. They are not flushed, since no crash needs them. */
+/** A temporary folder in the folder `place`, with these files. They are not flushed, since no crash needs them. */
 export async function writeTemporaryFolder(
   use: string,
   files: readonly { readonly path: string; readonly data: Uint8Array }[],
+  place: string,
 ): Promise<string> {
-  const folder = makeTemporaryFolder(use);
+  const folder = makeTemporaryFolder(use, place);
   try {
     for (const { path, data } of files) await writeTemporary(join(folder, path), data);
     return folder;

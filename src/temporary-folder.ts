@@ -1,4 +1,4 @@
-/** @file Folders in the system's temporary folder. Their names tell whether their maker still runs. Node only. */
+/** @file Temporary folders. Their names tell whether their maker still runs. Node only. */
 import { type Dirent, lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,9 +13,9 @@ const swept = new Set<string>();
  * takes away those of processes of this machine and user that have ended.
  *
  * @param use lower-case letters
+ * @param place the folder that it is made in; by default the system's temporary one
  */
-export function makeTemporaryFolder(use: string): string {
-  const place = tmpdir();
+export function makeTemporaryFolder(use: string, place = tmpdir()): string {
   if (!swept.has(place)) removeLeftovers(place);
   swept.add(place);
   const { host, pid } = thisProcess();

@@ -1,6 +1,7 @@
 /** @file A pipeline that should do no more than round, held to that: a pass that does more, or fails, is left out and named. */
 import { LitheError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { encodedSize } from "../onnx/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { cleanup } from "../passes/index.ts";
 import type { Note, Pass } from "../rewrite/index.ts";
@@ -161,7 +162,7 @@ async function attempt(
 async function faultOf(model: Model, changed: Model, options: Known): Promise<string | undefined> {
   const { open, session, original, batches, signal } = options;
   try {
-    await using opened = await open(changed, session);
+    await using opened = await open(changed, brief(changed, session));
     const few = withMaskProbes(firstOf(batches()));
     const agreement = await measureAgreement(original, opened, few, signal ? { signal } : {});
     return roundingFaults(agreement, model)[0];
@@ -170,6 +171,14 @@ async function faultOf(model: Model, changed: Model, options: Known): Promise<st
     if (changed !== model && error instanceof LitheError) return error.message;
     throw error;
   }
+}
+
+/** From here on a model that runs a few times alone is opened as it lies in its file: laying its weights out anew for fast products takes as much memory again, and longer than those runs. */
+const LARGE = 2 ** 28;
+
+function brief(model: Model, session: SessionOptions = {}): SessionOptions {
+  if (encodedSize(model) < LARGE) return session;
+  return { ...session, config: new Map([...(session.config ?? []), ["session.disable_prepacking", "1"]]) };
 }
 
 async function* firstOf(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {

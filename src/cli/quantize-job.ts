@@ -36,7 +36,28 @@ export async function make(path: string, flags: QuantizeFlags, console: Console)
   const original = await loadModel(path);
   const data = await loadData(original, { ...flags, data: flags.data ?? "random" }, console);
   requireLabels(flags, data.hasLabels);
-  const clean = await cleaned(original, data, flags, console);
+  const before = await openOriginal(path, original, flags);
+  let made: Made | Plan | undefined;
+  try {
+    made = await changed({ before, original, data }, flags, console);
+    return made;
+  } finally {
+    if (made === undefined || !("before" in made)) await before.session.release();
+  }
+}
+
+interface Source {
+  readonly before: Contestant;
+  readonly original: Model;
+  readonly data: LoadedData;
+}
+
+async function changed(
+  { before, original, data }: Source,
+  flags: QuantizeFlags,
+  console: Console,
+): Promise<Made | Plan> {
+  const clean = await cleaned(original, before.session, data, flags, console);
   const options = await quantizeOptions(flags, data, console);
   const warning = await losingForm(clean, flags);
   if (warning) console.say(warning);
@@ -44,7 +65,7 @@ export async function make(path: string, flags: QuantizeFlags, console: Console)
   if (flags.dryRun) return { ...facts, nodes: clean.graph.nodes.length };
   const { model, report } = await quantize(clean, options);
   const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
-  return { before: await openOriginal(path, original, flags), model: withOwnMemory(model), data, facts, layers };
+  return { before, model: withOwnMemory(model), data, facts, layers };
 }
 
 /** What the form table, if one was measured, says against the form. */

@@ -1,6 +1,7 @@
 /** @file Random inputs for models without data: enough to time, and to see whether two models agree. */
 import { type InputPort, syntheticFeeds } from "../data/index.ts";
 import type { Model } from "../ir/index.ts";
+import { encodedSize } from "../onnx/index.ts";
 import type { LabelledFeeds, LoadedData } from "./load.ts";
 import type { DataOptions, RuntimeOptions } from "./options.ts";
 import { inputRanges } from "./random-ranges.ts";
@@ -11,8 +12,9 @@ export function randomData(
   options: DataOptions & RuntimeOptions,
 ): LoadedData {
   const { seed, batch = 1 } = options;
-  const calibrationSize = Math.min(options.calibrationSamples, 16);
-  const evaluationSize = Math.min(options.evalSamples, 32);
+  const most = mostSamples(model);
+  const calibrationSize = Math.min(options.calibrationSamples, 16, most);
+  const evaluationSize = Math.min(options.evalSamples, 32, most);
   const { feeds, assumptions } = syntheticFeeds(ports, { seed, batch });
   const ranges = inputRanges(model, feeds);
   const make = (stream: number, count: number) =>
@@ -29,4 +31,9 @@ export function randomData(
     calibrationSize,
     evaluationSize,
   };
+}
+
+/** A sample costs at least a look at every weight: above 1 GiB there are as many as read 32 GiB, and no fewer than 8. */
+function mostSamples(model: Model): number {
+  return Math.max(8, Math.floor(2 ** 35 / encodedSize(model)));
 }

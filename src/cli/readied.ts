@@ -3,7 +3,7 @@ import { cleanupChecked, evaluateWith, type LeftOut, type Pipeline, runChecked }
 import { type Model, storedWeights } from "../ir/index.ts";
 import { eliminateIdentity, foldConstants, freezeInitializers, upgradeOpset } from "../passes/index.ts";
 import { sequential } from "../rewrite/index.ts";
-import { openSession } from "../runtime/index.ts";
+import { openSession, type Session } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import type { LoadedData } from "./load.ts";
 import type { RuntimeOptions } from "./options.ts";
@@ -28,9 +28,15 @@ export async function trainable(model: Model, data: Data, options: Provider, con
   return storedWeights(told(ready, leftOut, console));
 }
 
-/** The model without what it does not need. */
-export async function cleaned(model: Model, data: Data, options: Provider, console: Console): Promise<Model> {
-  const { model: clean, leftOut } = await cleanupChecked(model, checking(data, options, console));
+/** The model without what it does not need, held to a session of the original. */
+export async function cleaned(
+  model: Model,
+  original: Session,
+  data: Data,
+  options: Provider,
+  console: Console,
+): Promise<Model> {
+  const { model: clean, leftOut } = await cleanupChecked(model, { ...checking(data, options, console), original });
   return told(clean, leftOut, console);
 }
 

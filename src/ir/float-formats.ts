@@ -88,25 +88,36 @@ function largestFinite(magnitudes: Float64Array): number {
   return index;
 }
 
+const HALF_LARGEST = 0x7bff;
 const HALF_INFINITY = 0x7c00;
 const HALF_NAN = 0x7e00;
-/** Patterns of float32: 2^16, beyond which float16 is infinite, and 2^-14, its smallest normal number. */
-const TOO_LARGE = 0x47800000;
+/** Patterns of float32: the largest that rounds to a finite float16, and 2^-14, its smallest normal number. */
+const LARGEST = 0x477fefff;
 const NORMAL = 0x38800000;
+const INFINITE = 0x7f800000;
 /** Adding and subtracting it rounds a float64 to a whole number, ties to even. */
 const ROUNDER = 2 ** 52;
 
-/** `floatFormats.float16.encode` for many numbers that are float32 already. */
-export function halfBits(values: Float32Array): Uint16Array {
-  const patterns = new Uint32Array(values.buffer, values.byteOffset, values.length);
+/**
+ * `floatFormats.float16.encode` for many numbers that are float32 already.
+ *
+ * @param isClipped finite numbers stay finite, and those that are not 0 do not become 0.
+ */
+export function halfBits(values: Float32Array, isClipped = false): Uint16Array {
+  const patterns = new Int32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(values.length);
+  const largest = isClipped ? HALF_LARGEST : HALF_INFINITY;
+  const smallest = isClipped ? 1 : 0;
   for (let i = 0; i < halves.length; i++) {
     const pattern = patterns[i]!;
     const magnitude = pattern & 0x7fffffff;
     const sign = (pattern >>> 16) & 0x8000;
-    if (magnitude >= TOO_LARGE) halves[i] = magnitude > 0x7f800000 ? HALF_NAN : sign | HALF_INFINITY;
-    else if (magnitude < NORMAL) halves[i] = sign | (Math.abs(values[i]!) * 2 ** 24 + ROUNDER - ROUNDER);
-    else halves[i] = sign | ((magnitude - (112 << 23) + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+    if (magnitude > INFINITE) halves[i] = HALF_NAN;
+    else if (magnitude > LARGEST) halves[i] = sign | (magnitude === INFINITE ? HALF_INFINITY : largest);
+    else if (magnitude >= NORMAL)
+      halves[i] = sign | ((magnitude - (112 << 23) + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+    else if (magnitude > 0) halves[i] = sign | Math.max(smallest, Math.abs(values[i]!) * 2 ** 24 + ROUNDER - ROUNDER);
+    else halves[i] = sign;
   }
   return halves;
 }

@@ -4,7 +4,7 @@ export * from "./builder.ts";
 export * from "./compare.ts";
 export * from "./edit.ts";
 export { maxOf, minOf } from "./extent.ts";
-export { type FloatFormat, floatFormats } from "./float-formats.ts";
+export { type FloatFormat, floatFormats, halfBits } from "./float-formats.ts";
 export { forgetTypes } from "./forget-types.ts";
 export * from "./graph.ts";
 export { clampedNumber, exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";

@@ -4,6 +4,7 @@
  */
 import {
   floatOf,
+  floatsOf,
   type Graph,
   isSparse,
   type Model,
@@ -12,7 +13,6 @@ import {
   qualifiedName,
   subgraphsOf,
   type Tensor,
-  typedArray,
   type Value,
   type ValueType,
 } from "../../ir/index.ts";
@@ -187,34 +187,68 @@ function kindBehind(node: Node): Kind | undefined {
 interface Span {
   readonly largest: number;
   readonly least: number;
-  /** What rounding changes, relative to the norm. */
+  /** What rounding changes, relative to the norm; a bound above it where that is small enough. */
   readonly error: number;
 }
 
 const spans = new WeakMap<Tensor, Span>();
 
-/** Largest and least finite magnitude, and what float16 would change. */
+/** Largest and least finite magnitude of a float32 constant, and what float16 would change. */
 function spanOf(constant: Tensor): Span {
   const known = spans.get(constant);
   if (known) return known;
-  const values = constant.dtype === "float32" ? (typedArray(constant) as Float32Array) : numbersOf(constant);
+  const values = floatsOf(constant);
+  const { largest, least, small } = magnitudesOf(values);
+  const bound = (Math.sqrt(small) * HALF_STEP) / largest;
+  const span = { largest, least, error: largest <= LARGEST && bound <= TOLERANCE ? bound : changeOf(values) };
+  spans.set(constant, span);
+  return span;
+}
+
+/** Half the distance of float16's subnormal numbers: what rounding changes in one of them at most. */
+const HALF_STEP = 2 ** -25;
+
+/** Patterns of float32: they are in the order of the magnitudes. */
+const INFINITE = patternOf(Number.POSITIVE_INFINITY);
+const NORMAL = patternOf(SMALLEST_NORMAL);
+
+/** The largest and the least of the finite magnitudes above 0, and how many are below float16's normal numbers. */
+function magnitudesOf(values: Float32Array): { largest: number; least: number; small: number } {
+  const patterns = new Int32Array(values.buffer, values.byteOffset, values.length);
   let largest = 0;
-  let least = Number.POSITIVE_INFINITY;
+  let least = INFINITE;
+  let small = 0;
+  for (let i = 0; i < patterns.length; i++) {
+    const magnitude = patterns[i]! & 0x7fffffff;
+    if (magnitude === 0 || magnitude >= INFINITE) continue;
+    if (magnitude > largest) largest = magnitude;
+    if (magnitude < least) least = magnitude;
+    if (magnitude < NORMAL) small++;
+  }
+  return { largest: numberOf(largest), least: numberOf(least), small };
+}
+
+function patternOf(number: number): number {
+  return new Int32Array(new Float32Array([number]).buffer)[0]!;
+}
+
+function numberOf(pattern: number): number {
+  return new Float32Array(new Int32Array([pattern]).buffer)[0]!;
+}
+
+/** What clipping and rounding to float16's subnormal numbers change, relative to the norm. */
+function changeOf(values: Float32Array): number {
   let lost = 0;
   let norm = 0;
   for (let i = 0; i < values.length; i++) {
     const size = Math.abs(values[i]!);
     if (size === 0 || !(size < Number.POSITIVE_INFINITY)) continue;
-    if (size > largest) largest = size;
-    if (size < least) least = size;
     norm += size * size;
     if (size >= SMALLEST_NORMAL && size <= LARGEST) continue;
     const change = size > LARGEST ? size - LARGEST : size - (size * 2 ** 24 + ROUNDER - ROUNDER) / 2 ** 24;
     lost += change * change;
   }
-  const span = { largest, least, error: norm === 0 ? 0 : Math.sqrt(lost / norm) };
-  spans.set(constant, span);
-  return span;
+  return norm === 0 ? 0 : Math.sqrt(lost / norm);
 }
 
 /** Why a constant may not become float16 at this node. */

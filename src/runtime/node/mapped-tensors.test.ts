@@ -1,12 +1,20 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { floatsOf, graphBuilder, type Model, model, tensor } from "../../ir/index.ts";
 import { resolveOptions } from "../options.ts";
 import { loadSpec } from "../prepare.ts";
 import { withMappedTensors } from "./mapped-tensors.ts";
 import { openSession } from "./open.ts";
+
+vi.mock("node:fs/promises", async (original) => ({ ...(await original<object>()), statfs: vi.fn() }));
+
+/** What is free in the file system in memory. */
+function freeInMemory(bytes: number): void {
+  vi.mocked(statfs).mockResolvedValue({ bavail: bytes, bsize: 1 } as never);
+}
 
 /** 72 MB of weights, of which a run reads a row. */
 function tableModel(): Model {
@@ -25,6 +33,7 @@ describe("large tensors", () => {
     before = process.env.TMPDIR;
     folder = await mkdtemp(join(tmpdir(), "litheml-mapped-"));
     process.env.TMPDIR = folder;
+    freeInMemory(0);
   });
   afterEach(async () => {
     if (before === undefined) delete process.env.TMPDIR;
@@ -41,6 +50,18 @@ describe("large tensors", () => {
     await load.remove();
     expect(await left(folder)).toEqual([]);
   });
+
+  it.runIf(process.platform === "linux")(
+    "are written in memory where there is room for them, and removed",
+    async () => {
+      freeInMemory(72_000_001);
+      const load = await withMappedTensors(loadSpec(tableModel(), target, true));
+      expect(load.spec.folder).toMatch(/^\/dev\/shm\/litheml-tensors-/);
+      expect(await left(folder)).toEqual([]);
+      await load.remove();
+      expect(existsSync(load.spec.folder!)).toBe(false);
+    },
+  );
 
   it.each(["there is room", "there is none"])("are read alike where %s, and leave nothing behind", async (room) => {
     if (room === "there is none") process.env.TMPDIR = join(folder, "none");

@@ -2,6 +2,8 @@
  * @file Large tensors on their way to the runtime: in files that it maps into memory. As bytes they would be there three times: in the
  * message, in what the runtime reads of it and in its tensors.
  */
+import { statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { writeTemporaryFolder } from "../../atomic-file.ts";
 import { PathError } from "../../errors.ts";
 import { remove as removeFolder } from "../../file-system.ts";
@@ -30,10 +32,27 @@ export async function withMappedTensors(load: Load): Promise<MappedLoad> {
   return { ...load, spec: { ...load.spec, external: own }, transfer, remove: async () => undefined };
 }
 
-/** The folder, or nothing when it cannot be written: temporary folders may be small. */
+/** Linux's file system in memory, on which a large file is written and mapped in a fraction of the time. */
+const IN_MEMORY = "/dev/shm";
+
+/** Of the tensors' bytes, what must be free in memory: the runtime lays weights out anew, and the file is there meanwhile. */
+const SHARE = 4;
+
+async function hasRoomInMemory(external: readonly ExternalBytes[]): Promise<boolean> {
+  const bytes = external.reduce((sum, { data }) => sum + data.byteLength, 0);
+  const { bavail, bsize } = await statfs(IN_MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
+  return bavail * bsize > bytes && process.availableMemory() > SHARE * bytes;
+}
+
+/** The folder, in memory where there is room, or nothing when it cannot be written: temporary folders may be small. */
 async function written(external: readonly ExternalBytes[]): Promise<string | undefined> {
+  const inMemory = (await hasRoomInMemory(external)) ? await writtenAt(external, IN_MEMORY) : undefined;
+  return inMemory ?? (await writtenAt(external, tmpdir()));
+}
+
+async function writtenAt(external: readonly ExternalBytes[], place: string): Promise<string | undefined> {
   try {
-    return await writeTemporaryFolder("tensors", external);
+    return await writeTemporaryFolder("tensors", external, place);
   } catch (error) {
     if (error instanceof PathError) return undefined;
     throw error;
