@@ -1,6 +1,18 @@
 /** @file The file system as lithe sees it: whatever the system refuses is a named error with the path and what to do. Node only. */
 import { constants, type Dirent, type Stats } from "node:fs";
-import { access, type FileHandle, lstat, mkdir, open, readdir, realpath, rm, rmdir, stat } from "node:fs/promises";
+import {
+  access,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rm,
+  rmdir,
+  stat,
+  statfs,
+} from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { FormatError, LimitError, LitheError, PathError } from "./errors.ts";
 
@@ -167,6 +179,12 @@ export async function namesIn(folder: string): Promise<string[]> {
 
 export function checkWritable(folder: string): Promise<void> {
   return attempt("write into the folder", folder, () => access(folder, constants.W_OK));
+}
+
+/** The bytes that are free in a folder's file system; 0 when there is no such folder. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder).catch(() => ({ bavail: 0, bsize: 0 }));
+  return bavail * bsize;
 }
 
 /** Takes away a file, or a folder with all that is in it; what is not there is no error. */

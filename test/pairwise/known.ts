@@ -34,7 +34,21 @@ const known: readonly Known[] = [
     reason: "a product over no elements is left unwritten by the runtime",
     applies: ({ op, inputs }) => op === "MatMul" && inputs.some((input) => input?.dims.includes(0)),
   },
+  {
+    reason: "the mean of no elements is undefined by the standard: 0 in the runtime, not a number in the evaluator",
+    applies: ({ op, inputs }) => op === "ReduceMean" && isReducedToNothing(inputs),
+  },
+  {
+    reason:
+      "Expand of an axis of length 1 to length 0, as the gradient of a sum needs it, keeps its length in the runtime",
+    applies: ({ op, inputs }) => op === "ReduceSum" && isReducedToNothing(inputs),
+  },
 ];
+
+/** Whether an axis that is reduced has no elements. */
+function isReducedToNothing([data, axes]: PairCase["inputs"]): boolean {
+  return axes?.values?.some((axis) => data!.dims.at(axis) === 0) ?? false;
+}
 
 export function knownDifference(one: PairCase): string | undefined {
   return known.find(({ applies }) => applies(one))?.reason;

@@ -1,19 +1,20 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, statfs } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { freeBytes } from "../../file-system.ts";
 import { floatsOf, graphBuilder, type Model, model, tensor } from "../../ir/index.ts";
 import { resolveOptions } from "../options.ts";
 import { loadSpec } from "../prepare.ts";
 import { withMappedTensors } from "./mapped-tensors.ts";
 import { openSession } from "./open.ts";
 
-vi.mock("node:fs/promises", async (original) => ({ ...(await original<object>()), statfs: vi.fn() }));
+vi.mock("../../file-system.ts", async (original) => ({ ...(await original<object>()), freeBytes: vi.fn() }));
 
 /** What is free in the file system in memory. */
 function freeInMemory(bytes: number): void {
-  vi.mocked(statfs).mockResolvedValue({ bavail: bytes, bsize: 1 } as never);
+  vi.mocked(freeBytes).mockResolvedValue(bytes);
 }
 
 /** 72 MB of weights, of which a run reads a row. */

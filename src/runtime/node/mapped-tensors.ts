@@ -2,11 +2,10 @@
  * @file Large tensors on their way to the runtime: in files that it maps into memory. As bytes they would be there three times: in the
  * message, in what the runtime reads of it and in its tensors.
  */
-import { statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { writeTemporaryFolder } from "../../atomic-file.ts";
 import { PathError } from "../../errors.ts";
-import { remove as removeFolder } from "../../file-system.ts";
+import { freeBytes, remove as removeFolder } from "../../file-system.ts";
 import { type Load, ownExternal } from "../prepare.ts";
 import type { ExternalBytes } from "../protocol.ts";
 
@@ -40,8 +39,7 @@ const SHARE = 4;
 
 async function hasRoomInMemory(external: readonly ExternalBytes[]): Promise<boolean> {
   const bytes = external.reduce((sum, { data }) => sum + data.byteLength, 0);
-  const { bavail, bsize } = await statfs(IN_MEMORY).catch(() => ({ bavail: 0, bsize: 0 }));
-  return bavail * bsize > bytes && process.availableMemory() > SHARE * bytes;
+  return (await freeBytes(IN_MEMORY)) > bytes && process.availableMemory() > SHARE * bytes;
 }
 
 /** The folder, in memory where there is room, or nothing when it cannot be written: temporary folders may be small. */
