@@ -1,9 +1,9 @@
 /** @file A GPT whose feed-forward blocks are mixtures of experts: Fedus et al., "Switch Transformers" (2021), arXiv:2101.03961. */
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { type GptOptions, gptAround, gptBlock } from "../models/index.ts";
+import { type GptOptions, gptAround, gptBlock, gptOptionsNames } from "../models/index.ts";
 import { chain, type Layer, normal, type RandomSource, zeros } from "../nn/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
 import type { Dispatch, DispatchName } from "./dispatch/index.ts";
 import { mlpExpert } from "./expert.ts";
 import type { Gate } from "./gate.ts";
@@ -22,17 +22,12 @@ export interface MoeGptOptions extends GptOptions {
 }
 
 const moeGptOptionsNames: OptionNames<MoeGptOptions> = {
+  ...gptOptionsNames,
   experts: true,
   gate: true,
   hidden: true,
   every: true,
   dispatch: true,
-  vocabulary: true,
-  context: true,
-  width: true,
-  depth: true,
-  heads: true,
-  dropout: true,
 };
 
 /**
@@ -46,7 +41,7 @@ export function moeGpt(source: RandomSource, options: MoeGptOptions): Model {
   if (!(Number.isSafeInteger(every) && every >= 1 && every <= depth)) {
     throw new UsageError("no block would be a mixture", { expected: `every 1 to ${depth}`, got: String(every) });
   }
-  const { experts: _, gate: __, hidden: ___, every: ____, dispatch: _____, ...body } = options;
+  const body = pickOptions<GptOptions>(options, gptOptionsNames);
   const expert = mlpExpert({ hidden, weight: normal(0.02), biasInitial: zeros });
   return gptAround(source, body, (n, tokens, ids) => {
     const mixture: Layer = (inner, x) =>

@@ -26,7 +26,7 @@ export const models = {
 
 export type ModelName = keyof typeof models;
 
-export { type GptBody, type GptOptions, gptAround, gptBlock } from "./gpt.ts";
+export { type GptBody, type GptOptions, gptAround, gptBlock, gptOptionsNames } from "./gpt.ts";
 export type { ImagenetResnetOptions } from "./imagenet-resnet.ts";
 export type { LenetOptions } from "./lenet.ts";
 export type { MlpModelOptions } from "./mlp.ts";

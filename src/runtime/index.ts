@@ -17,6 +17,7 @@ export {
   type LatencyComparison,
   type LatencyOptions,
   type LatencyStats,
+  latencyOptionsNames,
   raceLatency,
   type Standing,
 } from "./latency.ts";

@@ -17,6 +17,7 @@ import {
   captureValues,
   type Feeds,
   type LatencyOptions,
+  latencyOptionsNames,
   openSession,
   raceLatency,
   type Session,
@@ -28,13 +29,8 @@ export interface CostOptions extends LatencyOptions {
 }
 
 const costOptionsNames: OptionNames<CostOptions> = {
+  ...latencyOptionsNames,
   session: true,
-  rounds: true,
-  warmup: true,
-  slot: true,
-  seconds: true,
-  seed: true,
-  signal: true,
 };
 
 /**
