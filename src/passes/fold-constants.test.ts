@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { LimitError, UnsupportedError } from "../errors.ts";
 import {
+  allGraphs,
   type GraphBuilder,
+  graphAttribute,
   graphBuilder,
   int64s,
   type Model,
@@ -13,6 +15,7 @@ import {
   verify,
 } from "../ir/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
+import { evaluate } from "../runtime/reference/index.ts";
 import { foldConstants, storeConstants } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {
@@ -134,6 +137,42 @@ describe("fold-constants", () => {
       const { model: after } = await pass.run(before);
       expect(after.graph.nodes.map(({ opType }) => opType)).toContain("Constant");
       expect(verify(after)).toEqual(verify(before));
+    }
+  });
+
+  it.each([
+    { length: 1024, around: ["a", "b", "sum_1"], inside: [] },
+    { length: 1023, around: ["a", "b"], inside: ["sum", "sum"] },
+  ])("holds a result of $length elements that branches have in common: $around", async ({ length, around, inside }) => {
+    const numbers = (step: number) =>
+      tensor(
+        "float32",
+        [length],
+        new Float32Array(length).map((_, i) => i * step),
+      );
+    const before = build((g) => {
+      const x = g.input("x", "float32", [length]);
+      const [a, b] = [g.constant("a", numbers(1)), g.constant("b", numbers(2))];
+      const branch = (opType: string) => {
+        const inner = g.subgraph();
+        const sum = { name: "sum" };
+        const nodes = [makeNode("Add", [a, b], [sum]), makeNode(opType, [x, sum], [{ name: "y" }])];
+        return { ...inner.build(), nodes, outputs: [nodes[1]!.outputs[0]!] };
+      };
+      const branches = { then_branch: graphAttribute(branch("Mul")), else_branch: graphAttribute(branch("Sub")) };
+      g.output(g.op("If", [g.input("go", "bool", [])], branches), "chosen");
+    });
+    const { model: after } = await foldConstants({ evaluate: adds }).run(before);
+    expect(verify(after)).toEqual([]);
+    const [main, ...inner] = [...allGraphs(after.graph)].map(({ initializers }) => [...initializers.keys()]);
+    expect(main!.map(({ name }) => name)).toEqual(around);
+    expect(inner.flat().map(({ name }) => name)).toEqual(inside);
+    for (const go of [true, false]) {
+      const feeds = new Map([
+        ["x", numbers(0.5)],
+        ["go", tensor("bool", [], [go ? 1 : 0])],
+      ]);
+      expect(evaluate(after, feeds)).toEqual(evaluate(before, feeds));
     }
   });
 

@@ -33,6 +33,7 @@ import {
   type Note,
   type Pass,
 } from "../rewrite/index.ts";
+import { shareResults } from "./share-results.ts";
 
 const name = "fold-constants";
 
@@ -64,10 +65,11 @@ export function foldConstants(options: FoldOptions): Pass {
         maxBytes,
         inference: inferenceApart(model),
         names: namesOf(model),
+        results: new Set(),
         notes: [],
       };
       const graph = await foldGraph(run, model.graph, []);
-      return { model: withGraph(model, graph), notes: run.notes };
+      return { model: withGraph(model, shareResults(graph, run.results, run.names)), notes: run.notes };
     },
   };
 }
@@ -78,6 +80,8 @@ interface Run {
   readonly maxBytes: number;
   readonly inference: Inference;
   readonly names: Names;
+  /** Initializers that were computed. */
+  readonly results: Set<Value>;
   readonly notes: Note[];
 }
 
@@ -270,7 +274,7 @@ function replaceFolded(run: Run, draft: Draft, plan: Plan, results: ReadonlyMap<
     removed.add(node);
     draft.remove(node);
     for (const value of node.outputs)
-      if (value && results.has(value)) store(draft, value, results.get(value)!, outputs);
+      if (value && results.has(value)) store(run, draft, value, results.get(value)!, outputs);
     run.notes.push(note("applied", "it depends on constants only", node.name || node.outputs[0]?.name || ""));
   }
   for (const value of plan.fromShapes) {
@@ -281,9 +285,10 @@ function replaceFolded(run: Run, draft: Draft, plan: Plan, results: ReadonlyMap<
 }
 
 /** A graph output is made by a node, so that its name stays an output and not a parameter. */
-function store(draft: Draft, value: Value, result: Tensor, outputs: ReadonlySet<Value>): void {
+function store(run: Run, draft: Draft, value: Value, result: Tensor, outputs: ReadonlySet<Value>): void {
   if (!outputs.has(value)) {
     draft.setInitializer(value, result);
+    run.results.add(value);
     return;
   }
   const constant = draft.constant(`${value.name}_constant`, result);
