@@ -1,23 +1,28 @@
 /** @file The clipping threshold that loses least information (8-bit Inference with TensorRT, GTC 2017). */
+import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Range } from "../scheme.ts";
 import { histogram } from "./histogram.ts";
 import { type Observer, type ObserverOptions, orZero } from "./observer.ts";
 
 const BINS = 2048;
-const FIRST = 128;
+
+const observerOptionsNames: OptionNames<ObserverOptions> = { levels: true, symmetric: true };
 
 /**
- * Histogram of |x| with 2048 bins; of all thresholds from the 128th edge on, the last that minimises KL(P‖Q), where P is the
- * histogram with the clipped mass in its last bin and Q the same bins merged into 128 groups.
+ * Histogram of |x| with 2048 bins; of all thresholds that leave a bin to each quantized magnitude, the last that minimises KL(P‖Q),
+ * where P is the histogram with the clipped mass in its last bin and Q the same bins merged into as many groups as there are
+ * magnitudes: half of the levels, or all where values have one sign and the type is not symmetric.
  */
-export function entropy(_options: ObserverOptions = {}): Observer {
+export function entropy(options: ObserverOptions = {}): Observer {
+  const { levels = 256, symmetric = false } = checkOptions(options, observerOptionsNames);
   const bins = histogram(BINS, "magnitude");
   return {
     observe: (values) => bins.add(values),
     range() {
       const { counts, width, seen } = bins;
       if (width === 0) return orZero(seen);
-      const edge = entropyThreshold(counts) * width;
+      const isOneSided = seen.min >= 0 || seen.max <= 0;
+      const edge = entropyThreshold(counts, isOneSided && !symmetric ? levels : Math.ceil(levels / 2)) * width;
       return clipped(seen, edge);
     },
   };
@@ -27,16 +32,16 @@ function clipped({ min, max }: Range, edge: number): Range {
   return { min: Math.max(min, -edge), max: Math.min(max, edge) };
 }
 
-/** The number of bins to keep; `groups` is the number of quantized magnitudes. */
-export function entropyThreshold(histogramCounts: ArrayLike<number>, first = FIRST, groups = FIRST): number {
+/** The number of bins to keep: at least `groups`, the number of quantized magnitudes; all where there are fewer. */
+export function entropyThreshold(histogramCounts: ArrayLike<number>, groups = 128): number {
   const counts = Float64Array.from(histogramCounts);
   if (counts.length > 1) counts[0] = counts[1]!;
   const total = counts.reduce((a, b) => a + b, 0);
   let best = counts.length;
   let least = Infinity;
   let kept = 0;
-  for (let i = 0; i < Math.min(first, counts.length); i++) kept += counts[i]!;
-  for (let i = first; i <= counts.length; i++) {
+  for (let i = 0; i < Math.min(groups, counts.length); i++) kept += counts[i]!;
+  for (let i = groups; i <= counts.length; i++) {
     const divergence = divergenceAt(counts, i, groups, kept, total);
     if (divergence <= least) {
       least = divergence;

@@ -1,6 +1,33 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { histogram } from "./histogram.ts";
 import { entropy, entropyThreshold, meanSquaredError, minMax, movingAverage, percentile } from "./index.ts";
+
+interface Recorded {
+  readonly seed: number;
+  readonly count: number;
+  readonly sign: "both" | "positive" | "negative";
+  readonly levels: number;
+  readonly symmetric: boolean;
+  readonly min: number;
+  readonly max: number;
+}
+
+const recorded: readonly Recorded[] = JSON.parse(
+  readFileSync(new URL("../../../test/fixtures/observers/entropy.json", import.meta.url), "utf8"),
+);
+
+const signs = { both: (x: number) => x, positive: Math.abs, negative: (x: number) => -Math.abs(x) };
+
+/** The values of the fixture's script, from whole numbers. */
+function heavyTailed(count: number, seed: number): Float64Array {
+  let state = seed;
+  const next = (): number => {
+    state = (state * 16807) % 2147483647;
+    return (state % 2001) - 1000;
+  };
+  return new Float64Array(count).map(() => (next() * next() * next()) / 1e6);
+}
 
 describe("histogram", () => {
   it("keeps counts when it grows on either side", () => {
@@ -38,13 +65,27 @@ describe("entropy", () => {
     // Four bins into two groups, from two bins on; the first becomes 4. For i = 2: P = (4, 4 + 1 + 1)/10, Q = (4, 4)/8, so
     // KL = 0.4 ln 0.8 + 0.6 ln 1.2 = 0.0201. For i = 3: groups {0, 1}, {2}: P = (4, 4, 2)/10, Q = (4, 4, 1)/9, KL = 0.0335 - 0.0…;
     // for i = 4: groups {0, 1}, {2, 3} are equal inside, KL = 0.
-    expect(entropyThreshold([9, 4, 1, 1], 2, 2)).toBe(4);
+    expect(entropyThreshold([9, 4, 1, 1], 2)).toBe(4);
     // With an uneven last group the whole range loses: KL(4) = Σ p ln p/q with q = (2.5, 2.5) for (4, 1), while i = 2 clips 5 of 13.
     const p = [4 / 13, 4 / 13, 4 / 13, 1 / 13];
     const whole = p[2]! * Math.log(4 / 2.5) + p[3]! * Math.log(1 / 2.5);
     const three = (8 / 13) * Math.log(4 / 13 / (4 / 12)) + (5 / 13) * Math.log(5 / 13 / (4 / 12));
     expect(three).toBeLessThan(whole);
-    expect(entropyThreshold([4, 4, 4, 1], 2, 2)).toBe(3);
+    expect(entropyThreshold([4, 4, 4, 1], 2)).toBe(3);
+  });
+
+  it.each(recorded)("has the range that numpy finds: $sign, $levels levels, symmetric $symmetric", (given) => {
+    const { seed, count, sign, levels, symmetric, min, max } = given;
+    const observer = entropy({ levels, symmetric });
+    observer.observe(heavyTailed(count, seed).map(signs[sign]));
+    expect(observer.range().min).toBeCloseTo(min, 6);
+    expect(observer.range().max).toBeCloseTo(max, 6);
+  });
+
+  it("keeps all where there are more levels than bins", () => {
+    const observer = entropy({ levels: 65536 });
+    observer.observe([...new Float32Array(1000).fill(0.1), 50]);
+    expect(observer.range()).toEqual({ min: Math.fround(0.1), max: 50 });
   });
 
   it("clips a lonely outlier", () => {

@@ -94,6 +94,8 @@ function prepared(model: Model, options: StaticOptions): Model {
 }
 
 function observerOf(placement: Placement, options: StaticOptions): (value: Value) => Observer {
+  const { low, high } = activationLimits(options);
+  const levels = high - low + 1;
   const settings = settingsOf(options);
   const byOutput = new Map<Value, ObserverName>();
   const clampOf = new Map([...placement.folded].map(([clamp, source]) => [source, clamp]));
@@ -108,7 +110,7 @@ function observerOf(placement: Placement, options: StaticOptions): (value: Value
       const expected = Object.keys(observers).join(", ");
       throw new UsageError("there is no such observer", { expected, got: JSON.stringify(name) });
     }
-    return factory({ levels: 256 });
+    return factory({ levels });
   };
 }
 
