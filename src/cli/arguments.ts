@@ -35,5 +35,16 @@ export function parseArguments(
     const summary = error.message.replace(/^error: /, "").replace(/\.$/, "");
     throw new UsageError(summary, { hint: `See lithe ${name} --help.` });
   }
+  checkNotEmpty(command);
   return { args: command.args, options: command.opts() };
+}
+
+/** Nothing has an empty name: a variable of the shell that is not set leaves such words. */
+function checkNotEmpty(command: Command): void {
+  const option = command.options.find((each) => command.getOptionValue(each.attributeName()) === "");
+  if (option === undefined && !command.args.includes("")) return;
+  throw new UsageError("a word of the command is empty", {
+    ...(option?.long && { where: option.long }),
+    hint: "Give it a value, or leave it out.",
+  });
 }

@@ -49,6 +49,8 @@ describe("the command line", () => {
     [["bench", "small.onnx", "--threads", "0"], "1 or more"],
     [["bench", "small.onnx", "--speed"], "--speed"],
     [["bench"], "model"],
+    [["bench", ""], "empty"],
+    [["quantize", "small.onnx", "--form", "float16", "-o", ""], "--out"],
     [["compare", "small.onnx", "small.onnx", "--preset", "nice", "--data", "random"], "imagenet"],
   ])("answers wrong usage %j with exit code 2 and what is valid", async (args, valid) => {
     const { code, json } = await litheJson(args, { cwd: folder });
