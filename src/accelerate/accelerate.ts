@@ -1,4 +1,5 @@
 /** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
+import { deadlineIn, limitedSignal } from "../deadline.ts";
 import { CancelledError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -102,7 +103,9 @@ async function tryForms(job: Job): Promise<Accelerated> {
   const { journal, options } = job;
   const cleaned = await journal.stage("cleanup", () => clean(job));
   const wide = await inFloat32(job, cleaned);
-  const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide);
+  // Building ends with the budget; verifying does not.
+  using building = limitedSignal(job.signal, deadlineIn(options.budgetSeconds * 1000 * (1 - job.spent())));
+  const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide, building.signal);
   if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
   for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
   const layers = await sensitivity(job, context);
@@ -123,13 +126,12 @@ async function inFloat32({ journal }: Job, cleaned: Model): Promise<Model> {
   }
 }
 
-/** Building ends with the budget; verifying does not. */
 async function candidateContext(
-  { options, open, samples, signal, journal, spent }: Job,
+  { options, open, samples, journal }: Job,
   model: Model,
+  signal: AbortSignal,
 ): Promise<CandidateContext> {
-  const { ep, seed, threads, budgetSeconds } = options;
-  const left = Math.max(0, Math.min(2 ** 31 - 1, budgetSeconds * 1000 * (1 - spent())));
+  const { ep, seed, threads } = options;
   return {
     model,
     weightBits: await weightBits(options, journal),
@@ -140,7 +142,7 @@ async function candidateContext(
     calibration: async function* () {
       for await (const { feeds } of samples.calibration()) yield feeds;
     },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(left))]),
+    signal,
     progress: (stage, done, total, detail) => journal.emit({ type: "progress", stage, done, total, detail }),
   };
 }

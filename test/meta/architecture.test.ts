@@ -18,6 +18,7 @@ const allowed = new Map(
 const roots = new Set([
   "errors.ts",
   "options.ts",
+  "deadline.ts",
   "printable.ts",
   "file-system.ts",
   "atomic-file.ts",
