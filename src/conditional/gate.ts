@@ -30,6 +30,8 @@ export interface Gated {
 export interface GateInputs {
   /** float32 [tokens, width]. */
   readonly tokens: Value;
+  /** float32 [samples, …, width], whose vectors are the tokens, for gates that mix the tokens of a sample; without it they are of one sample. */
+  readonly samples?: Value;
   /** int64 [tokens]: ids of tokens or of tasks, where the network has them. */
   readonly ids?: Value;
 }

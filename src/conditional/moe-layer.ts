@@ -45,7 +45,11 @@ export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
   const rows = per === "token" ? tokensOf(n, x) : x;
   const seen = per === "token" ? rows : meanOverPositions(n, x);
   const ids = options.ids && n.op("Reshape", [options.ids, n.ints([-1])]);
-  const gated = gate.build(n.scope("gate"), { tokens: seen, ...(ids && { ids }) }, experts);
+  const gated = gate.build(
+    n.scope("gate"),
+    { tokens: seen, samples: per === "token" ? x : seen, ...(ids && { ids }) },
+    experts,
+  );
   const dispatch = dispatchFor(options.dispatch, gated.routing);
   const answers = answersTo(rows, expertsOf(options));
   if (per === "token" && dimsOf(x).length !== 2) requireVectors(answers);

@@ -29,12 +29,12 @@ export interface DenseRouting {
   readonly weights: Value;
 }
 
-/** Experts see mixtures of tokens: slot s of expert e is column e·slots + s. */
+/** Experts see mixtures of the tokens of a sample: slot s of expert e is column e·slots + s. */
 export interface SlotRouting {
   readonly kind: "slots";
-  /** float32 [tokens, experts · slots]; columns sum to 1. */
+  /** float32 [samples, tokens of each, experts · slots]; columns sum to 1. */
   readonly dispatch: Value;
-  /** float32 [tokens, experts · slots]; rows sum to 1. */
+  /** float32 [samples, tokens of each, experts · slots]; rows sum to 1. */
   readonly combine: Value;
 }
 

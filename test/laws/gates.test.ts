@@ -41,7 +41,7 @@ interface Case {
   readonly sum: readonly [number, number];
   /** Whether the place of a token decides. */
   readonly ordered?: boolean;
-  /** Whether other tokens decide with. */
+  /** Whether tokens of other samples decide with. */
   readonly joint?: boolean;
 }
 
@@ -53,7 +53,7 @@ const cases: Record<GateName, Case> = {
   switch: { gate: gates.switch(), sum: [1 / EXPERTS, 1] },
   gshard: { gate: gates.gshard(), sum: [1, 1] },
   "expert-choice": { gate: gates["expert-choice"](), sum: [0, 1], joint: true },
-  "soft-slots": { gate: gates["soft-slots"]({ slots: 2 }), sum: [1, 1], joint: true },
+  "soft-slots": { gate: gates["soft-slots"]({ slots: 2 }), sum: [1, 1] },
   "sigmoid-bias": { gate: gates["sigmoid-bias"](), sum: [1, 1] },
   cosine: { gate: gates.cosine(), sum: [1 / EXPERTS, 1] },
   hierarchical: { gate: gates.hierarchical({ groups: 2, groupsPerToken: 1 }), sum: [1 / 2, 1] },
@@ -85,6 +85,15 @@ function layered(gate: Gate): Model {
   return network(random(3), build);
 }
 
+function ofSamples(gate: Gate, inner: readonly number[]): Model {
+  return network(random(3), (n) => {
+    const samples = n.input("x", "float32", ["batch", ...inner, WIDTH]);
+    const given = n.input("ids", "int64", ["batch", ...inner]);
+    const expert = mlpExpert({ hidden: 5, activation: "Tanh" });
+    n.output(moeLayer(n.scope("moe"), samples, { gate, expert, experts: EXPERTS, ids: given }), "y");
+  });
+}
+
 function run(model: Model, feeds: Record<string, Tensor>): Map<string, Tensor> {
   const used = model.graph.inputs.map(({ name }): [string, Tensor] => [name, feeds[name]!]);
   return evaluate(model, new Map(used));
@@ -110,7 +119,7 @@ const reversed = (tensor: Tensor): Tensor => {
   return tensorFromNumbers(tensor.dtype, tensor.dims, rows.toReversed().flat());
 };
 
-describe.each(Object.entries(cases))("gate %s", (name, { gate, sum, ordered }) => {
+describe.each(Object.entries(cases))("gate %s", (name, { gate, sum, ordered, joint }) => {
   const results = run(decided(gate), { x, ids });
 
   it("weighs as it declares", () => {
@@ -139,6 +148,25 @@ describe.each(Object.entries(cases))("gate %s", (name, { gate, sum, ordered }) =
     const straight = run(model, { x, ids }).get("y")!;
     const turned = run(model, { x: reversed(x), ids: reversed(ids) }).get("y")!;
     list(reversed(turned)).forEach((value, i) => void expect(value).toBeCloseTo(list(straight)[i]!, 5));
+  });
+
+  it.each([[3], [2, 3]])("answers samples of %s… tokens as if each were alone", (...inner) => {
+    if (ordered || joint) return void expect(["round-robin", "expert-choice"]).toContain(name);
+    const each = inner.reduce((a, b) => a * b, 1);
+    const model = ofSamples(gate, inner);
+    expect(verify(model)).toEqual([]);
+    const feeds = (from: number, to: number): Record<string, Tensor> => ({
+      x: tensorFromNumbers(
+        "float32",
+        [to - from, ...inner, WIDTH],
+        list(x).slice(from * each * WIDTH, to * each * WIDTH),
+      ),
+      ids: tensorFromNumbers("int64", [to - from, ...inner], list(ids).slice(from * each, to * each)),
+    });
+    const together = list(run(model, feeds(0, TOKENS / each)).get("y"));
+    const alone = Array.from({ length: TOKENS / each }, (_, i) => list(run(model, feeds(i, i + 1)).get("y"))).flat();
+    expect(alone).toHaveLength(together.length);
+    alone.forEach((value, i) => void expect(value).toBeCloseTo(together[i]!, 9));
   });
 
   it("is trained exactly when it is learnable", () => {
