@@ -18,7 +18,7 @@ export async function quantizeOptions(
   const choice = { ...(flags.exclude && { exclude: flags.exclude }), ...(flags.include && { include: flags.include }) };
   const common = { open: openSession, calibration, threads, signal, onEvent, rounding, ...choice };
   if (form === "dynamic") return { form, ...choice };
-  if (form === "float16") return { form };
+  if (form === "float16") return { form, ...choice };
   if (form === "static") {
     const weightBits = flags.weightBits === "auto" ? await defaultBits(flags.ep) : (Number(flags.weightBits) as 7 | 8);
     return {

@@ -18,7 +18,7 @@ export * from "./observers/index.ts";
 export { type ProbeProduct, probeProducts } from "./probe-models.ts";
 export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
-export { quantizeFloat16 } from "./quantizers/float16.ts";
+export { type Float16FormOptions, quantizeFloat16 } from "./quantizers/float16.ts";
 export { type FormOptions, type QuantizeOptions, quantizers } from "./quantizers/index.ts";
 export { quantizeStatic } from "./quantizers/static.ts";
 export type { LayerSettings, StaticOptions } from "./quantizers/static-options.ts";

@@ -1,6 +1,7 @@
 /** @file Choosing nodes by name. */
 import { UsageError } from "../errors.ts";
-import { type Node, wildcard } from "../ir/index.ts";
+import { allGraphs, type Graph, type Node, wildcard } from "../ir/index.ts";
+import { nearNames } from "./near-names.ts";
 
 /** A node's name or that of one of its outputs; `*` stands for any run of characters. */
 export type NodePattern = string;
@@ -25,4 +26,47 @@ export function matcher(patterns: readonly NodePattern[]): (node: Node) => boole
     const known = namesOfNode(node);
     return tests.some((test) => known.some(test));
   };
+}
+
+/** Nodes by name: those that stay in floats, and the only ones that do not. */
+export interface NodeChoice {
+  /** Nodes that stay in floats. */
+  readonly exclude?: readonly NodePattern[];
+  /** Only these nodes are quantized; all that can be when absent. */
+  readonly include?: readonly NodePattern[];
+}
+
+/** Why a node stays in floats for its name; `undefined` where it does not. */
+export function nodeChoice({ exclude = [], include }: NodeChoice): (node: Node) => string | undefined {
+  const excluded = matcher(exclude);
+  const included = include && matcher(include);
+  return (node) => {
+    if (excluded(node)) return "excluded by name";
+    return included && !included(node) ? "not among the nodes to quantize" : undefined;
+  };
+}
+
+/**
+ * Before any work.
+ *
+ * @throws UsageError for a pattern that no node of the graph matches, which lists names that are near to it
+ */
+export function checkPatterns(
+  graph: Graph,
+  patterns: Readonly<Record<string, readonly NodePattern[] | undefined>>,
+): void {
+  const nodes = [...allGraphs(graph)].flatMap((each) => each.nodes);
+  for (const [where, given = []] of Object.entries(patterns)) {
+    const unknown = given.find((pattern) => !nodes.some(matcher([pattern])));
+    if (unknown === undefined) continue;
+    const names = nodes.flatMap(namesOfNode);
+    const near = nearNames(unknown, names);
+    const listed = near.length > 0 ? near : names.slice(0, 3);
+    throw new UsageError("a pattern matches no node", {
+      expected: `names such as ${listed.map((name) => JSON.stringify(name)).join(", ")}`,
+      got: JSON.stringify(unknown),
+      where,
+      hint: "Nodes are named as in the model that is quantized; cleaning may have merged or removed those of the file.",
+    });
+  }
 }

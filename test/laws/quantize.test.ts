@@ -1,7 +1,7 @@
 /** @file What every observer, rounding and quantizer promises; each family's index is iterated over. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { UnsupportedError } from "../../src/errors.ts";
+import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import {
   floatsOf,
   graphBuilder,
@@ -96,6 +96,12 @@ async function* calibration(): AsyncGenerator<Feeds> {
 async function outputOf(source: Model, config?: ReadonlyMap<string, string>): Promise<Float32Array> {
   await using session = await openSession(source, config ? { config } : {});
   return floatsOf((await session.run(feeds(8, 99))).get("y")!);
+}
+
+/** What a node reads as its second input, where that is stored. */
+function weightOf({ graph }: Model, name: string) {
+  const node = graph.nodes.find((each) => each.name === name);
+  return node?.inputs[1] && graph.initializers.get(node.inputs[1]);
 }
 
 function relativeError(expected: Float32Array, actual: Float32Array): number {
@@ -227,10 +233,30 @@ describe.each(Object.keys(quantizers) as Form[])("quantizer %s", (form) => {
   });
 
   it("keeps what is excluded in floats, and says so", async () => {
-    if (form === "float16") return;
-    const { report } = await quantize(network(), { ...chosen, exclude: ["sc*s"] } as QuantizeOptions);
+    const { model, report } = await quantize(network(), { ...chosen, exclude: ["sc*s"] } as QuantizeOptions);
     const entry = report.layers.find(({ node }) => node === "scores");
     expect(entry).toMatchObject({ quantized: false, reason: "excluded by name" });
+    expect(weightOf(model, "scores")).toMatchObject({ dtype: "float32" });
+  });
+
+  it("keeps what is not included in floats, and says so", async () => {
+    const { model, report } = await quantize(network(), { ...chosen, include: ["scores"] } as QuantizeOptions);
+    const kept = report.layers.filter(({ quantized }) => !quantized);
+    expect(kept.map(({ node }) => node)).toContain("expand");
+    expect(new Set(kept.map(({ reason }) => reason))).toEqual(new Set(["not among the nodes to quantize"]));
+    expect(weightOf(model, "expand")).toMatchObject({ dtype: "float32" });
+  });
+
+  it("refuses a pattern that matches no node, and lists near names", async () => {
+    for (const which of ["exclude", "include"]) {
+      const run = quantize(network(), { ...chosen, [which]: ["scores", "expnd"] } as QuantizeOptions);
+      await expect(run).rejects.toThrow(UsageError);
+      await expect(run).rejects.toMatchObject({
+        got: '"expnd"',
+        where: which,
+        expected: expect.stringContaining('"expand"'),
+      });
+    }
   });
 });
 

@@ -14,7 +14,6 @@ const exceptions: ReadonlyMap<string, string> = new Map([
   ),
   ["smallFirst", "its options are two kinds, told apart by name"],
   ["quantize", "hands on to the quantizer of the form"],
-  ["quantizeFloat16", "hands on to the pass"],
   ["cleanupChecked", "hands on to runChecked"],
   ["predictedOutput", "reads what it needs of what fit and evaluateModel are given"],
   ["entropy", "an observer reads what it needs of what all are given"],

@@ -24,17 +24,15 @@ import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROW
 import { type RecurrentWeights, recurrentWeights } from "../recurrent-weights.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
-import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { checkPatterns, labelOf, type NodeChoice, nodeChoice } from "../selection.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
 import { overriddenIn, weightsIn } from "../weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 
-export interface DynamicOptions {
+export interface DynamicOptions extends NodeChoice {
   /** 7 for processors on which sums of two 8-bit products saturate; convolutions always have 8, as unsigned weights do not. */
   readonly weightBits?: 8 | 7;
-  readonly exclude?: readonly NodePattern[];
-  readonly include?: readonly NodePattern[];
 }
 
 const SMALLEST_OPSET = 11;
@@ -58,12 +56,12 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
       got: `${opsetOf(model)}`,
     });
   }
-  const excluded = matcher(options.exclude ?? []);
-  const included = options.include && matcher(options.include);
+  const { weightBits = 8, exclude, include } = options;
+  checkPatterns(model.graph, { exclude, include });
+  const floatByName = nodeChoice(options);
   const layers: LayerReport[] = [];
   const constants = weightsIn(model.graph);
   const overridden = overriddenIn(model);
-  const { weightBits = 8 } = options;
   const integers = integerForms(weightBits);
   const result = editWithStore(model, (draft, store) => {
     const replaceLayer = layerWriter(draft, store, integers);
@@ -74,8 +72,7 @@ export function quantizeDynamic(model: Model, options: DynamicOptions = {}): Qua
     for (const node of draft.graph.nodes) {
       const found = dynamicTarget(constants, node);
       if (!found) continue;
-      const chosen = !excluded(node) && (included?.(node) ?? true);
-      const reason = chosen ? overridden(node) : "excluded by name";
+      const reason = floatByName(node) ?? overridden(node);
       const target = reason === undefined ? found : { reason };
       if (!("reason" in target)) layers.push(replace(target));
       else layers.push({ node: labelOf(node), opType: node.opType, quantized: false, reason: target.reason });

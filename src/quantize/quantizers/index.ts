@@ -1,9 +1,8 @@
 /** @file All forms by name. */
 import type { Model } from "../../ir/index.ts";
-import type { Float16Options } from "../../passes/index.ts";
 import type { Form, Quantized } from "../report.ts";
 import { type DynamicOptions, quantizeDynamic } from "./dynamic.ts";
-import { quantizeFloat16 } from "./float16.ts";
+import { type Float16FormOptions, quantizeFloat16 } from "./float16.ts";
 import { quantizeStatic } from "./static.ts";
 import type { StaticOptions } from "./static-options.ts";
 import { quantizeWeights, type WeightOnlyOptions } from "./weight-only.ts";
@@ -12,7 +11,7 @@ export interface FormOptions {
   readonly static: StaticOptions;
   readonly dynamic: DynamicOptions;
   readonly "weight-only": WeightOnlyOptions;
-  readonly float16: Float16Options;
+  readonly float16: Float16FormOptions;
 }
 
 type Quantizer<Options> = (model: Model, options: Options) => Quantized<Model> | Promise<Quantized<Model>>;

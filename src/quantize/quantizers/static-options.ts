@@ -6,7 +6,7 @@ import type { ObserverName } from "../observers/index.ts";
 import type { PlacementOptions } from "../placement.ts";
 import type { QuantizeEvent } from "../report.ts";
 import type { RoundingName } from "../rounding/index.ts";
-import { matcher, type NodePattern } from "../selection.ts";
+import { matcher, type NodeChoice, type NodePattern, nodeChoice } from "../selection.ts";
 import { overriddenIn } from "../weights.ts";
 
 /** Settings that may differ from layer to layer. */
@@ -19,14 +19,10 @@ export interface LayerSettings {
   readonly observer: ObserverName;
 }
 
-export interface StaticOptions extends Partial<LayerSettings> {
+export interface StaticOptions extends Partial<LayerSettings>, NodeChoice {
   readonly open: CaptureOptions["open"];
   readonly calibration: CaptureOptions["batches"];
   readonly activation?: "uint8" | "int8";
-  /** Nodes that stay in floats. */
-  readonly exclude?: readonly NodePattern[];
-  /** Only these nodes are quantized; all that can be when absent. */
-  readonly include?: readonly NodePattern[];
   /** The first entry that matches a layer changes its settings. */
   readonly overrides?: readonly (Partial<LayerSettings> & { readonly nodes: readonly NodePattern[] })[];
   /** Moves each output's mean to where the float model has it; second-order rounding does so by itself. */
@@ -102,13 +98,9 @@ function definedOf<T extends object>(options: T): T {
 /** How the options apply to a model. */
 export function placementOptions(options: StaticOptions, model: Model): PlacementOptions {
   const overridden = overriddenIn(model);
-  const excluded = matcher(options.exclude ?? []);
-  const included = options.include && matcher(options.include);
+  const floatByName = nodeChoice(options);
   return {
-    float(node) {
-      if (excluded(node)) return "excluded by name";
-      return included && !included(node) ? "not among the nodes to quantize" : overridden(node);
-    },
+    float: (node) => floatByName(node) ?? overridden(node),
     shareConcat: options.shareConcat ?? staticDefaults.shareConcat,
     floatTail: options.floatTail ?? staticDefaults.floatTail,
     foldClamps: true,

@@ -6,7 +6,7 @@ import { insertQdq } from "../insert-qdq.ts";
 import { isLstm, isWeighted } from "../layer.ts";
 import { recurrentWeights } from "../recurrent-weights.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
-import { labelOf } from "../selection.ts";
+import { checkPatterns, labelOf } from "../selection.ts";
 import { replaceLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
 import { weightsIn } from "../weights.ts";
@@ -27,6 +27,8 @@ const UNSEEN = "it stands in a branch or a loop, where calibration sees no value
  */
 export async function quantizeStatic(model: Model, options: StaticOptions): Promise<Quantized<Model>> {
   checkOptions(options, staticOptionsNames);
+  const { exclude, include, overrides = [] } = options;
+  checkPatterns(model.graph, { exclude, include, overrides: overrides.flatMap(({ nodes }) => nodes) });
   const plan = await staticPlan(model, options);
   const constants = await roundLayers(plan, options);
   const inserted = insertQdq(plan.source, { ...plan, constants }).model;

@@ -11,7 +11,7 @@ import { gatherLayers } from "../layer-moments.ts";
 import { joinedMoments } from "../moments.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
-import { labelOf, matcher, type NodePattern } from "../selection.ts";
+import { checkPatterns, labelOf, type NodeChoice, nodeChoice } from "../selection.ts";
 import { sharedBy } from "../sharing.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../tables.ts";
 import { withoutUnread } from "../unread.ts";
@@ -20,7 +20,7 @@ import { overriddenIn, weightsIn } from "../weights.ts";
 import { recurrentTargets } from "./recurrent-formats.ts";
 import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
 
-export interface WeightOnlyOptions {
+export interface WeightOnlyOptions extends NodeChoice {
   /** Default 4. */
   readonly bits?: WeightBits;
   /** Inputs that share a scale; default 32. */
@@ -41,8 +41,6 @@ export interface WeightOnlyOptions {
   readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
   readonly open?: CaptureOptions["open"];
   readonly calibration?: CaptureOptions["batches"];
-  readonly exclude?: readonly NodePattern[];
-  readonly include?: readonly NodePattern[];
   readonly threads?: number;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: QuantizeEvent) => void;
@@ -83,6 +81,7 @@ export async function quantizeWeights(model: Model, options: WeightOnlyOptions =
   checkLayout(layout);
   const format = options.format ?? "matmul-nbits";
   checkOpset(model, format, options);
+  checkPatterns(model.graph, { exclude: options.exclude, include: options.include });
   const { targets, tables, reports } = choose(model, layout, options);
   const moments = await momentsOf(model, targets, options);
   const byNode = new Map(targets.map(({ node }) => [node, targets.filter((target) => target.node === node)]));
@@ -119,8 +118,7 @@ interface Chosen {
 
 function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions): Chosen {
   const { format = "matmul-nbits", convolutions = false, accuracyLevel = 4 } = options;
-  const excluded = matcher(options.exclude ?? []);
-  const included = options.include && matcher(options.include);
+  const floatByName = nodeChoice(options);
   const targets: WeightTarget[] = [];
   const tables = new Map<Node, TableLookup>();
   const reports: LayerReport[] = [];
@@ -129,8 +127,7 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
   const opset = opsetOf(model);
   for (const node of [...allGraphs(model.graph)].flatMap(({ nodes }) => nodes)) {
     if (!isWeighted(node) && node.opType !== "Gather") continue;
-    const named = excluded(node) || included?.(node) === false;
-    const reason = named ? "excluded by name" : overridden(node);
+    const reason = floatByName(node) ?? overridden(node);
     const table = format === "dequantize" ? tableLookup(constant, node) : undefined;
     const own = { format, convolutions, accuracyLevel, bits, opset };
     const found =
