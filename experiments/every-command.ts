@@ -78,7 +78,7 @@ async function answerOf(
   const folder = await mkdtemp(join(tmpdir(), "lithe-experiment-"));
   try {
     const model = `${context.shared}/models/${subject.model}.onnx`;
-    const data = withoutBudget(await subject.data(context, folder));
+    const data = without(await subject.data(context, folder), ["--budget", "--eval-samples", "--calibration-samples"]);
     const given = learning.has(words[0]!) ? await fewSamples(data, folder) : [...data, ...few];
     const placed = words.flatMap((word) =>
       word === "{data}" ? given : [word.replace("{model}", model).replace("{out}", folder)],
@@ -92,9 +92,9 @@ async function answerOf(
   }
 }
 
-function withoutBudget(words: readonly string[]): readonly string[] {
-  const at = words.indexOf("--budget");
-  return at < 0 ? words : [...words.slice(0, at), ...words.slice(at + 2)];
+/** The words without some options and their values. */
+function without(words: readonly string[], options: readonly string[]): readonly string[] {
+  return words.filter((word, i) => !options.includes(word) && !options.includes(words[i - 1] ?? ""));
 }
 
 /** The first of labelled pictures; other data stays as it is. */

@@ -89,6 +89,20 @@ describe("replaceHead", () => {
     ]);
   });
 
+  it("has the type of what it reads", () => {
+    const g = graphBuilder();
+    const weight = g.constant("weight", tensorFromNumbers("float16", [4, 5], Array(20).fill(0.5)));
+    g.output(g.op("MatMul", [g.input("x", "float16", ["batch", 4]), weight]), "scores");
+    const { model: changed } = replaceHead(model(g.build()), { classes: 3 });
+    expect(verify(changed)).toEqual([]);
+    const parameters = [...changed.graph.initializers.values()] as Tensor[];
+    expect(parameters.map(({ dtype, dims }) => [dtype, dims])).toEqual([
+      ["float16", [4, 3]],
+      ["float16", [3]],
+    ]);
+    expect(parameters.every((parameter) => numbersOf(parameter).some((x) => x !== 0))).toBe(true);
+  });
+
   it("can read the output itself, which gives up its name", () => {
     const { model: longer } = replaceHead(pictures(), { classes: 2, at: "probabilities" });
     expect(verify(longer)).toEqual([]);

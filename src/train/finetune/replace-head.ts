@@ -16,7 +16,7 @@ import {
   readsOf,
   sizeOf,
   TARGET_OPSET,
-  tensor,
+  tensorFromNumbers,
   type Value,
   withGraph,
 } from "../../ir/index.ts";
@@ -71,7 +71,7 @@ export function replaceHead(model: Model, options: HeadOptions): NewHead {
   const source = random(seed, HEAD);
   const parameter = (name: string, dims: readonly number[]): Value => {
     const values = new Float32Array(sizeOf(dims)).map(() => (2 * source.uniform() - 1) / Math.sqrt(features));
-    return g.constant(name, tensor(dtypeOf(cut), dims, values));
+    return g.constant(name, tensorFromNumbers(dtypeOf(cut), dims, values));
   };
   const [weight, bias] = [parameter("weight", [features, classes]), parameter("bias", [classes])];
   const logits = g.op("Add", [g.op("MatMul", [pooled, weight]), bias]);
