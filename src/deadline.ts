@@ -19,6 +19,12 @@ export function isPast(deadline: Deadline | undefined): boolean {
   return deadline !== undefined && deadline.left() <= 0;
 }
 
+/** The moment at which `share` of what is left until `deadline` has gone by. */
+export function partOf(deadline: Deadline, share: number): Deadline {
+  const rest = (1 - share) * Math.max(0, deadline.left());
+  return { left: () => deadline.left() - rest };
+}
+
 /** A timer of more milliseconds fires at once. */
 const LONGEST = 2 ** 31 - 1;
 

@@ -91,7 +91,7 @@ function onlyTrying(...forms: readonly string[]): CandidateStore {
   const comparison: MeasuredComparison = {
     n: 1,
     size: { a: 1, b: 1, ratio: 1 },
-    latency: { ep: "cpu", threads: 1, batch: 1, a: times, b: times, ratio: 0.5, spread: [0.5, 0.5] },
+    latency: { ep: "cpu", threads: 1, batch: 1, a: times, b: times, ratio: 0.5, spread: [0.5, 0.5], rounds: 30 },
     agreement: { n: 1, maxAbs: 0, relative: 0, cosine: 1, top1: 1, lost: 0, perOutput: [], missing: [], build: "none" },
   };
   return {
@@ -285,16 +285,77 @@ describe("accelerate", () => {
     await expect(run.result).rejects.toBeInstanceOf(CancelledError);
   });
 
-  it("lists as not tried what the budget has no time for", async () => {
+  it("lists as not tried what the budget has no time for, and says what budget would do", async () => {
     const result = await job(network(), { budgetSeconds: 1e-6, store: memoryStore() }).result;
     expect(result).toMatchObject({ faster: false, form: "original" });
     expect(result.candidates.length).toBeGreaterThan(5);
-    for (const { reason } of result.candidates) expect(reason).toMatch(/^not tried: 80 % of the time budget/);
+    for (const { reason } of result.candidates) expect(reason).toMatch(/^not tried: 70 % of the time budget/);
+    expect(result.enoughSeconds).toBeGreaterThan(1);
+    expect(result.warnings).toContainEqual({
+      code: "W_BUDGET",
+      message: expect.stringContaining(`about ${result.enoughSeconds} s are needed`),
+    });
+  });
+
+  it("keeps the budget when runs are slow, with fewer samples, and says with how many", async () => {
+    let time = 0;
+    const seconds = 100;
+    const open = openTimed(bySize, (session) => async (feeds, options) => {
+      time += 100;
+      return session.run(feeds, options);
+    });
+    const result = await job(network(), {
+      open,
+      evaluation: samples(1000, 500),
+      budgetSeconds: seconds,
+      clock: () => time,
+      otherProviders: ["wasm"],
+      store: onlyTrying("cleaned", "float16", "dynamic int8", "weight-only 8-bit", "weight-only 4-bit"),
+    }).result;
+    expect(time / 1000).toBeLessThanOrEqual(1.2 * seconds);
+    expect(result.faster).toBe(true);
+    const { n } = result.comparison;
+    expect(n).toBeGreaterThan(10);
+    expect(n).toBeLessThan(500);
+    expect(result.samples).toMatchObject({ verification: n, of: { selection: 500, verification: 500 } });
+    const said = result.warnings.filter(({ code }) => code === "W_BUDGET").map(({ message }) => message);
+    expect(said).toEqual([
+      expect.stringMatching(/forms were chosen on \d+ or more of 500/),
+      expect.stringContaining(`the result was verified on ${n} of 500`),
+    ]);
+    expect(result.enoughSeconds).toBeUndefined();
+  });
+
+  it("hands out nothing that the budget left no time to verify", async () => {
+    let time = 0;
+    let verifies = false;
+    const run = job(network(), {
+      open: openTimed(bySize),
+      budgetSeconds: 100,
+      clock: () => (verifies ? 101_000 : time++),
+      store: {
+        ...onlyTrying("cleaned", "float16"),
+        keep: async (form) => {
+          if (form === "float16") verifies = true;
+        },
+      },
+    });
+    const result = await run.result;
+    expect(result).toMatchObject({ faster: false });
+    expect(outcomes(result).get("float16")).toMatchObject({ reason: "not verified: the time budget ran out" });
+  });
+
+  it("tries what needs no calibration first", async () => {
+    const { candidates } = await job(network(), { store: onlyTrying() }).result;
+    const forms = candidates.map(({ form }) => form);
+    const first = forms.findIndex((form) => form.startsWith("static"));
+    expect(forms.slice(first).filter((form) => !form.startsWith("static"))).toEqual([]);
+    expect(forms.slice(0, first)).toEqual(expect.arrayContaining(["float16", "dynamic int8", "weight-only 8-bit"]));
   });
 
   it("says when there are too few samples to verify on others than chose", async () => {
     const result = await job(network(), { evaluation: samples(4, 7) }).result;
-    expect(result.samples).toEqual({ selection: 4, verification: 4, disjoint: false });
+    expect(result.samples).toMatchObject({ selection: 4, verification: 4, disjoint: false });
     expect(result.warnings).toContainEqual(expect.objectContaining({ code: "W_FEW_SAMPLES" }));
   });
 

@@ -1,5 +1,5 @@
 /** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
-import { deadlineIn, limitedSignal } from "../deadline.ts";
+import { limitedSignal } from "../deadline.ts";
 import { CancelledError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -13,6 +13,7 @@ import {
   type SessionOptions,
   startRun,
 } from "../runtime/index.ts";
+import { openBudget, SHARES } from "./budget.ts";
 import {
   type CandidateContext,
   carefulCandidates,
@@ -31,7 +32,7 @@ import type { Accelerated, LayerSensitivity } from "./result.ts";
 import { divideSamples } from "./samples.ts";
 import { keptInFloat, selectResult } from "./selection.ts";
 import { layerSensitivity } from "./sensitivity.ts";
-import { bestStatic, checkOriginal, type Job, LAST_START, tryCandidate } from "./trial.ts";
+import { bestStatic, checkOriginal, type Job, tryCandidate } from "./trial.ts";
 
 const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
   calibration: true,
@@ -50,6 +51,7 @@ const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
   store: true,
   open: true,
   signal: true,
+  clock: true,
 };
 
 /**
@@ -70,20 +72,25 @@ async function search(
   options: AccelerateOptions,
   { emit, signal }: RunScope<AccelerateEvent>,
 ): Promise<Accelerated> {
-  const began = performance.now();
+  const { open = openSession, ep, threads, originalBytes, budgetSeconds, clock } = options;
+  const budget = openBudget(budgetSeconds, clock);
   const journal = openJournal(emit, signal);
-  const samples = await journal.stage("samples", () => divideSamples(options.calibration, options.evaluation, signal));
+  const samples = await journal.stage("samples", () =>
+    divideSamples(options.calibration, options.evaluation, signal, budget.reading),
+  );
   if (!samples.isDivided) {
     journal.warn(
       "W_FEW_SAMPLES",
       "too few evaluation samples to choose on some and verify on others: the final figures are those chosen by",
     );
   }
-  const { open = openSession, ep, threads, originalBytes, budgetSeconds } = options;
   const session: SessionOptions = { ep, threads, stock: true };
   await using first = await open(model, { ...session, step: "running the original" });
   const original = { session: first, bytes: originalBytes };
+  const left = budget.whole.left();
   await checkOriginal({ original, samples });
+  const run = (left - budget.whole.left()) / 1000;
+  using limited = limitedSignal(signal, budget.choosing);
   return await tryForms({
     model,
     options,
@@ -95,7 +102,10 @@ async function search(
     journal,
     tried: [],
     impossible: new Set(),
-    spent: () => (performance.now() - began) / 1000 / budgetSeconds,
+    budget,
+    choosing: limited.signal,
+    pace: { run, before: budgetSeconds - left / 1000, batches: samples.batches },
+    late: new Set(),
   });
 }
 
@@ -103,9 +113,7 @@ async function tryForms(job: Job): Promise<Accelerated> {
   const { journal, options } = job;
   const cleaned = await journal.stage("cleanup", () => clean(job));
   const wide = await inFloat32(job, cleaned);
-  // Building ends with the budget; verifying does not.
-  using building = limitedSignal(job.signal, deadlineIn(options.budgetSeconds * 1000 * (1 - job.spent())));
-  const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide, building.signal);
+  const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide);
   if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
   for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
   const layers = await sensitivity(job, context);
@@ -127,9 +135,8 @@ async function inFloat32({ journal }: Job, cleaned: Model): Promise<Model> {
 }
 
 async function candidateContext(
-  { options, open, samples, journal }: Job,
+  { options, open, samples, journal, choosing }: Job,
   model: Model,
-  signal: AbortSignal,
 ): Promise<CandidateContext> {
   const { ep, seed, threads } = options;
   return {
@@ -142,7 +149,7 @@ async function candidateContext(
     calibration: async function* () {
       for await (const { feeds } of samples.calibration()) yield feeds;
     },
-    signal,
+    signal: choosing,
     progress: (stage, done, total, detail) => journal.emit({ type: "progress", stage, done, total, detail }),
   };
 }
@@ -159,7 +166,7 @@ async function weightBits({ weightBits = "auto", ep }: AccelerateOptions, journa
 
 /** Measured where static int8 is possible and there is time; none when the budget ends on the way, or when it fails. */
 async function sensitivity(job: Job, context: CandidateContext): Promise<MeasuredLayer[]> {
-  if (!bestStatic(job) || job.spent() > LAST_START / 2) return [];
+  if (!bestStatic(job) || job.budget.spent() > SHARES.lastStart / 2) return [];
   try {
     return await job.journal.stage("sensitivity", () => layerSensitivity(context));
   } catch (error) {

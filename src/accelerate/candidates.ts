@@ -76,7 +76,7 @@ const others: readonly (readonly [string, QuantizeOptions])[] = [
   ["weight-only 4-bit", { form: "weight-only", bits: 4 }],
 ];
 
-/** Forms that are built in seconds. */
+/** Forms that are built in seconds, those first that need no calibration. */
 export function quickCandidates(context: CandidateContext): Candidate[] {
   const statics = quick.map(([form, recipe]) => staticCandidate(context, form, recipe));
   const free = others.map(
@@ -87,7 +87,7 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
       build: () => quantized(context, options),
     }),
   );
-  return [...statics, ...free];
+  return [...free, ...statics];
 }
 
 /**

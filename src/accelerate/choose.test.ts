@@ -30,6 +30,14 @@ describe("choosing a candidate", () => {
     expect(decide(figures("static", 3, 4, Number.NaN), 0.01, "latency").accepted).toBe(false);
   });
 
+  it("refuses what was timed in too few rounds for an interval, whatever the goal", () => {
+    for (const goal of goals) {
+      const timed = (rounds: number) => decide({ ...figures("static", 2, 4, 0), rounds }, 0.01, goal);
+      expect(timed(5)).toEqual({ accepted: false, reason: expect.stringContaining("too few rounds") });
+      expect(timed(6).accepted).toBe(true);
+    }
+  });
+
   it("never hands out what is slower", () => {
     for (const goal of goals) expect(decide(figures("static", 0.7, 4, 0), 0.01, goal).accepted).toBe(false);
   });

@@ -11,6 +11,8 @@ export interface Figures {
   /** Latency of the original over latency of the candidate, and its 95 % interval. */
   readonly latencyRatio: number;
   readonly latencySpread: readonly [number, number];
+  /** In which latency was measured; more than enough when absent, as in runs that earlier versions kept. */
+  readonly rounds?: number;
   /** What is lost, in the measure of the bound; 0 is nothing, negative is a gain. */
   readonly drop: number;
   /** What it computes otherwise than the original, in sentences: such a candidate is no form of it, whatever it loses. */
@@ -25,12 +27,17 @@ export interface Decision {
 /** How much of a latency ratio's shortfall from 1 counts as noise when the goal is size. */
 const NOISE = 0.02;
 
+/** The smallest and the largest of n values hold their median with a probability of 1 − 2^(1 − n): fewer than six allow no 95 % interval. */
+const FEWEST_ROUNDS = 6;
+
 /** Whether a candidate may be handed out: within the bound, and not slower than the original. */
 export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision {
-  const { drop, latencyRatio, latencySpread, sizeRatio, faults = [] } = figures;
+  const { drop, latencyRatio, latencySpread, sizeRatio, rounds = FEWEST_ROUNDS, faults = [] } = figures;
   if (faults.length > 0) return refuse(`computes something else: ${faults.join("; ")}`);
   const interval = `95 % interval ${latencySpread.map((bound) => bound.toFixed(2)).join(" to ")}`;
   if (!(drop <= maxDrop)) return refuse(`loses ${percent(drop)}, more than the bound of ${percent(maxDrop)}`);
+  if (rounds < FEWEST_ROUNDS)
+    return refuse(`too few rounds of timing before the time ended: ${rounds} of ${FEWEST_ROUNDS}`);
   if (goal === "size") {
     if (latencySpread[1] < 1 - NOISE)
       return refuse(`slower than the original: speed ${latencyRatio.toFixed(2)}× (${interval})`);

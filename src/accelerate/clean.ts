@@ -1,4 +1,5 @@
 /** @file The first step: the model without what it does not need, checked before anything is built on it. */
+import { CancelledError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { checkCancelled } from "../runtime/index.ts";
 import { reasonOf } from "./reason.ts";
@@ -12,15 +13,16 @@ export async function clean(job: Job): Promise<Model> {
   } catch (error) {
     checkCancelled(job.signal);
     await checkOriginal(job);
-    job.journal.warn("W_CLEANUP", `the model was not cleaned: ${reasonOf(error)}`);
+    const reason = error instanceof CancelledError ? "the time budget ran out" : reasonOf(error);
+    job.journal.warn("W_CLEANUP", `the model was not cleaned: ${reason}`);
     return job.model;
   }
 }
 
 async function cleanAndTry(job: Job): Promise<Model> {
-  const { model, journal, open, session, samples, original, signal } = job;
+  const { model, journal, open, session, samples, original, choosing } = job;
   const batches = samples.selection;
-  const checking = { open, session, batches, original: original.session, signal };
+  const checking = { open, session, batches, original: original.session, signal: choosing };
   const { model: cleaned, leftOut } = await cleanupChecked(model, checking);
   const nodes = `${model.graph.nodes.length} → ${cleaned.graph.nodes.length} nodes`;
   journal.emit({ type: "stage", name: "cleanup", detail: nodes });

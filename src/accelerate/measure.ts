@@ -1,4 +1,5 @@
 /** @file A candidate against the original: agreement first, then interleaved latency. */
+import type { Deadline } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
 import {
   compareSessions,
@@ -25,6 +26,7 @@ export interface MeasureOptions {
   readonly threads: number;
   readonly seed: number;
   readonly signal: AbortSignal;
+  readonly deadline: Deadline;
 }
 
 async function measure(
@@ -100,6 +102,7 @@ export function figuresOf(form: string, comparison: MeasuredComparison, judging:
     sizeRatio: size.ratio,
     latencyRatio: latency.ratio,
     latencySpread: latency.spread,
+    rounds: latency.rounds,
     drop: dropOf(comparison),
     faults,
   };

@@ -1,4 +1,5 @@
 /** @file What an acceleration is asked for. */
+import type { Clock } from "../deadline.ts";
 import type { FormTable } from "../quantize/index.ts";
 import type { ExecutionProvider, OpenSession } from "../runtime/index.ts";
 import type { Goal } from "./choose.ts";
@@ -16,6 +17,7 @@ export interface AccelerateOptions {
   /** The largest ‖a − b‖ / ‖a‖ of any output, whatever classes and accuracy say; default 0.5. */
   readonly maxError?: number;
   readonly goal: Goal;
+  /** What is under way at the end of it ends with what it has: one run of a model, or one pass, at most is waited for. */
   readonly budgetSeconds: number;
   readonly seed: number;
   /** Bits of int8 weights; `auto`: 7 where 8 would saturate on this machine. */
@@ -31,6 +33,8 @@ export interface AccelerateOptions {
   /** How sessions are opened; ONNX Runtime of this platform by default. */
   readonly open?: OpenSession;
   readonly signal?: AbortSignal;
+  /** What the budget is kept by, except that building a form ends by a timer of the machine; its clock by default. */
+  readonly clock?: Clock;
 }
 
 /** Where finished candidates are kept, so that an interrupted run can go on. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { convolutionModel, dispatchModel } from "../../test/models.ts";
+import { convolutionModel, denseFeeds, denseModel, dispatchModel } from "../../test/models.ts";
 import { chromium, swiftshader } from "../../test/swiftshader.ts";
 import { type Model, tensor } from "../ir/index.ts";
 import { openSession } from "../runtime/index.ts";
@@ -45,6 +45,18 @@ describe.skipIf(!chromium)("a verdict on webgpu in the web build [needs Chromium
     expect(found.build).toMatch(/^onnxruntime-web/);
     expect(found.reason).toMatch(/Cast/);
   });
+});
+
+it("a verdict after the deadline rests on one batch", async () => {
+  async function* batches() {
+    for (let i = 0; i < 9; i++) yield { feeds: denseFeeds(2, i) };
+  }
+  const n = async (left: number) => {
+    const given = { ep: "cpu", threads: 1, otherProviders: ["wasm"], deadline: { left: () => left } } as const;
+    const [found] = await agreementElsewhere(openSession, denseModel(), { verification: batches }, given);
+    return found!.agreement?.n;
+  };
+  expect([await n(1), await n(0)]).toEqual([18, 2]);
 });
 
 describe("a verdict on webgpu without a browser", () => {

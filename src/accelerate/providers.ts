@@ -1,4 +1,5 @@
 /** @file Whether one file gives the same answers on other execution providers. */
+import type { Deadline } from "../deadline.ts";
 import { MissingPackageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import {
@@ -27,6 +28,8 @@ export interface ProviderOptions {
   readonly ep: ExecutionProvider;
   readonly threads: number;
   readonly otherProviders: readonly ExecutionProvider[];
+  /** Each is compared on one batch only from this moment on. */
+  readonly deadline?: Deadline;
 }
 
 /** The answers of `model` on each other provider, by the build that judges it, against those on the chosen one. */
@@ -34,7 +37,7 @@ export async function agreementElsewhere(
   open: OpenSession,
   model: Model,
   samples: Pick<Samples, "verification">,
-  { ep, threads, otherProviders }: ProviderOptions,
+  { ep, threads, otherProviders, deadline }: ProviderOptions,
 ): Promise<ProviderResult[]> {
   const others = new Set(otherProviders.filter((other) => other !== ep));
   // A chosen WebGPU has a judge of its own where there is a page: what the file is for runs in one.
@@ -48,7 +51,9 @@ export async function agreementElsewhere(
     const where = { ep: other, build: judge.build };
     try {
       await using away = await judge.open(model, STEP);
-      const agreement = await measureAgreement(home, away, withoutLabels(samples.verification));
+      const agreement = await measureAgreement(home, away, withoutLabels(samples.verification), {
+        ...(deadline && { deadline }),
+      });
       results.push({ ...where, ...judged(agreement) });
     } catch (error) {
       const status = error instanceof MissingPackageError ? "not available" : "failed";

@@ -1,6 +1,7 @@
 /** @file What an acceleration came to. */
 import type { Model } from "../ir/index.ts";
 import type { Agreement, Comparison } from "../runtime/index.ts";
+import type { Samples } from "./samples.ts";
 
 /** A form that was tried; without `comparison` it failed or was passed over before measuring. */
 export interface CandidateResult {
@@ -60,5 +61,13 @@ export interface Accelerated {
   readonly stages: readonly StageResult[];
   readonly warnings: readonly Warning[];
   /** `disjoint`: no sample of the verification played a part in choosing. */
-  readonly samples: { readonly selection: number; readonly verification: number; readonly disjoint: boolean };
+  readonly samples: {
+    readonly selection: number;
+    readonly verification: number;
+    readonly disjoint: boolean;
+    /** As many as there were for each. */
+    readonly of: Samples["sizes"];
+  };
+  /** Present where no form was measured for lack of time: a budget that would do, by estimate. */
+  readonly enoughSeconds?: number;
 }

@@ -1,4 +1,5 @@
 /** @file The best candidate that also holds on samples that did not choose it, and on the other providers. */
+import { isPast } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { checkCancelled } from "../runtime/index.ts";
@@ -7,6 +8,7 @@ import { figuresOf, measureModel, measureName } from "./measure.ts";
 import { agreementElsewhere, agreesElsewhere } from "./providers.ts";
 import { reasonOf } from "./reason.ts";
 import type { Accelerated, LayerSensitivity, MeasuredComparison, ProviderResult } from "./result.ts";
+import { shortageOf, warnOfShortage } from "./shortage.ts";
 import { checkOriginal, type Job, judging, measuring, type Tried } from "./trial.ts";
 
 /** Verifies accepted candidates, best first, and returns the first that holds; else the original, cleaned if that holds. */
@@ -17,6 +19,11 @@ export async function selectResult(
 ): Promise<Accelerated> {
   for (const tried of inOrder(job)) {
     const { form } = tried.candidate;
+    if (isPast(job.budget.whole)) {
+      job.late.add(form);
+      refute(job, tried, "not verified: the time budget ran out");
+      continue;
+    }
     try {
       const model = decodeModel(tried.bytes);
       const comparison = await verify(job, form, model, tried.bytes);
@@ -74,8 +81,13 @@ async function verify(job: Job, form: string, model: Model, bytes: Uint8Array): 
   );
 }
 
-async function checkElsewhere({ journal, open, samples, options }: Job, model: Model): Promise<ProviderResult[]> {
-  return journal.stage("providers", () => agreementElsewhere(open, model, samples, options));
+async function checkElsewhere(
+  { journal, open, samples, options, budget }: Job,
+  model: Model,
+): Promise<ProviderResult[]> {
+  return journal.stage("providers", () =>
+    agreementElsewhere(open, model, samples, { ...options, deadline: budget.whole }),
+  );
 }
 
 /**
@@ -129,12 +141,16 @@ function isWorse({ latency, size }: MeasuredComparison): boolean {
 
 type Found = Pick<Accelerated, "model" | "bytes" | "form" | "faster" | "comparison" | "providers" | "sensitivity">;
 
-function result({ journal, tried, samples }: Job, found: Found): Accelerated {
+function result(job: Job, found: Found): Accelerated {
+  const { journal, tried, samples } = job;
   const front = new Set(paretoFront(tried.map(({ figures }) => figures)).map(({ form }) => form));
   const candidates = [...journal.results.values()].map((entry) => ({ ...entry, onFront: front.has(entry.form) }));
   const counted = candidates.find(({ comparison }) => comparison)?.comparison;
+  const enough = shortageOf(job);
+  warnOfShortage(job, found.comparison.n);
   return {
     ...found,
+    ...(enough !== undefined && { enoughSeconds: enough }),
     candidates,
     measure: measureName(found.comparison),
     stages: journal.stages,
@@ -143,6 +159,7 @@ function result({ journal, tried, samples }: Job, found: Found): Accelerated {
       selection: counted?.n ?? found.comparison.n,
       verification: found.comparison.n,
       disjoint: samples.isDivided,
+      of: samples.sizes,
     },
   };
 }

@@ -1,9 +1,11 @@
 /** @file One candidate after the other: built, measured against the original, judged, remembered. */
+import { isPast } from "../deadline.ts";
 import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
 import { checkCancelled, LARGEST_ERROR, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds } from "./budget.ts";
 import type { Candidate } from "./candidates.ts";
 import { decide, type Figures, percent } from "./choose.ts";
 import type { Journal } from "./journal.ts";
@@ -26,8 +28,12 @@ export interface Job {
   readonly tried: Tried[];
   /** Families that the model does not allow. */
   readonly impossible: Set<string>;
-  /** The share of the budget that is spent. */
-  spent(): number;
+  readonly budget: Budget;
+  /** Aborted with `signal`, and when choosing has to end. */
+  readonly choosing: AbortSignal;
+  readonly pace: Pace;
+  /** Forms for which there was no time. */
+  readonly late: Set<string>;
 }
 
 export interface Tried {
@@ -37,9 +43,6 @@ export interface Tried {
   /** Only of accepted candidates, since no other is handed out. */
   readonly bytes?: Uint8Array;
 }
-
-/** The share of the budget after which no further candidate is begun, so that verifying fits in. */
-export const LAST_START = 0.8;
 
 /** Rounds of latency while choosing and for the final figure. */
 const ROUNDS = { choosing: 30, verifying: 80 };
@@ -51,7 +54,7 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
   checkCancelled(signal);
   if (impossible.has(family)) return;
   const kept = await options.store?.load(form);
-  const obstacle = kept ? undefined : (losing(job, candidate) ?? tooLate(job));
+  const obstacle = kept ? undefined : (losing(job, candidate) ?? tooLate(job, candidate));
   if (obstacle !== undefined) return journal.refuse(form, obstacle);
   journal.emit({ type: "stage", name: form, detail: "building" });
   const began = performance.now();
@@ -70,12 +73,14 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
 
 /** Whatever a candidate fails with is its own row. What the original fails with ends the job, since nothing could be compared. */
 async function failed(job: Job, { form, family }: Candidate, error: unknown): Promise<void> {
-  const { signal, journal, impossible } = job;
+  const { signal, journal, impossible, late } = job;
   checkCancelled(signal);
   await checkOriginal(job);
   const isImpossible = error instanceof UnsupportedError;
   if (isImpossible) impossible.add(family);
-  const reason = error instanceof CancelledError ? "not finished: the time budget ran out" : reasonOf(error);
+  const isLate = error instanceof CancelledError;
+  if (isLate) late.add(form);
+  const reason = isLate ? "not finished: the time budget ran out" : reasonOf(error);
   journal.refuse(isImpossible ? family : form, reason);
 }
 
@@ -94,8 +99,10 @@ function losing({ options, model }: Job, { quantizer }: Candidate): string | und
     : undefined;
 }
 
-function tooLate(job: Job): string | undefined {
-  return job.spent() > LAST_START ? `not tried: ${percent(LAST_START, 0)} of the time budget was spent` : undefined;
+function tooLate({ budget, late }: Job, { form }: Candidate): string | undefined {
+  if (!isTooLate(budget)) return undefined;
+  late.add(form);
+  return `not tried: ${percent(SHARES.lastStart, 0)} of the time budget was spent`;
 }
 
 async function measured(
@@ -105,6 +112,7 @@ async function measured(
   const { open, original, session, samples, options, journal } = job;
   const model = await build();
   const bytes = encodeModel(model);
+  if (isPast(job.budget.choosing)) throw new CancelledError("the time budget ran out");
   journal.emit({ type: "stage", name: form, detail: "measuring" });
   const contender = { model, bytes: bytes.byteLength };
   const how = measuring(job, "choosing");
@@ -118,9 +126,10 @@ export function judging({ model, options }: Job, { rounds = false }: Pick<Candid
 }
 
 /** How a candidate is timed in a phase of the job. */
-export function measuring({ options, signal }: Job, phase: keyof typeof ROUNDS): MeasureOptions {
-  const { threads, seed, budgetSeconds } = options;
-  return { threads, seed, signal, rounds: ROUNDS[phase], seconds: Math.max(1, budgetSeconds / 40) };
+export function measuring({ options, signal, budget, pace }: Job, phase: keyof typeof ROUNDS): MeasureOptions {
+  const { threads, seed } = options;
+  const deadline = measuringEnd(budget, pace, phase);
+  return { threads, seed, signal, rounds: ROUNDS[phase], seconds: timingSeconds(budget, pace), deadline };
 }
 
 /** The static form that loses least; of those that are faster than the original, if any is. */

@@ -50,10 +50,13 @@ export async function jobReport(facts: JobFacts): Promise<JobReport> {
   };
 }
 
-function verdict({ faster, form, comparison, measure, samples }: Accelerated): string {
+function verdict({ faster, form, comparison, measure, samples, enoughSeconds }: Accelerated): string {
   const { latency, size, accuracy, agreement } = comparison;
+  const unchanged = `the result is the original${form === "cleaned" ? ", cleaned" : ""}`;
+  if (!faster && enoughSeconds !== undefined)
+    return `No form was measured before the time budget ended, so ${unchanged}. --budget ${enoughSeconds}s would do, by estimate.`;
   if (!faster)
-    return `No form beats the original within the bound, so the result is the original${form === "cleaned" ? ", cleaned" : ""}. The table says what each form came to.`;
+    return `No form beats the original within the bound, so ${unchanged}. The table says what each form came to.`;
   const quality = accuracy
     ? `accuracy ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`
     : agreement.top1 === undefined
@@ -61,7 +64,8 @@ function verdict({ faster, form, comparison, measure, samples }: Accelerated): s
       : `${formatPercent(agreement.top1)} of the answers stay the same, relative error ${formatNumber(agreement.relative)}`;
   const where = samples.disjoint ? "samples that played no part in the choice" : "the samples that it was chosen by";
   const gain = `${formatChange(latency.ratio, "faster", "slower")}, ${formatChange(size.ratio, "smaller", "larger")}`;
-  return `${form}: ${gain}; ${quality}. Measured as ${measure} on ${comparison.n} ${where}.`;
+  const used = comparison.n < samples.of.verification ? `${comparison.n} of ${samples.of.verification}` : comparison.n;
+  return `${form}: ${gain}; ${quality}. Measured as ${measure} on ${used} ${where}.`;
 }
 
 /** What a report keeps of an agreement. */

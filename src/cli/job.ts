@@ -38,6 +38,8 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
         chosen: { ...report.chosen, file: chosen },
         candidates: report.candidates,
         providers: report.providers,
+        samples: report.data,
+        warnings: report.warnings,
         report: page,
         faster,
       },

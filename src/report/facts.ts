@@ -35,6 +35,8 @@ export interface LatencyBlock {
   readonly b: LatencySummary;
   readonly ratio: number;
   readonly spread: readonly [number, number];
+  /** Absent in reports of earlier versions. */
+  readonly rounds?: number;
 }
 
 export interface AgreementBlock {
@@ -134,6 +136,8 @@ export interface JobReport extends ReportHeader {
     readonly verification: number;
     /** Whether no sample that verifies played a part in choosing. */
     readonly disjoint: boolean;
+    /** As many as there were; absent in reports of earlier versions. */
+    readonly of?: { readonly selection: number; readonly verification: number };
     readonly labels: boolean;
   };
   readonly bound: {

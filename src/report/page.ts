@@ -85,11 +85,16 @@ function providers(entries: readonly ProviderFacts[]): Markup {
     ${entries.map(({ ep, build, status, reason, agreement }) => html`<tr><td>${ep}${build === undefined ? "" : ` (${build})`}</td><td>${status}</td><td class="number">${agreement ? formatNumber(agreement.cosine) : "–"}</td><td class="number">${agreement ? formatNumber(agreement.maxAbs) : "–"}</td><td>${reason}</td></tr>`)}</tbody></table></div>`;
 }
 
+/** Time can have ended before all samples were used. */
+function outOf(used: number, there = used): string {
+  return used < there ? `${used} of ${there}` : `${used}`;
+}
+
 function protocol({ data, environment, seed, model, chosen, warnings }: JobReport): Markup {
   const facts: readonly (readonly [string, string])[] = [
     [
       "samples",
-      `${data.calibration} to calibrate, ${data.selection} to choose, ${data.verification} to verify; ${data.disjoint ? "no sample serves twice" : "too few to keep choosing and verifying apart"}${data.labels ? "" : "; no labels"}`,
+      `${data.calibration} to calibrate, ${outOf(data.selection, data.of?.selection)} to choose, ${outOf(data.verification, data.of?.verification)} to verify; ${data.disjoint ? "no sample serves twice" : "too few to keep choosing and verifying apart"}${data.labels ? "" : "; no labels"}`,
     ],
     [
       "latency",

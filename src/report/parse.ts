@@ -23,6 +23,7 @@ const timing = z.object({
   b: latency,
   ratio: number,
   spread: z.tuple([number, number]),
+  rounds: number.optional(),
 });
 const agreement = z.object({
   n: number,
@@ -70,6 +71,7 @@ const schema = z.object({
     selection: number,
     verification: number,
     disjoint: z.boolean(),
+    of: z.object({ selection: number, verification: number }).optional(),
     labels: z.boolean(),
   }),
   bound: z.object({ maxDrop: number, measure: text, goal: text, budgetSeconds: number }),

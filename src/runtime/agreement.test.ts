@@ -30,6 +30,22 @@ describe("measureAgreement", () => {
     expect(await measureAgreement(a, b, batches)).toMatchObject({ n: 6, maxAbs: 0, relative: 0, cosine: 1, top1: 1 });
   });
 
+  it("ends at its deadline with the batches so far, and with one at least", async () => {
+    await using a = await openSession(denseModel());
+    let left = 0;
+    const batches = function* () {
+      for (const size of [1, 2, 4]) {
+        left--;
+        yield { feeds: denseFeeds(size, size) };
+      }
+    };
+    const until = async (start: number) => {
+      left = start;
+      return (await measureAgreement(a, a, batches(), { deadline: { left: () => left } })).n;
+    };
+    expect([await until(0), await until(2), await until(3), await until(4)]).toEqual([1, 1, 3, 7]);
+  });
+
   it("counts classes, and accuracy with a paired interval where there are labels", async () => {
     await using a = await openSession(scores(0));
     await using b = await openSession(scores(0.2));

@@ -1,4 +1,5 @@
 /** @file How far two sessions' answers lie apart on the same inputs. */
+import { type Deadline, isPast } from "../deadline.ts";
 import { DataError, LitheError, UnsupportedError } from "../errors.ts";
 import { maxOf, minOf, type Tensor } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -45,9 +46,11 @@ export interface Agreement {
 export interface AgreementOptions {
   readonly seed?: number;
   readonly signal?: AbortSignal;
+  /** Ends earlier, at this moment, with the batches so far; one is measured at least. */
+  readonly deadline?: Deadline;
 }
 
-export const agreementOptionsNames: OptionNames<AgreementOptions> = { seed: true, signal: true };
+export const agreementOptionsNames: OptionNames<AgreementOptions> = { seed: true, signal: true, deadline: true };
 
 /**
  * Runs both sessions on every batch; only sums and one class per sample and output are kept.
@@ -61,13 +64,14 @@ export async function measureAgreement(
   batches: AsyncIterable<Batch> | Iterable<Batch>,
   options: AgreementOptions = {},
 ): Promise<Agreement> {
-  const { seed = 0, signal } = checkOptions(options, agreementOptionsNames);
+  const { seed = 0, signal, deadline } = checkOptions(options, agreementOptionsNames);
   const { pairs, missing } = pairedOutputs(a, b);
   const distances = pairs.map(([name]) => distance(name));
   const answers = classAnswers(pairs.map(([name]) => name));
   let n = 0;
   for await (const batch of batches) {
     checkCancelled(signal);
+    if (n > 0 && isPast(deadline)) break;
     const outputs = await bothOutputs(a, b, batch, pairs);
     if (!outputs) continue;
     const [left, right] = outputs;

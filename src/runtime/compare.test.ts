@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { convolutionModel, dispatchModel, noise } from "../../test/models.ts";
+import { convolutionModel, denseFeeds, denseModel, dispatchModel, noise } from "../../test/models.ts";
 import { chromium, swiftshader } from "../../test/swiftshader.ts";
 import { type Model, tensor } from "../ir/index.ts";
 import { type Comparison, compareSessions } from "./compare.ts";
@@ -17,6 +17,29 @@ async function compared(tried: Model, dims: readonly number[], model: Model | un
     batches: [{ feeds }],
   });
 }
+
+it("a comparison ends at its deadline: agreement keeps time for the rounds, of which there is one at least", async () => {
+  await using a = await openSession(denseModel());
+  let time = 0;
+  const batches = function* () {
+    for (let i = 0; i < 100; i++) {
+      time += 1000;
+      yield { feeds: denseFeeds(1, i) };
+    }
+  };
+  const until = async (seconds: number) => {
+    time = 0;
+    const options = { threads: 1, batch: 1, feeds: denseFeeds(1, 0), rounds: 3, slot: 0, seconds: 10 };
+    const deadline = { left: () => seconds * 1000 - time };
+    const side = { session: a, bytes: 1 };
+    const { agreement, latency } = await compareSessions(side, side, { ...options, batches: batches(), deadline });
+    return [agreement.n, latency.rounds];
+  };
+  expect(await until(1000)).toEqual([100, 3]);
+  expect(await until(40)).toEqual([29, 3]);
+  expect(await until(8)).toEqual([3, 3]);
+  expect(await until(0)).toEqual([1, 1]);
+});
 
 describe.skipIf(!chromium || !swiftshader)("a comparison on webgpu [needs Chromium; CHROMIUM_PATH names one]", () => {
   beforeAll(() => {

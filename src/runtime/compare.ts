@@ -1,4 +1,5 @@
 /** @file Two models side by side: size, latency, agreement, accuracy. */
+import type { Deadline } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../options.ts";
 import {
@@ -23,6 +24,7 @@ export interface Comparison {
     readonly b: LatencyStats;
     readonly ratio: number;
     readonly spread: readonly [number, number];
+    readonly rounds: number;
   };
   /** `build`: the package and version that gave B's answers and, in a page, the browser and its adapter. */
   readonly agreement: Omit<Agreement, "accuracy"> & { readonly build: string };
@@ -46,6 +48,8 @@ export interface CompareOptions extends LatencyOptions {
   readonly feeds: Feeds;
   /** What is compared. */
   readonly batches: AsyncIterable<Batch> | Iterable<Batch>;
+  /** Ends earlier, at this moment: agreement `seconds` before it, with the batches so far, and latency with its rounds so far; one of each is measured at least. */
+  readonly deadline?: Deadline;
 }
 
 const compareOptionsNames: OptionNames<CompareOptions> = {
@@ -53,6 +57,7 @@ const compareOptionsNames: OptionNames<CompareOptions> = {
   batch: true,
   feeds: true,
   batches: true,
+  deadline: true,
   ...latencyOptionsNames,
 };
 
@@ -64,15 +69,34 @@ const compareOptionsNames: OptionNames<CompareOptions> = {
 export async function compareSessions(a: Contestant, b: Contestant, options: CompareOptions): Promise<Comparison> {
   checkOptions(options, compareOptionsNames);
   const { feeds, batches, threads, batch } = options;
-  const timed = pickOptions(options, latencyOptionsNames);
-  const { accuracy, ...agreement } = await agreementOf(a, b, batches, pickOptions(options, agreementOptionsNames));
-  const { a: left, b: right, ratio, spread } = await compareLatency(a.session, b.session, feeds, timed);
+  const { deadline, seconds = Number.POSITIVE_INFINITY } = options;
+  const timed = pickOptions<LatencyOptions>(options, latencyOptionsNames);
+  const { accuracy, ...agreement } = await agreementOf(a, b, batches, {
+    ...pickOptions<AgreementOptions>(options, agreementOptionsNames),
+    ...(deadline && { deadline: keeping(deadline, seconds * 1000) }),
+  });
+  const {
+    a: left,
+    b: right,
+    ratio,
+    spread,
+    rounds,
+  } = await compareLatency(a.session, b.session, feeds, {
+    ...timed,
+    ...(deadline && { seconds: Math.min(seconds, Math.max(0, deadline.left() / 1000)) }),
+  });
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
-    latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread },
+    latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread, rounds },
     agreement,
     ...(accuracy ? { accuracy } : {}),
   };
+}
+
+/** So much earlier, but not before half of what is left has gone by. */
+function keeping(deadline: Deadline, milliseconds: number): Deadline {
+  const rest = Math.min(milliseconds, Math.max(0, deadline.left()) / 2);
+  return { left: () => deadline.left() - rest };
 }
 
 async function agreementOf(
