@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { CancelledError, DataError, RuntimeError } from "../errors.ts";
+import { CancelledError, DataError, RuntimeError, UsageError } from "../errors.ts";
 import { graphBuilder, type Model, model, type Tensor, tensor } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { convertFloat16 } from "../passes/index.ts";
@@ -232,7 +232,7 @@ describe("accelerate", () => {
     });
   });
 
-  it("never hands out what is slower, even when size is the goal", async () => {
+  it("hands out what is slower only when size is the goal and a share is stated", async () => {
     const original = network();
     const open = openTimed((opened) => (opened === original ? 1 : 1.5));
     const result = await job(original, { open, goal: "size" }).result;
@@ -240,6 +240,11 @@ describe("accelerate", () => {
     const smaller = result.candidates.filter(({ comparison }) => comparison && comparison.size.ratio > 1.2);
     expect(smaller.length).toBeGreaterThan(0);
     for (const { reason } of smaller) expect(reason).toMatch(/^(slower|loses)/);
+
+    const allowed = await job(original, { open, goal: "size", maxSlowdown: 0.5 }).result;
+    expect(allowed.comparison.latency.ratio).toBeLessThan(1);
+    expect(allowed.comparison.size.ratio).toBeGreaterThan(1.2);
+    expect(() => job(original, { maxSlowdown: 0.5 })).toThrow(UsageError);
   });
 
   it("bounds accuracy where labels are given, not agreement", async () => {

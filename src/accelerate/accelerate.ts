@@ -1,6 +1,6 @@
 /** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
 import { limitedSignal } from "../deadline.ts";
-import { CancelledError } from "../errors.ts";
+import { CancelledError, UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { convertFloat32 } from "../passes/index.ts";
@@ -41,6 +41,7 @@ const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
   threads: true,
   maxDrop: true,
   goal: true,
+  maxSlowdown: true,
   budgetSeconds: true,
   seed: true,
   weightBits: true,
@@ -55,15 +56,22 @@ const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
 };
 
 /**
- * Finds the best form of `model` under the bound. The result is never slower than the original: when nothing beats it, the result
- * is the cleaned original, and `candidates` says what each form came to.
+ * Finds the best form of `model` under the bound. It is faster than the original by the whole 95 % interval of the ratio; with the goal
+ * size it is smaller, and slower by the whole interval only as far as `maxSlowdown` allows. When nothing is, the result is the
+ * original, cleaned, and `candidates` says what each form came to.
  *
- * @throws DataError without evaluation data, CancelledError when the signal was aborted, RuntimeError when the runtime
+ * @throws DataError without evaluation data, UsageError for `maxSlowdown` with another goal than size, CancelledError when the signal was aborted, RuntimeError when the runtime
  * refuses the original.
  */
 export function accelerate(model: Model, options: AccelerateOptions): Run<AccelerateEvent, Accelerated> {
   checkOptions(options, accelerateOptionsNames);
-  const { signal } = options;
+  const { signal, goal, maxSlowdown } = options;
+  if (maxSlowdown !== undefined && goal !== "size") {
+    throw new UsageError("maxSlowdown is for the goal size", {
+      got: `the goal ${goal}`,
+      hint: "Other results are faster.",
+    });
+  }
   return startRun<AccelerateEvent, Accelerated>((scope) => search(model, options, scope), signal ? { signal } : {});
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decide, type Figures, goals, paretoFront, ranked } from "./choose.ts";
+import { decide, type Figures, type Goal, goals, paretoFront, ranked } from "./choose.ts";
 
 const figures = (form: string, latencyRatio: number, sizeRatio: number, drop: number): Figures => ({
   form,
@@ -20,39 +20,42 @@ const arbitrary = fc
 
 describe("choosing a candidate", () => {
   it("refuses what breaks the bound, however fast", () => {
-    expect(decide(figures("static", 3, 4, 0.02), 0.01, "latency")).toMatchObject({
+    expect(decide(figures("static", 3, 4, 0.02), { maxDrop: 0.01, goal: "latency" })).toMatchObject({
       accepted: false,
       reason: expect.stringContaining("bound"),
     });
   });
 
   it("refuses a drop that is not a number", () => {
-    expect(decide(figures("static", 3, 4, Number.NaN), 0.01, "latency").accepted).toBe(false);
+    expect(decide(figures("static", 3, 4, Number.NaN), { maxDrop: 0.01, goal: "latency" }).accepted).toBe(false);
   });
 
   it("refuses what was timed in too few rounds for an interval, whatever the goal", () => {
     for (const goal of goals) {
-      const timed = (rounds: number) => decide({ ...figures("static", 2, 4, 0), rounds }, 0.01, goal);
+      const timed = (rounds: number) => decide({ ...figures("static", 2, 4, 0), rounds }, { maxDrop: 0.01, goal });
       expect(timed(5)).toEqual({ accepted: false, reason: expect.stringContaining("too few rounds") });
       expect(timed(6).accepted).toBe(true);
     }
   });
 
   it("never hands out what is slower", () => {
-    for (const goal of goals) expect(decide(figures("static", 0.7, 4, 0), 0.01, goal).accepted).toBe(false);
+    for (const goal of goals)
+      expect(decide(figures("static", 0.7, 4, 0), { maxDrop: 0.01, goal }).accepted).toBe(false);
   });
 
-  it("lets a size form be as fast as the original within noise", () => {
-    expect(decide(figures("weight-only", 0.995, 4, 0), 0.01, "size").accepted).toBe(true);
-    expect(decide(figures("weight-only", 0.995, 4, 0), 0.01, "latency").accepted).toBe(false);
+  it("lets a size form be as fast as the original within its interval, and slower by a stated share only", () => {
+    const accepted = (goal: Goal, latencyRatio: number, maxSlowdown = 0) =>
+      decide(figures("weight-only", latencyRatio, 4, 0), { maxDrop: 0.01, goal, maxSlowdown }).accepted;
+    expect([accepted("size", 0.98), accepted("size", 0.96), accepted("latency", 0.98)]).toEqual([true, false, false]);
+    expect([accepted("size", 0.8, 0.25), accepted("size", 0.7, 0.25)]).toEqual([true, false]);
   });
 
   it("ranks by the goal", () => {
     const fast = figures("fast", 2, 1.5, 0);
     const small = figures("small", 1.2, 4, 0);
-    expect(ranked([small, fast], 0.01, "latency")[0]).toBe(fast);
-    expect(ranked([fast, small], 0.01, "size")[0]).toBe(small);
-    expect(ranked([fast, small], 0.01, "balanced")[0]).toBe(small);
+    expect(ranked([small, fast], { maxDrop: 0.01, goal: "latency" })[0]).toBe(fast);
+    expect(ranked([fast, small], { maxDrop: 0.01, goal: "size" })[0]).toBe(small);
+    expect(ranked([fast, small], { maxDrop: 0.01, goal: "balanced" })[0]).toBe(small);
   });
 
   it("keeps on the front exactly what nothing dominates", () => {

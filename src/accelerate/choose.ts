@@ -24,14 +24,22 @@ export interface Decision {
   readonly reason: string;
 }
 
-/** How much of a latency ratio's shortfall from 1 counts as noise when the goal is size. */
-const NOISE = 0.02;
+/** What a candidate has to hold. */
+export interface Bound {
+  readonly maxDrop: number;
+  readonly goal: Goal;
+  /** With the goal size: how much longer than the original it may take, as a share; default 0. */
+  readonly maxSlowdown?: number;
+}
 
 /** The smallest and the largest of n values hold their median with a probability of 1 − 2^(1 − n): fewer than six allow no 95 % interval. */
 const FEWEST_ROUNDS = 6;
 
-/** Whether a candidate may be handed out: within the bound, and not slower than the original. */
-export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision {
+/**
+ * Whether a candidate may be handed out: within the bound and faster than the original by the whole interval; with the goal size smaller
+ * instead, and slower by the whole interval never, but for `maxSlowdown`.
+ */
+export function decide(figures: Figures, { maxDrop, goal, maxSlowdown = 0 }: Bound): Decision {
   const { drop, latencyRatio, latencySpread, sizeRatio, rounds = FEWEST_ROUNDS, faults = [] } = figures;
   if (faults.length > 0) return refuse(`computes something else: ${faults.join("; ")}`);
   const interval = `95 % interval ${latencySpread.map((bound) => bound.toFixed(2)).join(" to ")}`;
@@ -39,7 +47,7 @@ export function decide(figures: Figures, maxDrop: number, goal: Goal): Decision 
   if (rounds < FEWEST_ROUNDS)
     return refuse(`too few rounds of timing before the time ended: ${rounds} of ${FEWEST_ROUNDS}`);
   if (goal === "size") {
-    if (latencySpread[1] < 1 - NOISE)
+    if (latencySpread[1] < 1 / (1 + maxSlowdown))
       return refuse(`slower than the original: speed ${latencyRatio.toFixed(2)}× (${interval})`);
     if (sizeRatio <= 1) return refuse(`not smaller than the original: ${sizeRatio.toFixed(2)}×`);
   } else if (latencySpread[0] <= 1) {
@@ -64,9 +72,9 @@ function dominates(a: Figures, b: Figures): boolean {
 }
 
 /** Accepted candidates, best first under the goal; ties go to the smaller drop. */
-export function ranked<F extends Figures>(candidates: readonly F[], maxDrop: number, goal: Goal): F[] {
-  const accepted = candidates.filter((figures) => decide(figures, maxDrop, goal).accepted);
-  return accepted.sort((a, b) => score(b, goal) - score(a, goal) || a.drop - b.drop);
+export function ranked<F extends Figures>(candidates: readonly F[], bound: Bound): F[] {
+  const accepted = candidates.filter((figures) => decide(figures, bound).accepted);
+  return accepted.sort((a, b) => score(b, bound.goal) - score(a, bound.goal) || a.drop - b.drop);
 }
 
 /** Logarithmic, so that "balanced" weighs a doubling of speed like a doubling of smallness. */

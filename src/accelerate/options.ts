@@ -17,6 +17,8 @@ export interface AccelerateOptions {
   /** The largest ‖a − b‖ / ‖a‖ of any output, whatever classes and accuracy say; default 0.5. */
   readonly maxError?: number;
   readonly goal: Goal;
+  /** With the goal size: how much longer than the original the result may take, as a share; default 0. */
+  readonly maxSlowdown?: number;
   /** What is under way at the end of it ends with what it has: one run of a model, or one pass, at most is waited for. */
   readonly budgetSeconds: number;
   readonly seed: number;

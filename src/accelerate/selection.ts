@@ -28,7 +28,7 @@ export async function selectResult(
       const model = decodeModel(tried.bytes);
       const comparison = await verify(job, form, model, tried.bytes);
       const figures = figuresOf(form, comparison, judging(job, tried.candidate));
-      const decision = decide(figures, job.options.maxDrop, job.options.goal);
+      const decision = decide(figures, job.options);
       if (!decision.accepted) {
         refute(job, tried, `on the samples kept for verification: ${decision.reason}`);
         continue;
@@ -61,8 +61,7 @@ type Accepted = Tried & Required<Pick<Tried, "bytes">>;
 function inOrder({ tried, options }: Job): Accepted[] {
   const order = ranked(
     tried.map(({ figures }) => figures),
-    options.maxDrop,
-    options.goal,
+    options,
   );
   const accepted = tried.filter((entry): entry is Accepted => entry.bytes !== undefined);
   return order.flatMap((figures) => accepted.filter((entry) => entry.figures === figures));

@@ -61,7 +61,7 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
   try {
     const { comparison, bytes } = kept ?? (await measured(job, candidate));
     const figures = figuresOf(form, comparison, judging(job, candidate));
-    const { accepted, reason } = decide(figures, options.maxDrop, options.goal);
+    const { accepted, reason } = decide(figures, options);
     job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
     journal.settle({ form, accepted, reason, onFront: false, comparison });
   } catch (error) {

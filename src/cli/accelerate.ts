@@ -13,6 +13,7 @@ function declare(command: Command): void {
     .option("--max-drop <share>", "accuracy that may be lost; without labels, agreement", between(0, 1), 0.01)
     .option("--allow-error <error>", "relative error that every output may have", between(0, 1e6), LARGEST_ERROR)
     .addOption(choice("--goal <goal>", "what to make best", goals, "latency"))
+    .option("--max-slowdown <share>", "with --goal size: how much slower the result may be (none)", between(0, 100))
     .option("--budget <time>", "time for the whole job", seconds, 300)
     .addOption(choice("--weight-bits <bits>", "of int8 weights; 7 avoids saturation", ["auto", "7", "8"], "auto"))
     .option("--check-ep <list>", "providers that must give the same answers", list(executionProviders), ["wasm"])

@@ -8,6 +8,7 @@ export interface JobOptions extends RuntimeOptions, DataOptions {
   readonly maxDrop: number;
   readonly allowError?: number;
   readonly goal: Goal;
+  readonly maxSlowdown?: number;
   /** Seconds. */
   readonly budget: number;
   readonly weightBits?: "auto" | "7" | "8";

@@ -1,7 +1,7 @@
 /** @file Runs an acceleration from files to files: everything is checked first, the model and its report come last. */
 import { basename, relative } from "node:path";
 import { type AccelerateEvent, accelerate } from "../accelerate/index.ts";
-import { CancelledError } from "../errors.ts";
+import { CancelledError, UsageError } from "../errors.ts";
 import { loadModel } from "../onnx/files.ts";
 import { formatChange, formatPercent, type RunFolder } from "../report/index.ts";
 import type { Console, Outcome } from "./command.ts";
@@ -13,7 +13,10 @@ import { fingerprint } from "./model-file.ts";
 
 export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
   const { path } = target;
-  const { goal, maxDrop, budget } = options;
+  const { goal, maxDrop, budget, maxSlowdown } = options;
+  if (maxSlowdown !== undefined && goal !== "size") {
+    throw new UsageError("--max-slowdown needs --goal size", { got: `--goal ${goal}` });
+  }
   await checkTarget(target, options);
   const model = await loadModel(path);
   const file = await fingerprint(path);
@@ -58,7 +61,7 @@ async function work(
   input: JobInput,
   console: Console,
 ): Promise<{ readonly faster: boolean; readonly written: WrittenJob }> {
-  const { ep, threads, maxDrop, allowError, goal, seed, budget, weightBits = "auto", checkEp } = options;
+  const { ep, threads, maxDrop, allowError, goal, maxSlowdown, seed, budget, weightBits = "auto", checkEp } = options;
   const formTable = await knownFormTable(ep, threads);
   const run = accelerate(input.model, {
     ...(formTable && { formTable }),
@@ -69,6 +72,7 @@ async function work(
     maxDrop,
     ...(allowError !== undefined && { maxError: allowError }),
     goal,
+    ...(maxSlowdown !== undefined && { maxSlowdown }),
     seed,
     budgetSeconds: budget,
     weightBits: weightBits === "auto" ? weightBits : weightBits === "7" ? 7 : 8,

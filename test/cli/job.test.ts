@@ -103,7 +103,21 @@ describe("lithe accelerate", () => {
   });
 
   it("names a command that asks for the same again", async () => {
-    const given = [...args, "-o", "out", "--max-drop", "0.5", "--goal", "size", "--seed", "7", "--eval-samples", "20"];
+    const given = [
+      ...args,
+      "-o",
+      "out",
+      "--max-drop",
+      "0.5",
+      "--goal",
+      "size",
+      "--max-slowdown",
+      "0.5",
+      "--seed",
+      "7",
+      "--eval-samples",
+      "20",
+    ];
     expect((await lithe(given, { cwd })).code).toBe(0);
     const { command } = JSON.parse(readFileSync(join(cwd, "out", "report.json"), "utf8")) as { command: string };
     const again = shellWords(command);
@@ -219,6 +233,7 @@ describe("bad input", () => {
     ["an out path through a file", ["--data", "data.npy", "-o", "data.npy/deep/out"], "PathError", 1],
     ["an out file that is a folder", ["--data", "data.npy", "-o", "taken.onnx"], "UsageError", 2],
     ["an unknown goal", ["--data", "data.npy", "--goal", "fun"], "UsageError", 2],
+    ["a slowdown without the goal that allows it", ["--data", "data.npy", "--max-slowdown", "0.5"], "UsageError", 2],
   ] as const)("is named and leaves nothing behind: %s", async (_, options, name, expected) => {
     writeFileSync(join(cwd, "small.npy"), small);
     mkdirSync(join(cwd, "taken.onnx"));
