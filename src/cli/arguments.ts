@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
 import type { CommandModule } from "./command.ts";
+import { optionsInForce } from "./conditions.ts";
 
 export interface Parsed {
   readonly args: readonly string[];
@@ -11,7 +12,7 @@ export interface Parsed {
 /**
  * Reads the words after the command's name; `undefined` when only help was asked for, which is printed.
  *
- * @throws UsageError that names the wrong word and, where there is a list, the valid ones
+ * @throws UsageError that names the wrong word and, where there is a list, the valid ones; and for an option that would have no effect
  */
 export function parseArguments(
   name: string,
@@ -36,7 +37,7 @@ export function parseArguments(
     throw new UsageError(summary, { hint: `See lithe ${name} --help.` });
   }
   checkNotEmpty(command);
-  return { args: command.args, options: command.opts() };
+  return { args: command.args, options: optionsInForce(command) };
 }
 
 /** Nothing has an empty name: a variable of the shell that is not set leaves such words. */

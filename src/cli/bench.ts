@@ -5,10 +5,10 @@ import { formatBytes, formatMilliseconds } from "../report/index.ts";
 import { benchmark, type NodeProfile, openSession, profileNodes } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { firstBatch, loadData } from "./load.ts";
-import { type DataOptions, declareData, declareRuntime, type RuntimeOptions, seconds, whole } from "./options.ts";
+import { declareInputs, declareRuntime, type InputOptions, type RuntimeOptions, seconds, whole } from "./options.ts";
 import { table } from "./text-table.ts";
 
-interface BenchOptions extends RuntimeOptions, DataOptions {
+interface BenchOptions extends RuntimeOptions, InputOptions {
   readonly warmup: number;
   readonly rounds: number;
   readonly time: number;
@@ -16,7 +16,7 @@ interface BenchOptions extends RuntimeOptions, DataOptions {
 }
 
 function declare(command: Command): void {
-  declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
+  declareInputs(declareRuntime(command.argument("<model>", "an .onnx file")))
     .option("--warmup <n>", "runs before the first that counts", whole(0), 5)
     .option("--rounds <n>", "runs that count, at most", whole(1), 200)
     .option("--time <time>", "seconds for the runs that count, at most", seconds, 20)

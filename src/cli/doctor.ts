@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import { formatBytes } from "../report/index.ts";
 import { cpuSaturates, describeHardware, executionProviders, probeProviders } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
+import { beside, only } from "./conditions.ts";
 import { probeAndKeep } from "./form-probe.ts";
-import { choice, type RuntimeOptions, whole } from "./options.ts";
+import { choice, type RuntimeOptions, valued, whole } from "./options.ts";
 import { version } from "./version.ts";
 
 interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
@@ -13,8 +14,13 @@ interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
 
 function declare(command: Command): void {
   command
-    .addOption(choice("--ep <provider>", "provider whose forms are measured", executionProviders, "cpu"))
-    .option("--threads <n>", "threads within an operator", whole(1), 1)
+    .addOption(
+      only(
+        beside("--probe"),
+        choice("--ep <provider>", "provider whose forms are measured", executionProviders, "cpu"),
+      ),
+    )
+    .addOption(only(beside("--probe"), valued("--threads <n>", "threads within an operator", whole(1), 1)))
     .option("--probe", "measure the forms and keep the table for quantize and accelerate");
 }
 

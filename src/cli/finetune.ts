@@ -1,26 +1,35 @@
 /** @file `lithe finetune MODEL --data DATA`: fits an imported network to a new task. */
 import { join } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { between, names, whole } from "./options.ts";
+import { beside, only, unless } from "./conditions.ts";
+import { between, names, valued, whole } from "./options.ts";
 import { type Flags, readConfig } from "./training/training-config.ts";
 import { configOf, declareTraining } from "./training/training-flags.ts";
 import { runTraining } from "./training/training-job.ts";
 import { showTraining, stemOf } from "./training/training-outcome.ts";
 
 function declare(command: Command): void {
+  const adapted = beside("--lora");
   declareTraining(command.argument("<model>", "an .onnx file"))
     .option("--head <at>", "the value that a new head reads; auto finds it, none keeps the old head", "auto")
-    .option("--classes <n>", "of the new head (those of the data)", whole(1))
+    .addOption(only(unless("--head", "none"), valued("--classes <n>", "of the new head (those of the data)", whole(1))))
     .option("--frozen-norms", "batch normalisation keeps its statistics")
     .option("--lora <rank>", "trains adapters of this rank and the new head instead of the weights", whole(1))
-    .option("--lora-alpha <x>", "adapters are scaled by this over their rank (the rank)", between(1e-9, 1e9))
-    .option("--lora-weights <patterns>", "weights that carry adapters (all that can)", names)
-    .option("--keep-adapters <file>", "keeps adapters and head as a safetensors file as well");
+    .addOption(
+      only(
+        adapted,
+        valued("--lora-alpha <x>", "the scale of adapters times their rank (the rank)", between(1e-9, 1e9)),
+      ),
+    )
+    .addOption(only(adapted, valued("--lora-weights <patterns>", "weights that carry adapters (all that can)", names)))
+    .addOption(
+      only(adapted, new Option("--keep-adapters <file>", "keeps adapters and head as a safetensors file as well")),
+    );
 }
 
 /** The flags of this command alone, as keys of a configuration. */
-function tuning({ head, classes, frozenNorms, lora, loraAlpha, loraWeights, ...flags }: Flags): Flags {
+export function tuning({ head, classes, frozenNorms, lora, loraAlpha, loraWeights, ...flags }: Flags): Flags {
   return {
     ...flags,
     ...(head !== "none" && {

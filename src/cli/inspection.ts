@@ -1,12 +1,14 @@
 /** @file Everything that can be said about a model without running it. */
+import { UsageError } from "../errors.ts";
 import { formatType, type Model, opsetOf, verify } from "../ir/index.ts";
 import { costOf, inferModel, type ModelCost } from "../ops/index.ts";
 
 /** The facts of `lithe inspect`, as `--json` prints them. */
 export type Inspection = ReturnType<typeof inspection>;
 
-/** `dims` gives lengths to symbolic dims. */
+/** `dims` gives lengths to symbolic dims. @throws UsageError for a dim that no value of the model has */
 export function inspection(model: Model, file: { sha256: string; bytes: number }, dims: ReadonlyMap<string, number>) {
+  checkDims(model, dims);
   const { types } = inferModel(model, { symbols: dims });
   const cost = costOf(model, { dims });
   const port = (value: Model["graph"]["inputs"][number]) => ({
@@ -31,6 +33,21 @@ export function inspection(model: Model, file: { sha256: string; bytes: number }
     layers: layerCosts(cost),
     problems: verify(model),
   };
+}
+
+function checkDims(model: Model, dims: ReadonlyMap<string, number>): void {
+  if (dims.size === 0) return;
+  const { types } = inferModel(model);
+  const all = [...model.graph.inputs.map(({ type }) => type), ...types.values()];
+  const known = new Set(all.flatMap((type) => (type?.kind === "tensor" ? (type.dims ?? []) : [])));
+  const unknown = [...dims.keys()].find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const names = [...known].filter((dim) => typeof dim === "string");
+  throw new UsageError("the model has no such symbolic dim", {
+    expected: names.length > 0 ? names.map((name) => JSON.stringify(name)).join(", ") : "no --dims, as all are numbers",
+    got: JSON.stringify(unknown),
+    where: "--dims",
+  });
 }
 
 function operatorCounts({ byNode }: ModelCost) {

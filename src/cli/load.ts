@@ -16,7 +16,7 @@ import { inferModel } from "../ops/index.ts";
 import { checkCancelled, type Feeds } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { inputPorts } from "./model-file.ts";
-import type { DataOptions, RuntimeOptions } from "./options.ts";
+import { type DataOptions, type RuntimeOptions, usualSamples } from "./options.ts";
 import { randomData } from "./random-data.ts";
 
 export interface LabelledFeeds {
@@ -44,7 +44,7 @@ export interface LoadedData {
  */
 export async function loadData(
   model: Model,
-  options: DataOptions & RuntimeOptions,
+  options: Partial<DataOptions> & RuntimeOptions,
   { say, signal }: Pick<Console, "say" | "signal">,
 ): Promise<LoadedData> {
   if (options.data === undefined) {
@@ -53,7 +53,7 @@ export async function loadData(
       hint: "Without any, --data random measures on random inputs, and the report says so.",
     });
   }
-  const data = await opened(options.data, model, options);
+  const data = await opened(options.data, model, { ...usualSamples, ...options });
   for (const assumption of data.assumptions) say(`assumed: ${assumption}`);
   await firstBatch(data);
   return {

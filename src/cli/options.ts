@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { presets } from "../data/index.ts";
 import { executionProviders } from "../runtime/index.ts";
+import { onFiles, only } from "./conditions.ts";
 
 /** What was parsed; each command reads it through its own narrow interface. */
 export type Options = Readonly<Record<string, unknown>>;
@@ -13,11 +14,14 @@ export interface RuntimeOptions {
   readonly seed: number;
 }
 
-export interface DataOptions {
+export interface InputOptions {
   readonly data?: string;
   readonly preset?: string;
   readonly preprocess?: string;
   readonly labels?: string;
+}
+
+export interface DataOptions extends InputOptions {
   readonly calibrationSamples: number;
   readonly evalSamples: number;
 }
@@ -87,6 +91,12 @@ export function choice(flags: string, description: string, values: readonly stri
   return fallback === undefined ? option : option.default(fallback);
 }
 
+/** An option with a value that is read, and one where the user is silent. */
+export function valued<T>(flags: string, description: string, parse: (text: string) => T, fallback?: T): Option {
+  const option = new Option(flags, description).argParser(parse);
+  return fallback === undefined ? option : option.default(fallback);
+}
+
 export function declareRuntime(command: Command): Command {
   return command
     .addOption(choice("--ep <provider>", "execution provider", executionProviders, "cpu"))
@@ -95,12 +105,21 @@ export function declareRuntime(command: Command): Command {
     .option("--seed <n>", "seed of everything random", whole(0), 1);
 }
 
-export function declareData(command: Command): Command {
+/** How many samples there are of each kind, at most, where nobody says. */
+export const usualSamples = { calibrationSamples: 128, evalSamples: 1000 } as const;
+
+/** What samples are made of. */
+export function declareInputs(command: Command): Command {
   return command
     .option("--data <path>", "folder or file with samples; `random` for random inputs, `demo` for the embedded glyphs")
-    .addOption(choice("--preset <name>", "how pictures become tensors", Object.keys(presets)))
-    .option("--preprocess <file>", "the same as a JSON file")
-    .option("--labels <file>", "labels: a file, or the name of a column or array")
-    .option("--calibration-samples <n>", "samples for calibration", whole(1), 128)
-    .option("--eval-samples <n>", "samples for evaluation, at most", whole(1), 1000);
+    .addOption(only(onFiles, choice("--preset <name>", "how pictures become tensors", Object.keys(presets))))
+    .addOption(only(onFiles, new Option("--preprocess <file>", "the same as a JSON file")))
+    .addOption(only(onFiles, new Option("--labels <file>", "a file of labels, or the name of a column or array")));
+}
+
+export function declareData(command: Command): Command {
+  const { calibrationSamples, evalSamples } = usualSamples;
+  return declareInputs(command)
+    .option("--calibration-samples <n>", "samples for calibration", whole(1), calibrationSamples)
+    .option("--eval-samples <n>", "samples for evaluation, at most", whole(1), evalSamples);
 }

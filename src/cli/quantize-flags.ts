@@ -1,15 +1,17 @@
 /** @file The options of `lithe quantize`, and what they must have beside each other. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import { observers, type QuantizeOptions, quantizers, roundings } from "../quantize/index.ts";
 import { LARGEST_ERROR } from "../runtime/index.ts";
 import { type Bounds, declareBounds } from "./bounds.ts";
+import { among, only } from "./conditions.ts";
 import { choice, type DataOptions, declareData, declareRuntime, names, type RuntimeOptions } from "./options.ts";
 
+/** Those that only some forms have are there for these. */
 export interface QuantizeFlags extends RuntimeOptions, DataOptions, Bounds {
   readonly form: QuantizeOptions["form"];
   readonly observer: keyof typeof observers;
-  readonly rounding: keyof typeof roundings;
+  readonly rounding?: keyof typeof roundings;
   readonly weightBits: "auto" | "7" | "8";
   readonly perTensor?: boolean;
   readonly equalize?: boolean;
@@ -25,32 +27,16 @@ export interface QuantizeFlags extends RuntimeOptions, DataOptions, Bounds {
   readonly dryRun?: boolean;
 }
 
+const integer = among("--form", "static");
+const rounded = among("--form", "static", "weight-only");
+const blocked = among("--form", "weight-only");
+
 export function declareQuantize(command: Command): void {
-  declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
-    .addOption(
-      choice(
-        "--form <form>",
-        "what is stored and computed in fewer bits",
-        Object.keys(quantizers),
-      ).makeOptionMandatory(),
-    )
-    .addOption(choice("--observer <name>", "static: how ranges are found", Object.keys(observers), "min-max"))
-    .addOption(
-      choice("--rounding <name>", "static, weight-only: how weights are rounded", Object.keys(roundings), "nearest"),
-    )
-    .addOption(choice("--weight-bits <bits>", "static: 7 avoids saturation", ["auto", "7", "8"], "auto"))
-    .option("--per-tensor", "static: one scale per weight tensor")
-    .option("--equalize", "static: cross-layer equalization")
-    .option("--bias-correction", "static: move output means to where they were")
-    .addOption(choice("--bits <bits>", "weight-only", ["2", "4", "8"], "4"))
-    .addOption(
-      choice("--block-size <n>", "weight-only: inputs that share a scale", ["16", "32", "64", "128", "256"], "32"),
-    )
-    .option("--symmetric", "weight-only: no zero points")
-    .addOption(
-      choice("--format <name>", "weight-only: how weights are stored", ["matmul-nbits", "dequantize"], "matmul-nbits"),
-    )
-    .option("--convolutions", "weight-only: convolutions too")
+  declareData(declareRuntime(command.argument("<model>", "an .onnx file"))).addOption(
+    choice("--form <form>", "what is stored and computed in fewer bits", Object.keys(quantizers)).makeOptionMandatory(),
+  );
+  for (const option of formOptions()) command.addOption(option);
+  command
     .option("--exclude <names>", "nodes that stay in float, `head,block1/*`", names)
     .option("--include <names>", "only these nodes", names)
     .option("-o, --out <file>", "the file to write")
@@ -58,10 +44,29 @@ export function declareQuantize(command: Command): void {
   declareBounds(command, LARGEST_ERROR);
 }
 
+/** Those that some forms have. */
+function formOptions(): Option[] {
+  const sizes = ["16", "32", "64", "128", "256"];
+  const formats = ["matmul-nbits", "dequantize"];
+  return [
+    only(integer, choice("--observer <name>", "how ranges are found", Object.keys(observers), "min-max")),
+    only(rounded, choice("--rounding <name>", "how weights are rounded", Object.keys(roundings), "nearest")),
+    only(integer, choice("--weight-bits <bits>", "7 avoids saturation", ["auto", "7", "8"], "auto")),
+    only(integer, new Option("--per-tensor", "one scale per weight tensor")),
+    only(integer, new Option("--equalize", "cross-layer equalization")),
+    only(integer, new Option("--bias-correction", "move output means to where they were")),
+    only(blocked, choice("--bits <bits>", "of each weight", ["2", "4", "8"], "4")),
+    only(blocked, choice("--block-size <n>", "inputs that share a scale", sizes, "32")),
+    only(blocked, new Option("--symmetric", "no zero points")),
+    only(blocked, choice("--format <name>", "how weights are stored", formats, "matmul-nbits")),
+    only(blocked, new Option("--convolutions", "convolutions too")),
+  ];
+}
+
 const suffixes = { static: "_quantized", dynamic: "_quantized", "weight-only": "_q", float16: "_fp16" } as const;
 
 /** Calibration is never made up. */
-export function requireData({ form, rounding, data }: QuantizeFlags): void {
+export function requireData({ form, rounding = "nearest", data }: QuantizeFlags): void {
   if (data !== undefined || (form !== "static" && rounding === "nearest")) return;
   const what = form === "static" ? "static quantization" : `${rounding} rounding`;
   throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });

@@ -10,7 +10,7 @@ export async function quantizeOptions(
   data: LoadedData,
   { signal, progress }: Console,
 ): Promise<QuantizeOptions> {
-  const { form, rounding, observer, threads } = flags;
+  const { form, rounding = "nearest", observer, threads } = flags;
   const onEvent = (event: QuantizeEvent): void => show(event, progress);
   const calibration = async function* () {
     for await (const { feeds } of data.calibration()) yield feeds;

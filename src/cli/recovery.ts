@@ -6,26 +6,30 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Console } from "./command.ts";
+import { beside, only } from "./conditions.ts";
 import type { LoadedData } from "./load.ts";
 import { inputPorts } from "./model-file.ts";
-import { between, type RuntimeOptions, whole } from "./options.ts";
+import { between, type RuntimeOptions, valued, whole } from "./options.ts";
 
+/** What stands beside `finetune` is there only with it. */
 export interface RecoveryFlags {
   /** Epochs of distillation. */
   readonly finetune?: number;
   readonly learningRate: number;
-  readonly trainBatch: number;
+  readonly trainBatch?: number;
   readonly temperature: number;
   readonly featureWeight: number;
 }
 
 export function declareRecovery(command: Command): Command {
+  const distilled = beside("--finetune");
+  const weight = "weight of the outputs of blocks beside the answers";
   return command
     .option("--finetune <epochs>", "epochs of distillation from the original (needs data)", whole(1))
-    .option("--learning-rate <x>", "highest learning rate of the distillation", between(0, 1e6), 5e-4)
-    .option("--train-batch <n>", "samples per step of the distillation", whole(1), 32)
-    .option("--temperature <t>", "of the soft targets", between(1e-3, 1e3), 2)
-    .option("--feature-weight <w>", "weight of the outputs of blocks beside the answers", between(0, 1e6), 1);
+    .addOption(only(distilled, valued("--learning-rate <x>", "highest learning rate", between(0, 1e6), 5e-4)))
+    .addOption(only(distilled, valued("--train-batch <n>", "samples per step (32, or the model's own)", whole(1))))
+    .addOption(only(distilled, valued("--temperature <t>", "of the soft targets", between(1e-3, 1e3), 2)))
+    .addOption(only(distilled, valued("--feature-weight <w>", weight, between(0, 1e6), 1)));
 }
 
 /** What the options ask of the distillation; `undefined` without `--finetune`. */
@@ -44,8 +48,17 @@ export function recoveryOf(
     featureWeight,
     seed,
     session: { ep, threads },
-    batch: fixedBatch(model) ?? trainBatch,
+    batch: stepSize(fixedBatch(model), trainBatch),
   };
+}
+
+/** The model's own number of samples, where it has one. */
+function stepSize(fixed: number | undefined, given = fixed ?? 32): number {
+  if (fixed === undefined || fixed === given) return given;
+  throw new UsageError("the model takes another number of samples at once", {
+    expected: `--train-batch ${fixed}`,
+    got: `--train-batch ${given}`,
+  });
 }
 
 /** Samples are never made up for what an option chooses or learns by them; `option` is the one that asks, if any. */

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { type RouteMethodName, routeMethods } from "../conditional/index.ts";
 import { type Bounds, declareBounds } from "./bounds.ts";
+import { beside, only } from "./conditions.ts";
 import {
   between,
   choice,
@@ -9,6 +10,7 @@ import {
   declareData,
   declareRuntime,
   type RuntimeOptions,
+  valued,
   whole,
 } from "./options.ts";
 import { declareRecovery, type RecoveryFlags } from "./recovery.ts";
@@ -17,7 +19,8 @@ export interface RouteFlags extends RuntimeOptions, DataOptions, RecoveryFlags, 
   readonly experts: number;
   readonly topK: number;
   readonly method: RouteMethodName;
-  readonly balance: number;
+  /** With `finetune` only. */
+  readonly balance?: number;
   readonly out?: string;
   readonly dryRun?: boolean;
 }
@@ -28,7 +31,9 @@ export function declareRoute(command: Command): void {
     .requiredOption("--experts <n>", "experts per feed-forward block", whole(1))
     .option("--top-k <k>", "experts that a token goes to", whole(1), 1)
     .addOption(choice("--method <name>", methods.join("; "), Object.keys(routeMethods), "copy"))
-    .option("--balance <x>", "factor of the load-balance loss in the distillation", between(0, 1e6), 0.01);
+    .addOption(
+      only(beside("--finetune"), valued("--balance <x>", "factor of the load-balance loss", between(0, 1e6), 0.01)),
+    );
   declareRecovery(command)
     .option("-o, --out <file>", "the file to write (default: MODEL_routed.onnx)")
     .option("--dry-run", "check everything and say what would be done");

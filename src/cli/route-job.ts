@@ -68,7 +68,7 @@ async function recovered(
   }
   const { model: trained, report: training } = await run.result;
   const model = await withoutSideOutputs(trained);
-  const facts = await reportOf(job, model, training, folder);
+  const facts = await reportOf(job, model, recovery, training, folder);
   await folder.write("report.json", `${JSON.stringify(facts, undefined, 1)}\n`);
   const report = await folder.write("report.html", trainingPage(facts));
   await folder.finish();
@@ -78,13 +78,14 @@ async function recovered(
 async function reportOf(
   { path, out, flags, data }: RouteJob,
   model: Model,
+  { batch }: RecoveryOptions,
   training: TrainReport,
   folder: RunFolder,
 ): Promise<TrainingReport> {
   const bytes = encodeModel(model);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const { experts, topK, method, balance, learningRate, trainBatch, temperature, featureWeight } = flags;
-  const settings = { experts, topK, method, balance, learningRate, trainBatch, temperature, featureWeight };
+  const { experts, topK, method, balance, learningRate, temperature, featureWeight } = flags;
+  const settings = { experts, topK, method, balance, learningRate, trainBatch: batch, temperature, featureWeight };
   return {
     schema: 1,
     kind: "training",

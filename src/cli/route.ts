@@ -30,7 +30,7 @@ async function run(
   requireLabels(flags, data.hasLabels);
   const model = await readied(original, data, flags, console);
   const { experts, topK, method, balance, seed } = flags;
-  const settings = { experts, topK, method, balance, seed };
+  const settings = { experts, topK, method, seed, ...(balance !== undefined && { balance }) };
   const blocks = surveyRoute(model, settings);
   const plan = { experts, topK, method, blocks, data: data.source };
   if (flags.dryRun) {

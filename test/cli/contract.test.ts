@@ -52,6 +52,10 @@ describe("the command line", () => {
     [["bench", ""], "empty"],
     [["quantize", "small.onnx", "--form", "float16", "-o", ""], "--out"],
     [["compare", "small.onnx", "small.onnx", "--preset", "nice", "--data", "random"], "imagenet"],
+    [["compare", "small.onnx", "small.onnx", "--preset", "raw", "--data", "random"], "--data PATH of files"],
+    [["quantize", "small.onnx", "--form", "dynamic", "--bits", "2"], "--form weight-only; got --form dynamic"],
+    [["quantize", "small.onnx", "--form", "float16", "--exclude", "scoers"], '"scores"'],
+    [["inspect", "small.onnx", "--dims", "bacth=2"], '"batch"'],
   ])("answers wrong usage %j with exit code 2 and what is valid", async (args, valid) => {
     const { code, json } = await litheJson(args, { cwd: folder });
     expect(code).toBe(2);

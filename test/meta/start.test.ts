@@ -28,6 +28,7 @@ it("starts with commander, the errors and its own few files", () => {
     "node:path",
     "src/cli/arguments.ts",
     "src/cli/commands.ts",
+    "src/cli/conditions.ts",
     "src/cli/data-hint.ts",
     "src/cli/main.ts",
     "src/cli/progress.ts",

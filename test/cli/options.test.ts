@@ -1,0 +1,262 @@
+/** @file Every option of every command is read, and changes what the command makes of its words or is refused. */
+import { dirname, join } from "node:path";
+import { Command, type Option } from "commander";
+import ts from "typescript";
+import { describe, expect, it } from "vitest";
+import { parseArguments } from "../../src/cli/arguments.ts";
+import type { CommandModule, Console } from "../../src/cli/command.ts";
+import { commands } from "../../src/cli/commands.ts";
+import { conditionOf } from "../../src/cli/conditions.ts";
+import { tuning } from "../../src/cli/finetune.ts";
+import { withLimits } from "../../src/cli/limits.ts";
+import type { LoadedData } from "../../src/cli/load.ts";
+import type { RuntimeOptions } from "../../src/cli/options.ts";
+import type { QuantizeFlags } from "../../src/cli/quantize-flags.ts";
+import { quantizeOptions } from "../../src/cli/quantize-options.ts";
+import { type RecoveryFlags, recoveryOf } from "../../src/cli/recovery.ts";
+import { readConfig } from "../../src/cli/training/training-config.ts";
+import { configOf } from "../../src/cli/training/training-flags.ts";
+import { glyphs, random } from "../../src/data/index.ts";
+import { UsageError } from "../../src/errors.ts";
+import { network } from "../../src/nn/index.ts";
+import { importsOf, type Source, sourcesIn } from "../meta/sources.ts";
+import { denseModel } from "../models.ts";
+
+type Distillation = RecoveryFlags & RuntimeOptions;
+type Values = Readonly<Record<string, unknown>>;
+
+const loaded = await Promise.all(
+  Object.entries(commands).map(async ([name, { load, runsNothing }]) => {
+    const module = await load();
+    return [name, runsNothing ? module : withLimits(module)] as const;
+  }),
+);
+const modules: ReadonlyMap<string, CommandModule> = new Map(loaded);
+
+/** Words that a command cannot be without. */
+const required: Readonly<Record<string, readonly string[]>> = {
+  compare: ["a.onnx", "b.onnx"],
+  quantize: ["m.onnx", "--form", "static"],
+  parallelize: ["m.onnx", "--branches", "2"],
+  route: ["m.onnx", "--experts", "2"],
+  train: ["--model", "m.onnx", "--data", "d.npz"],
+  finetune: ["m.onnx", "--data", "d.npz"],
+  doctor: [],
+  demo: [],
+};
+
+function leastWords(command: string): readonly string[] {
+  return required[command] ?? ["m.onnx"];
+}
+
+function optionsOf(command: string): readonly Option[] {
+  const declared = new Command();
+  modules.get(command)!.declare(declared);
+  return declared.options;
+}
+
+function parse(command: string, words: readonly string[]): Values {
+  return parseArguments(command, "", modules.get(command)!, words)!.options;
+}
+
+/** A value that no option has unless it is given. */
+const samples: Readonly<Record<string, string>> = {
+  "--data": "other.csv",
+  "--budget": "7s",
+  "--time": "7s",
+  "--time-limit": "7s",
+  "--memory-limit": "1g",
+  "--dims": "batch=3",
+  "--check-ep": "none",
+  "--validation": "0.3",
+  "--average": "0.3",
+  "--max-drop": "0.3",
+  "--min-agreement": "0.3",
+  "--model": "other.onnx",
+};
+
+/** The option with every value of its list, or with one that it does not have by itself. */
+function variants(option: Option): string[][] {
+  const flag = option.long!;
+  if (!option.required) return [[flag]];
+  const values = option.argChoices?.filter((value) => value !== option.defaultValue);
+  return (values ?? [samples[flag] ?? "3"]).map((value) => [flag, value]);
+}
+
+/** Words under which an option counts. */
+const helpers: Readonly<Record<string, readonly string[]>> = {
+  files: ["--data", "d.npz"],
+  "with --probe": ["--probe"],
+  "with --finetune": ["--finetune", "2"],
+  "with --lora": ["--lora", "2"],
+  "unless --head none": ["--head", "auto"],
+  static: ["--form", "static"],
+  "static, weight-only": ["--form", "weight-only"],
+  "weight-only": ["--form", "weight-only"],
+};
+
+/** Words under which it does not. */
+const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  files: [[], ["--data", "random"], ["--data", "demo"]],
+  "unless --head none": [["--head", "none"]],
+  static: [
+    ["--form", "dynamic"],
+    ["--form", "weight-only"],
+    ["--form", "float16"],
+  ],
+  "static, weight-only": [
+    ["--form", "dynamic"],
+    ["--form", "float16"],
+  ],
+  "weight-only": [
+    ["--form", "static"],
+    ["--form", "dynamic"],
+    ["--form", "float16"],
+  ],
+};
+
+describe.each([...modules.keys()])("the options of %s", (command) => {
+  it("are handed over, or refused with what they need", () => {
+    for (const option of optionsOf(command)) {
+      const condition = conditionOf(option);
+      const base = [...leastWords(command), ...(condition ? helpers[condition.label]! : [])];
+      const key = option.attributeName();
+      const plain = parse(command, base)[key];
+      const given = variants(option).map((words) => parse(command, [...base, ...words])[key]);
+      expect(given, option.long).not.toContain(undefined);
+      expect(
+        given.some((value) => value !== plain),
+        option.long,
+      ).toBe(true);
+      if (!condition) continue;
+      expect(option.description).toContain(condition.label);
+      for (const idle of hindrances[condition.label] ?? [[]]) {
+        const words = [...leastWords(command), ...idle];
+        expect(parse(command, words), `${option.long} ${idle}`).not.toHaveProperty(key);
+        const refused = () => parse(command, [...words, ...variants(option)[0]!]);
+        expect(refused, `${option.long} ${idle}`).toThrow(UsageError);
+        expect(refused).toThrow(option.long!);
+        expect(refused).toThrow(condition.expected);
+      }
+    }
+  });
+
+  it("are read by what the command runs", () => {
+    const read = namesRead(`src/cli/${command}.ts`);
+    const unread = optionsOf(command).filter((option) => !read.has(option.attributeName()));
+    expect(unread.map(({ long }) => long)).toEqual([]);
+  });
+});
+
+const sources = new Map(sourcesIn("src/cli").map((source) => [source.path, source]));
+
+/** Names of properties that are read in a file and those of `src/cli` that it imports, outside of declarations of options. */
+function namesRead(path: string): Set<string> {
+  const names = new Set<string>();
+  const paths = [path, "src/cli/limits.ts"];
+  for (const each of paths) {
+    const source = sources.get(each);
+    if (!source) continue;
+    for (const { specifier } of importsOf(source)) {
+      const next = join(dirname(each), specifier);
+      if (!paths.includes(next)) paths.push(next);
+    }
+    readIn(source, names);
+  }
+  return names;
+}
+
+function readIn({ tree }: Source, names: Set<string>): void {
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionDeclaration(node) && node.name?.text.startsWith("declare")) return;
+    if (ts.isPropertyAccessExpression(node)) names.add(node.name.text);
+    if (ts.isBindingElement(node)) names.add((node.propertyName ?? node.name).getText(tree));
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+}
+
+const silent: Console = {
+  json: true,
+  say: () => undefined,
+  progress: () => undefined,
+  signal: new AbortController().signal,
+};
+
+describe("options that only some settings have", () => {
+  const data = {
+    calibration: async function* () {},
+    datasets: { training: glyphs({ split: "train", size: 2 }) },
+  } as unknown as LoadedData;
+
+  /** The options that change what is made of the words, and those that are refused. */
+  async function sorted(command: string, least: readonly string[], made: (flags: Values) => unknown) {
+    const plain = JSON.stringify(await made(parse(command, least)));
+    const changing = new Set<string>();
+    const refused = new Set<string>();
+    for (const option of optionsOf(command)) {
+      const name = option.attributeName();
+      for (const words of variants(option).map((given) => [...least, ...given])) {
+        try {
+          if (JSON.stringify(await made(parse(command, words))) !== plain) changing.add(name);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UsageError);
+          refused.add(name);
+        }
+      }
+    }
+    return { changing: [...changing], refused: [...refused] };
+  }
+
+  const integer = ["observer", "weightBits", "perTensor", "equalize", "biasCorrection"];
+  const blocked = ["bits", "blockSize", "symmetric", "format", "convolutions"];
+  const named = ["exclude", "include"];
+
+  it.each([
+    ["static", ["rounding", ...integer, ...named], blocked],
+    ["weight-only", ["rounding", ...blocked, ...named], integer],
+    ["dynamic", named, ["rounding", ...integer, ...blocked]],
+    ["float16", named, ["rounding", ...integer, ...blocked]],
+  ])(
+    "quantize --form %s hands all that it takes to the quantizer, and refuses the rest",
+    async (form, takes, others) => {
+      const found = await sorted("quantize", ["m.onnx", "--form", form], (flags) =>
+        quantizeOptions(flags as unknown as QuantizeFlags, data, silent),
+      );
+      const own = [...integer, ...blocked, ...named, "rounding"];
+      expect(found.changing.filter((name) => own.includes(name)).sort()).toEqual([...takes].sort());
+      expect(found.refused.filter((name) => own.includes(name)).sort()).toEqual([...others].sort());
+    },
+  );
+
+  it.each(["parallelize", "route"])("%s hands all of the distillation over with --finetune", async (command) => {
+    const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight"];
+    const words = [...leastWords(command), "--finetune", "2"];
+    const { changing } = await sorted(command, words, (flags) => {
+      return recoveryOf(denseModel(), data, flags as unknown as Distillation);
+    });
+    expect(changing).toEqual(expect.arrayContaining(own));
+  });
+
+  it("a batch that the model does not take is refused", () => {
+    const model = network(random(1), (n) => n.output(n.op("Relu", [n.input("x", "float32", [4, 3])]), "y"));
+    const flags = { ...parse("route", [...leastWords("route"), "--finetune", "2"]) } as unknown as Distillation;
+    expect(recoveryOf(model, data, flags)).toMatchObject({ batch: 4 });
+    expect(recoveryOf(model, data, { ...flags, trainBatch: 4 })).toMatchObject({ batch: 4 });
+    expect(() => recoveryOf(model, data, { ...flags, trainBatch: 8 })).toThrow("--train-batch 4");
+    expect(recoveryOf(denseModel(), data, flags)).toMatchObject({ batch: 32 });
+  });
+
+  it.each(["train", "finetune"])("%s makes a configuration of all that it does not do itself", async (command) => {
+    const words = [...leastWords(command), ...(command === "finetune" ? ["--lora", "2"] : [])];
+    const config = (flags: Values) => {
+      const { timeLimit: _, memoryLimit: __, ...own } = flags;
+      const given = configOf(own);
+      return readConfig(undefined, command === "finetune" ? tuning({ ...given, model: "m.onnx" }) : given);
+    };
+    const { changing, refused } = await sorted(command, words, config);
+    const rest = optionsOf(command).map((option) => option.attributeName());
+    const apart = rest.filter((name) => !changing.includes(name) && !refused.includes(name));
+    expect(apart).toEqual(["resume", "timeLimit", "memoryLimit"]);
+  });
+});
