@@ -93,6 +93,7 @@ function onlyTrying(...forms: readonly string[]): CandidateStore {
     size: { a: 1, b: 1, ratio: 1 },
     latency: { ep: "cpu", threads: 1, batch: 1, a: times, b: times, ratio: 0.5, spread: [0.5, 0.5], rounds: 30 },
     agreement: { n: 1, maxAbs: 0, relative: 0, cosine: 1, top1: 1, lost: 0, perOutput: [], missing: [], build: "none" },
+    warnings: [],
   };
   return {
     load: async (form) => (forms.includes(form) ? undefined : { comparison, bytes: new Uint8Array() }),

@@ -1,7 +1,7 @@
 /** @file What an acceleration has done so far: told as events, kept for the result. */
-import { checkCancelled } from "../runtime/index.ts";
+import { checkCancelled, type Warning } from "../runtime/index.ts";
 import type { AccelerateEvent } from "./events.ts";
-import type { CandidateResult, MeasuredComparison, StageResult, Warning } from "./result.ts";
+import type { CandidateResult, MeasuredComparison, StageResult } from "./result.ts";
 
 export interface Journal {
   readonly stages: readonly StageResult[];
@@ -15,6 +15,8 @@ export interface Journal {
   settle(result: CandidateResult): void;
   refuse(form: string, reason: string, comparison?: MeasuredComparison): void;
   warn(code: string, message: string): void;
+  /** Warns of what has not been warned of under its code. */
+  doubt(warnings: readonly Warning[]): void;
 }
 
 export function openJournal(emit: (event: AccelerateEvent) => void, signal: AbortSignal): Journal {
@@ -24,6 +26,10 @@ export function openJournal(emit: (event: AccelerateEvent) => void, signal: Abor
   const settle = (candidate: CandidateResult): void => {
     results.set(candidate.form, candidate);
     emit({ type: "candidate", candidate });
+  };
+  const warn = (code: string, message: string): void => {
+    warnings.push({ code, message });
+    emit({ type: "warning", code, message });
   };
   return {
     stages,
@@ -43,9 +49,9 @@ export function openJournal(emit: (event: AccelerateEvent) => void, signal: Abor
     refuse(form, reason, comparison) {
       settle({ form, accepted: false, reason, onFront: false, ...(comparison && { comparison }) });
     },
-    warn(code, message) {
-      warnings.push({ code, message });
-      emit({ type: "warning", code, message });
+    warn,
+    doubt(found) {
+      for (const { code, message } of found) if (warnings.every((known) => known.code !== code)) warn(code, message);
     },
   };
 }

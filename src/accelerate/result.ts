@@ -1,7 +1,9 @@
 /** @file What an acceleration came to. */
 import type { Model } from "../ir/index.ts";
-import type { Agreement, Comparison } from "../runtime/index.ts";
+import type { Agreement, Comparison, Warning } from "../runtime/index.ts";
 import type { Samples } from "./samples.ts";
+
+export type { Warning };
 
 /** A form that was tried; without `comparison` it failed or was passed over before measuring. */
 export interface CandidateResult {
@@ -37,12 +39,6 @@ export interface StageResult {
   readonly name: string;
   readonly milliseconds: number;
   readonly notes: readonly string[];
-}
-
-/** Something that the reader of the figures should know; `code` is stable. */
-export interface Warning {
-  readonly code: string;
-  readonly message: string;
 }
 
 export interface Accelerated {

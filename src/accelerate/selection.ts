@@ -145,6 +145,7 @@ function result(job: Job, found: Found): Accelerated {
   const front = new Set(paretoFront(tried.map(({ figures }) => figures)).map(({ form }) => form));
   const candidates = [...journal.results.values()].map((entry) => ({ ...entry, onFront: front.has(entry.form) }));
   const counted = candidates.find(({ comparison }) => comparison)?.comparison;
+  journal.doubt(found.comparison.warnings);
   const enough = shortageOf(job);
   warnOfShortage(job, found.comparison.n);
   return {

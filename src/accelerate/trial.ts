@@ -60,6 +60,8 @@ export async function tryCandidate(job: Job, candidate: Candidate): Promise<void
   const began = performance.now();
   try {
     const { comparison, bytes } = kept ?? (await measured(job, candidate));
+    // Runs that earlier versions kept have none.
+    journal.doubt(comparison.warnings ?? []);
     const figures = figuresOf(form, comparison, judging(job, candidate));
     const { accepted, reason } = decide(figures, options);
     job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });

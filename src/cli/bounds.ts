@@ -83,7 +83,7 @@ export function outcomeLine(out: string, broken: readonly string[]): string {
 }
 
 export function showComparison(
-  { size, latency, agreement, accuracy }: Comparison,
+  { size, latency, agreement, accuracy, warnings }: Comparison,
   source: string,
   broken: readonly string[],
   { say }: Console,
@@ -100,6 +100,7 @@ export function showComparison(
   );
   for (const note of notesOn(agreement)) say(note);
   if (accuracy) say(`accuracy  ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)} (n = ${accuracy.n})`);
+  for (const { code, message } of warnings) say(`${code}: ${message}`);
   for (const sentence of broken) say(`BROKEN: ${sentence}`);
 }
 

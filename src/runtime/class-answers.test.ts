@@ -44,6 +44,23 @@ describe("classAnswers", () => {
     expect(() => answers.accuracy(1)).toThrow(DataError);
   });
 
+  it("says how sure A is of the output that the labels fit, and what labels beside them would give", () => {
+    const y = rows([0.9, 0.1, 0], [0.2, 0.2, 0.6], [0, 1, 0]);
+    const accuracy = (left: typeof y, labels: readonly number[]) => {
+      const answers = classAnswers(["y"]);
+      answers.add([left], [left], 3, { labels });
+      return answers.accuracy(1)!;
+    };
+    expect(accuracy(y, [0, 1, 0])).toMatchObject({ a: 1 / 3, classes: 3, shifted: { up: 2 / 3, down: 0 } });
+    expect(accuracy(y, [1, 2, 2])).toMatchObject({ a: 1 / 3, shifted: { up: 0, down: 2 / 3 } });
+    expect(accuracy(y, [0, 1, 0]).confidence).toBeCloseTo((0.9 + 0.6 + 1) / 3, 6);
+
+    const logits = rows([Math.log(6), Math.log(2), 0], [-1000, 1000, 0], [-5, -5, -5]);
+    expect(accuracy(logits, [0, 1, 0]).confidence).toBeCloseTo((6 / 9 + 1 + 1 / 3) / 3, 6);
+    const logarithms = rows([Math.log(0.7), Math.log(0.2), Math.log(0.1)], [0, -1e9, -1e9], [-1e9, 0, -1e9]);
+    expect(accuracy(logarithms, [0, 1, 0]).confidence).toBeCloseTo(2.7 / 3, 6);
+  });
+
   it("gives no class to a row with NaN", () => {
     const answers = classAnswers(["y"]);
     answers.add([rows([1, 0])], [rows([Number.NaN, Number.NaN])], 1, {});

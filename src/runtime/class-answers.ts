@@ -1,6 +1,7 @@
 /** @file The classes that two models give to the same samples, where an output is a row of classes for every sample. */
 import { DataError } from "../errors.ts";
 import { checkLabels, dataTypes, numbersOf, type Tensor, wrongLabel } from "../ir/index.ts";
+import { confidenceOf } from "./confidence.ts";
 import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
 
 export interface PairedAccuracy {
@@ -9,6 +10,12 @@ export interface PairedAccuracy {
   readonly n: number;
   /** The 95 % paired bootstrap interval of the drop a − b. */
   readonly interval: Interval;
+  /** Classes of the output. */
+  readonly classes: number;
+  /** The mean of the largest probability in A's answers: as it stands in them, or by a softmax. */
+  readonly confidence: number;
+  /** A's accuracy if every label were one larger or one smaller. */
+  readonly shifted: { readonly up: number; readonly down: number };
 }
 
 /** The right class of every sample, and where the samples came from. */
@@ -40,13 +47,15 @@ interface Rows {
   readonly name: string;
   readonly a: number[];
   readonly b: number[];
+  /** How sure A is of each. */
+  readonly confidence: number[];
   classes: number;
   /** Whether every run so far gave a row of classes for every sample. */
   holds: boolean;
 }
 
 export function classAnswers(names: readonly string[]): ClassAnswers {
-  const outputs = names.map((name): Rows => ({ name, a: [], b: [], classes: 0, holds: true }));
+  const outputs = names.map((name): Rows => ({ name, a: [], b: [], confidence: [], classes: 0, holds: true }));
   const labels: Label[] = [];
   const scores = (): Rows[] => outputs.filter(({ holds, a }) => holds && a.length > 0);
   return {
@@ -64,8 +73,11 @@ function addRows(rows: Rows, a: Tensor, b: Tensor, samples: number): void {
   rows.holds = areScores(a, samples) && areScores(b, samples) && (rows.classes || a.dims[1]) === a.dims[1];
   if (!rows.holds) return;
   rows.classes = a.dims[1]!;
-  pushClasses(rows.a, a);
-  pushClasses(rows.b, b);
+  for (const row of rowsOf(a)) {
+    rows.a.push(argmax(row));
+    rows.confidence.push(confidenceOf(row));
+  }
+  for (const row of rowsOf(b)) rows.b.push(argmax(row));
 }
 
 /** Labels that are fewer or more than the rows of a would-be classifier belong to other samples. */
@@ -84,13 +96,21 @@ function accuracyOf(scores: readonly Rows[], labels: readonly Label[], seed: num
   if (fitting.length === 0) {
     checkLabels(right, { kind: "classes", count: widest.classes }, (i) => labels[labelled[i]!]!.source);
   }
-  const hits = (classes: readonly number[]): number[] => labelled.map((i, k) => Number(classes[i] === right[k]));
-  const [best] = fitting
-    .map(({ a, b }) => ({ a: hits(a), b: hits(b) }))
-    .sort((one, other) => mean(other.a) - mean(one.a));
-  const drops = best!.a.map((hit, i) => hit - best!.b[i]!);
-  const interval = bootstrapInterval(drops, mean, { seed });
-  return { a: mean(best!.a), b: mean(best!.b), n: labelled.length, interval };
+  const hits = (classes: readonly number[], shift = 0): number[] =>
+    labelled.map((i, k) => Number(classes[i] === right[k]! + shift));
+  const [{ rows, a, b }] = fitting
+    .map((rows) => ({ rows, a: hits(rows.a), b: hits(rows.b) }))
+    .sort((one, other) => mean(other.a) - mean(one.a)) as [{ rows: Rows; a: number[]; b: number[] }];
+  const drops = a.map((hit, i) => hit - b[i]!);
+  return {
+    a: mean(a),
+    b: mean(b),
+    n: labelled.length,
+    interval: bootstrapInterval(drops, mean, { seed }),
+    classes: rows.classes,
+    confidence: mean(labelled.map((i) => rows.confidence[i]!)),
+    shifted: { up: mean(hits(rows.a, 1)), down: mean(hits(rows.a, -1)) },
+  };
 }
 
 /** [N, C] with a row for every sample, or the same with idle axes of height and width, as a pool over all positions leaves them. */
@@ -100,10 +120,10 @@ function areScores({ dtype, dims }: Tensor, samples: number): boolean {
   return dataTypes[dtype].kind === "float" && rows === samples && rows > 0 && classes > 1 && isRow;
 }
 
-function pushClasses(classes: number[], scores: Tensor): void {
+function* rowsOf(scores: Tensor): Generator<Float64Array> {
   const values = numbersOf(scores);
-  const [rows, width] = [scores.dims[0]!, scores.dims[1]!];
-  for (let row = 0; row < rows; row++) classes.push(argmax(values.subarray(row * width, (row + 1) * width)));
+  const width = scores.dims[1]!;
+  for (let start = 0; start < values.length; start += width) yield values.subarray(start, start + width);
 }
 
 /** −1 where there is a score that is no number. */

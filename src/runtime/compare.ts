@@ -9,6 +9,7 @@ import {
   type Batch,
   measureAgreement,
 } from "./agreement.ts";
+import { doubtsAbout, type Warning } from "./doubts.ts";
 import { judged } from "./judge.ts";
 import { compareLatency, type LatencyOptions, type LatencyStats, latencyOptionsNames } from "./latency.ts";
 import type { Feeds, Session, SessionProvider } from "./session.ts";
@@ -29,6 +30,8 @@ export interface Comparison {
   /** `build`: the package and version that gave B's answers and, in a page, the browser and its adapter. */
   readonly agreement: Omit<Agreement, "accuracy"> & { readonly build: string };
   readonly accuracy?: NonNullable<Agreement["accuracy"]>;
+  /** What speaks against the accuracy of A: wrong labels or preprocessing. */
+  readonly warnings: readonly Warning[];
 }
 
 export interface Contestant {
@@ -90,6 +93,7 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread, rounds },
     agreement,
     ...(accuracy ? { accuracy } : {}),
+    warnings: accuracy ? doubtsAbout(accuracy) : [],
   };
 }
 

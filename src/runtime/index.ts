@@ -7,6 +7,7 @@ export { type CompareOptions, type Comparison, type Contestant, compareSessions 
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
 export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
+export type { Warning } from "./doubts.ts";
 export { checkFeeds } from "./feeds.ts";
 export { describeHardware, type Hardware, type ProviderState, probeProviders, runtimeBuild } from "./hardware.ts";
 export { inspectTypes } from "./inspect-types.ts";
@@ -30,4 +31,12 @@ export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, ty
 export * from "./run.ts";
 export * from "./session.ts";
 export { sessionOptionNames } from "./session-option-names.ts";
-export { type BootstrapOptions, bootstrapInterval, type Interval, mean, median, quantile } from "./statistics.ts";
+export {
+  type BootstrapOptions,
+  bootstrapInterval,
+  type Interval,
+  mean,
+  median,
+  quantile,
+  wilsonInterval,
+} from "./statistics.ts";

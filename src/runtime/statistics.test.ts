@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bootstrapInterval, mean, median, quantile } from "./statistics.ts";
+import { bootstrapInterval, mean, median, quantile, wilsonInterval } from "./statistics.ts";
 
 describe("quantiles", () => {
   it("interpolate, whatever the order", () => {
@@ -30,5 +30,24 @@ describe("bootstrapInterval", () => {
 
   it("of equal values is a point", () => {
     expect(bootstrapInterval([2, 2, 2], median)).toEqual([2, 2]);
+  });
+});
+
+describe("wilsonInterval", () => {
+  // The first two and the last as in Newcombe 1998, table I, method 3.
+  it.each([
+    [81, 263, 0.2553, 0.3662],
+    [15, 148, 0.0624, 0.1605],
+    [0, 10, 0, 0.2775],
+    [10, 10, 0.7225, 1],
+    [1, 29, 0.0061, 0.1718],
+  ])("of %d in %d is %f to %f", (successes, n, low, high) => {
+    const found = wilsonInterval(successes, n);
+    expect(found[0]).toBeCloseTo(low, 4);
+    expect(found[1]).toBeCloseTo(high, 4);
+  });
+
+  it("of nothing is everything", () => {
+    expect(wilsonInterval(0, 0)).toEqual([0, 1]);
   });
 });

@@ -27,6 +27,9 @@ export interface BootstrapOptions {
 
 export type Interval = readonly [low: number, high: number];
 
+/** The 97.5 % quantile of the normal distribution. */
+const Z = 1.959963984540054;
+
 const bootstrapOptionsNames: OptionNames<BootstrapOptions> = { seed: true, resamples: true };
 
 /** The 95 % percentile bootstrap interval of `statistic` (Efron 1979): resampled with replacement, the same for a seed. */
@@ -44,6 +47,15 @@ export function bootstrapInterval(
     found[round] = statistic(sample);
   }
   return [quantile(found, 0.025), quantile(found, 0.975)];
+}
+
+/** The 95 % interval of a share of which `successes` of `n` were seen (Wilson 1927); from 0 to 1 of none. */
+export function wilsonInterval(successes: number, n: number): Interval {
+  if (n === 0) return [0, 1];
+  const share = successes / n;
+  const spread = Z * Math.sqrt((share * (1 - share)) / n + Z ** 2 / (4 * n ** 2));
+  const [middle, scale] = [share + Z ** 2 / (2 * n), 1 + Z ** 2 / n];
+  return [Math.max(0, (middle - spread) / scale), Math.min(1, (middle + spread) / scale)];
 }
 
 /** 32-bit integers by SplitMix (Steele, Lea, Flood 2014) with MurmurHash3's finaliser. */

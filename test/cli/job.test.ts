@@ -67,6 +67,40 @@ const comparison = {
   }),
 };
 
+describe("an accuracy no better than chance", () => {
+  const warning = {
+    code: "W_ACCURACY",
+    message: expect.stringMatching(/no better than chance among 5 classes.*preset/),
+  };
+  const given = ["--data", "data.npy", "--labels", "labels.txt"];
+  const [accelerated, quantized] = [
+    ["accelerate", "net.onnx", ...given, "--check-ep", "none", "--budget", "2s", "-o", "out"],
+    ["quantize", "net.onnx", ...given, "--form", "dynamic", "-o", "small.onnx"],
+  ];
+
+  beforeEach(() => {
+    const labels = Array.from({ length: 40 }, (_, i) => (i * i) % 5);
+    writeFileSync(join(cwd, "labels.txt"), labels.join("\n"));
+  });
+
+  it.each([
+    ["accelerate", accelerated],
+    ["quantize", quantized],
+    ["compare", ["compare", "net.onnx", "net.onnx", ...given]],
+  ])("is warned of by %s with --json", async (_, words) => {
+    const { json } = await litheJson(words, { cwd });
+    expect(json.warnings).toContainEqual(warning);
+  });
+
+  it.each([
+    ["accelerate", accelerated],
+    ["quantize", quantized],
+  ])("is warned of by %s in text", async (_, words) => {
+    const { stdout } = await lithe(words, { cwd });
+    expect(stdout).toMatch(/W_ACCURACY: .* no better than chance among 5 classes/);
+  });
+});
+
 describe("lithe accelerate", () => {
   const args = ["accelerate", "net.onnx", "--data", "data.npy", "--check-ep", "none", "--budget", "3s"];
 
