@@ -2,11 +2,13 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
 import type { CommandModule } from "./command.ts";
-import { optionsInForce } from "./conditions.ts";
+import { optionsInForce, takesFiles } from "./conditions.ts";
 
 export interface Parsed {
   readonly args: readonly string[];
   readonly options: Readonly<Record<string, unknown>>;
+  /** Whether the command makes up the inputs of its models. */
+  readonly isRandom: boolean;
 }
 
 /**
@@ -37,7 +39,9 @@ export function parseArguments(
     throw new UsageError(summary, { hint: `See lithe ${name} --help.` });
   }
   checkNotEmpty(command);
-  return { args: command.args, options: optionsInForce(command) };
+  const options = optionsInForce(command);
+  const { data = "random" } = options;
+  return { args: command.args, options, isRandom: data === "random" && takesFiles(command) };
 }
 
 /** Nothing has an empty name: a variable of the shell that is not set leaves such words. */

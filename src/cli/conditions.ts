@@ -65,6 +65,11 @@ export const onFiles: Condition = {
   holds: ({ data }) => data !== undefined && data !== "random" && data !== "demo",
 };
 
+/** Whether the command runs models on data, which need not be files. */
+export function takesFiles({ options }: Command): boolean {
+  return options.some((option) => conditions.get(option) === onFiles);
+}
+
 /** The condition of an option, if it has one. */
 export function conditionOf(option: Option): Condition | undefined {
   return conditions.get(option);

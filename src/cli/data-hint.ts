@@ -1,10 +1,10 @@
 /** @file The way out where the runtime fails on inputs that a command made up. */
 import { RuntimeError } from "../errors.ts";
-import type { DataOptions } from "./options.ts";
+import type { Parsed } from "./arguments.ts";
 
-/** What the runtime refused; with a hint at `--data` in a command that takes data and was given none, or random ones. */
-export function withDataHint(error: unknown, { data = "random", calibrationSamples }: Partial<DataOptions>): unknown {
-  if (!(error instanceof RuntimeError) || data !== "random" || calibrationSamples === undefined) return error;
+/** What the runtime refused; with a hint at `--data` where inputs were random. */
+export function withDataHint(error: unknown, { isRandom }: Pick<Parsed, "isRandom">): unknown {
+  if (!(error instanceof RuntimeError) || !isRandom) return error;
   const { expected, got, where, hint } = error;
   const advice = "The inputs were random: if the model cannot take such, give real ones with --data.";
   return new RuntimeError("the runtime failed on random inputs", {

@@ -52,6 +52,15 @@ describe("data for commands", () => {
     expect(await firsts(two.calibration())).toEqual(calibration);
   });
 
+  it("makes up as many random samples as it is told, and few where nobody says", async () => {
+    const told = await loadData(network(), { ...options, data: "random" }, listener());
+    expect([told.calibrationSize, told.evaluationSize]).toEqual([4, 100]);
+    const { calibrationSamples: _, evalSamples: __, ...silent } = options;
+    const usual = await loadData(network(), { ...silent, data: "random" }, listener());
+    expect([usual.calibrationSize, usual.evaluationSize]).toEqual([16, 32]);
+    expect(await firsts(usual.evaluation())).toHaveLength(32);
+  });
+
   it("says each assumption once", async () => {
     const console = listener();
     const { assumptions } = await loadData(network(), { ...options, data: "random" }, console);

@@ -44,7 +44,7 @@ export interface LoadedData {
  */
 export async function loadData(
   model: Model,
-  options: Partial<DataOptions> & RuntimeOptions,
+  options: DataOptions & RuntimeOptions,
   { say, signal }: Pick<Console, "say" | "signal">,
 ): Promise<LoadedData> {
   if (options.data === undefined) {
@@ -53,7 +53,7 @@ export async function loadData(
       hint: "Without any, --data random measures on random inputs, and the report says so.",
     });
   }
-  const data = await opened(options.data, model, { ...usualSamples, ...options });
+  const data = await opened(options.data, model, options);
   for (const assumption of data.assumptions) say(`assumed: ${assumption}`);
   await firstBatch(data);
   return {
@@ -83,8 +83,9 @@ async function opened(path: string, model: Model, options: DataOptions & Runtime
   const dataset = await openDataset(path, ports, options);
   const count = classesOf(model);
   if (count > 0) await checkDatasetLabels(dataset, { kind: "classes", count });
-  const calibration = Math.min(options.calibrationSamples, Math.max(1, Math.floor(dataset.size / 2)));
-  const evaluation = Math.min(options.evalSamples, dataset.size - calibration);
+  const { calibrationSamples = usualSamples.calibration, evalSamples = usualSamples.evaluation } = options;
+  const calibration = Math.min(calibrationSamples, Math.max(1, Math.floor(dataset.size / 2)));
+  const evaluation = Math.min(evalSamples, dataset.size - calibration);
   if (evaluation < 1)
     throw new DataError("too few samples to calibrate and evaluate on", {
       expected: "2 or more",
@@ -122,10 +123,8 @@ function classesOf(model: Model): number {
 const DEMO_TRAINING = 2000;
 
 /** The embedded glyphs; calibration and evaluation are drawn from different streams. */
-function demoData(
-  ports: readonly InputPort[],
-  { calibrationSamples, evalSamples, batch }: DataOptions & RuntimeOptions,
-): LoadedData {
+function demoData(ports: readonly InputPort[], options: DataOptions & RuntimeOptions): LoadedData {
+  const { batch, calibrationSamples = usualSamples.calibration, evalSamples = usualSamples.evaluation } = options;
   const stacked = batch === undefined ? { port: ports } : { port: ports, batch };
   const [port] = ports;
   const parts = port ? { port } : {};

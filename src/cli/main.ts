@@ -57,7 +57,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
     if (json) process.stdout.write(`${jsonLine(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
-    if (!signal.aborted || error instanceof CancelledError) throw withDataHint(error, parsed.options);
+    if (!signal.aborted || error instanceof CancelledError) throw withDataHint(error, parsed);
     throw new CancelledError("interrupted", { cause: error });
   } finally {
     console.close();

@@ -22,8 +22,8 @@ export interface InputOptions {
 }
 
 export interface DataOptions extends InputOptions {
-  readonly calibrationSamples: number;
-  readonly evalSamples: number;
+  readonly calibrationSamples?: number;
+  readonly evalSamples?: number;
 }
 
 /** A whole number not below `least`. */
@@ -105,8 +105,9 @@ export function declareRuntime(command: Command): Command {
     .option("--seed <n>", "seed of everything random", whole(0), 1);
 }
 
-/** How many samples there are of each kind, at most, where nobody says. */
-export const usualSamples = { calibrationSamples: 128, evalSamples: 1000 } as const;
+/** How many samples there are of each kind, at most, where nobody says; of those that are made up, fewer do. */
+export const usualSamples = { calibration: 128, evaluation: 1000 } as const;
+export const usualRandomSamples = { calibration: 16, evaluation: 32 } as const;
 
 /** What samples are made of. */
 export function declareInputs(command: Command): Command {
@@ -118,8 +119,10 @@ export function declareInputs(command: Command): Command {
 }
 
 export function declareData(command: Command): Command {
-  const { calibrationSamples, evalSamples } = usualSamples;
+  const { calibration, evaluation } = usualSamples;
+  const random = usualRandomSamples;
+  const usual = [`(${calibration}, ${random.calibration} random)`, `(${evaluation}, ${random.evaluation} random)`];
   return declareInputs(command)
-    .option("--calibration-samples <n>", "samples for calibration", whole(1), calibrationSamples)
-    .option("--eval-samples <n>", "samples for evaluation, at most", whole(1), evalSamples);
+    .option("--calibration-samples <n>", `samples for calibration ${usual[0]}`, whole(1))
+    .option("--eval-samples <n>", `samples for evaluation, at most ${usual[1]}`, whole(1));
 }

@@ -3,7 +3,7 @@ import { type InputPort, syntheticFeeds } from "../data/index.ts";
 import type { Model } from "../ir/index.ts";
 import { encodedSize } from "../onnx/index.ts";
 import type { LabelledFeeds, LoadedData } from "./load.ts";
-import type { DataOptions, RuntimeOptions } from "./options.ts";
+import { type DataOptions, type RuntimeOptions, usualRandomSamples } from "./options.ts";
 import { inputRanges } from "./random-ranges.ts";
 
 export function randomData(
@@ -13,8 +13,9 @@ export function randomData(
 ): LoadedData {
   const { seed, batch = 1 } = options;
   const most = mostSamples(model);
-  const calibrationSize = Math.min(options.calibrationSamples, 16, most);
-  const evaluationSize = Math.min(options.evalSamples, 32, most);
+  const { calibration, evaluation } = usualRandomSamples;
+  const { calibrationSamples: calibrationSize = Math.min(calibration, most) } = options;
+  const { evalSamples: evaluationSize = Math.min(evaluation, most) } = options;
   const { feeds, assumptions } = syntheticFeeds(ports, { seed, batch });
   const ranges = inputRanges(model, feeds);
   const make = (stream: number, count: number) =>

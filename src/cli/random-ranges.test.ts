@@ -105,9 +105,10 @@ describe("random inputs", () => {
 
   it("are blamed when the runtime refuses them, and only then", () => {
     const refused = new RuntimeError("the runtime failed", { got: "out of range" });
-    const hinted = withDataHint(refused, { calibrationSamples: 16 });
+    const hinted = withDataHint(refused, { isRandom: true });
     expect(String(hinted)).toMatch(/random inputs; got out of range.*--data/);
-    expect(withDataHint(refused, { calibrationSamples: 16, data: "mine.npz" })).toBe(refused);
-    expect(withDataHint(refused, {})).toBe(refused);
+    expect(withDataHint(refused, { isRandom: false })).toBe(refused);
+    const other = new Error("of another kind");
+    expect(withDataHint(other, { isRandom: true })).toBe(other);
   });
 });

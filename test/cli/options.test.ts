@@ -148,6 +148,15 @@ describe.each([...modules.keys()])("the options of %s", (command) => {
   });
 });
 
+it("a command knows when it makes up its inputs", () => {
+  const isRandom = (command: string, ...words: readonly string[]) =>
+    parseArguments(command, "", modules.get(command)!, [...leastWords(command), ...words])!.isRandom;
+  const made = [...modules.keys()].filter((command) => isRandom(command));
+  expect(made).toEqual(["bench", "compare", "quantize", "parallelize", "route", "accelerate"]);
+  expect(isRandom("bench", "--data", "random")).toBe(true);
+  expect(isRandom("bench", "--data", "d.npz")).toBe(false);
+});
+
 const sources = new Map(sourcesIn("src/cli").map((source) => [source.path, source]));
 
 /** Names of properties that are read in a file and those of `src/cli` that it imports, outside of declarations of options. */
