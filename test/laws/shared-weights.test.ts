@@ -225,7 +225,7 @@ function formsFor(name: string): Record<string, Form> {
     "weight-only, 8 bits": { options: { form: "weight-only", bits: 8 }, share: 0.35, error: 0.06, leaves: isPicture },
     "weight-only, 4 bits, second order": {
       options: { form: "weight-only", bits: 4, ...data, rounding: "second-order" },
-      share: isTable(name) ? 0.35 : 0.25,
+      share: isTable(name) || isLstm(name) ? 0.35 : 0.25,
       error: 0.4,
       leaves: isPicture,
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { graphBuilder, type Model, model, type Tensor } from "../../ir/index.ts";
+import { graphBuilder, type Model, model, type Tensor, verify } from "../../ir/index.ts";
 import { quantizeWeights } from "./weight-only.ts";
 
 /** A tensor whose bytes are not aligned, as those of a file are not, and a count of how often they are asked for. */
@@ -55,4 +55,12 @@ describe("weights of few bits", () => {
       expect(many.reads()).toBe(few.reads());
     },
   );
+
+  it.each([2, 4, 8] as const)("of %d bits keep 8 where they are recurrent", async (bits) => {
+    const { model: after, report } = await quantizeWeights(operators.recurrent(32).subject, { bits });
+    expect(report.layers).toMatchObject([{ opType: "LSTM", quantized: true, bits: 8 }]);
+    const dtypes = new Set([...after.graph.initializers.values()].map((data) => (data as Tensor).dtype));
+    expect(dtypes).toEqual(new Set(["float32", "uint8"]));
+    expect(verify(after)).toEqual([]);
+  });
 });

@@ -21,7 +21,7 @@ import { recurrentTargets } from "./recurrent-formats.ts";
 import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
 
 export interface WeightOnlyOptions extends NodeChoice {
-  /** Default 4. */
+  /** Default 4. Recurrent weights have 8, as errors of each step add up in their state. */
   readonly bits?: WeightBits;
   /** Inputs that share a scale; default 32. */
   readonly blockSize?: BlockLayout["size"];
