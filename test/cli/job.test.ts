@@ -158,7 +158,7 @@ describe("lithe accelerate", () => {
     expect(again.slice(0, 3)).toEqual(["npx", "litheml", "accelerate"]);
     const parse = (words: readonly string[]) => parseArguments("accelerate", "", accelerate, words);
     const { out: _, ...options } = parse(given.slice(1))!.options;
-    expect(parse(again.slice(3))).toEqual({ args: ["net.onnx"], options });
+    expect(parse(again.slice(3))).toEqual({ args: ["net.onnx"], options, isRandom: false });
   });
 
   it("changes nothing in a dry run", async () => {
