@@ -13,7 +13,11 @@ import type { Batches } from "./samples.ts";
 type Millis = (model: Model) => number;
 
 /** Real sessions whose times come from the model instead of a clock, so that the choice is the same on every machine. */
-function openTimed(millis: Millis, alter: (session: Session) => Session["run"] = ({ run }) => run): OpenSession {
+function openTimed(
+  millis: Millis,
+  alter: (session: Session) => Session["run"] = ({ run }) => run,
+  timed: (rounds: number) => void = () => undefined,
+): OpenSession {
   return async (opened, options) => {
     const session = await openSession(opened, options);
     const took = millis(opened);
@@ -25,7 +29,10 @@ function openTimed(millis: Millis, alter: (session: Session) => Session["run"] =
       outputs,
       loadTime,
       run,
-      time: async (_, rounds) => ({ times: new Array<number>(rounds).fill(took), firstRun: took }),
+      time: async (_, rounds) => {
+        timed(rounds);
+        return { times: new Array<number>(rounds).fill(took), firstRun: took };
+      },
       profile: () => session.profile(),
       release: () => session.release(),
       [Symbol.asyncDispose]: () => session.release(),
@@ -292,8 +299,9 @@ describe("accelerate", () => {
   });
 
   it("lists as not tried what the budget has no time for, and says what budget would do", async () => {
-    const result = await job(network(), { budgetSeconds: 1e-6, store: memoryStore() }).result;
-    expect(result).toMatchObject({ faster: false, form: "original" });
+    const options = { budgetSeconds: 1e-6, store: memoryStore(), otherProviders: ["wasm"] } as const;
+    const result = await job(network(), options).result;
+    expect(result).toMatchObject({ faster: false, form: "original", providers: [] });
     expect(result.candidates.length).toBeGreaterThan(5);
     for (const { reason } of result.candidates) expect(reason).toMatch(/^not tried: 70 % of the time budget/);
     expect(result.enoughSeconds).toBeGreaterThan(1);
@@ -306,12 +314,16 @@ describe("accelerate", () => {
   it("keeps the budget when runs are slow, with fewer samples, and says with how many", async () => {
     let time = 0;
     const seconds = 100;
-    const open = openTimed(bySize, (session) => async (feeds, options) => {
-      time += 100;
-      return session.run(feeds, options);
-    });
+    const runs = (session: Session): Session["run"] => {
+      return async (feeds, options) => {
+        time += 100;
+        return session.run(feeds, options);
+      };
+    };
     const result = await job(network(), {
-      open,
+      open: openTimed(bySize, runs, (rounds) => {
+        time += 100 * rounds;
+      }),
       evaluation: samples(1000, 500),
       budgetSeconds: seconds,
       clock: () => time,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { enoughSeconds, isTooLate, measuringEnd, openBudget, timingSeconds } from "./budget.ts";
+import { enoughSeconds, isTooLate, measuringEnd, openBudget, timingSeconds, warmupOf } from "./budget.ts";
 
 const pace = { run: 0.01, batches: 100, before: 1 };
 
@@ -35,6 +35,10 @@ describe("a budget", () => {
     expect(timingSeconds({ seconds: 20 }, pace)).toBe(1);
     expect(timingSeconds({ seconds: 400 }, pace)).toBe(10);
     expect(timingSeconds({ seconds: 20 }, { run: 1 })).toBe(16);
+  });
+
+  it("warms slow models up less", () => {
+    expect([warmupOf(pace), warmupOf({ run: 0.1 })]).toEqual([3, 1]);
   });
 
   it("would be enough with room for the quick forms, and is more than what was not", () => {

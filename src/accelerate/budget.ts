@@ -13,6 +13,9 @@ const VERIFYING = 0.75;
 /** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, each of two models. */
 const TIMED_RUNS = 16;
 
+/** Seconds from which a run is slow. */
+const SLOW = 0.05;
+
 /** Forms that are built in seconds, which a budget should have room for. */
 const FORMS = 7;
 
@@ -58,6 +61,11 @@ export function measuringEnd(budget: Budget, pace: Pace, phase: "choosing" | "ve
   const { choosing, seconds } = budget;
   const share = (1000 * (SAMPLES * seconds + timingSeconds(budget, pace))) / Math.max(1, choosing.left());
   return share < 1 ? partOf(choosing, share) : choosing;
+}
+
+/** Runs before those that count; slow models had enough of them when their answers were compared. */
+export function warmupOf({ run }: Pick<Pace, "run">): number {
+  return run > SLOW ? 1 : 3;
 }
 
 export function isTooLate({ choosing, spent }: Budget): boolean {

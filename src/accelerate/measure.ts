@@ -23,6 +23,7 @@ export interface Contender {
 export interface MeasureOptions {
   readonly rounds: number;
   readonly seconds: number;
+  readonly warmup: number;
   readonly threads: number;
   readonly seed: number;
   readonly signal: AbortSignal;

@@ -99,7 +99,7 @@ async function fallback(job: Job, cleaned: Model, sensitivity: readonly LayerSen
   const { model } = job;
   const bytes = encodeModel(model);
   const comparison = await verify(job, "original", model, bytes);
-  const providers = await checkElsewhere(job, model);
+  const providers = isPast(job.budget.whole) ? [] : await checkElsewhere(job, model);
   for (const { ep, status, reason } of providers.filter((provider) => !agreesElsewhere(provider))) {
     job.journal.warn(
       "W_PROVIDER",

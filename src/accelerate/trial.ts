@@ -5,7 +5,7 @@ import type { Model } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
 import { checkCancelled, LARGEST_ERROR, type OpenSession, type SessionOptions } from "../runtime/index.ts";
-import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds } from "./budget.ts";
+import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds, warmupOf } from "./budget.ts";
 import type { Candidate } from "./candidates.ts";
 import { decide, type Figures, percent } from "./choose.ts";
 import type { Journal } from "./journal.ts";
@@ -130,8 +130,12 @@ export function judging({ model, options }: Job, { rounds = false }: Pick<Candid
 /** How a candidate is timed in a phase of the job. */
 export function measuring({ options, signal, budget, pace }: Job, phase: keyof typeof ROUNDS): MeasureOptions {
   const { threads, seed } = options;
-  const deadline = measuringEnd(budget, pace, phase);
-  return { threads, seed, signal, rounds: ROUNDS[phase], seconds: timingSeconds(budget, pace), deadline };
+  return {
+    ...{ threads, seed, signal, rounds: ROUNDS[phase] },
+    warmup: warmupOf(pace),
+    seconds: timingSeconds(budget, pace),
+    deadline: measuringEnd(budget, pace, phase),
+  };
 }
 
 /** The static form that loses least; of those that are faster than the original, if any is. */

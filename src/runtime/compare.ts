@@ -51,7 +51,7 @@ export interface CompareOptions extends LatencyOptions {
   readonly feeds: Feeds;
   /** What is compared. */
   readonly batches: AsyncIterable<Batch> | Iterable<Batch>;
-  /** Ends earlier, at this moment: agreement `seconds` before it, with the batches so far, and latency with its rounds so far; one of each is measured at least. */
+  /** Ends earlier, at this moment, with the rounds so far; agreement `seconds` before it, with the batches so far. One of each is measured at least. */
   readonly deadline?: Deadline;
 }
 
@@ -60,7 +60,6 @@ const compareOptionsNames: OptionNames<CompareOptions> = {
   batch: true,
   feeds: true,
   batches: true,
-  deadline: true,
   ...latencyOptionsNames,
 };
 
@@ -73,7 +72,6 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
   checkOptions(options, compareOptionsNames);
   const { feeds, batches, threads, batch } = options;
   const { deadline, seconds = Number.POSITIVE_INFINITY } = options;
-  const timed = pickOptions<LatencyOptions>(options, latencyOptionsNames);
   const { accuracy, ...agreement } = await agreementOf(a, b, batches, {
     ...pickOptions<AgreementOptions>(options, agreementOptionsNames),
     ...(deadline && { deadline: keeping(deadline, seconds * 1000) }),
@@ -84,10 +82,7 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     ratio,
     spread,
     rounds,
-  } = await compareLatency(a.session, b.session, feeds, {
-    ...timed,
-    ...(deadline && { seconds: Math.min(seconds, Math.max(0, deadline.left() / 1000)) }),
-  });
+  } = await compareLatency(a.session, b.session, feeds, pickOptions<LatencyOptions>(options, latencyOptionsNames));
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
     latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread, rounds },

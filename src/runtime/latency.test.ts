@@ -5,6 +5,7 @@ import { benchmark, profileNodes } from "./benchmark.ts";
 import { compareSessions } from "./compare.ts";
 import { compareLatency } from "./latency.ts";
 import { openSession } from "./open.ts";
+import type { Session } from "./session.ts";
 
 describe("benchmark", () => {
   it("orders its quantiles and counts its rounds", async () => {
@@ -52,6 +53,30 @@ describe("compareLatency", () => {
   });
 });
 
+it("ends at its deadline with the rounds so far, after one warm-up run of each where that is past", async () => {
+  await using session = await openSession(denseModel());
+  let runs = 0;
+  let end = 0;
+  const counted: Session = Object.assign(Object.create(session) as Session, {
+    ...{ ep: session.ep, inputs: session.inputs, outputs: session.outputs, loadTime: session.loadTime },
+    run: session.run,
+    hold: undefined,
+    time: async (_: unknown, rounds: number) => {
+      runs += rounds;
+      return { times: new Array<number>(rounds).fill(9), firstRun: 9 };
+    },
+  });
+  const until = async (most: number) => {
+    [runs, end] = [0, most];
+    const options = { rounds: 10, warmup: 3, slot: 1, deadline: { left: () => end - runs } };
+    const { rounds } = await compareLatency(counted, counted, denseFeeds(), options);
+    return [rounds, runs];
+  };
+  expect(await until(1000)).toEqual([10, 26]);
+  expect(await until(9)).toEqual([2, 10]);
+  expect(await until(0)).toEqual([1, 4]);
+});
+
 it("compares two sessions in the shape of the report", async () => {
   await using session = await openSession(denseModel());
   await using other = await openSession(denseModel(1.1));
@@ -64,7 +89,7 @@ it("compares two sessions in the shape of the report", async () => {
   };
   const found = await compareSessions({ session, bytes: 200 }, { session: other, bytes: 100 }, options);
   expect(found.size).toEqual({ a: 200, b: 100, ratio: 2 });
-  expect(Object.keys(found.latency)).toEqual(["ep", "threads", "batch", "a", "b", "ratio", "spread"]);
+  expect(Object.keys(found.latency)).toEqual(["ep", "threads", "batch", "a", "b", "ratio", "spread", "rounds"]);
   expect(Object.keys(found.agreement)).toEqual([
     "n",
     "maxAbs",

@@ -1,4 +1,5 @@
 /** @file Sessions timed against each other in one interleaved run. */
+import { type Deadline, isPast } from "../deadline.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { withHeldFeeds } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
@@ -14,6 +15,8 @@ export interface LatencyOptions {
   readonly slot?: number;
   /** Ends earlier, after this many seconds. */
   readonly seconds?: number;
+  /** Ends earlier, at this moment, with the rounds so far; one is run at least. */
+  readonly deadline?: Deadline;
   /** Seed of the bootstrap; default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
@@ -55,6 +58,7 @@ export const latencyOptionsNames: OptionNames<LatencyOptions> = {
   warmup: true,
   slot: true,
   seconds: true,
+  deadline: true,
   seed: true,
   signal: true,
 };
@@ -101,14 +105,14 @@ interface Side {
 }
 
 async function interleave(held: readonly HeldFeeds[], options: LatencyOptions): Promise<Standing[]> {
-  const { rounds = 50, warmup = 3, slot = 5, seconds = Number.POSITIVE_INFINITY, seed = 0, signal } = options;
+  const { rounds = 50, warmup = 3, slot = 5, seconds = Number.POSITIVE_INFINITY, seed = 0, signal, deadline } = options;
   const sides: Side[] = [];
-  for (const feeds of held) sides.push(await prepare(feeds, warmup, slot));
-  const deadline = performance.now() + seconds * 1000;
+  for (const feeds of held) sides.push(await prepare(feeds, isPast(deadline) ? 1 : warmup, slot));
+  const end = performance.now() + seconds * 1000;
   let round = 0;
-  for (; round < rounds && (performance.now() < deadline || round === 0); round++) {
+  while (round < rounds && (round === 0 || (performance.now() < end && !isPast(deadline)))) {
     checkCancelled(signal);
-    await timeRound(sides, round % 2 === 1);
+    await timeRound(sides, round++ % 2 === 1);
   }
   return sides.map(({ times, ratios }) => ({
     ...statsOf(times),
