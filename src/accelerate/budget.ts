@@ -13,6 +13,9 @@ const VERIFYING = 0.75;
 /** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, each of two models. */
 const TIMED_RUNS = 16;
 
+/** What a form takes beside its samples, over its timing: opening, warming up, a machine that others use. */
+const SLACK = 1.5;
+
 /** Seconds from which a run is slow. */
 const SLOW = 0.05;
 
@@ -59,7 +62,7 @@ export function timingSeconds({ seconds }: Pick<Budget, "seconds">, { run }: Pic
 export function measuringEnd(budget: Budget, pace: Pace, phase: "choosing" | "verifying"): Deadline {
   if (phase === "verifying") return partOf(budget.whole, VERIFYING);
   const { choosing, seconds } = budget;
-  const share = (1000 * (SAMPLES * seconds + timingSeconds(budget, pace))) / Math.max(1, choosing.left());
+  const share = (1000 * (SAMPLES * seconds + SLACK * timingSeconds(budget, pace))) / Math.max(1, choosing.left());
   return share < 1 ? partOf(choosing, share) : choosing;
 }
 
@@ -74,7 +77,7 @@ export function isTooLate({ choosing, spent }: Budget): boolean {
 
 /** Seconds in which the quick forms are measured and one is verified, by estimate, when cleaning takes `cleanup` of them. */
 export function enoughSeconds(budget: Budget, pace: Pace, cleanup: number): number {
-  const form = 2 * pace.run * pace.batches + 1.5 * timingSeconds(budget, pace);
+  const form = 2 * pace.run * pace.batches + SLACK * timingSeconds(budget, pace);
   const choosing = (pace.before + cleanup + FORMS * form) / SHARES.lastStart;
   const verifying = form / (VERIFYING * (1 - SHARES.choosing));
   return 10 * Math.ceil(Math.max(2 * budget.seconds, choosing, verifying) / 10);
