@@ -8,7 +8,7 @@ import { fileBytes } from "./model-file.ts";
 import type { RuntimeOptions } from "./options.ts";
 
 /** Seconds of timing after which a model is known well enough; small ones are done long before. */
-const TIMING = 5;
+const TIMING = 4;
 
 /** Both as an application that knows nothing of lithe runs them; agreement on all evaluation data, time on its first batch. */
 export async function compareWithOriginal(

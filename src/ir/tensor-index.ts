@@ -7,11 +7,17 @@ export interface TensorIndex<T> {
   set(tensor: Tensor, item: T): void;
 }
 
+interface Entry<T> {
+  readonly bytes: Uint8Array;
+  item: T;
+  hash?: number;
+}
+
 /** An empty index. Strings and data that was not loaded are no keys: nothing is found under them, and what is set is dropped. */
 export function tensorIndex<T>(): TensorIndex<T> {
-  const buckets = new Map<string, { readonly bytes: Uint8Array; item: T }[]>();
+  const buckets = new Map<string, Entry<T>[]>();
   const bucketOf = ({ dtype, dims }: Tensor, bytes: Uint8Array) => {
-    const key = `${dtype} ${dims.join()} ${hash(bytes)}`;
+    const key = `${dtype} ${dims.join()} ${sampleHash(bytes)}`;
     const bucket = buckets.get(key) ?? [];
     buckets.set(key, bucket);
     return bucket;
@@ -20,17 +26,28 @@ export function tensorIndex<T>(): TensorIndex<T> {
     get(tensor) {
       if (!hasBytes(tensor)) return undefined;
       const bytes = bytesOfTensor(tensor);
-      return bucketOf(tensor, bytes).find((entry) => equalBytes(entry.bytes, bytes))?.item;
+      return entryOf(bucketOf(tensor, bytes), bytes)?.item;
     },
     set(tensor, item) {
       if (!hasBytes(tensor)) return;
       const bytes = bytesOfTensor(tensor);
       const bucket = bucketOf(tensor, bytes);
-      const known = bucket.find((entry) => equalBytes(entry.bytes, bytes));
+      const known = entryOf(bucket, bytes);
       if (known) known.item = item;
       else bucket.push({ bytes, item });
     },
   };
+}
+
+/** All bytes are read only where samples of them were seen before. */
+function entryOf<T>(bucket: readonly Entry<T>[], bytes: Uint8Array): Entry<T> | undefined {
+  const same = bucket.find((entry) => entry.bytes === bytes);
+  if (same || bucket.length === 0) return same;
+  const whole = hash(bytes);
+  return bucket.find((entry) => {
+    entry.hash ??= hash(entry.bytes);
+    return entry.hash === whole && equalBytes(entry.bytes, bytes);
+  });
 }
 
 function hasBytes({ data }: Tensor): boolean {
@@ -52,8 +69,21 @@ function hash(bytes: Uint8Array): number {
   return h >>> 0;
 }
 
+const SAMPLES = 1024;
+
+/** As {@link hash}, over bytes at equal distances. */
+function sampleHash(bytes: Uint8Array): number {
+  if (bytes.length <= 4 * SAMPLES) return hash(bytes);
+  const distance = (bytes.length - 1) / SAMPLES;
+  let h = 0x811c9dc5;
+  for (let i = 0; i <= SAMPLES; i++) {
+    h = Math.imul(h ^ bytes[Math.floor(i * distance)]!, PRIME);
+    h ^= h >>> 15;
+  }
+  return h >>> 0;
+}
+
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
 import { createOrElse, replaceable, writeAtomically } from "../atomic-file.ts";
 import { FormatError, InvalidModelError } from "../errors.ts";
-import { type FileHandle, fileError, lookAt, namesIn, openRegular, remove } from "../file-system.ts";
+import { type FileHandle, fileError, lookAt, namesIn, openRegular, realPath, remove } from "../file-system.ts";
 import type { ExternalReference, Model, Tensor } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { openContained } from "./contained-file.ts";
+import { setOrigin } from "./data-origin.ts";
 import { type DecodeOptions, decodeModel } from "./decode.ts";
 import { checkFileSize, encodeModelChunks, MAX_FILE_BYTES, totalLength } from "./encode.ts";
 import { checkRegions, type Region, regionsOf, withRegions } from "./external.ts";
@@ -64,8 +65,11 @@ async function readRegions(
     checkRegions(location, regions, stats.size);
     await checkDigests(file, stats.size, location, regions);
     const parts = new Map<string, Uint8Array>();
+    const root = await realPath(folder);
     for (const [key, { offset, length }] of regions) {
-      parts.set(key, await readExactly(file, offset, length, location));
+      const bytes = await readExactly(file, offset, length, location);
+      setOrigin(bytes, { folder: root, location, offset, file: stats });
+      parts.set(key, bytes);
     }
     return parts;
   } finally {

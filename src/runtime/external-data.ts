@@ -10,7 +10,9 @@ import {
   type Model,
   type Node,
   type Tensor,
+  type Value,
 } from "../ir/index.ts";
+import type { DataOrigin } from "../onnx/data-origin.ts";
 import type { ExternalBytes } from "./protocol.ts";
 
 /** Where the model refers to data outside of it, if it does. */
@@ -52,24 +54,37 @@ const SMALL = 2 ** 20;
 export interface Split {
   readonly model: Model;
   readonly external: readonly ExternalBytes[];
+  /** Where the files are that hold all of them already. */
+  readonly folder?: string;
 }
 
-/** Moves the large initializers of the main graph beside the model when together they have more than `limit` bytes. */
-export function splitLargeModel(model: Model, limit = 2 ** 30, small = SMALL): Split {
-  const large = [...model.graph.initializers].filter(([, data]) => sizeOf(data) >= small);
+export interface SplitOptions {
+  /** Bytes of large tensors up to which all stay in the model; default 2^30. */
+  readonly limit?: number;
+  /** Bytes of the smallest tensor that moves; default 2^20. */
+  readonly small?: number;
+  /** Bytes that lie in files of one folder. */
+  readonly origins?: ReadonlyMap<Uint8Array, DataOrigin>;
+}
+
+/** Moves the large initializers of the main graph beside the model when together they pass the limit; where all have origins, to where they are. */
+export function splitLargeModel(model: Model, options: SplitOptions = {}): Split {
+  const { limit = 2 ** 30, small = SMALL, origins = new Map() } = options;
+  const large = [...model.graph.initializers].filter(([, data]) => sizeOf(data) >= small) as [Value, Tensor][];
   const total = large.reduce((sum, [, data]) => sum + sizeOf(data), 0);
   if (total <= limit) return { model, external: [] };
+  const known = large.map(([, tensor]) => origins.get(bytesOfTensor(tensor)));
+  const folder = known.every((origin) => origin !== undefined) ? known[0]?.folder : undefined;
   const external: ExternalBytes[] = [];
   const split = editModel(model, (draft) => {
-    for (const [value, initializer] of large) {
-      const { dtype, dims } = initializer as Tensor;
-      const data = bytesOfTensor(initializer as Tensor);
-      const path = `tensor-${external.length}`;
-      external.push({ path, data });
-      draft.setInitializer(value, { dtype, dims, data: { location: path, offset: 0, length: data.byteLength } });
+    for (const [i, [value, tensor]] of large.entries()) {
+      const data = bytesOfTensor(tensor);
+      const { location, offset } = folder === undefined ? { location: `tensor-${i}`, offset: 0 } : known[i]!;
+      external.push({ path: location, data });
+      draft.setInitializer(value, { ...tensor, data: { location, offset, length: data.byteLength } });
     }
   });
-  return { model: split, external };
+  return { model: split, external, ...(folder !== undefined && { folder }) };
 }
 
 function sizeOf(data: Initializer): number {

@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
-import { splitLargeModel } from "./external-data.ts";
+import { type SplitOptions, splitLargeModel } from "./external-data.ts";
 import { type TypesByName, typesOf } from "./ports.ts";
 import type { ExternalBytes, LoadSpec } from "./protocol.ts";
 import { applyRules, type Target } from "./rules.ts";
@@ -11,6 +11,8 @@ export interface Load {
   readonly spec: LoadSpec;
   readonly types: TypesByName;
   readonly notices: readonly string[];
+  /** Of the model, with those of its tensors that are elsewhere. */
+  readonly bytes: number;
   /** Buffers that nobody else uses. */
   readonly transfer: readonly ArrayBuffer[];
 }
@@ -34,19 +36,22 @@ function checkOutputs({ graph }: Model): void {
   });
 }
 
-/** @param isMapped the large tensors will be written to files, so that they are not copied here. */
-export function loadSpec(source: Model, target: Target, isMapped = false): Load {
+/** @param mapped the large tensors will be mapped from files: from those that hold them already, or from some that are yet to be written, so that they are not copied here. */
+export function loadSpec(source: Model, target: Target, mapped?: SplitOptions["origins"]): Load {
   const { model, config, cpuNodes, notices } = applyRules(source, target);
   checkOutputs(model);
-  const split = isMapped ? splitLargeModel(model, MAPPED) : splitLargeModel(model);
+  const split = splitLargeModel(model, mapped && { limit: MAPPED, origins: mapped });
   const bytes = ownBytes(encodeModel(split.model));
-  const external = isMapped ? split.external : ownExternal(split.external);
+  const { folder } = split;
+  const placed = folder === undefined ? split.external : [];
+  const external = mapped ? placed : ownExternal(placed);
   const { ep, threads, optimization, profile, assets, resident, stock } = target;
   const layout = ep === "webgpu" && !stock ? ({ layout: "NCHW" } as const) : {};
   const spec = {
     ...layout,
     model: bytes,
     external,
+    ...(folder !== undefined && { folder }),
     ep,
     threads,
     optimization,
@@ -59,7 +64,8 @@ export function loadSpec(source: Model, target: Target, isMapped = false): Load 
     spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),
     notices,
-    transfer: [bytes.buffer, ...(isMapped ? [] : external.map(({ data }) => data.buffer as ArrayBuffer))],
+    bytes: split.external.reduce((sum, { data }) => sum + data.byteLength, bytes.byteLength),
+    transfer: [bytes.buffer, ...(mapped ? [] : external.map(({ data }) => data.buffer as ArrayBuffer))],
   };
 }
 

@@ -75,8 +75,8 @@ describe("external data", () => {
 
   it("is made of large tensors when together they pass the limit", () => {
     const built = denseModel();
-    expect(splitLargeModel(built, 1000, 1).model).toBe(built);
-    const { model: split, external } = splitLargeModel(built, 10, 5);
+    expect(splitLargeModel(built, { limit: 1000, small: 1 }).model).toBe(built);
+    const { model: split, external } = splitLargeModel(built, { limit: 10, small: 5 });
     expect(external.map(({ data }) => data.byteLength)).toEqual([48]);
     expect(decodeModel(encodeModel(split)).graph.nodes).toHaveLength(built.graph.nodes.length);
     expect(floatsOf({ dtype: "float32", dims: [4, 3], data: external[0]!.data })).toHaveLength(12);

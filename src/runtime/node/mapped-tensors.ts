@@ -17,11 +17,15 @@ export interface MappedLoad extends Load {
 /** Windows cannot remove a file that is mapped. */
 export const canMap = process.platform !== "win32";
 
-/** The load with its external tensors in a folder of their own; as bytes where there is no room for it. */
-export async function withMappedTensors(load: Load): Promise<MappedLoad> {
+/**
+ * The load with its external tensors in a folder of their own; as bytes where there is no room for it.
+ *
+ * @param worthwhile bytes above which they are written to memory
+ */
+export async function withMappedTensors(load: Load, worthwhile = WORTHWHILE): Promise<MappedLoad> {
   const { external } = load.spec;
   if (external.length === 0) return { ...load, remove: async () => undefined };
-  const folder = await written(external);
+  const folder = await written(external, worthwhile);
   if (folder !== undefined) {
     const remove = (): Promise<void> => removeFolder(folder);
     return { ...load, spec: { ...load.spec, external: [], folder }, remove };
@@ -34,17 +38,20 @@ export async function withMappedTensors(load: Load): Promise<MappedLoad> {
 /** Linux's file system in memory, on which a large file is written and mapped in a fraction of the time. */
 const IN_MEMORY = "/dev/shm";
 
+/** Fewer bytes are written fast enough anywhere, where they do not count as memory that is taken. */
+const WORTHWHILE = 2 ** 30;
+
 /** Of the tensors' bytes, what must be free in memory: the runtime lays weights out anew, and the file is there meanwhile. */
 const SHARE = 4;
 
-async function hasRoomInMemory(external: readonly ExternalBytes[]): Promise<boolean> {
+async function hasRoomInMemory(external: readonly ExternalBytes[], worthwhile: number): Promise<boolean> {
   const bytes = external.reduce((sum, { data }) => sum + data.byteLength, 0);
-  return (await freeBytes(IN_MEMORY)) > bytes && process.availableMemory() > SHARE * bytes;
+  return bytes > worthwhile && (await freeBytes(IN_MEMORY)) > bytes && process.availableMemory() > SHARE * bytes;
 }
 
 /** The folder, in memory where there is room, or nothing when it cannot be written: temporary folders may be small. */
-async function written(external: readonly ExternalBytes[]): Promise<string | undefined> {
-  const inMemory = (await hasRoomInMemory(external)) ? await writtenAt(external, IN_MEMORY) : undefined;
+async function written(external: readonly ExternalBytes[], worthwhile: number): Promise<string | undefined> {
+  const inMemory = (await hasRoomInMemory(external, worthwhile)) ? await writtenAt(external, IN_MEMORY) : undefined;
   return inMemory ?? (await writtenAt(external, tmpdir()));
 }
 

@@ -7,9 +7,10 @@ import { type Load, loadSpec, readSource } from "../prepare.ts";
 import { openRemote } from "../remote-session.ts";
 import { probeSaturation } from "../saturation.ts";
 import type { Session, SessionOptions } from "../session.ts";
-import { bytesOf, timeLimit } from "../time-limit.ts";
+import { timeLimit } from "../time-limit.ts";
 import { processChannel, threadChannel } from "./channels.ts";
 import { memoryLimit } from "./limits.ts";
+import { mappedOrigins } from "./mapped-origins.ts";
 import { canMap, withMappedTensors } from "./mapped-tensors.ts";
 
 /** Opens a model, or the bytes of one, on `cpu`, `webgpu` (both onnxruntime-node) or `wasm` (onnxruntime-web). */
@@ -18,18 +19,16 @@ export async function openSession(source: Model | Uint8Array, options: SessionOp
   checkPlatform(resolved);
   const model = readSource(source);
   const target = { ...resolved, saturates: await saturates(model, resolved), reduced: false };
-  const whole = loadSpec(model, target, canMap && resolved.ep === "cpu");
-  const bytes = bytesOf(whole.spec);
+  const whole = loadSpec(model, target, canMap && resolved.ep === "cpu" ? await mappedOrigins(model) : undefined);
   const load = await withMappedTensors(whole);
   try {
-    return await openIn(resolved, load, bytes);
+    return await openIn(resolved, load);
   } finally {
     await load.remove();
   }
 }
 
-/** @param bytes of the model, with those of its tensors that are elsewhere. */
-function openIn(resolved: ResolvedOptions, { spec, types, notices, transfer }: Load, bytes: number): Promise<Session> {
+function openIn(resolved: ResolvedOptions, { spec, types, notices, transfer, bytes }: Load): Promise<Session> {
   const { isolate, limits, name, step } = resolved;
   const remote = { spec, types, notices, transfer, name, step };
   if (isolate === "thread") {
