@@ -14,6 +14,7 @@ import { fuseBatchNorm } from "./fuse-batchnorm.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
+import { inlineBranches } from "./inline-branches.ts";
 import { squeezeScalars } from "./squeeze-scalars.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
@@ -35,6 +36,7 @@ export function cleanup(options: CleanupOptions): Pass {
     eliminateDropout(),
     eliminateCommonSubexpressions(),
     foldConstants(folding),
+    inlineBranches(),
     eliminateNoop(),
     explicitWindows(),
     fusePad(),

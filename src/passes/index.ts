@@ -17,6 +17,7 @@ import { fuseBranches } from "./fuse-branches.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
+import { inlineBranches } from "./inline-branches.ts";
 import { lowerPortable } from "./lower-portable.ts";
 import { rollBranches } from "./roll-branches.ts";
 import { squeezeScalars } from "./squeeze-scalars.ts";
@@ -37,6 +38,7 @@ export const passes = {
   "fold-constants": ({ evaluate }) => foldConstants({ evaluate }),
   "eliminate-identity": () => eliminateIdentity(),
   "eliminate-dropout": () => eliminateDropout(),
+  "inline-branches": () => inlineBranches(),
   "eliminate-noop": () => eliminateNoop(),
   "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
   "eliminate-dead-nodes": () => eliminateDeadNodes(),
@@ -85,6 +87,7 @@ export { fuseBranches } from "./fuse-branches.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
+export { inlineBranches } from "./inline-branches.ts";
 export { lowerPortable } from "./lower-portable.ts";
 export { rollBranches } from "./roll-branches.ts";
 export { storeConstants } from "./store-constants.ts";

@@ -2,7 +2,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { syntheticFeeds } from "../../src/data/index.ts";
-import { dataTypes, int64s, type Model, opsetOf, type Tensor, type Value, withGraph } from "../../src/ir/index.ts";
+import {
+  dataTypes,
+  graphAttribute,
+  int64s,
+  type Model,
+  opsetOf,
+  type Tensor,
+  type Value,
+  withGraph,
+} from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import type { Feeds } from "../../src/runtime/index.ts";
 import { allCases, type Case, feedsOf } from "../conformance/cases.ts";
@@ -62,13 +71,30 @@ function relabelled({ name, model, feeds, ...size }: Subject): Subject | undefin
   };
 }
 
-/** The graphs that the laws of passes are tried on, and windows with padding of every kind before them. */
+/** The graphs that the laws of passes are tried on, windows with padding of every kind before them, and branches that a shape decides on. */
 function* builtSubjects(pattern: RegExp): Generator<Subject> {
-  for (const [name, make] of [...Object.entries(graphs), ...paddedWindows()]) {
+  for (const [name, make] of [...Object.entries(graphs), ...paddedWindows(), decidedBranches]) {
     if (!pattern.test(`built/${name}`)) continue;
     yield* variantsOf(synthetic(`built/${name}`, make()));
   }
 }
+
+/** Lithe knows the condition and the runtime does not: as a constant, it would make older ones lose what the branches hold. */
+const decidedBranches: [string, () => Model] = [
+  "branches that a shape decides on",
+  () =>
+    build((g) => {
+      const x = g.input("x", "float32", ["n", 64]);
+      const columns = g.op("Gather", [g.op("Shape", [x]), g.constant("one", int64s([1]))]);
+      const branch = (opType: string, seed: number) => {
+        const inner = g.subgraph();
+        inner.output(inner.op(opType, [x, inner.constant("c", floats([64], seed))]));
+        return graphAttribute(inner.build(opType));
+      };
+      const branches = { then_branch: branch("Add", 1), else_branch: branch("Mul", 2) };
+      g.output(g.op("If", [g.op("Equal", [columns, g.constant("columns", int64s([64]))])], branches), "y");
+    }),
+];
 
 function* paddedWindows(): Generator<[string, () => Model]> {
   const window = { kernel_shape: [2, 2], strides: [1, 1] };
@@ -137,15 +163,24 @@ function* realSubjects(pattern: RegExp): Generator<Subject> {
     const name = `models/${file}`;
     if (!pattern.test(name)) continue;
     const model = decodeModel(readFileSync(sharedPath(name)));
-    yield { ...synthetic(name, model), isLarge: true };
+    yield { ...synthetic(name, model, lengths[file]), isLarge: true };
   }
 }
 
-function synthetic(name: string, model: Model): Subject {
+/** Of inputs that do not say them and take no others. */
+const lengths: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>> = {
+  "silero-vad.onnx": { input: [1, 512], state: [2, 1, 128] },
+};
+
+/** A model of speech asks for the sampling rate, of which it knows two. */
+const ranges = new Map([["sr", { values: [16_000] }]]);
+
+function synthetic(name: string, model: Model, known: Readonly<Record<string, readonly number[]>> = {}): Subject {
   const ports = model.graph.inputs
     .filter((input) => !model.graph.initializers.has(input))
-    .flatMap(({ name: input, type }) =>
-      type?.kind === "tensor" ? [{ name: input, dtype: type.dtype, ...(type.dims && { dims: type.dims }) }] : [],
-    );
-  return { name, model, feeds: syntheticFeeds(ports, { seed: 1, batch: 1 }).feeds };
+    .flatMap(({ name: input, type }) => {
+      const dims = known[input] ?? (type?.kind === "tensor" ? type.dims : undefined);
+      return type?.kind === "tensor" ? [{ name: input, dtype: type.dtype, ...(dims && { dims }) }] : [];
+    });
+  return { name, model, feeds: syntheticFeeds(ports, { seed: 1, batch: 1, ranges }).feeds };
 }

@@ -21,6 +21,7 @@ const cases = {
   "store-constants": ["constants to fold"],
   "eliminate-identity": ["identity inside and at the output", "branches that capture"],
   "eliminate-dropout": ["dropout at inference"],
+  "inline-branches": ["branches that are always taken", "branches that capture"],
   "eliminate-noop": ["transposes in a chain", "neutral constants", "casts there and back"],
   "eliminate-common-subexpressions": ["the same twice"],
   "eliminate-dead-nodes": ["nodes and constants that nobody reads"],
@@ -34,7 +35,7 @@ const cases = {
   "lower-portable": ["what WebGPU lacks"],
   "convert-float16": ["branches that capture", "products and sums"],
   "convert-float32": ["float16 inside"],
-  cleanup: ["opset 9: attributes that became inputs", "branches that capture"],
+  cleanup: ["opset 9: attributes that became inputs", "branches that capture", "branches that are always taken"],
 } satisfies Record<PassName, readonly (keyof typeof graphs)[]>;
 
 const listed = Object.entries(cases).flatMap(([pass, names]) =>

@@ -12,6 +12,7 @@ import {
   scalar,
   tensor,
   tensorFromNumbers,
+  type Value,
 } from "../../src/ir/index.ts";
 
 /** Numbers between -1 and 1 that look random and are always the same. */
@@ -298,6 +299,29 @@ export const graphs = {
       const condition = g.op("Greater", [total, g.constant("zero", tensor("float32", [], [0]))]);
       const branches = { then_branch: branch("Add"), else_branch: branch("Mul") };
       g.output(g.op("Identity", [g.op("If", [condition], branches)]), "y");
+    }),
+  "branches that are always taken": () =>
+    build((g) => {
+      const x = input(g, 2, 3);
+      const [yes, no] = [true, false].map((truth) => g.constant(`${truth}`, tensor("bool", [], [truth ? 1 : 0])));
+      const branch = (seed: number, make: (inner: GraphBuilder, w: Value) => Value) => {
+        const inner = g.subgraph();
+        const built = make(inner, inner.constant("w", floats([3], seed)));
+        return graphAttribute({ ...inner.build(`branch ${seed}`), outputs: [built] });
+      };
+      const nested = branch(1, (inner, w) => {
+        const branches = {
+          then_branch: branch(2, (deep, v) => deep.op("Mul", [x, v])),
+          else_branch: branch(3, (deep, v) => deep.op("Add", [deep.op("Sub", [x, v]), w])),
+        };
+        return inner.op("Relu", [inner.op("If", [no!], branches)]);
+      });
+      const captured = branch(4, () => x);
+      const constant = branch(5, (_, w) => w);
+      const first = g.op("If", [yes!], { then_branch: nested, else_branch: captured });
+      const second = g.op("If", [no!], { then_branch: constant, else_branch: captured });
+      g.output(g.op("Add", [first, second]), "y");
+      g.output(g.op("If", [yes!], { then_branch: constant, else_branch: nested }), "z");
     }),
   "branches with a sum": () =>
     build((g) => {
