@@ -12,6 +12,7 @@ import {
   verify,
 } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
+import { evaluate } from "../runtime/reference/index.ts";
 import { convertFloat16, type Float16Options } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {
@@ -103,6 +104,28 @@ describe("convert-float16", () => {
     expect(held.value.nodes.map(({ opType }) => opType)).toEqual(["Add", "Cast"]);
     expect(formatType(inferModel(after).types.get(held.value.nodes[0]!.outputs[0]!))).toBe("float16[2]");
     expect([...after.graph.initializers.keys()].map(({ name }) => name)).toEqual(["w"]);
+  });
+
+  it("gives a branch a value of its own where it returns one of the graph around it", async () => {
+    const before = build((g) => {
+      const x = g.op("Abs", [g.input("x", "float32", [2])]);
+      const branch = (op: string | undefined) => {
+        const inner = g.subgraph();
+        const y = op === undefined ? x : inner.op(op, [x]);
+        return graphAttribute({ ...inner.build(), outputs: [y] });
+      };
+      const branches = { then_branch: branch(undefined), else_branch: branch("Neg") };
+      g.output(g.op("If", [g.input("condition", "bool", [])], branches), "y");
+    });
+    const after = await convert(before);
+    expect(verify(after)).toEqual([]);
+    const inputs = (condition: number) =>
+      new Map([
+        ["x", tensor("float32", [2], [1, -2])],
+        ["condition", tensor("bool", [], [condition])],
+      ]);
+    for (const condition of [0, 1])
+      expect(evaluate(after, inputs(condition))).toEqual(evaluate(before, inputs(condition)));
   });
 
   it.each([

@@ -36,7 +36,7 @@ interface Scope {
   readonly single: Map<Value, Value | undefined>;
   readonly nodes: Node[];
   readonly initializers: Map<Value, Initializer>;
-  /** Outputs that keep float32 and their name. */
+  /** Outputs of the graph's own nodes that keep float32 and their name. */
   readonly kept: ReadonlySet<Value>;
   /** Values that give their name to the float16 output. */
   readonly renamed: Map<Value, Value>;
@@ -54,7 +54,7 @@ export function convertGraph(conversion: Conversion, graph: Graph, outer?: Scope
     single: new Map(),
     nodes: [],
     initializers: new Map(graph.initializers),
-    kept: new Set(ioStays ? graph.outputs : []),
+    kept: new Set(ioStays ? madeOutputs(graph) : []),
     renamed: new Map(),
   };
   const inputs = ioStays ? graph.inputs : graph.inputs.map((value) => nativeInput(conversion, scope, value));
@@ -62,6 +62,12 @@ export function convertGraph(conversion: Conversion, graph: Graph, outer?: Scope
   const outputs = graph.outputs.map((value) => outputOf(conversion, scope, value, ioStays));
   if (isSame(graph, scope, inputs, outputs)) return graph;
   return withoutUnused({ ...graph, inputs, outputs, nodes: scope.nodes, initializers: scope.initializers }, scope);
+}
+
+/** A branch may also return what a graph around it has made. */
+function madeOutputs({ nodes, outputs }: Graph): readonly Value[] {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  return outputs.filter((value) => made.has(value));
 }
 
 function isSame(graph: Graph, scope: Scope, inputs: readonly Value[], outputs: readonly Value[]): boolean {
