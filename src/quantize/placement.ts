@@ -224,7 +224,8 @@ function clampsIn(graph: Graph, { float }: PlacementOptions): Map<Node, Node> {
   const found = new Map<Node, Node>();
   for (const node of graph.nodes) {
     const [input] = node.inputs;
-    if (!input || !clamps.has(node.opType) || !isStandard(node) || float(node) !== undefined) continue;
+    if (!input || node.outputs.length > 1 || !clamps.has(node.opType) || !isStandard(node) || float(node) !== undefined)
+      continue;
     if (soleConsumer(graph, input) !== node || !clampsFromZero(graph, node)) continue;
     const source = indexOf(graph).producers.get(input);
     if (source && (source.opType === "Add" || weightedOperators.has(source.opType))) found.set(node, source);
