@@ -4,16 +4,22 @@ import type { Command } from "commander";
 import { goals } from "../accelerate/index.ts";
 import { executionProviders, LARGEST_ERROR } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
+import { among, only } from "./conditions.ts";
 import { runJob } from "./job.ts";
 import type { JobOptions } from "./job-options.ts";
-import { between, choice, declareData, declareRuntime, list, seconds } from "./options.ts";
+import { between, choice, declareData, declareRuntime, list, seconds, valued } from "./options.ts";
 
 function declare(command: Command): void {
   declareData(declareRuntime(command.argument("<model>", "an .onnx file")))
     .option("--max-drop <share>", "accuracy that may be lost; without labels, agreement", between(0, 1), 0.01)
     .option("--allow-error <error>", "relative error that every output may have", between(0, 1e6), LARGEST_ERROR)
     .addOption(choice("--goal <goal>", "what to make best", goals, "latency"))
-    .option("--max-slowdown <share>", "with --goal size: how much slower the result may be (none)", between(0, 100))
+    .addOption(
+      only(
+        among("--goal", "size"),
+        valued("--max-slowdown <share>", "how much slower the result may be (none)", between(0, 100)),
+      ),
+    )
     .option("--budget <time>", "time for the whole job", seconds, 300)
     .addOption(choice("--weight-bits <bits>", "of int8 weights; 7 avoids saturation", ["auto", "7", "8"], "auto"))
     .option("--check-ep <list>", "providers that must give the same answers", list(executionProviders), ["wasm"])

@@ -1,7 +1,7 @@
 /** @file Runs an acceleration from files to files: everything is checked first, the model and its report come last. */
 import { basename, relative } from "node:path";
 import { type AccelerateEvent, accelerate } from "../accelerate/index.ts";
-import { CancelledError, UsageError } from "../errors.ts";
+import { CancelledError } from "../errors.ts";
 import { loadModel } from "../onnx/files.ts";
 import { formatChange, formatPercent, type RunFolder } from "../report/index.ts";
 import type { Console, Outcome } from "./command.ts";
@@ -13,10 +13,7 @@ import { fingerprint } from "./model-file.ts";
 
 export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
   const { path } = target;
-  const { goal, maxDrop, budget, maxSlowdown } = options;
-  if (maxSlowdown !== undefined && goal !== "size") {
-    throw new UsageError("--max-slowdown needs --goal size", { got: `--goal ${goal}` });
-  }
+  const { goal, maxDrop, budget } = options;
   await checkTarget(target, options);
   const model = await loadModel(path);
   const file = await fingerprint(path);

@@ -93,6 +93,7 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   static: ["--form", "static"],
   "static, weight-only": ["--form", "weight-only"],
   "weight-only": ["--form", "weight-only"],
+  size: ["--goal", "size"],
 };
 
 /** Words under which it does not. */
@@ -113,6 +114,7 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["--form", "dynamic"],
     ["--form", "float16"],
   ],
+  size: [[], ["--goal", "latency"], ["--goal", "balanced"]],
 };
 
 describe.each([...modules.keys()])("the options of %s", (command) => {
