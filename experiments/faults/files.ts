@@ -1,21 +1,15 @@
 /** @file Faults of files and of values where they enter: labels, feeds, outputs, checkpoints. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { triedInFolder } from "./in-folder.ts";
 
 /** Runs the command line in a folder of its own; `{cases}` and `{out}` stand for the inputs and that folder. */
 function command(words: readonly string[], judged: (ended: Ended) => Answer): Fault["try"] {
-  return async ({ shared }) => {
-    const out = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-    try {
-      const cases = join(shared, "cases");
-      return judged(await runCommand(words.map((word) => word.replace("{cases}", cases).replace("{out}", out))));
-    } finally {
-      await rm(out, { recursive: true });
-    }
-  };
+  return triedInFolder(async (out, cases) =>
+    judged(await runCommand(words.map((word) => word.replace("{cases}", cases).replace("{out}", out)))),
+  );
 }
 
 /** Refused by a named error whose text fits. */
@@ -86,16 +80,11 @@ export const fileFaults: readonly Fault[] = [
     name: "train --resume on an empty run.json",
     right: "an error; nothing is changed",
     before: "started anew over the old run",
-    async try() {
-      const out = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-      try {
-        await writeFile(join(out, "run.json"), "");
-        const words = ["train", "--model", "mlp", ...(await pointsIn(out)), "--epochs", "1", "-o", out, "--resume"];
-        return refused(/record of the run is damaged/)(await runCommand(words));
-      } finally {
-        await rm(out, { recursive: true });
-      }
-    },
+    try: triedInFolder(async (out) => {
+      await writeFile(join(out, "run.json"), "");
+      const words = ["train", "--model", "mlp", ...(await pointsIn(out)), "--epochs", "1", "-o", out, "--resume"];
+      return refused(/record of the run is damaged/)(await runCommand(words));
+    }),
   },
   {
     kind: values,

@@ -1,25 +1,14 @@
 /** @file Faults of what runs leave in folders: two runs in one, files of a killed one, checkpoints that no run has written, a full disk. */
 import { execFileSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { graphBuilder, model, type Tensor } from "../../src/ir/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { triedInFolder } from "./in-folder.ts";
 
 const kind = "Folders of runs";
-
-function inFolder(work: (folder: string, cases: string) => Promise<Answer>): Fault["try"] {
-  return async ({ shared }) => {
-    const folder = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-    try {
-      return await work(folder, join(shared, "cases"));
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  };
-}
 
 /** Words that train on 100 points of these classes, which are written first. */
 async function trainingIn(
@@ -53,7 +42,7 @@ async function atOnce(words: readonly string[]): Promise<Answer> {
 
 /** Resumes a run whose checkpoint says something else. */
 function changedCheckpoint(change: object, words: RegExp): Fault["try"] {
-  return inFolder(async (folder) => {
+  return triedInFolder(async (folder) => {
     const training = await trainingIn(folder);
     await runCommand(training);
     const path = join(folder, "run", "checkpoints", "checkpoint.json");
@@ -76,7 +65,7 @@ export const folderFaults: readonly Fault[] = [
     name: "two processes train into one folder at once",
     right: "one is refused, since the other works there",
     before: "both went on, without a word",
-    try: inFolder(async (folder) => {
+    try: triedInFolder(async (folder) => {
       const training = await trainingIn(folder, 60);
       return atOnce(training);
     }),
@@ -87,7 +76,7 @@ export const folderFaults: readonly Fault[] = [
       name: `two processes ${verb} into one folder at once`,
       right: "one is refused, since the other works there",
       before: "both went on, without a word",
-      try: inFolder(async (folder) => {
+      try: triedInFolder(async (folder) => {
         const training = await trainingIn(folder);
         await runCommand(training);
         const data = ["--data", join(folder, "points.csv"), "--labels", "label"];
@@ -102,7 +91,7 @@ export const folderFaults: readonly Fault[] = [
     name: "train --resume where a killed run left its lock and halves of files",
     right: "goes on, and both are gone",
     before: "went on; the halves stayed, and nothing had been locked",
-    try: inFolder(async (folder) => {
+    try: triedInFolder(async (folder) => {
       const training = await trainingIn(folder, 100_000);
       await runCommand(training, 10);
       await leaveBehind(join(folder, "run"));
@@ -135,7 +124,7 @@ export const folderFaults: readonly Fault[] = [
     name: "quantize -o on a full disk",
     right: "an error with the path, and what to do",
     before: "InternalError: ENOSPC: no space left on device, without the path",
-    try: inFolder(async (folder, cases) => {
+    try: triedInFolder(async (folder, cases) => {
       const disk = join(folder, "disk");
       await mkdir(disk);
       try {
@@ -162,7 +151,7 @@ export const folderFaults: readonly Fault[] = [
       name: `a label ${label} among 0 and 1: train mlp`,
       right: "an error with the sample",
       before: before!,
-      try: inFolder(async (folder) => {
+      try: triedInFolder(async (folder) => {
         const training = await trainingIn(folder, 1, (i) => (i === 7 ? label! : i % 2));
         return refused(await runCommand(training), /row 8|#7|sample/);
       }),
@@ -173,7 +162,7 @@ export const folderFaults: readonly Fault[] = [
     name: "a label 500001 among 0 and 1: train mlp",
     right: "an error that proposes a loss for numbers",
     before: "500,002 classes: 128,501,282 numbers were trained for 41 s, exit 0",
-    try: inFolder(async (folder) => {
+    try: triedInFolder(async (folder) => {
       const training = await trainingIn(folder, 1, (i) => (i === 7 ? 500_001 : i % 2));
       return refused(await runCommand(training), /500001\. .*meanSquaredError/);
     }),

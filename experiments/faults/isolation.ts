@@ -1,12 +1,12 @@
 /** @file Faults of models that end their process, run for ever or take all memory, and of forms that fail. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { graphAttribute, graphBuilder, int64s, type Model, model, tensor } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { triedInFolder } from "./in-folder.ts";
 
 const endings = "Signals and endless kernels";
 
@@ -15,16 +15,11 @@ const LIMIT = "4s";
 
 /** Runs the command line on a case, or on a model that is written first. */
 function command(words: readonly string[], judged: (ended: Ended) => Answer, built?: () => Model): Fault["try"] {
-  return async ({ shared }) => {
-    const out = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-    try {
-      if (built) await writeFile(join(out, "model.onnx"), encodeModel(built()));
-      const placed = words.map((word) => word.replace("{cases}", join(shared, "cases")).replace("{out}", out));
-      return judged(await runCommand([...placed, "--json"]));
-    } finally {
-      await rm(out, { recursive: true });
-    }
-  };
+  return triedInFolder(async (out, cases) => {
+    if (built) await writeFile(join(out, "model.onnx"), encodeModel(built()));
+    const placed = words.map((word) => word.replace("{cases}", cases).replace("{out}", out));
+    return judged(await runCommand([...placed, "--json"]));
+  });
 }
 
 /** A named error in JSON whose text fits. */

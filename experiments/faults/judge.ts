@@ -1,6 +1,5 @@
 /** @file Faults of judging: files that computed something else and were handed out, judges that looked at the wrong output. */
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runChecked } from "../../src/accelerate/index.ts";
 import {
@@ -32,6 +31,7 @@ import { type Agreement, measureAgreement, openSession, runtimeBuild } from "../
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { inFolder } from "./in-folder.ts";
 
 const exact = "Exact means exact";
 const structure = "Changed structures keep the outputs";
@@ -62,14 +62,11 @@ async function onFiles(
   words: readonly string[],
   judged: (ended: Ended, written: readonly string[]) => Answer,
 ): Promise<Answer> {
-  const folder = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-  try {
+  return inFolder(async (folder) => {
     for (const [name, content] of Object.entries(models)) await writeFile(join(folder, name), encodeModel(content));
     const ended = await runCommand(words.map((word) => word.replace("{in}", folder)));
     return judged(ended, await readdir(folder));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 }
 
 async function agreementOf(a: Model, b: Model, x: Tensor, labels?: readonly number[]): Promise<Agreement> {

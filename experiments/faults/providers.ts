@@ -1,8 +1,7 @@
 /** @file Faults of verdicts on WebGPU: those of another build than the one that is deployed, and what its browser left. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -12,17 +11,9 @@ import { convolutionModel, dispatchModel } from "../../test/models.ts";
 import { chromium, swiftshader } from "../../test/swiftshader.ts";
 import { runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { inFolder } from "./in-folder.ts";
 
 const kind = "Providers";
-
-async function inFolder(work: (folder: string) => Promise<Answer>): Promise<Answer> {
-  const folder = await mkdtemp(join(tmpdir(), "f-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 /** Compares a model with itself on webgpu; what is right is a named error. */
 function refusedOnWebgpu(model: Model, words: RegExp): Promise<Answer> {
@@ -89,7 +80,7 @@ const rows: readonly Fault[] = [
     right: "nothing of them",
     before:
       "no page was opened; the first build that did left the browser's profile, and a folder of its own of every browser",
-    try: () => inFolder(leftByKilled),
+    try: () => inFolder(leftByKilled, "f-"),
   },
 ];
 

@@ -16,6 +16,7 @@ import { saveModel } from "../../src/onnx/files.ts";
 import { trainingStep } from "../../src/train/index.ts";
 import { runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { inFolder } from "./in-folder.ts";
 
 interface Told {
   readonly agreement?: { readonly relative?: number };
@@ -54,14 +55,11 @@ function lastLine(text: string): string {
 }
 
 async function quantizedModel(made: Model, words: readonly string[], error: number, smaller: number): Promise<Answer> {
-  const folder = await mkdtemp(join(tmpdir(), "litheml-fault-"));
-  const path = join(folder, "model.onnx");
-  await saveModel(path, made);
-  try {
+  return inFolder(async (folder) => {
+    const path = join(folder, "model.onnx");
+    await saveModel(path, made);
     return await quantized(path, words, error, smaller);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 }
 
 const WIDTH = 64;

@@ -1,6 +1,5 @@
 /** @file Faults of sizes: large tensors, many channels, wide tables, expressions that try without end. Each takes seconds, the large tensor up to a minute. */
-import { copyFile, mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { openData, openTokenizer } from "../../src/data/index.ts";
 import { LimitError } from "../../src/errors.ts";
@@ -11,20 +10,9 @@ import { median } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
+import { triedInFolder } from "./in-folder.ts";
 
 const sizes = "Sizes";
-
-/** Does something in a folder that goes afterwards. */
-function inFolder(work: (folder: string, cases: string) => Promise<Answer>): Fault["try"] {
-  return async ({ shared }) => {
-    const folder = await mkdtemp(join(tmpdir(), "lithe-fault-"));
-    try {
-      return await work(folder, join(shared, "cases"));
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  };
-}
 
 /** The case with its data, 545 MB without a block on disk. */
 async function largeTensor(folder: string, cases: string): Promise<string> {
@@ -44,7 +32,7 @@ function smaller({ code, signal, stdout, stderr }: Ended, factor: number): Answe
 }
 
 function quantized(words: readonly string[], factor: number): Fault["try"] {
-  return inFolder(async (folder, cases) => {
+  return triedInFolder(async (folder, cases) => {
     const path = await largeTensor(folder, cases);
     return smaller(
       await runCommand(["quantize", path, ...words, "-o", join(folder, "out.onnx"), "--json"], 300),
@@ -59,7 +47,7 @@ function filled(g: GraphBuilder, dims: readonly number[]): Value {
 
 /** A model of one layer in a form that takes data. */
 function quantizedWide(layer: (g: GraphBuilder) => Value, form: string): Fault["try"] {
-  return inFolder(async (folder) => {
+  return triedInFolder(async (folder) => {
     const g = graphBuilder();
     g.output(layer(g), "y");
     const [path, out] = [join(folder, "wide.onnx"), join(folder, "out.onnx")];
@@ -162,7 +150,7 @@ export const sizeFaults: readonly Fault[] = [
     name: "a table of 100,000 columns",
     right: "twice as many columns take twice as long or so",
     before: "the columns were compared with each other: 10 s and more, four times as long for twice as many",
-    try: inFolder(async (folder) => {
+    try: triedInFolder(async (folder) => {
       const [small, large] = [join(folder, "small.csv"), join(folder, "large.csv")];
       await writeTable(small, 50_000);
       await writeTable(large, 100_000);

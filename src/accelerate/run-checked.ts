@@ -16,6 +16,7 @@ import {
   withMaskProbes,
 } from "../runtime/index.ts";
 import { evaluateWith } from "./evaluate.ts";
+import { firstOf } from "./first-of.ts";
 
 /** A pipeline with something put around each of its passes. */
 export type Pipeline = (each: (pass: Pass) => Pass) => Pass;
@@ -163,7 +164,7 @@ async function faultOf(model: Model, changed: Model, options: Known): Promise<st
   const { open, session, original, batches, signal } = options;
   try {
     await using opened = await open(changed, brief(changed, session));
-    const few = withMaskProbes(firstOf(batches()));
+    const few = withMaskProbes(withoutLabels(firstOf(batches(), BATCHES)));
     const agreement = await measureAgreement(original, opened, few, signal ? { signal } : {});
     return roundingFaults(agreement, model)[0];
   } catch (error) {
@@ -181,10 +182,6 @@ function brief(model: Model, session: SessionOptions = {}): SessionOptions {
   return { ...session, config: new Map([...(session.config ?? []), ["session.disable_prepacking", "1"]]) };
 }
 
-async function* firstOf(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {
-  let left = BATCHES;
-  for await (const { feeds } of batches) {
-    yield { feeds };
-    if (--left === 0) return;
-  }
+async function* withoutLabels(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {
+  for await (const { feeds } of batches) yield { feeds };
 }

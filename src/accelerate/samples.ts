@@ -3,6 +3,7 @@ import { type Deadline, isPast } from "../deadline.ts";
 import { DataError } from "../errors.ts";
 import { bytesOfTensor } from "../ir/index.ts";
 import { type Batch, checkCancelled, type Feeds } from "../runtime/index.ts";
+import { firstOf } from "./first-of.ts";
 
 export type Batches = () => AsyncIterable<Batch>;
 
@@ -83,14 +84,6 @@ async function read(batches: Batches, signal: AbortSignal, deadline: Deadline | 
 
 async function* listed<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
-}
-
-async function* firstOf<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
-  let left = count;
-  for await (const item of items) {
-    yield item;
-    if (--left === 0) return;
-  }
 }
 
 function every(batches: Batches, rest: number): Batches {

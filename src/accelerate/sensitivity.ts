@@ -1,6 +1,7 @@
 /** @file How much each layer suffers from quantization, on a few calibration batches. */
 import { sensitivity } from "../quantize/index.ts";
 import type { CandidateContext } from "./candidates.ts";
+import { firstOf } from "./first-of.ts";
 import type { LayerSensitivity } from "./result.ts";
 
 /** Batches that order the layers well enough. */
@@ -13,17 +14,9 @@ export async function layerSensitivity(context: CandidateContext): Promise<Omit<
     weightBits,
     threads,
     signal,
-    calibration: () => first(context.calibration(), BATCHES),
+    calibration: () => firstOf(context.calibration(), BATCHES),
     onEvent: (event) => {
       if (event.type === "sensitivity") progress("sensitivity", event.done, event.total, event.node);
     },
   });
-}
-
-async function* first<T>(items: AsyncIterable<T>, count: number): AsyncGenerator<T> {
-  let left = count;
-  for await (const item of items) {
-    if (left-- === 0) return;
-    yield item;
-  }
 }

@@ -6,6 +6,7 @@ import { type SplitOptions, splitLargeModel } from "./external-data.ts";
 import { type TypesByName, typesOf } from "./ports.ts";
 import type { ExternalBytes, LoadSpec } from "./protocol.ts";
 import { applyRules, type Target } from "./rules.ts";
+import { bytesOf } from "./time-limit.ts";
 
 export interface Load {
   readonly spec: LoadSpec;
@@ -64,7 +65,7 @@ export function loadSpec(source: Model, target: Target, mapped?: SplitOptions["o
     spec: assets === undefined ? spec : { ...spec, assets },
     types: typesOf(model),
     notices,
-    bytes: split.external.reduce((sum, { data }) => sum + data.byteLength, bytes.byteLength),
+    bytes: bytesOf({ model: bytes, external: split.external }),
     transfer: [bytes.buffer, ...(mapped ? [] : external.map(({ data }) => data.buffer as ArrayBuffer))],
   };
 }

@@ -6,19 +6,19 @@ import { loadSpec, readSource } from "../prepare.ts";
 import type { Channel, Reply } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
 import type { Session, SessionOptions } from "../session.ts";
-import { bytesOf, timeLimit } from "../time-limit.ts";
+import { timeLimit } from "../time-limit.ts";
 
 /** Opens a model, or the bytes of one, on `wasm` (default) or `webgpu`. Threads above 1 need cross-origin isolation. */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const resolved = resolveOptions(options, "wasm");
   checkPlatform(resolved);
   const { limits, name, step } = resolved;
-  const { spec, types, notices, transfer } = loadSpec(readSource(model), {
+  const { spec, types, notices, transfer, bytes } = loadSpec(readSource(model), {
     ...resolved,
     saturates: false,
     reduced: resolved.ep === "webgpu",
   });
-  const limit = timeLimit(limits, bytesOf(spec));
+  const limit = timeLimit(limits, bytes);
   return openRemote(workerChannel(), { spec, types, notices, transfer, name, step, limit });
 }
 
