@@ -90,8 +90,7 @@ describe("fit", () => {
     const path = await folder();
     await killedAt(14, path);
     const facts = JSON.parse(await readFile(join(path, "checkpoint.json"), "utf8"));
-    expect(facts.step).toBeGreaterThan(0);
-    expect(facts.step).toBeLessThan(30);
+    expect(facts.step).toBe(12);
     const resumed = await trained({ checkpoint: { folder: path, everySteps: 2 }, resume: true });
     expect(resumed.events[0]).toMatchObject({ type: "start", resumedFrom: facts.step });
     expect(parameters(resumed.model)).toEqual(parameters(whole.model));

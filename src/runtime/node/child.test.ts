@@ -53,7 +53,11 @@ it.skipIf(!existsSync("/proc/self/task"))("a process ends with its maker, also w
     const session = await openSession(bytes);
     const x = tensor("float32", [128, 128], new Float32Array(128 * 128));
     void session.run(new Map([["trips", tensor("int64", [], BigInt64Array.of(2n ** 53n))], ["x", x]]));
-    setTimeout(() => console.log(readFileSync("/proc/self/task/" + process.pid + "/children", "utf8")), 100);`;
+    const [pid] = readFileSync("/proc/self/task/" + process.pid + "/children", "utf8").trim().split(" ");
+    const ticks = () => Number(readFileSync("/proc/" + pid + "/stat", "utf8").split(") ")[1].split(" ")[11]);
+    const before = ticks();
+    while (ticks() < before + 10) await new Promise((done) => setTimeout(done, 5));
+    console.log(pid);`;
   const maker = spawn(process.execPath, script(encodeModel(loopModel()), body), { cwd });
   const [told] = (await Promise.race([once(maker.stdout, "data"), once(maker, "close")])) as [unknown];
   const pid = Number(String(told));

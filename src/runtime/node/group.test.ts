@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { loopFeeds, loopModel } from "../../../test/models.ts";
+import { watchedAbort } from "../../../test/watched-abort.ts";
 import { CancelledError, DataError, InvalidModelError, RuntimeError, UnsupportedError } from "../../errors.ts";
 import {
   type DataType,
@@ -188,9 +189,10 @@ describe("a group", () => {
 
   it("can be left in the middle of a run", async () => {
     const group = await openPartition(waiting);
-    const controller = new AbortController();
-    const running = group.run(loopFeeds(6000), { signal: controller.signal });
-    setTimeout(() => controller.abort(), 20);
+    const { controller, awaited } = watchedAbort();
+    const running = group.run(loopFeeds(500), { signal: controller.signal });
+    await awaited;
+    controller.abort();
     await expect(running).rejects.toThrow(CancelledError);
     await expect(group.run(loopFeeds(1))).rejects.toThrow(CancelledError);
     await group.release();

@@ -1,8 +1,9 @@
 /** @file Sessions in Node: threads and processes. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { denseFeeds, denseModel, loopFeeds, loopModel, memoryFeeds, memoryModel } from "../../../test/models.ts";
+import { watchedAbort } from "../../../test/watched-abort.ts";
 import { CancelledError, DataError, LimitError, RuntimeError, UnsupportedError, UsageError } from "../../errors.ts";
 import { floatsOf, graphBuilder, model, numbersOf, strings, stringsOf, tensor } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
@@ -121,12 +122,13 @@ describe("a run that is cancelled", () => {
 
   it.each([
     ["process", LONG],
-    ["thread", 5000],
+    ["thread", 500],
   ] as const)("while it runs in a %s ends at once and takes the session along", async (isolate, trips) => {
     const session = await openSession(loopModel(), { isolate });
-    const controller = new AbortController();
+    const { controller, awaited } = watchedAbort();
     const running = session.run(loopFeeds(trips), { signal: controller.signal });
-    setTimeout(() => controller.abort(), 20);
+    await awaited;
+    controller.abort();
     await expect(running).rejects.toThrow(CancelledError);
     await expect(session.run(loopFeeds(1))).rejects.toThrow(CancelledError);
     await session.release();
@@ -143,8 +145,16 @@ describe("a process of its own", () => {
   });
 
   it("is ended when a call takes too long", async () => {
-    await using session = await openSession(loopModel(), { isolate: "process", limits: { time: 3000 } });
-    await expect(session.run(loopFeeds(LONG))).rejects.toThrow(LimitError);
+    const time = 600_000;
+    await using session = await openSession(loopModel(), { isolate: "process", limits: { time } });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const outcome = session.run(loopFeeds(LONG)).catch((error: unknown) => error);
+      await vi.advanceTimersByTimeAsync(2 * time);
+      expect(await outcome).toBeInstanceOf(LimitError);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
@@ -185,7 +195,10 @@ describe("a session", () => {
       import { openSession } from "./dist/runtime/index.js";
       const bytes = Uint8Array.from(${JSON.stringify([...encodeModel(denseModel())])});
       await (async () => { await openSession(bytes); })();
-      for (let i = 0; i < 20; i++) { await new Promise((done) => setTimeout(done, 5)); gc(); }`;
+      const { warn } = console;
+      let isWarned = false;
+      console.warn = (text) => { isWarned = true; warn(text); };
+      while (!isWarned) { await new Promise((done) => setTimeout(done, 5)); gc(); }`;
     const cwd = fileURLToPath(new URL("../../../", import.meta.url));
     const args = ["--expose-gc", "--input-type=module", "-e", script];
     const { status, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8", timeout: 120_000 });
