@@ -2,16 +2,7 @@
 import { tensorFromNumbers } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";
-import {
-  checkChoices,
-  checkFactor,
-  chosenMask,
-  largest,
-  linearScores,
-  meanOverTokens,
-  pickChosen,
-  sharesOf,
-} from "../scores.ts";
+import { checkChoices, checkFactor, chosenMask, largest, linearScores, pickChosen, sharesOf } from "../scores.ts";
 
 export interface SigmoidBiasOptions {
   /** Experts per token; 2 by default. */
@@ -39,8 +30,10 @@ export function sigmoidBias(options: SigmoidBiasOptions = {}): Gate {
       const bias = n.statistic("bias", tensorFromNumbers("float32", [experts], new Float32Array(experts)));
       const { experts: chosen } = largest(n, n.op("Add", [scores, bias]), k);
       const raw = pickChosen(n, scores, chosen);
-      const load = meanOverTokens(n, chosenMask(n, chosen, experts));
-      const short = n.op("Sign", [n.op("Sub", [n.number(k / experts), load])]);
+      // Whole numbers, in which a load that is the mean differs from it by nothing.
+      const load = n.op("ReduceSum", [chosenMask(n, chosen, experts), n.ints([0])], { keepdims: 0 });
+      const all = n.op("ReduceSum", [load], { keepdims: 0 });
+      const short = n.op("Sign", [n.op("Sub", [all, n.op("Mul", [load, n.number(experts)])])]);
       const next = n.op("Add", [bias, n.op("Mul", [short, n.number(step)])]);
       return {
         routing: { kind: "token-choice", experts: chosen, weights: k === 1 ? raw : sharesOf(n, raw) },
