@@ -1,6 +1,11 @@
-/** @file Builds before the tests: sessions run in workers, whose files are those under `dist/`. */
+/**
+ * @file Builds before the tests, as sessions run in workers, whose files are those under `dist/`; and gives a run a cache of its own, so
+ * that no test reads what another run measured.
+ */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
@@ -13,8 +18,15 @@ const workers = [
   "data/node/load-thread.js",
 ].map((name) => `${root}dist/${name}`);
 
+export function setup(): () => void {
+  build();
+  const cache = mkdtempSync(join(tmpdir(), "lithe-cache-"));
+  process.env.XDG_CACHE_HOME = cache;
+  return () => rmSync(cache, { recursive: true, force: true });
+}
+
 /** Type errors are reported by `npm run types`; here a missing worker alone is fatal. */
-export function setup(): void {
+function build(): void {
   if (isFresh()) return;
   const tsc = `${root}node_modules/typescript/bin/tsc`;
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`], { encoding: "utf8" });

@@ -44,8 +44,9 @@ suite(chromium ? title : `${title} [needs Chromium; CHROMIUM_PATH names one]`, (
   beforeAll(async () => {
     server = await startServer();
     const args = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
-    browser = await launcher.launch({ executablePath: chromium!, args });
+    browser = await launcher.launch({ executablePath: chromium!, args, timeout: 0 });
     page = await browser.newPage();
+    page.setDefaultTimeout(0);
     page.on("console", (message) => messages.push(message.text()));
     await page.goto(server.url);
     await page.waitForFunction("globalThis.lithe");

@@ -66,7 +66,7 @@ describe("lithe parallelize", () => {
     expect(page).not.toMatch(/<script|https?:/);
     const again = await lithe(["report", "out-run", "-o", "again.html"], { cwd: folder });
     expect([again.code, await readFile(join(folder, "again.html"), "utf8")]).toEqual([0, page]);
-  }, 60_000);
+  });
 
   it("leaves blocks in sequence where a depth allows it", async () => {
     const args = ["--branches", "2", "--depth", "3", ...data, "-o", "three.onnx"];
@@ -75,7 +75,7 @@ describe("lithe parallelize", () => {
     const { windows } = json as unknown as { windows: { divergence: number; isParallel: boolean }[] };
     const least = Math.min(...windows.map(({ divergence }) => divergence));
     expect(windows.filter(({ isParallel }) => isParallel).map(({ divergence }) => divergence)).toEqual([least]);
-  }, 60_000);
+  });
 
   it("fails with exit code 1 where a bound is broken, and writes the report but no model", async () => {
     const args = ["--branches", "4", ...data, "--max-drop", "0", "-o", "broken.onnx"];
@@ -85,7 +85,7 @@ describe("lithe parallelize", () => {
     const written = await readdir(folder);
     expect([written.includes("broken.onnx"), written.includes("broken-run")]).toEqual([false, true]);
     expect(await readFile(join(folder, "broken-run/report.html"), "utf8")).toContain("The model was not written.");
-  }, 60_000);
+  });
 
   it.each([
     [["serial.onnx", "--branches", "3"], 2, /cannot be divided.*multiple of 3 × 1.*runs of 4 blocks/],

@@ -25,7 +25,7 @@ describeShared("conformance", () => {
     for (const test of allCases()) {
       found.set(test.name, await failuresOf(test, runtime, (check) => isTried(test.name, check)));
     }
-  }, 300_000);
+  });
 
   afterAll(() => runtime.close());
 

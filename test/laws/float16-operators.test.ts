@@ -39,7 +39,7 @@ function chosenCases(): Case[] {
 }
 
 describeShared("float16 operators", () => {
-  it("load and run, within the rounding of float16", { timeout: 300_000 }, async () => {
+  it("load and run, within the rounding of float16", async () => {
     const runtime = runtimeProcess();
     const wrong: string[] = [];
     let converted = 0;

@@ -118,9 +118,7 @@ async function answersFinite(of: Model): Promise<boolean> {
 describe("hostile names and shared values", () => {
   const plan = fc.array(fc.constantFrom(...Object.keys(steps)), { minLength: 3, maxLength: 7 });
 
-  it("leave models valid through every pass and quantizer, and the runtime loads them", {
-    timeout: 120_000,
-  }, async () => {
+  it("leave models valid through every pass and quantizer, and the runtime loads them", async () => {
     await fc.assert(
       fc.asyncProperty(plan, fc.nat(hostile.length), async (chosen, first) => {
         const before = withShiftedNodeNames(network([...chosen, "conv", "product", "conv"], first));

@@ -157,7 +157,7 @@ const models: readonly Real[] = [
 ];
 
 describeShared("passes on real models", () => {
-  it.each(models)("$file", { timeout: 240_000 }, async ({ file, dims, except = {} }) => {
+  it.each(models)("$file", async ({ file, dims, except = {} }) => {
     const model = decodeModel(new Uint8Array(readFileSync(sharedPath(`models/${file}`))));
     const feeds = feedsFor(model, dims);
     const before = await ran(model, feeds);

@@ -77,7 +77,7 @@ function foundIn(text: string): string[] {
 }
 
 describe("64-bit integers", () => {
-  it("become numbers, and back, in one file only", { timeout: 120_000 }, () => {
+  it("become numbers, and back, in one file only", () => {
     const suspects = sourcesIn("src").filter(({ path, text }) => path !== home && /\b(BigInt|Number)\b/.test(text));
     expect(found(suspects.map(({ path }) => root + path))).toEqual([]);
   });

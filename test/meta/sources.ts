@@ -14,14 +14,21 @@ export interface Source {
 
 /** Every hand-written TypeScript file below `folder`, without tests and generated code. */
 export function sourcesIn(folder: string): Source[] {
+  return parsed(folder, (name) => /\.ts$/.test(name) && !/\.test\.ts$|_pb\.ts$/.test(name));
+}
+
+/** Every test file below `folder`. */
+export function testsIn(folder: string): Source[] {
+  return parsed(folder, (name) => name.endsWith(".test.ts"));
+}
+
+function parsed(folder: string, isMeant: (name: string) => boolean): Source[] {
   const entries = readdirSync(root + folder, { recursive: true, encoding: "utf8" });
-  return entries
-    .filter((name) => /\.ts$/.test(name) && !/\.test\.ts$|_pb\.ts$/.test(name))
-    .map((name) => {
-      const path = `${folder}/${name}`;
-      const text = readFileSync(root + path, "utf8");
-      return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
-    });
+  return entries.filter(isMeant).map((name) => {
+    const path = `${folder}/${name}`;
+    const text = readFileSync(root + path, "utf8");
+    return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
+  });
 }
 
 export interface Import {

@@ -34,7 +34,7 @@ beforeAll(async () => {
   await npm(["pack", "--pack-destination", folder], clone);
   const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
   await install(`file:${join(folder, tarball!)}`);
-}, 600_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Installs without the network: what the package depends on comes from this checkout. */

@@ -51,7 +51,7 @@ describe.skipIf(!chromium)("a headless browser leaves nothing [needs Chromium; C
     const closed = once(killed, "close");
     killed.kill("SIGKILL");
     await closed;
-    await vi.waitFor(() => expect(isLocked(profile!)).toBe(false), { timeout: 60_000, interval: 20 });
+    await vi.waitFor(() => expect(isLocked(profile!)).toBe(false), { timeout: 600_000, interval: 20 });
     expect(readdirSync(place)).toEqual([profile]);
     const next = withPage("await judge[Symbol.asyncDispose]();");
     await once(next, "close");
