@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dequantizeValue } from "../scheme.ts";
@@ -8,14 +9,72 @@ import { secondOrder } from "./second-order.ts";
 
 const limits = { low: -8, high: 7 };
 
-/** Moments of the patches in `rows`, each with a 1 at its end. */
-function momentsOf(rows: readonly (readonly number[])[]): Moments {
-  const n = rows[0]!.length + 1;
-  const gram = new Float64Array(n * n);
-  for (const row of rows.map((r) => [...r, 1])) {
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i * n + j]! += (row[i]! * row[j]!) / rows.length;
+type Rows = readonly (readonly number[])[];
+
+/** Moments of the patches in `seen`, each with a 1 at its end, and how far those in `meant` are from them. */
+function momentsOf(seen: Rows, meant?: Rows): Moments {
+  const n = seen[0]!.length + 1;
+  const [gram, drift] = [new Float64Array(n * n), new Float64Array(n * n)];
+  seen.forEach((row, at) => {
+    const own = [...row, 1];
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        gram[i * n + j]! += (own[i]! * own[j]!) / seen.length;
+        drift[i * n + j]! += (([...(meant?.[at] ?? row), 1][i]! - own[i]!) * own[j]!) / seen.length;
+      }
+    }
+  });
+  return { gram, ...(meant && { drift }) };
+}
+
+interface Recorded {
+  readonly damping: number;
+  readonly biasFixed: boolean;
+  readonly drifts: boolean;
+  readonly inputs: Rows;
+  readonly floatInputs: Rows;
+  readonly weights: readonly number[];
+  readonly bias: readonly number[];
+  readonly scales: readonly number[];
+  readonly zeroPoints: readonly number[];
+  readonly values: readonly number[];
+  readonly biases: readonly number[];
+}
+
+const recorded: readonly Recorded[] = JSON.parse(
+  readFileSync(new URL("../../../test/fixtures/rounding/second-order.json", import.meta.url), "utf8"),
+);
+
+function problemOf(given: Recorded): RoundingProblem {
+  const { weights, bias, biasFixed, scales, zeroPoints, inputs, floatInputs, drifts } = given;
+  const columns = inputs[0]!.length;
+  return {
+    weights: Float64Array.from(weights),
+    bias: Float64Array.from(bias),
+    biasFixed,
+    rows: bias.length,
+    columns,
+    parameters: (row, i) => ({ scale: scales[row * columns + i]!, zeroPoint: zeroPoints[row * columns + i]! }),
+    limits,
+    moments: momentsOf(inputs, drifts ? floatInputs : undefined),
+  };
+}
+
+/** Mean ‖w x + b − ŵ x̂ − b̂‖² over the samples themselves. */
+function measuredError(given: Recorded, { values, bias }: RoundingResult): number {
+  const { inputs, floatInputs } = given;
+  const { weights, columns, rows, parameters, bias: own } = problemOf(given);
+  let total = 0;
+  for (const [at, seen] of inputs.entries()) {
+    for (let row = 0; row < rows; row++) {
+      const difference = floatInputs[at]!.reduce((sum, x, i) => {
+        const { scale, zeroPoint } = parameters(row, i);
+        return sum + weights[row * columns + i]! * x - (values[row * columns + i]! - zeroPoint) * scale * seen[i]!;
+      }, own[row]! - bias[row]!);
+      total += difference ** 2 / inputs.length;
+    }
   }
-  return { gram };
+  return total;
 }
 
 /** E‖w x + b − (ŵ x + b̂)‖² summed over rows. */
@@ -77,6 +136,33 @@ describe("second-order rounding", () => {
       { seed: 8 },
     );
   });
+
+  it.each(recorded)(
+    "feeds errors back as numpy solves for them: damping $damping, bias fixed $biasFixed, drift $drifts",
+    (given) => {
+      const { values, bias } = secondOrder({ damping: given.damping, sweeps: 0 })(problemOf(given));
+      expect([...values]).toEqual(given.values);
+      bias.forEach((value, row) => void expect(value).toBeCloseTo(given.biases[row]!, 7));
+    },
+  );
+
+  it.each(recorded)(
+    "ends where no single step helps, no worse than nearest: damping $damping, bias fixed $biasFixed",
+    (given) => {
+      const problem = problemOf(given);
+      const found = secondOrder({ damping: given.damping, sweeps: 100 })(problem);
+      const least = measuredError(given, found);
+      expect(least).toBeLessThanOrEqual(measuredError(given, nearest(problem)));
+      for (const i of found.values.keys()) {
+        for (const step of [-1, 1]) {
+          const moved = found.values[i]! + step;
+          if (moved < limits.low || moved > limits.high) continue;
+          const other = { values: found.values.with(i, moved), bias: found.bias };
+          expect(measuredError(given, other)).toBeGreaterThan(least - 1e-9);
+        }
+      }
+    },
+  );
 
   it("makes up for one weight by another that always moves with it", () => {
     const problem: RoundingProblem = {

@@ -5,7 +5,7 @@
  * The output's error is E‖w x − ŵ x̂‖² = (w* − ŵ) H (w* − ŵ)ᵀ + const with H = E[x̂ x̂ᵀ] and w* = w + w E[(x − x̂) x̂ᵀ] H⁻¹. With
  * H = R Rᵀ and R upper triangular, component j of (w* − ŵ) R depends on the weights up to j, so each weight is rounded to make
  * its component small given those before it. Coordinate descent then changes single integers while that helps. The bias is the
- * weight of a constant input that comes last and is not rounded; where it cannot change, its error is none.
+ * weight of a constant input that comes last and is not rounded; where it cannot change, there is no such input.
  */
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { dequantizeValue, quantizeValue } from "../scheme.ts";
@@ -44,11 +44,12 @@ interface Solver {
   solve(row: number, sweeps: number): { integers: Int32Array; bias: number };
 }
 
-function solverFor(problem: RoundingProblem, moments: Moments, damping: number): Solver {
-  const { columns } = problem;
-  const n = columns + 1;
-  const order = processingOrder(moments.gram, n);
-  const gram = permuted(damped(moments.gram, n, damping), n, order);
+function solverFor(problem: RoundingProblem, given: Moments, damping: number): Solver {
+  const { columns, biasFixed = false } = problem;
+  const n = biasFixed ? columns : columns + 1;
+  const moments = biasFixed ? withoutConstant(given, columns) : given;
+  const order = processingOrder(moments.gram, n, columns);
+  const gram = permuted(damped(moments.gram, n, columns, damping), n, order);
   const factor = upperFactor(gram, n);
   const exact = permuted(moments.gram, n, order);
   return {
@@ -56,7 +57,7 @@ function solverFor(problem: RoundingProblem, moments: Moments, damping: number):
       const target = permutedRow(targetOf(problem, row, moments, factor, order), order);
       const scales = new Float64Array(columns).map((_, i) => problem.parameters(row, order[i]!).scale);
       const zeros = new Float64Array(columns).map((_, i) => problem.parameters(row, order[i]!).zeroPoint);
-      const state = { target, scales, zeros, limits: problem.limits, n, biasFixed: problem.biasFixed ?? false };
+      const state = { target, scales, zeros, limits: problem.limits, n, columns };
       const fed = fedBack(state, factor);
       const plain = rounded(state);
       for (const candidate of [fed, plain]) fitBias(candidate, state, exact);
@@ -70,13 +71,13 @@ function solverFor(problem: RoundingProblem, moments: Moments, damping: number):
 }
 
 interface RowState {
-  /** w*, permuted, the bias last. */
+  /** w*, permuted, the bias last where it can change. */
   readonly target: Float64Array;
   readonly scales: Float64Array;
   readonly zeros: Float64Array;
   readonly limits: RoundingProblem["limits"];
   readonly n: number;
-  readonly biasFixed: boolean;
+  readonly columns: number;
 }
 
 interface Candidate {
@@ -84,19 +85,27 @@ interface Candidate {
   bias: number;
 }
 
+/** Of the inputs alone. */
+function withoutConstant({ gram, drift }: Moments, columns: number): Moments {
+  const n = columns + 1;
+  const cut = (matrix: Float64Array) =>
+    new Float64Array(columns * columns).map((_, i) => matrix[Math.floor(i / columns) * n + (i % columns)]!);
+  return { gram: cut(gram), ...(drift && { drift: cut(drift) }) };
+}
+
 /** Inputs with most energy first, the constant last. */
-function processingOrder(gram: Float64Array, n: number): Int32Array {
-  const columns = Array.from({ length: n - 1 }, (_, i) => i);
-  columns.sort((a, b) => gram[b * n + b]! - gram[a * n + a]!);
-  return Int32Array.from([...columns, n - 1]);
+function processingOrder(gram: Float64Array, n: number, columns: number): Int32Array {
+  const inputs = Array.from({ length: columns }, (_, i) => i);
+  inputs.sort((a, b) => gram[b * n + b]! - gram[a * n + a]!);
+  return Int32Array.from(n > columns ? [...inputs, columns] : inputs);
 }
 
 /** H + λI; inputs that never move get a unit diagonal, so that their weights round to nearest. */
-function damped(gram: Float64Array, n: number, damping: number): Float64Array {
+function damped(gram: Float64Array, n: number, columns: number, damping: number): Float64Array {
   const result = Float64Array.from(gram);
   let trace = 0;
-  for (let i = 0; i < n - 1; i++) trace += gram[i * n + i]!;
-  const added = Math.max((damping * trace) / Math.max(1, n - 1), 1e-12);
+  for (let i = 0; i < columns; i++) trace += gram[i * n + i]!;
+  const added = Math.max((damping * trace) / Math.max(1, columns), 1e-12);
   for (let i = 0; i < n; i++) result[i * n + i]! += added;
   return result;
 }
@@ -122,10 +131,10 @@ function targetOf(
   factor: Float64Array,
   order: Int32Array,
 ): Float64Array {
-  const n = columns + 1;
+  const n = order.length;
   const w = new Float64Array(n);
   w.set(weights.subarray(row * columns, (row + 1) * columns));
-  w[columns] = bias[row]!;
+  if (n > columns) w[columns] = bias[row]!;
   if (!drift) return w;
   const v = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -138,10 +147,10 @@ function targetOf(
 }
 
 /** Rounds in order, each weight after what the errors before it ask for. */
-function fedBack({ target, scales, zeros, limits, n }: RowState, factor: Float64Array): Candidate {
-  const integers = new Int32Array(n - 1);
+function fedBack({ target, scales, zeros, limits, n, columns }: RowState, factor: Float64Array): Candidate {
+  const integers = new Int32Array(columns);
   const carried = new Float64Array(n);
-  for (let j = 0; j < n - 1; j++) {
+  for (let j = 0; j < columns; j++) {
     const wanted = target[j]! + carried[j]! / factor[j * n + j]!;
     const parameters = { scale: scales[j]!, zeroPoint: zeros[j]! };
     const integer = quantizeValue(wanted, parameters, limits);
@@ -152,17 +161,17 @@ function fedBack({ target, scales, zeros, limits, n }: RowState, factor: Float64
   return { integers, bias: 0 };
 }
 
-function rounded({ target, scales, zeros, limits, n }: RowState): Candidate {
-  const integers = new Int32Array(n - 1).map((_, j) =>
+function rounded({ target, scales, zeros, limits, columns }: RowState): Candidate {
+  const integers = new Int32Array(columns).map((_, j) =>
     quantizeValue(target[j]!, { scale: scales[j]!, zeroPoint: zeros[j]! }, limits),
   );
   return { integers, bias: 0 };
 }
 
-function errorsOf({ integers, bias }: Candidate, { target, scales, zeros, n }: RowState): Float64Array {
+function errorsOf({ integers, bias }: Candidate, { target, scales, zeros, n, columns }: RowState): Float64Array {
   const errors = new Float64Array(n);
-  for (let j = 0; j < n - 1; j++) errors[j] = target[j]! - (integers[j]! - zeros[j]!) * scales[j]!;
-  errors[n - 1] = target[n - 1]! - bias;
+  for (let j = 0; j < columns; j++) errors[j] = target[j]! - (integers[j]! - zeros[j]!) * scales[j]!;
+  if (n > columns) errors[columns] = target[columns]! - bias;
   return errors;
 }
 
@@ -172,19 +181,19 @@ function errorOf(candidate: Candidate, state: RowState, gram: Float64Array): num
 
 /** The bias that minimises the error for given integers. */
 function fitBias(candidate: Candidate, state: RowState, gram: Float64Array): void {
-  const { n, target } = state;
-  candidate.bias = target[n - 1]!;
-  if (state.biasFixed) return;
+  const { n, columns, target } = state;
+  if (n === columns) return;
+  candidate.bias = target[columns]!;
   const errors = errorsOf(candidate, state);
-  const last = (n - 1) * n;
+  const last = columns * n;
   let sum = 0;
-  for (let j = 0; j < n - 1; j++) sum += gram[last + j]! * errors[j]!;
-  candidate.bias += sum / gram[last + n - 1]!;
+  for (let j = 0; j < columns; j++) sum += gram[last + j]! * errors[j]!;
+  candidate.bias += sum / gram[last + columns]!;
 }
 
 /** One sweep of single steps up or down; says whether any was taken. */
 function descend(candidate: Candidate, state: RowState, gram: Float64Array): boolean {
-  const { n, scales, limits } = state;
+  const { n, columns, scales, limits } = state;
   const errors = errorsOf(candidate, state);
   const slope = new Float64Array(n);
   for (let i = 0; i < n; i++) {
@@ -192,7 +201,7 @@ function descend(candidate: Candidate, state: RowState, gram: Float64Array): boo
     if (e !== 0) for (let j = 0; j < n; j++) slope[j]! += e * gram[i * n + j]!;
   }
   let moved = false;
-  for (let j = 0; j < n - 1; j++) {
+  for (let j = 0; j < columns; j++) {
     const scale = scales[j]!;
     const own = gram[j * n + j]!;
     if (own <= 0) continue;
