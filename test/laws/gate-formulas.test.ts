@@ -126,3 +126,53 @@ it("GShard serves every first choice before any second one, and those left out l
   expect(Math.max(...kept)).toBeLessThan(Math.min(...left));
   for (const place of order!) expect(place >= 0 && place <= 1).toBe(true);
 });
+
+/** The expert of each token, under gates that learn nothing. */
+function routesOf(gate: Gate, count: number, given: { readonly x?: Numbers; readonly ids?: Numbers }): number[] {
+  const rows = (given.x?.length ?? 0) / width || given.ids!.length;
+  const model = network(random(1), (n) => {
+    const x = n.input("x", "float32", ["tokens", width]);
+    const ids = n.input("ids", "int64", ["tokens"]);
+    const { routing } = gate.build(n, { tokens: x, ids }, count);
+    if (routing.kind === "token-choice") n.output(routing.experts, "experts");
+  });
+  const feeds = new Map([
+    ["x", tensorFromNumbers("float32", [rows, width], given.x ?? new Array<number>(rows * width).fill(0))],
+    ["ids", tensorFromNumbers("int64", [rows], given.ids ?? new Array<number>(rows).fill(0))],
+  ]);
+  return list(evaluate(model, feeds).get("experts"));
+}
+
+describe("gates without learning", () => {
+  const source = random(5);
+  const x = Array.from({ length: 200 * width }, () => source.normal());
+
+  it("hash places: what lies opposite goes half of the buckets further, and every expert is used", () => {
+    const opposite = x.map((value) => -value);
+    const [here, there] = [x, opposite].map((of) => routesOf(gates["locality-hash"](), 6, { x: of }));
+    here!.forEach((expert, t) => void expect(there![t]).toBe((expert + 3) % 6));
+    expect(new Set(here).size).toBe(6);
+    // Of five experts there are three columns and six buckets, the last of which begins again.
+    expect(new Set(routesOf(gates["locality-hash"](), 5, { x })).size).toBe(5);
+  });
+
+  it("hash ids as Wellons' finaliser does, by the seed", () => {
+    const ids = Array.from({ length: 64 }, (_, i) => 1 + 977 * i);
+    const word = (id: number, seed: number) => {
+      const mask = 0xffffffffn;
+      let h = BigInt(id) ^ ((0x9e3779b9n * BigInt(seed + 1)) & mask);
+      h = ((h ^ (h >> 16n)) * 0x7feb352dn) & mask;
+      h = ((h ^ (h >> 15n)) * 0x846ca68bn) & mask;
+      return Number((h ^ (h >> 16n)) % 5n);
+    };
+    for (const seed of [1, 2]) {
+      expect(routesOf(gates["token-hash"]({ seed }), 5, { ids })).toEqual(ids.map((id) => word(id, seed)));
+    }
+  });
+
+  it("balance frequent ids: the most frequent first, each to the expert with the least", () => {
+    // 10 → expert 0; 4, 3, 2, 1 → expert 1, which has 4, 7, 9 and then 10.
+    const gate = gates["token-hash"]({ frequencies: [1, 2, 3, 10, 4] });
+    expect(routesOf(gate, 2, { ids: [0, 1, 2, 3, 4] })).toEqual([1, 1, 1, 0, 1]);
+  });
+});

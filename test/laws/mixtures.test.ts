@@ -136,17 +136,35 @@ describe("measures", () => {
     expect(found).toMatchObject({ layer: "moe/", dead: [2] });
     found!.load!.forEach((share, i) => void expect(share).toBeCloseTo([5 / 8, 2 / 8, 0, 1 / 8][i]!, 6));
     expect(found!.loadBalance!.maxOverMean).toBeCloseTo(2.5, 6);
-    expect(found!.importance!.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    // The router is the identity: scores are the rows themselves, and batches weigh by their tokens.
+    const shares = rows.map((row) =>
+      row.map((x) => Math.exp(x) / row.reduce((sum, other) => sum + Math.exp(other), 0)),
+    );
+    const mean = (of: (share: number[]) => number) => shares.reduce((sum, share) => sum + of(share), 0) / rows.length;
+    found!.importance!.forEach(
+      (share, e) =>
+        void expect(share).toBeCloseTo(
+          mean((row) => row[e]!),
+          6,
+        ),
+    );
+    expect(found!.entropy).toBeCloseTo(
+      mean((row) => -row.reduce((sum, p) => sum + p * Math.log(p), 0)),
+      6,
+    );
     expect([...found!.routes!.experts]).toEqual([0, 0, 0, 1, 1, 3, 0, 0]);
-    expect(found!.entropy).toBeGreaterThan(0);
-    expect(found!.entropy).toBeLessThan(Math.log(EXPERTS));
+    // Of a mean load of 1/4: 0.15 is more than the 1/8 of the last expert, 0.1 is less.
+    const dead = async (deadBelow: number) =>
+      (await measureMixture(model, batches, openSession, { deadBelow }))[0]!.dead;
+    expect([await dead(0.6), await dead(0.4)]).toEqual([[2, 3], [2]]);
     await expect(measureMixture(await withoutSideOutputs(model), batches, openSession)).rejects.toThrow(UsageError);
   });
 
   it("of balance are those of their definitions", () => {
     expect(balanceOf([2, 2, 2])).toEqual({ maxOverMean: 1, variation: 0 });
-    const { maxOverMean, variation } = balanceOf([1, 3]);
-    expect([maxOverMean, variation]).toEqual([1.5, 0.5]);
+    // The mean is 3, the squares of what is away from it are 4, 1 and 9.
+    const { maxOverMean, variation } = balanceOf([1, 2, 6]);
+    expect([maxOverMean, variation]).toEqual([2, Math.sqrt(14 / 3) / 3]);
     const before = { k: 2, experts: Int32Array.of(0, 1, 2, 3) };
     expect(routingChurn(before, { k: 2, experts: Int32Array.of(1, 0, 2, 1) })).toBe(0.5);
   });
@@ -189,6 +207,12 @@ describe("measures", () => {
     const [busy, back] = [0, 2].map((expert) => numbersAt(revived, `moe/expert${expert}/in/weight`));
     back!.forEach((value, i) => void expect(value).toBeCloseTo(busy![i]!, 1));
     expect(back).not.toEqual(busy);
+    // The router has 4 ones among 16 numbers, so its deviation is √3 / 4; a hundredth of that is added.
+    const columns = numbersAt(revived, "moe/gate/weight").flatMap((x, i, all) =>
+      i % 4 === 2 ? [x - all[i - 2]!] : [],
+    );
+    for (const noise of columns) expect(Math.abs(noise)).toBeLessThan((4 * 0.01 * Math.sqrt(3)) / 4);
+    expect(Math.max(...columns.map(Math.abs))).toBeGreaterThan(0);
     expect(numbersAt(revived, "moe/expert1/in/weight")).toEqual(numbersAt(model, "moe/expert1/in/weight"));
     expect(reviveExperts(model, [{ ...before!, dead: [] }])).toBe(model);
     expect(() => reviveExperts(model, [{ ...before!, layer: "other/" }])).toThrow(UsageError);

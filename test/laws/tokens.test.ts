@@ -94,6 +94,37 @@ describe("merging", () => {
     list(evaluate(merged, flat).get("logits")).forEach((x, i) => void expect(x).toBeCloseTo(whole[i]!, 5));
   });
 
+  it.each(["mean", "class"] as const)(
+    "of equal pairs is exact: one that stands for two counts twice, around a %s",
+    (pooling) => {
+      const model = unplaced(build(pooling));
+      const source = random(8);
+      // Patches of 4 by 4 side by side are the same, and no two pairs are.
+      const patches = Array.from({ length: 8 }, () => Array.from({ length: 16 }, () => source.normal()));
+      const pixels = Array.from({ length: 256 }, (_, i) => {
+        const [row, column] = [Math.floor(i / 16), i % 16];
+        return patches[2 * Math.floor(row / 4) + Math.floor(column / 8)]![4 * (row % 4) + (column % 4)]!;
+      });
+      const paired = new Map([["input", tensorFromNumbers("float32", [1, 1, 16, 16], pixels)]]);
+      const whole = list(evaluate(model, paired).get("logits"));
+      const merged = list(evaluate(reduceTokens(model, { remove: [5, 0, 0] }), paired).get("logits"));
+      merged.forEach((x, i) => void expect(x).toBeCloseTo(whole[i]!, 5));
+      expect(Math.max(...whole) - Math.min(...whole)).toBeGreaterThan(0.01);
+    },
+  );
+
+  it("goes by directions of keys, not by their lengths, and leaves the class alone", () => {
+    const given = {
+      values: tensorFromNumbers("float32", [1, 4, 1], [1, 2, 30, 4]),
+      sizes: tensorFromNumbers("float32", [1, 4, 1], [1, 1, 1, 1]),
+      // Token 0 has the direction of token 1; token 2 that of token 3, nearly, though its product with token 1 is larger.
+      keys: tensorFromNumbers("float32", [1, 4, 2], [1, 0, 9, 0, 1, 1, 0.1, 0.11]),
+      received: tensorFromNumbers("float32", [1, 4], [0.25, 0.25, 0.25, 0.25]),
+    };
+    expect(alone("merge", 1, false, given).values).toEqual([30, 1.5, 4]);
+    expect(alone("merge", 1, true, given).values).toEqual([1, 2, 17]);
+  });
+
   it("makes the most similar pair one, weighted by sizes", () => {
     const { values, sizes } = alone("merge", 1, false, {
       values: tensorFromNumbers("float32", [1, 4, 1], [1, 2, 30, 4]),
@@ -115,6 +146,13 @@ it("pruning puts the mean of the rest, weighted by attention, behind the kept", 
   });
   expect(values.map((x) => Math.round(x * 1e6) / 1e6)).toEqual([2, 4, 2]);
   expect(sizes).toEqual([1, 1, 2]);
+  const counted = alone("prune", 1, false, {
+    values: tensorFromNumbers("float32", [1, 4, 1], [1, 2, 3, 4]),
+    sizes: tensorFromNumbers("float32", [1, 4, 1], [5, 1, 3, 2]),
+    keys: drawn([1, 4, 2], 1),
+    received: tensorFromNumbers("float32", [1, 4], [0.125, 0.375, 0.125, 0.375]),
+  });
+  expect(counted.sizes).toEqual([1, 2, 8]);
 });
 
 /** Without positions, so that equal patches are equal tokens. */
