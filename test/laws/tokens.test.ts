@@ -174,3 +174,66 @@ describe("wrong use", () => {
     expect(() => reduceTokens(mlp(random(1), { input: [4], classes: 2 }), { remove: 1 })).toThrow(UnsupportedError);
   });
 });
+
+/** Two blocks of attention over tokens of one number, x + softmax(x·xᵀ)·x, and what reads them. */
+function plainAttention(reader: "mean" | "class", time: number): Model {
+  return network(random(1), (n) => {
+    let x = n.input("x", "float32", [1, time, 1]);
+    for (let block = 0; block < 2; block++) {
+      const heads = n.op("Unsqueeze", [x, n.ints([1])]);
+      const scores = n.op("MatMul", [heads, n.op("Transpose", [heads], { perm: [0, 1, 3, 2] })]);
+      const mixed = n.op("MatMul", [n.op("Softmax", [scores], { axis: -1 }), heads]);
+      x = n.op("Add", [x, n.op("Squeeze", [mixed, n.ints([1])])]);
+    }
+    const first = n.constant("first", tensorFromNumbers("int64", [], [0]));
+    const read =
+      reader === "mean"
+        ? n.op("ReduceMean", [x, n.ints([1])], { keepdims: 0 })
+        : n.op("Gather", [x, first], { axis: 1 });
+    n.output(read, "y");
+  });
+}
+
+interface Counted {
+  readonly x: number;
+  readonly size: number;
+}
+
+/** The same with one token fewer after each block: what gets least attention becomes one, weighted by it. */
+function prunedByHand(start: readonly number[], reader: "mean" | "class"): number {
+  const sum = (of: readonly number[]) => of.reduce((a, b) => a + b, 0);
+  let tokens: Counted[] = start.map((x) => ({ x, size: 1 }));
+  for (let block = 0; block < 2; block++) {
+    const shares = tokens.map(({ x: query }) => {
+      const powers = tokens.map(({ x, size }) => size * Math.exp(query * x));
+      return powers.map((power) => power / sum(powers));
+    });
+    const received = tokens.map((_, j) =>
+      reader === "class" ? shares[0]![j]! : sum(shares.map((row) => row[j]!)) / shares.length,
+    );
+    const moved = tokens.map(({ x, size }, i) => ({
+      x: x + sum(tokens.map((other, j) => shares[i]![j]! * other.x)),
+      size,
+    }));
+    const order = moved.map((_, j) => j).sort((a, b) => received[b]! - received[a]!);
+    const first = reader === "class" ? [0] : [];
+    const kept = [...first, ...order.filter((j) => !first.includes(j))].slice(0, tokens.length - 2);
+    const rest = moved.map((_, j) => j).filter((j) => !kept.includes(j));
+    const weight = sum(rest.map((j) => received[j]!));
+    const mean = sum(rest.map((j) => (received[j]! / weight) * moved[j]!.x));
+    const size = sum(rest.map((j) => moved[j]!.size));
+    tokens = [...kept.sort((a, b) => a - b).map((j) => moved[j]!), { x: mean, size }];
+  }
+  if (reader === "class") return tokens[0]!.x;
+  return sum(tokens.map(({ x, size }) => x * size)) / start.length;
+}
+
+it.each(["mean", "class"] as const)(
+  "pruning by the attention that tokens get is what it is by hand, around a %s",
+  (reader) => {
+    const x = [-0.25, 0.75, -0.5, 1, 0.5, -1, 0.25];
+    const reduced = reduceTokens(plainAttention(reader, x.length), { reduction: "prune", remove: 1 });
+    const [y] = list(evaluate(reduced, new Map([["x", tensorFromNumbers("float32", [1, x.length, 1], x)]])).get("y"));
+    expect(y).toBeCloseTo(prunedByHand(x, reader), 6);
+  },
+);
