@@ -217,6 +217,21 @@ describe("what is trained", () => {
   });
 });
 
+describe("the average", () => {
+  it("begins with the parameters and keeps its share of itself at every step", () => {
+    const step = trainingStep(plain(), { loss: "crossEntropy", optimizer: sgd(), average: 0.75 });
+    let state = initialState(step);
+    let expected = numbersAt(state, "head.weight");
+    for (let i = 1; i <= 3; i++) {
+      state = advance(step, state, { ...batch(i, 6), ...scalars(step, i, 1) }).state;
+      const now = numbersAt(state, "head.weight");
+      expected = expected.map((old, at) => 0.75 * old + 0.25 * now[at]!);
+      numbersAt(state, "head.weight:average").forEach((x, at) => void expect(x).toBeCloseTo(expected[at]!, 9));
+      expect(Math.max(...now.map((x, at) => Math.abs(x - expected[at]!)))).toBeGreaterThan(1e-3);
+    }
+  });
+});
+
 describe("accumulation", () => {
   it("over 2 batches of n equals one batch of 2n", () => {
     const options = { loss: "crossEntropy", optimizer: adamw(), clip: 0.3, average: 0.5 } as const;
@@ -271,11 +286,45 @@ describe("loss scaling", () => {
     expect(numbersAt(b, "loss_scale")).toEqual([2048]);
   });
 
+  const infinite = () => ({ ...batch(0, 6), x: floats([6, 4], new Array(24).fill(Number.POSITIVE_INFINITY)) });
+
+  it("grows after as many updates as stated without an overflow, which halves it and counts anew", () => {
+    const step = trainingStep(plain(), { ...options, optimizer: sgd() });
+    let state = initialState(step);
+    const told = [true, true, true, false, true, true].map((fits, i) => {
+      const feed = fits ? batch(0, 6) : infinite();
+      state = advance(step, state, { ...feed, ...scalars(step, i + 1, 0.01) }).state;
+      return [...numbersAt(state, "loss_scale"), ...numbersAt(state, "loss_scale:good")];
+    });
+    expect(told).toEqual([
+      [1024, 1],
+      [2048, 0],
+      [2048, 1],
+      [1024, 0],
+      [1024, 1],
+      [2048, 0],
+    ]);
+  });
+
+  it("is doubled after 2000 updates where nothing else is said, and only updates count", () => {
+    const step = trainingStep(plain(), { ...options, lossScale: {}, accumulate: 2 });
+    const after = (good: number, last: number) => {
+      const state = new Map([...initialState(step), ["loss_scale:good", tensor("float32", [], [good])] as const]);
+      const apply = { [step.apply!]: tensorFromNumbers("bool", [], [last]) };
+      const next = advance(step, state, { ...batch(0, 6), ...scalars(step, 1), ...apply }).state;
+      return [...numbersAt(next, "loss_scale"), ...numbersAt(next, "loss_scale:good")];
+    };
+    expect([after(1998, 1), after(1999, 1), after(1999, 0)]).toEqual([
+      [65536, 1999],
+      [131072, 0],
+      [65536, 1999],
+    ]);
+  });
+
   it("skips an update that overflows", () => {
     const step = trainingStep(plain(), options);
     const state = initialState(step);
-    const broken = { ...batch(0, 6), x: floats([6, 4], new Array(24).fill(Number.POSITIVE_INFINITY)) };
-    const { state: next } = advance(step, state, { ...broken, ...scalars(step, 1) });
+    const { state: next } = advance(step, state, { ...infinite(), ...scalars(step, 1) });
     expectSame(next, state, parameters, 12);
     expect(numbersAt(next, "loss_scale")).toEqual([512]);
   });

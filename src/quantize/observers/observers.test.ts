@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { parametersOf } from "../scheme.ts";
 import { histogram } from "./histogram.ts";
 import { entropy, entropyThreshold, meanSquaredError, minMax, movingAverage, percentile } from "./index.ts";
 
@@ -40,6 +41,17 @@ describe("histogram", () => {
     expect(bins.start + bins.width * bins.counts.length).toBeGreaterThanOrEqual(9);
   });
 
+  it("has every value in the bin where it lies, after it grew and merged", () => {
+    const bins = histogram(4, "value");
+    // Width 1 from 0 on; two more bins below and one above, with 16 at most.
+    for (const batch of [[0, 0.5, 1.5, 4], [-1.5, 4.5], [2.5]]) bins.add(batch);
+    expect([bins.start, bins.width, [...bins.counts]]).toEqual([-2, 1, [1, 0, 2, 1, 1, 1, 1]]);
+    // −12 is further than 16 bins of 1 reach, so they become 4 of 2.
+    bins.add([-12]);
+    expect([bins.start, bins.width]).toEqual([-12, 2]);
+    expect([...bins.counts]).toEqual([1, 0, 0, 0, 0, 1, 3, 2, 1]);
+  });
+
   it("merges bins rather than grow without bound", () => {
     const bins = histogram(8, "magnitude");
     bins.add([1]);
@@ -53,6 +65,8 @@ describe("entropy", () => {
   it("takes the last threshold of several that lose nothing", () => {
     // Equal counts: merging bins loses nothing as long as a group's bins are equal and nothing is clipped.
     expect(entropyThreshold(new Float64Array(2048).fill(5))).toBe(2048);
+    // Nothing is clipped from two bins on, and what is merged is equal or empty: KL is 0 for 2, 3 and 4.
+    expect(entropyThreshold([4, 4, 0, 0], 2)).toBe(4);
   });
 
   it("replaces the first bin by the second", () => {
@@ -103,6 +117,39 @@ describe("mean squared error", () => {
     expect(observer.range().max).toBeGreaterThan(0.97);
   });
 
+  it.each([
+    { levels: 4, symmetric: false, tail: 1 },
+    { levels: 16, symmetric: false, tail: 3 },
+    { levels: 16, symmetric: true, tail: 3 },
+    { levels: 64, symmetric: false, tail: 5 },
+  ])("is about the least of all ranges, on the values themselves: $levels levels, symmetric $symmetric", (given) => {
+    const { levels, symmetric, tail } = given;
+    const values = heavyTailed(4000, 5).map((x) => (x > 0 ? tail * x : x));
+    const limits = { low: 0, high: levels - 1 };
+    const errorOf = (range: { min: number; max: number }) => {
+      const parameters = parametersOf(range, limits, symmetric);
+      return values.reduce((sum, x) => {
+        const { scale, zeroPoint } = parameters;
+        const integer = Math.min(limits.high, Math.max(limits.low, Math.round(x / scale) + zeroPoint));
+        return sum + (x - scale * (integer - zeroPoint)) ** 2;
+      }, 0);
+    };
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const shares = Array.from({ length: 21 }, (_, i) => 0.2 + 0.04 * i);
+    const pairs = symmetric
+      ? shares.map((share) => [share, share])
+      : shares.flatMap((low) => shares.map((high) => [low, high]));
+    const edge = Math.max(-least, most);
+    const errors = pairs.map(([low, high]) =>
+      errorOf(symmetric ? { min: -edge * low!, max: edge * high! } : { min: least * low!, max: most * high! }),
+    );
+    const observer = meanSquaredError({ levels, symmetric });
+    observer.observe(values.subarray(0, 1000));
+    observer.observe(values.subarray(1000));
+    expect(errorOf(observer.range())).toBeLessThan(1.03 * Math.min(...errors));
+    expect(Math.min(...errors)).toBeLessThan(0.96 * errorOf({ min: least, max: most }));
+  });
+
   it("gives up a far outlier for finer steps, on the side where it lies", () => {
     const bulk = Float32Array.from({ length: 40000 }, (_, i) => Math.sin(i));
     for (const outlier of [40, -40]) {
@@ -123,11 +170,30 @@ it("leaves out tails by percentile", () => {
   expect(max).toBeCloseTo(0.95, 2);
 });
 
-it("averages batches, starting from the first", () => {
-  const observer = movingAverage({}, 0.5);
-  observer.observe([-1, 1]);
-  observer.observe([-3, 5]);
-  expect(observer.range()).toEqual({ min: -2, max: 3 });
+it("keeps all of the range where no tail may go", () => {
+  const observer = percentile({}, 100);
+  observer.observe([-3, 0.25, 1]);
+  expect(observer.range()).toEqual({ min: -3, max: 1 });
+});
+
+it("leaves out 5 values of a million at either end when nothing else is said", () => {
+  const ends = (count: number) => {
+    const observer = percentile();
+    observer.observe([...Float32Array.from({ length: count - 2 }, (_, i) => i / (count - 3)), -0.5, 1.5]);
+    return observer.range();
+  };
+  // Of 100,000 values half a one may go, which is none; of 300,000 one and a half, which is the one outside.
+  expect(ends(100_000)).toEqual({ min: -0.5, max: 1.5 });
+  expect(ends(300_000).min).toBeCloseTo(0, 2);
+  expect(ends(300_000).max).toBeCloseTo(1, 2);
+});
+
+it("averages batches, starting from the first, with a tenth of each later one", () => {
+  const observer = movingAverage();
+  for (const batch of [[-1, 1], [-3, 5], [Number.NaN], [-2, 11]]) observer.observe(batch);
+  // −1 + 0.1 · (−3 + 1) = −1.2, then + 0.1 · (−2 + 1.2); 1 + 0.1 · 4 = 1.4, then + 0.1 · (11 − 1.4).
+  expect(observer.range().min).toBeCloseTo(-1.28, 12);
+  expect(observer.range().max).toBeCloseTo(2.36, 12);
 });
 
 it("ignores what is not finite", () => {

@@ -84,10 +84,64 @@ describe("values", () => {
     expect(state.value()).toBeCloseTo(4, 6);
   });
 
-  it("of images, with the classes on axis 1", () => {
-    const state = accuracy().start();
-    state.add(tensorFromNumbers("float32", [1, 2, 2], [1, 0, 0, 1]), tensorFromNumbers("int64", [1, 2], [0, 1]));
-    expect(state.value()).toBe(1);
+  it.each([1, -1])("of several positions, with the classes on axis %s, are those of each position as a row", (axis) => {
+    // Two samples of four positions with three classes; the last position counts for nothing.
+    const at = (sample: number, position: number, label: number) =>
+      Math.sin(5 * sample + 3 * position + 7 * label * label);
+    const truth = [2, 0, 1, 9, 0, 1, 1, 9];
+    const places = [0, 1].flatMap((sample) => [0, 1, 2, 3].map((position) => [sample, position] as const));
+    const values = [0, 1].flatMap((sample) =>
+      axis === 1
+        ? [0, 1, 2].flatMap((label) => [0, 1, 2, 3].map((position) => at(sample, position, label)))
+        : [0, 1, 2, 3].flatMap((position) => [0, 1, 2].map((label) => at(sample, position, label))),
+    );
+    const prediction = tensorFromNumbers("float64", axis === 1 ? [2, 3, 4] : [2, 4, 3], values);
+    const measure = (metric: Metric) => {
+      const state = metric.start();
+      state.add(prediction, tensorFromNumbers("int64", [2, 4], truth));
+      return state.value();
+    };
+    const rows = places.map(([sample, position]) => [0, 1, 2].map((label) => at(sample, position, label)));
+    const counted = rows.flatMap((row, i) => (truth[i] === 9 ? [] : [{ row, label: truth[i]! }]));
+    const mean = (of: (item: (typeof counted)[number]) => number) =>
+      counted.reduce((sum, item) => sum + of(item), 0) / counted.length;
+    const options = { axis, ignoreIndex: 9 };
+    const bestOf = (row: readonly number[]) => row.indexOf(Math.max(...row));
+    expect(measure(accuracy(options))).toBeCloseTo(
+      mean(({ row, label }) => Number(bestOf(row) === label)),
+      9,
+    );
+    expect(measure(topK({ ...options, k: 2 }))).toBeCloseTo(
+      mean(({ row, label }) => Number(row.filter((x) => x > row[label]!).length < 2)),
+      9,
+    );
+    const surprise = mean(({ row, label }) => Math.log(row.reduce((sum, x) => sum + Math.exp(x - row[label]!), 0)));
+    expect(measure(perplexity(options))).toBeCloseTo(Math.exp(surprise), 6);
+    const score = (label: number) => {
+      const hits = counted.filter((item) => item.label === label && bestOf(item.row) === label).length;
+      return (
+        (2 * hits) /
+        (counted.filter((item) => item.label === label).length +
+          counted.filter(({ row }) => bestOf(row) === label).length)
+      );
+    };
+    expect(measure(f1(options))).toBeCloseTo((score(0) + score(1) + score(2)) / 3, 9);
+    const above = (label: number) => {
+      const pairs = counted.flatMap((a) =>
+        counted.flatMap((b) => (a.label === label && b.label !== label ? [Number(a.row[label]! > b.row[label]!)] : [])),
+      );
+      return pairs.reduce((sum, pair) => sum + pair, 0) / pairs.length;
+    };
+    expect(measure(auroc(options))).toBeCloseTo((above(0) + above(1) + above(2)) / 3, 9);
+  });
+
+  it("of equal scores go to the class that comes first", () => {
+    const state = (metric: Metric, label: number) => {
+      const open = metric.start();
+      open.add(tensorFromNumbers("float32", [1, 3], [1, 2, 2]), tensorFromNumbers("int64", [1], [label]));
+      return open.value();
+    };
+    expect([1, 2].map((label) => state(accuracy(), label))).toEqual([1, 0]);
   });
 
   it("are refused for labels that do not fit", () => {

@@ -18,10 +18,19 @@ describe("schedules", () => {
     expect(constant()(7, 10)).toBe(1);
     expect(cosine({ floor: 0.2 })(5, 10)).toBeCloseTo(0.6, 12);
     expect(cosine()(10, 10)).toBeCloseTo(0, 12);
-    expect(linear({ floor: 0.5 })(5, 10)).toBeCloseTo(0.75, 12);
+    expect([0, 2, 10].map((step) => linear({ floor: 0.5 })(step, 10))).toEqual([1, 0.9, 0.5]);
+    // Behind the end the rate stays where it is.
+    expect([linear({ floor: 0.5 })(30, 10), cosine({ floor: 0.2 })(15, 10)]).toEqual([0.5, 0.2]);
+    expect([4, 5, 7, 8].map((step) => stepDecay({ factor: 0.5, at: [0.5, 0.75] })(step, 10))).toEqual([
+      1, 0.5, 0.5, 0.25,
+    ]);
+    expect([0, 4, 5].map((step) => stepDecay({ factor: 0.5, at: 0.5 })(step, 10))).toEqual([1, 1, 0.5]);
     expect([0, 3, 4, 8].map((step) => stepDecay({ factor: 0.5, at: 4 })(step, 10))).toEqual([1, 1, 0.5, 0.25]);
     expect([1, 2, 5].map((step) => stepDecay({ factor: 0.5, at: [2, 5] })(step, 10))).toEqual([1, 0.5, 0.25]);
-    expect([0, 1, 3, 4].map((step) => warmup({ steps: 4, next: linear() })(step, 8))).toEqual([0.25, 0.5, 1, 1]);
+    // Two of the four steps that are left are half of the way down.
+    const rising = [0, 1, 3, 4, 6].map((step) => warmup({ steps: 4, next: linear() })(step, 8));
+    expect(rising).toEqual([0.25, 0.5, 1, 1, 0.5]);
+    expect([0, 1, 2].map((step) => warmup({ steps: 0.2, next: linear() })(step, 10))).toEqual([0.5, 1, 1]);
   });
 
   it("cycle as torch's OneCycleLR", () => {
