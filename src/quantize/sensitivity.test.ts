@@ -1,7 +1,7 @@
-import { expect, it } from "vitest";
-import { graphBuilder, type Model, model, tensor } from "../ir/index.ts";
+import { describe, expect, it } from "vitest";
+import { floatsOf, graphBuilder, type Model, model, tensor } from "../ir/index.ts";
 import { type Feeds, openSession } from "../runtime/index.ts";
-import { sensitivity } from "./sensitivity.ts";
+import { divergenceOf, sensitivity } from "./sensitivity.ts";
 
 const filled = (dims: readonly number[], seed: number) =>
   tensor(
@@ -32,5 +32,57 @@ it("looks at every output, in whichever order they stand", async () => {
   for (const { node, divergence } of found) {
     expect(divergence, node).toBeGreaterThan(0);
     expect(turned.find((other) => other.node === node)!.divergence).toBeCloseTo(divergence, 10);
+  }
+});
+
+describe("a divergence", () => {
+  const rows = (...values: number[][]) => tensor("float32", [values.length, values[0]!.length], values.flat());
+  const ln3 = Math.log(3);
+
+  it("of scores is KL(softmax(p) ‖ softmax(q)) in the mean over all rows, whatever the batches", () => {
+    // (1/4, 3/4) against (1/2, 1/2): ¼ ln ½ + ¾ ln 3⁄2; the other way round ½ ln 2 + ½ ln ⅔. Equal scores are no distance apart.
+    const [uneven, even] = [
+      [0, ln3],
+      [7, 7],
+    ];
+    const forth = 0.25 * Math.log(0.5) + 0.75 * Math.log(1.5);
+    const back = 0.5 * Math.log(2) + 0.5 * Math.log(2 / 3);
+    const [p, q] = [
+      [rows(uneven, even), rows(uneven)],
+      [rows(even, uneven), rows(uneven)],
+    ];
+    expect(divergenceOf(p, q, "classification")).toBeCloseTo((forth + back) / 3, 6);
+  });
+
+  it("of numbers is the squared error over the squares of what is expected, over all batches", () => {
+    // (4 − 3)² + (1 − 3)² of 3² + 4² + 1².
+    expect(divergenceOf([rows([3, 4]), rows([1])], [rows([3, 3]), rows([3])], "regression")).toBeCloseTo(5 / 26, 9);
+  });
+});
+
+it("puts the layer first that alone does most, or whose absence helps most", async () => {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", ["batch", 16]);
+  // One large weight makes the steps of the second layer coarse.
+  const coarse = filled([16, 16], 2);
+  const outlier = tensor(
+    "float32",
+    [16, 16],
+    floatsOf(coarse).map((value, i) => (i === 0 ? 40 : value)),
+  );
+  const hidden = g.op("MatMul", [x, g.constant("first_w", filled([16, 16], 1))], {}, { name: "fine" });
+  g.output(g.op("MatMul", [g.op("Relu", [hidden]), g.constant("w", outlier)], {}, { name: "coarse" }), "logits");
+  for (const mode of ["one", "all-but-one"] as const) {
+    const found = await sensitivity(model(g.build()), {
+      open: openSession,
+      calibration,
+      mode,
+      perChannel: false,
+    });
+    expect(
+      found.map(({ node }) => node),
+      mode,
+    ).toEqual(["coarse", "fine"]);
+    expect(Math.sign(found[0]!.divergence - found[1]!.divergence), mode).toBe(mode === "one" ? 1 : -1);
   }
 });
