@@ -29,6 +29,7 @@ import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
+import { selfComparison } from "./self-comparison.ts";
 import { shakespeare } from "./shakespeare.ts";
 import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
@@ -40,7 +41,7 @@ export const experiments: readonly Experiment<any>[] = [
   accelerateModels,
   packageModels,
   everyCommand,
-  everyCommand,
+  selfComparison,
   providers,
   counts,
   conformance,

@@ -7,6 +7,8 @@ import { convertFloat32 } from "../passes/index.ts";
 import {
   checkCancelled,
   cpuSaturates,
+  dependsOnData,
+  openControl,
   openSession,
   type Run,
   type RunScope,
@@ -94,7 +96,8 @@ async function search(
   }
   const session: SessionOptions = { ep, threads, stock: true };
   await using first = await open(model, { ...session, step: "running the original" });
-  const original = { session: first, bytes: originalBytes };
+  await using control = await openControl(open, model, originalBytes, session);
+  const original = { session: first, bytes: originalBytes, control, dependsOnData: dependsOnData(model) };
   const left = budget.whole.left();
   await checkOriginal({ original, samples });
   const run = (left - budget.whole.left()) / 1000;

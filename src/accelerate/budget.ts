@@ -10,8 +10,8 @@ const SAMPLES = 0.1;
 /** The share of what is left that verifying one form may take: providers come after it, and the next form where it fails. */
 const VERIFYING = 0.75;
 
-/** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, each of two models. */
-const TIMED_RUNS = 16;
+/** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, each of two models and a control. */
+const TIMED_RUNS = 24;
 
 /** What a form takes beside its samples, over its timing: opening, warming up, a machine that others use. */
 const SLACK = 1.5;

@@ -33,7 +33,7 @@ export interface Bound {
 }
 
 /** The smallest and the largest of n values hold their median with a probability of 1 − 2^(1 − n): fewer than six allow no 95 % interval. */
-const FEWEST_ROUNDS = 6;
+export const FEWEST_ROUNDS = 6;
 
 /**
  * Whether a candidate may be handed out: within the bound and faster than the original by the whole interval; with the goal size smaller

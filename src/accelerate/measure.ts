@@ -3,12 +3,14 @@ import type { Deadline } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
 import {
   compareSessions,
+  dependsOnData,
   isFloat,
   lossyFaults,
   type OpenSession,
   roundingFaults,
   type Session,
   type SessionOptions,
+  timedInputs,
   withMaskProbes,
 } from "../runtime/index.ts";
 import type { Figures } from "./choose.ts";
@@ -18,6 +20,12 @@ import type { Batches, Samples } from "./samples.ts";
 export interface Contender {
   readonly session: Session;
   readonly bytes: number;
+}
+
+export interface Reference extends Contender {
+  /** A second session of the same model, where there is room for one. */
+  readonly control: Session | undefined;
+  readonly dependsOnData: boolean;
 }
 
 export interface MeasureOptions {
@@ -30,26 +38,10 @@ export interface MeasureOptions {
   readonly deadline: Deadline;
 }
 
-async function measure(
-  original: Contender,
-  candidate: Contender,
-  samples: Samples,
-  batches: Batches,
-  options: MeasureOptions,
-): Promise<MeasuredComparison> {
-  const comparison = await compareSessions(original, candidate, {
-    ...options,
-    batch: samples.timedBatch,
-    feeds: samples.timed,
-    batches: withMaskProbes(batches()),
-  });
-  return { ...comparison, n: comparison.agreement.n };
-}
-
 /** Opens a candidate, measures it and lets it go. */
 export async function measureModel(
   open: OpenSession,
-  original: Contender,
+  original: Reference,
   { model, bytes }: { readonly model: Model; readonly bytes: number },
   session: SessionOptions,
   samples: Samples,
@@ -57,7 +49,18 @@ export async function measureModel(
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
   await using opened = await open(model, { ...session, step: "measuring a candidate" });
-  return await measure(original, { session: opened, bytes }, samples, batches, options);
+  const comparison = await compareSessions(
+    original,
+    { session: opened, bytes },
+    {
+      ...options,
+      ...(original.control && { control: original.control }),
+      batch: samples.timedBatch,
+      feeds: await timedInputs(batches(), original.dependsOnData || dependsOnData(model)),
+      batches: withMaskProbes(batches()),
+    },
+  );
+  return { ...comparison, n: comparison.agreement.n };
 }
 
 /** What a candidate loses, by the strictest measure that the data allows. */

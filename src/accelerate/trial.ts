@@ -9,7 +9,7 @@ import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds,
 import type { Candidate } from "./candidates.ts";
 import { decide, type Figures, percent } from "./choose.ts";
 import type { Journal } from "./journal.ts";
-import { type Contender, figuresOf, type Judging, type MeasureOptions, measureModel } from "./measure.ts";
+import { figuresOf, type Judging, type MeasureOptions, measureModel, type Reference } from "./measure.ts";
 import type { AccelerateOptions } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import type { MeasuredComparison } from "./result.ts";
@@ -22,7 +22,7 @@ export interface Job {
   readonly open: OpenSession;
   readonly session: SessionOptions;
   readonly samples: Samples;
-  readonly original: Contender;
+  readonly original: Reference;
   readonly signal: AbortSignal;
   readonly journal: Journal;
   readonly tried: Tried[];

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { loadModel } from "../onnx/files.ts";
 import { formatBytes, formatMilliseconds } from "../report/index.ts";
-import { benchmark, type NodeProfile, openSession, profileNodes } from "../runtime/index.ts";
+import { benchmark, dependsOnData, type NodeProfile, openSession, profileNodes } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { firstBatch, loadData } from "./load.ts";
+import { loadData, timedBatches } from "./load.ts";
 import { declareInputs, declareRuntime, type InputOptions, type RuntimeOptions, seconds, whole } from "./options.ts";
 import { table } from "./text-table.ts";
 
@@ -32,12 +32,12 @@ async function run(
   const { ep, threads, batch = 1, warmup, rounds } = options;
   const model = await loadModel(path!);
   const data = await loadData(model, { data: "random", ...options }, console);
-  const { feeds } = await firstBatch(data);
+  const { feeds } = await timedBatches(data, dependsOnData(model));
   await using session = await openSession(model, { ep, threads, isolate: "process", stock: true, step: "timing" });
   const limits = { warmup, rounds, seconds: options.time, batch, signal: console.signal };
   const times = await benchmark(session, feeds, limits);
   const nodes = options.profile
-    ? await profileNodes(openSession, model, feeds, { ep, threads, stock: true })
+    ? await profileNodes(openSession, model, feeds[0]!, { ep, threads, stock: true })
     : undefined;
   const result = { ep, threads, batch, data: data.source, ...times, ...(nodes && { nodes }) };
   if (!console.json) show(result, nodes, console);
@@ -50,7 +50,8 @@ function show(
   { say }: Console,
 ): void {
   const { ep, threads, batch, data, p50, p95, min, throughput, firstRun, loadTime, peakMemory, rounds } = result;
-  say(`${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}, ${data}, ${rounds} runs`);
+  const inTurn = result.inputs > 1 ? `, ${result.inputs} inputs in turn` : "";
+  say(`${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}, ${data}, ${rounds} runs${inTurn}`);
   say(
     `p50 ${formatMilliseconds(p50)}, p95 ${formatMilliseconds(p95)}, min ${formatMilliseconds(min)}, ${throughput.toFixed(1)} samples/s`,
   );

@@ -4,10 +4,11 @@ import { BoundError, UsageError } from "../errors.ts";
 import {
   formatBytes,
   formatChange,
-  formatMilliseconds,
   formatNumber,
   formatPercent,
-  formatRatio,
+  formatSpeed,
+  formatSpread,
+  formatTimes,
 } from "../report/index.ts";
 import { type Comparison, lossyFaults } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
@@ -88,20 +89,26 @@ export function showComparison(
   broken: readonly string[],
   { say }: Console,
 ): void {
-  const { a, b, ratio, spread, ep, threads, batch } = latency;
+  const { ep, threads, batch } = latency;
   say(`on ${source}; ${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}`);
   say(`size      ${formatBytes(size.a)} → ${formatBytes(size.b)}, ${formatChange(size.ratio, "smaller", "larger")}`);
-  say(
-    `latency   ${formatMilliseconds(a.p50)} → ${formatMilliseconds(b.p50)}, ${formatChange(ratio, "faster", "slower")} (ratio ${spread.map(formatRatio).join(" to ")})`,
-  );
+  say(`latency   ${formatTimes(latency)}: ${formatSpeed(latency)} (${formatSpread(latency)})`);
   const top1 = agreement.top1 === undefined ? "" : `same answer ${formatPercent(agreement.top1)}, `;
   say(
     `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)} (${agreement.build})`,
   );
   for (const note of notesOn(agreement)) say(note);
-  if (accuracy) say(`accuracy  ${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)} (n = ${accuracy.n})`);
+  if (accuracy) say(`accuracy  ${accuracyInWords(accuracy)}`);
   for (const { code, message } of warnings) say(`${code}: ${message}`);
   for (const sentence of broken) say(`BROKEN: ${sentence}`);
+}
+
+/** `90.00 % → 89.00 % (900 → 890 of 1000; change -2.10 % to 0.10 %, 95 % interval)`. */
+function accuracyInWords({ a, b, n, interval }: NonNullable<Comparison["accuracy"]>): string {
+  const [low, high] = [-interval[1], -interval[0]];
+  const counts = [a, b].map((share) => Math.round(share * n));
+  const change = `change ${formatPercent(low)} to ${formatPercent(high)}, 95 % interval`;
+  return `${formatPercent(a)} → ${formatPercent(b)} (${counts.join(" → ")} of ${n}; ${change})`;
 }
 
 /** What the figures leave out, in sentences. */

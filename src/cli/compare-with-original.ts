@@ -1,16 +1,31 @@
 /** @file A changed model against the file that it was made from. */
 import type { Model } from "../ir/index.ts";
 import { encodedSize } from "../onnx/index.ts";
-import { type Comparison, type Contestant, compareSessions, openSession, withMaskProbes } from "../runtime/index.ts";
+import {
+  type Comparison,
+  type Contestant,
+  compareSessions,
+  dependsOnData,
+  openControl,
+  openSession,
+  type Session,
+  withMaskProbes,
+} from "../runtime/index.ts";
 import type { Console } from "./command.ts";
-import { firstBatch, type LoadedData } from "./load.ts";
+import { type LoadedData, timedBatches } from "./load.ts";
 import { fileBytes } from "./model-file.ts";
 import type { RuntimeOptions } from "./options.ts";
 
 /** Seconds of timing after which a model is known well enough; small ones are done long before. */
 const TIMING = 4;
 
-/** Both as an application that knows nothing of lithe runs them; agreement on all evaluation data, time on its first batch. */
+/** What a changed model is compared with. */
+export interface Original extends Contestant, AsyncDisposable {
+  readonly control: Session | undefined;
+  readonly dependsOnData: boolean;
+}
+
+/** Both as an application that knows nothing of lithe runs them; agreement on all evaluation data, time on its first batch or, where the data decide on the work, over it. */
 export async function compareWithOriginal(
   path: string,
   original: Model,
@@ -19,33 +34,43 @@ export async function compareWithOriginal(
   options: RuntimeOptions,
   console: Pick<Console, "signal">,
 ): Promise<Comparison> {
-  const before = await openOriginal(path, original, options);
-  await using _session = before.session;
+  await using before = await openOriginal(path, original, options);
   return await compareWith(before, model, data, options, console);
 }
 
 /** The original of a comparison, which from here on needs the model no more. Its data files may have any name, so that they are counted by what was read. */
-export async function openOriginal(
-  path: string,
-  original: Model,
-  { ep, threads }: RuntimeOptions,
-): Promise<Contestant> {
+export async function openOriginal(path: string, original: Model, { ep, threads }: RuntimeOptions): Promise<Original> {
   const bytes = Math.max(await fileBytes(path), encodedSize(original));
-  return { session: await openSession(original, { ep, threads, stock: true }), bytes };
+  const stock = { ep, threads, stock: true };
+  const session = await openSession(original, stock);
+  const control = await openControl(openSession, original, bytes, stock);
+  return {
+    session,
+    bytes,
+    control,
+    dependsOnData: dependsOnData(original),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([session.release(), control?.release()]);
+    },
+  };
 }
 
 export async function compareWith(
-  before: Contestant,
+  before: Original,
   model: Model,
   data: LoadedData,
   { ep, threads, seed }: RuntimeOptions,
   { signal }: Pick<Console, "signal">,
 ): Promise<Comparison> {
-  const { feeds, count } = await firstBatch(data);
+  const { feeds, count } = await timedBatches(data, before.dependsOnData || dependsOnData(model));
   await using session = await openSession(model, { ep, threads, stock: true });
   return await compareSessions(
     before,
     { session, bytes: encodedSize(model), model },
-    { threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()), seed, seconds: TIMING, signal },
+    {
+      ...{ threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()) },
+      ...{ seed, seconds: TIMING, signal },
+      ...(before.control && { control: before.control }),
+    },
   );
 }

@@ -2,7 +2,7 @@
 import type { Accelerated } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
 import type { AgreementBlock, CandidateFacts, ComparisonBlock, JobReport } from "../report/index.ts";
-import { formatChange, formatNumber, formatPercent } from "../report/index.ts";
+import { formatChange, formatNumber, formatPercent, formatSpeed, formatSpread } from "../report/index.ts";
 import { environment } from "./environment.ts";
 import type { LoadedData } from "./load.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";
@@ -63,7 +63,7 @@ function verdict({ faster, form, comparison, measure, samples, enoughSeconds }: 
       ? `cosine ${agreement.cosine.toFixed(5)}`
       : `${formatPercent(agreement.top1)} of the answers stay the same, relative error ${formatNumber(agreement.relative)}`;
   const where = samples.disjoint ? "samples that played no part in the choice" : "the samples that it was chosen by";
-  const gain = `${formatChange(latency.ratio, "faster", "slower")}, ${formatChange(size.ratio, "smaller", "larger")}`;
+  const gain = `${formatSpeed(latency)} (${formatSpread(latency)}), ${formatChange(size.ratio, "smaller", "larger")}`;
   const used = comparison.n < samples.of.verification ? `${comparison.n} of ${samples.of.verification}` : comparison.n;
   return `${form}: ${gain}; ${quality}. Measured as ${measure} on ${used} ${where}.`;
 }

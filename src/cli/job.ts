@@ -3,7 +3,7 @@ import { basename, relative } from "node:path";
 import { type AccelerateEvent, accelerate } from "../accelerate/index.ts";
 import { CancelledError } from "../errors.ts";
 import { loadModel } from "../onnx/files.ts";
-import { formatChange, formatPercent, type RunFolder } from "../report/index.ts";
+import { formatChange, formatPercent, formatSpeed, type RunFolder } from "../report/index.ts";
 import type { Console, Outcome } from "./command.ts";
 import { knownFormTable } from "./form-cache.ts";
 import type { JobOptions, JobTarget } from "./job-options.ts";
@@ -93,7 +93,7 @@ function tell(event: AccelerateEvent, { say, progress }: Console): void {
   if (event.type !== "candidate") return;
   const { form, accepted, reason, comparison } = event.candidate;
   const figures = comparison
-    ? `; ${formatChange(comparison.latency.ratio, "faster", "slower")}, ${formatChange(comparison.size.ratio, "smaller", "larger")}`
+    ? `; ${formatSpeed(comparison.latency)}, ${formatChange(comparison.size.ratio, "smaller", "larger")}`
     : "";
   say(`${accepted ? "✓" : "✗"} ${form}: ${reason}${accepted ? "" : figures}`);
 }

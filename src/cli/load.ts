@@ -13,7 +13,7 @@ import { DataError, UsageError } from "../errors.ts";
 import { readText } from "../file-system.ts";
 import { dataTypes, type Model } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
-import { checkCancelled, type Feeds } from "../runtime/index.ts";
+import { checkCancelled, type Feeds, timedInputs } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { inputPorts } from "./model-file.ts";
 import { type DataOptions, type RuntimeOptions, usualSamples } from "./options.ts";
@@ -63,10 +63,19 @@ export async function loadData(
   };
 }
 
-/** The first batch of evaluation data, for timing. */
+/** The first batch of evaluation data. */
 export async function firstBatch({ evaluation }: Pick<LoadedData, "evaluation">): Promise<LabelledFeeds> {
   for await (const batch of evaluation()) return batch;
   throw new DataError("the data has no sample");
+}
+
+/** What is timed of the evaluation data, see `timedInputs`, and the samples in each. */
+export async function timedBatches(
+  data: Pick<LoadedData, "evaluation">,
+  isDependent: boolean,
+): Promise<{ readonly feeds: readonly Feeds[]; readonly count: number }> {
+  const { count } = await firstBatch(data);
+  return { feeds: await timedInputs(data.evaluation(), isDependent), count };
 }
 
 async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {

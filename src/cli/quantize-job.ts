@@ -2,10 +2,9 @@
 import type { Model } from "../ir/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { type LayerReport, modelAdvice, quantize } from "../quantize/index.ts";
-import type { Contestant } from "../runtime/index.ts";
 import { requireLabels } from "./bounds.ts";
 import type { Console } from "./command.ts";
-import { openOriginal } from "./compare-with-original.ts";
+import { type Original, openOriginal } from "./compare-with-original.ts";
 import { knownFormTable } from "./form-cache.ts";
 import { type LoadedData, loadData } from "./load.ts";
 import { withOwnMemory } from "./own-memory.ts";
@@ -24,7 +23,7 @@ export interface Plan extends Facts {
 }
 
 export interface Made {
-  readonly before: Contestant;
+  readonly before: Original;
   readonly model: Model;
   readonly data: LoadedData;
   readonly facts: Facts;
@@ -42,12 +41,12 @@ export async function make(path: string, flags: QuantizeFlags, console: Console)
     made = await changed({ before, original, data }, flags, console);
     return made;
   } finally {
-    if (made === undefined || !("before" in made)) await before.session.release();
+    if (made === undefined || !("before" in made)) await before[Symbol.asyncDispose]();
   }
 }
 
 interface Source {
-  readonly before: Contestant;
+  readonly before: Original;
   readonly original: Model;
   readonly data: LoadedData;
 }

@@ -21,7 +21,7 @@ async function run(
   if ("nodes" in made) return dryRun({ ...made, out }, console);
 
   const { before, model, data, facts, layers } = made;
-  await using _session = before.session;
+  await using _before = before;
   collectGarbage();
   const comparison = await compareWith(before, model, data, flags, console);
   const broken = brokenBounds(comparison, flags);

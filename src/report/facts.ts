@@ -18,6 +18,9 @@ export interface LatencySummary {
   readonly p50: number;
   readonly p95: number;
   readonly min: number;
+  /** Absent in reports of earlier versions, as is the rest below. */
+  readonly mean?: number;
+  readonly processor?: number;
 }
 
 /** A against B; `ratio` = A / B, so above 1 means that B is smaller or faster. */
@@ -35,8 +38,11 @@ export interface LatencyBlock {
   readonly b: LatencySummary;
   readonly ratio: number;
   readonly spread: readonly [number, number];
-  /** Absent in reports of earlier versions. */
+  /** Absent in reports of earlier versions, as is the rest below. */
   readonly rounds?: number;
+  readonly verdict?: "faster" | "slower" | "same" | "unclear";
+  readonly inputs?: number;
+  readonly hasControl?: boolean;
 }
 
 export interface AgreementBlock {

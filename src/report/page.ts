@@ -7,6 +7,7 @@ import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPerce
 import { lossOf } from "./loss.ts";
 import { html, type Markup } from "./markup.ts";
 import { scatter } from "./scatter.ts";
+import { speedCard } from "./speed.ts";
 import { treemap } from "./treemap.ts";
 
 /** The whole page as text. */
@@ -32,9 +33,8 @@ ${sensitivity(report)}
 
 function cards({ chosen }: JobReport): Markup {
   const { size, latency, accuracy, agreement } = chosen;
-  const spread = `${formatRatio(latency.spread[0])} to ${formatRatio(latency.spread[1])}`;
   return html`<div class="cards">
-    ${card("Speed", formatRatio(latency.ratio), tone(latency.ratio > 1), `${formatMilliseconds(latency.a.p50)} → ${formatMilliseconds(latency.b.p50)}`, `95 % interval ${spread}; ${latency.ep}, ${latency.threads} thread${latency.threads === 1 ? "" : "s"}, batch ${latency.batch}`)}
+    ${speedCard("Speed", latency)}
     ${card("Size", formatRatio(size.ratio), tone(size.ratio > 1), `${formatBytes(size.a)} → ${formatBytes(size.b)}`, "bytes of the file")}
     ${accuracy && card("Accuracy", formatPercent(accuracy.b), tone(accuracy.b >= accuracy.a), `${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`, accuracyNote(accuracy))}
     ${card("Agreement", agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1), "better", agreement.top1 === undefined ? "cosine of the outputs" : "same top answer as the original", `relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)}, n = ${agreement.n}`)}
@@ -98,7 +98,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
     ],
     [
       "latency",
-      "original and candidate take turns within one run; the ratio is the median over rounds, its interval by bootstrap",
+      "the original, a second session of it and the candidate run in every round, in random order; the interval of the ratio is as wide at least as the two sessions of the original come out apart",
     ],
     ...judgeFacts(chosen.agreement),
     ...machineFacts(environment),

@@ -1,10 +1,10 @@
 /** @file The page of a network made parallel: accuracy against sequential depth, what each part costs, speed. */
 import { card, documentOf, factTable, judgeFacts, machineFacts } from "./document.ts";
-import type { LatencyBlock } from "./facts.ts";
-import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
+import { formatBytes, formatCount, formatNumber, formatPercent } from "./format.ts";
 import { lineChart, type Series } from "./line-chart.ts";
 import { html, type Markup } from "./markup.ts";
 import type { ParallelReport } from "./parallel-facts.ts";
+import { speedCard } from "./speed.ts";
 
 /** The whole page as text. */
 export function parallelPage(report: ParallelReport): string {
@@ -38,17 +38,9 @@ function cards({ depth, comparison, spread }: ParallelReport): Markup {
     ${card("Sequential depth", formatNumber(depth.after), "better", `${formatNumber(depth.before)} → ${formatNumber(depth.after)} blocks`, "on the longest path")}
     ${accuracy && card("Accuracy", formatPercent(accuracy.b), accuracy.b >= accuracy.a ? "better" : "worse", `${formatPercent(accuracy.a)} → ${formatPercent(accuracy.b)}`, `n = ${accuracy.n}`)}
     ${card("Agreement", agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1), "plain", agreement.top1 === undefined ? "cosine of the outputs" : "same top answer as the original", `relative error ${formatNumber(agreement.relative)}, n = ${agreement.n}`)}
-    ${speedCard("Speed in one session", latency, "")}
+    ${speedCard("Speed in one session", latency)}
     ${spread && speedCard(`Speed on ${spread.workers} workers`, spread, " per worker")}
   </div>`;
-}
-
-function speedCard(label: string, latency: LatencyBlock, each: string): Markup {
-  const { a, b, ratio, spread, ep, threads, batch } = latency;
-  const interval = `95 % interval ${formatRatio(spread[0])} to ${formatRatio(spread[1])}`;
-  const setting = `${ep}, ${threads} thread${threads === 1 ? "" : "s"}${each}, batch ${batch}`;
-  const change = `${formatMilliseconds(a.p50)} → ${formatMilliseconds(b.p50)}`;
-  return card(label, formatRatio(ratio), ratio > 1 ? "better" : "worse", change, `${interval}; ${setting}`);
 }
 
 function chart(report: ParallelReport): Markup {

@@ -13,7 +13,13 @@ const number = z.number();
 /** JSON has no infinity: it is written as `null`. */
 const distance = z.union([number, z.null().transform(() => Number.POSITIVE_INFINITY)]);
 const text = z.string();
-const latency = z.object({ p50: number, p95: number, min: number });
+const latency = z.object({
+  p50: number,
+  p95: number,
+  min: number,
+  mean: number.optional(),
+  processor: number.optional(),
+});
 const size = z.object({ a: number, b: number, ratio: number });
 const timing = z.object({
   ep: text,
@@ -24,6 +30,9 @@ const timing = z.object({
   ratio: number,
   spread: z.tuple([number, number]),
   rounds: number.optional(),
+  verdict: z.enum(["faster", "slower", "same", "unclear"]).optional(),
+  inputs: number.optional(),
+  hasControl: z.boolean().optional(),
 });
 const agreement = z.object({
   n: number,

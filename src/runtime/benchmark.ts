@@ -1,7 +1,7 @@
 /** @file Times of one session. */
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import { withHeldFeeds } from "./held-feeds.ts";
+import { holdingAll } from "./held-feeds.ts";
 import { checkCancelled } from "./run.ts";
 import type { Feeds, HeldFeeds, NodeProfile, OpenSession, Session, SessionOptions } from "./session.ts";
 import { sessionOptionNames } from "./session-option-names.ts";
@@ -33,6 +33,8 @@ export interface Benchmark {
   /** Highest resident bytes of the process that holds the session; a process of its own gives the model's share alone. */
   readonly peakMemory: number | undefined;
   readonly rounds: number;
+  /** Inputs that were timed in turn. */
+  readonly inputs: number;
 }
 
 const CHUNK_MS = 100;
@@ -45,13 +47,18 @@ const benchmarkOptionsNames: OptionNames<BenchmarkOptions> = {
   signal: true,
 };
 
-/** Runs `session` repeatedly on the same feeds, timed next to the runtime. */
-export async function benchmark(session: Session, feeds: Feeds, options: BenchmarkOptions = {}): Promise<Benchmark> {
+/** Runs `session` repeatedly on the same feeds, or on several in turn, timed next to the runtime. */
+export async function benchmark(
+  session: Session,
+  feeds: Feeds | readonly Feeds[],
+  options: BenchmarkOptions = {},
+): Promise<Benchmark> {
   checkOptions(options, benchmarkOptionsNames);
   const { warmup = 5, rounds = 100, seconds = Number.POSITIVE_INFINITY, batch = 1, signal } = options;
-  const { times, firstRun } = await withHeldFeeds(session, feeds, async (held) => {
-    const first = await held.time(warmup);
-    return { times: await timesOf(held, rounds, seconds * 1000, signal), firstRun: first.firstRun };
+  const inputs = "get" in feeds ? [feeds] : feeds;
+  const { times, firstRun } = await holdingAll([{ session, inputs }], async ([held]) => {
+    const first = await held![0]!.time(warmup);
+    return { times: await timesOf(held!, rounds, seconds * 1000, signal), firstRun: first.firstRun };
   });
   const memory = await session.memory?.();
   return {
@@ -64,17 +71,24 @@ export async function benchmark(session: Session, feeds: Feeds, options: Benchma
     loadTime: session.loadTime,
     peakMemory: memory?.peak,
     rounds: times.length,
+    inputs: Math.min(inputs.length, times.length),
   };
 }
 
 /** Asks for runs in chunks, between which the work can be cancelled. */
-async function timesOf(held: HeldFeeds, rounds: number, budget: number, signal?: AbortSignal): Promise<number[]> {
+async function timesOf(
+  inputs: readonly HeldFeeds[],
+  rounds: number,
+  budget: number,
+  signal?: AbortSignal,
+): Promise<number[]> {
   const times: number[] = [];
   let spent = 0;
-  let chunk = 1;
+  let [chunk, turn] = [1, 0];
   while (times.length < rounds && (spent < budget || times.length === 0)) {
     checkCancelled(signal);
-    const timing = await held.time(Math.min(chunk, rounds - times.length));
+    const held = inputs[turn++ % inputs.length]!;
+    const timing = await held.time(inputs.length > 1 ? 1 : Math.min(chunk, rounds - times.length));
     for (const item of timing.times) times.push(item);
     spent = times.reduce((sum, time) => sum + time, 0);
     chunk = Math.max(1, Math.floor(Math.min(CHUNK_MS, budget - spent) / (spent / times.length)));

@@ -2,13 +2,13 @@
 import { DataError } from "../errors.ts";
 import { checkLabels, dataTypes, numbersOf, type Tensor, wrongLabel } from "../ir/index.ts";
 import { confidenceOf } from "./confidence.ts";
-import { bootstrapInterval, type Interval, mean } from "./statistics.ts";
+import { type Interval, mean, pairedInterval } from "./statistics.ts";
 
 export interface PairedAccuracy {
   readonly a: number;
   readonly b: number;
   readonly n: number;
-  /** The 95 % paired bootstrap interval of the drop a − b. */
+  /** The 95 % interval of the drop a − b, see `pairedInterval`. */
   readonly interval: Interval;
   /** Classes of the output. */
   readonly classes: number;
@@ -65,7 +65,7 @@ export function classAnswers(names: readonly string[]): ClassAnswers {
       for (let i = 0; i < samples; i++) labels.push({ label: given?.[i], source: sources?.[i] });
     },
     top1: () => new Map(scores().map(({ name, a, b }) => [name, mean(a.map((best, i) => Number(best === b[i])))])),
-    accuracy: (seed) => accuracyOf(scores(), labels, seed),
+    accuracy: () => accuracyOf(scores(), labels),
   };
 }
 
@@ -87,7 +87,7 @@ function checkCount(outputs: readonly Tensor[], labels: number): void {
   throw new DataError("every sample needs its label", { expected: `${rows[0]} labels`, got: `${labels}` });
 }
 
-function accuracyOf(scores: readonly Rows[], labels: readonly Label[], seed: number): PairedAccuracy | undefined {
+function accuracyOf(scores: readonly Rows[], labels: readonly Label[]): PairedAccuracy | undefined {
   const labelled = [...labels.keys()].filter((i) => labels[i]!.label !== undefined);
   const widest = scores.toSorted((one, other) => other.classes - one.classes)[0];
   if (labelled.length === 0 || !widest) return undefined;
@@ -101,12 +101,13 @@ function accuracyOf(scores: readonly Rows[], labels: readonly Label[], seed: num
   const [{ rows, a, b }] = fitting
     .map((rows) => ({ rows, a: hits(rows.a), b: hits(rows.b) }))
     .sort((one, other) => mean(other.a) - mean(one.a)) as [{ rows: Rows; a: number[]; b: number[] }];
-  const drops = a.map((hit, i) => hit - b[i]!);
+  const onlyIn = (one: readonly number[], other: readonly number[]): number =>
+    one.filter((hit, i) => hit > other[i]!).length;
   return {
     a: mean(a),
     b: mean(b),
     n: labelled.length,
-    interval: bootstrapInterval(drops, mean, { seed }),
+    interval: pairedInterval(onlyIn(a, b), onlyIn(b, a), labelled.length),
     classes: rows.classes,
     confidence: mean(labelled.map((i) => rows.confidence[i]!)),
     shifted: { up: mean(hits(rows.a, 1)), down: mean(hits(rows.a, -1)) },

@@ -11,8 +11,9 @@ import {
 } from "./agreement.ts";
 import { doubtsAbout, type Warning } from "./doubts.ts";
 import { judged } from "./judge.ts";
-import { compareLatency, type LatencyOptions, type LatencyStats, latencyOptionsNames } from "./latency.ts";
+import { compareLatency, type LatencyComparison, type LatencyOptions, latencyOptionsNames } from "./latency.ts";
 import type { Feeds, Session, SessionProvider } from "./session.ts";
+import { HORIZON } from "./verdict.ts";
 
 /** Every ratio is A / B: above 1, B is smaller or faster. */
 export interface Comparison {
@@ -21,12 +22,7 @@ export interface Comparison {
     readonly ep: SessionProvider;
     readonly threads: number;
     readonly batch: number;
-    readonly a: LatencyStats;
-    readonly b: LatencyStats;
-    readonly ratio: number;
-    readonly spread: readonly [number, number];
-    readonly rounds: number;
-  };
+  } & LatencyComparison;
   /** `build`: the package and version that gave B's answers and, in a page, the browser and its adapter. */
   readonly agreement: Omit<Agreement, "accuracy"> & { readonly build: string };
   readonly accuracy?: NonNullable<Agreement["accuracy"]>;
@@ -45,10 +41,10 @@ export interface Contestant {
 export interface CompareOptions extends LatencyOptions {
   /** What both sessions were opened with. */
   readonly threads: number;
-  /** Samples in `feeds`. */
+  /** Samples in one of `feeds`. */
   readonly batch: number;
-  /** What is timed. */
-  readonly feeds: Feeds;
+  /** What is timed: one batch, or several in turn where the work depends on the data (`dependsOnData`). */
+  readonly feeds: Feeds | readonly Feeds[];
   /** What is compared. */
   readonly batches: AsyncIterable<Batch> | Iterable<Batch>;
   /** Ends earlier, at this moment, with the rounds so far; agreement `seconds` before it, with the batches so far. One of each is measured at least. */
@@ -76,16 +72,13 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     ...pickOptions<AgreementOptions>(options, agreementOptionsNames),
     ...(deadline && { deadline: keeping(deadline, seconds * 1000) }),
   });
-  const {
-    a: left,
-    b: right,
-    ratio,
-    spread,
-    rounds,
-  } = await compareLatency(a.session, b.session, feeds, pickOptions<LatencyOptions>(options, latencyOptionsNames));
+  const latency = await compareLatency(a.session, b.session, feeds, {
+    horizon: HORIZON,
+    ...pickOptions<LatencyOptions>(options, latencyOptionsNames),
+  });
   return {
     size: { a: a.bytes, b: b.bytes, ratio: a.bytes / b.bytes },
-    latency: { ep: a.session.ep, threads, batch, a: left, b: right, ratio, spread, rounds },
+    latency: { ep: a.session.ep, threads, batch, ...latency },
     agreement,
     ...(accuracy ? { accuracy } : {}),
     warnings: accuracy ? doubtsAbout(accuracy) : [],

@@ -31,6 +31,8 @@ export interface Backend<Spec = LoadSpec> {
   /** Reads the profile that the runtime has just finished writing. */
   readProfile?(): Promise<readonly NodeProfile[]>;
   memory?(): MemoryUse;
+  /** Milliseconds of processor time of all threads of the process until now. */
+  processor?(): number;
 }
 
 export type LoadBackend<Spec = LoadSpec> = (spec: Spec) => Promise<Backend<Spec>>;
@@ -198,8 +200,11 @@ async function time(
   progress: () => void,
 ): Promise<Calls["time"]["result"]> {
   const inputs = ortFeeds(state, feeds);
+  const { processor } = state.backend;
   const times: number[] = [];
+  let before: number | undefined;
   for (let round = state.firstRun === undefined ? -1 : 0; round < rounds; round++) {
+    if (round === 0) before = processor?.();
     const start = performance.now();
     const results = await state.session.run(inputs, fetches);
     const elapsed = performance.now() - start;
@@ -208,7 +213,8 @@ async function time(
     else times.push(elapsed);
     progress();
   }
-  return { times, firstRun: state.firstRun ?? 0 };
+  const spent = before === undefined ? {} : { processor: processor!() - before };
+  return { times, firstRun: state.firstRun ?? 0, ...spent };
 }
 
 async function profile({ session, backend }: State): Promise<readonly NodeProfile[]> {

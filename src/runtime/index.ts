@@ -4,6 +4,8 @@ export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "
 export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
 export type { PairedAccuracy } from "./class-answers.ts";
 export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
+export { openControl } from "./control.ts";
+export { dependsOnData } from "./data-dependent.ts";
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
 export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
@@ -40,3 +42,5 @@ export {
   quantile,
   wilsonInterval,
 } from "./statistics.ts";
+export { timedInputs } from "./timed-inputs.ts";
+export { HORIZON, type Verdict, verdictOf } from "./verdict.ts";

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { denseFeeds, denseModel, loopFeeds, loopModel } from "../../test/models.ts";
-import { CancelledError } from "../errors.ts";
+import { CancelledError, UsageError } from "../errors.ts";
 import { benchmark, profileNodes } from "./benchmark.ts";
 import { compareSessions } from "./compare.ts";
 import { compareLatency } from "./latency.ts";
 import { openSession } from "./open.ts";
-import type { Session } from "./session.ts";
+import type { Feeds, Session } from "./session.ts";
+import { HORIZON } from "./verdict.ts";
 
 describe("benchmark", () => {
   it("orders its quantiles and counts its rounds", async () => {
@@ -38,43 +39,120 @@ describe("benchmark", () => {
   });
 });
 
+/** A session whose runs take what `time` says of the input and the number of runs before; `log` remembers who ran on which. */
+function scripted(name: string, time: (input: number, run: number) => number, log: string[] = []): Session {
+  let runs = 0;
+  const inputs: Feeds[] = [];
+  const unused = () => Promise.reject(new Error("not asked for"));
+  return {
+    ...{ ep: "cpu", inputs: [], outputs: [], loadTime: 0, run: unused, profile: unused, release: unused },
+    async time(feeds, rounds) {
+      if (!inputs.includes(feeds)) inputs.push(feeds);
+      const input = inputs.indexOf(feeds);
+      const times = Array.from({ length: rounds }, () => time(input, runs++));
+      log.push(`${name}${input}`);
+      return { times, firstRun: times[0] ?? 0, processor: times.length };
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+const constantly = (name: string, time: number, log?: string[]): Session => scripted(name, () => time, log);
+const some = (count: number): Feeds[] => Array.from({ length: count }, () => new Map());
+
 describe("compareLatency", () => {
   it("measures a ratio above 1 for a faster B, and its inverse the other way round", async () => {
     await using a = await openSession(loopModel());
     await using b = await openSession(loopModel());
-    const feeds = { a: loopFeeds(400), b: loopFeeds(100) };
+    const feeds = { a: loopFeeds(400), b: loopFeeds(40) };
     const forth = await compareLatency(a, b, feeds, { rounds: 8, slot: 1 });
-    expect(forth.ratio).toBeGreaterThan(2);
-    expect(forth.spread[0]).toBeLessThanOrEqual(forth.ratio);
-    expect(forth.spread[1]).toBeGreaterThanOrEqual(forth.ratio);
-    expect(forth.rounds).toBe(8);
     const back = await compareLatency(b, a, { a: feeds.b, b: feeds.a }, { rounds: 8, slot: 1 });
-    expect(back.ratio).toBeLessThan(0.5);
+    expect([forth.rounds, back.rounds, forth.inputs]).toEqual([8, 8, 1]);
+    expect(forth.ratio).toBeGreaterThan(1);
+    expect(back.ratio).toBeLessThan(1);
+    expect(forth.a.processor).toBeGreaterThan(0);
+  });
+
+  it("lets every side run once in a round, the control too, in another order each time", async () => {
+    const log: string[] = [];
+    const [a, b, control] = [constantly("a", 9, log), constantly("b", 9, log), constantly("c", 9, log)];
+    await compareLatency(a, b, new Map(), { rounds: 30, warmup: 1, control, seed: 7 });
+    const rounds = Array.from({ length: 30 }, (_, i) => log.slice(3 + 3 * i, 6 + 3 * i));
+    expect(log.slice(0, 3)).toEqual(["c0", "a0", "b0"]);
+    for (const round of rounds) expect(round.toSorted()).toEqual(["a0", "b0", "c0"]);
+    expect(new Set(rounds.map((round) => round.join(""))).size).toBe(6);
+  });
+
+  it("says the ratio of the medians of rounds, and what a control makes of it", async () => {
+    const a = scripted("a", (_, run) => [10, 10, 30][run % 3]!);
+    const b = constantly("b", 5);
+    const options = { rounds: 30, warmup: 3, slot: 1 };
+    const alone = await compareLatency(a, b, new Map(), { ...options, control: constantly("c", 10) });
+    expect(alone).toMatchObject({ ratio: 2, rounds: 30, hasControl: true, verdict: "faster" });
+    const steady = constantly("a", 10);
+    const exact = await compareLatency(steady, b, new Map(), { ...options, control: constantly("c", 10) });
+    expect(exact.spread).toEqual([2, 2]);
+    const far = await compareLatency(steady, b, new Map(), { ...options, control: constantly("c", 25) });
+    expect(far.ratio).toBe(2);
+    expect(far.spread[0]).toBeCloseTo(2 / 2.5, 9);
+    expect(far.spread[1]).toBeCloseTo(2 * 2.5, 9);
+    expect(far.verdict).toBe("unclear");
+    expect(await compareLatency(steady, b, new Map(), options)).toMatchObject({ hasControl: false, spread: [2, 2] });
+  });
+
+  it("times all sides on the same inputs in turn, and compares what they take in all", async () => {
+    const log: string[] = [];
+    const a = constantly("a", 4, log);
+    const b = scripted("b", (input) => (input === 0 ? 1 : 9), log);
+    const feeds = some(3);
+    const found = await compareLatency(a, b, feeds, { rounds: 6, warmup: 1, slot: 4 });
+    expect(found.ratio).toBeCloseTo((6 * 4) / (2 * 1 + 4 * 9), 9);
+    expect(found).toMatchObject({ inputs: 3, a: { mean: 4 }, b: { p50: 9 } });
+    expect(found.b.mean).toBeCloseTo(38 / 6, 9);
+    const ofRounds = log.slice(3).map((entry) => entry.slice(1));
+    expect(ofRounds).toEqual([0, 1, 2, 0, 1, 2].flatMap((input) => Array<string>(3).fill(String(input))));
+    const many = await compareLatency(a, b, some(7), { rounds: 2, warmup: 1, slot: 12 });
+    expect(many.inputs).toBe(6);
+    await expect(compareLatency(a, b, { a: feeds, b: some(2) })).rejects.toThrow(/same number of inputs.*3 and 2/);
+    await expect(compareLatency(a, b, [])).rejects.toThrow(UsageError);
+  });
+
+  it("ends when the horizon is settled, and otherwise goes on", async () => {
+    const roundsOf = async (b: number, control: number, horizon = HORIZON): Promise<number> => {
+      const sides = [constantly("a", 100), constantly("b", b)] as const;
+      const options = { rounds: 40, slot: 1, horizon, control: constantly("c", control) };
+      return (await compareLatency(...sides, new Map(), options)).rounds;
+    };
+    expect(await roundsOf(50, 100)).toBe(10);
+    expect(await roundsOf(100.5, 100.5)).toBe(10);
+    expect(await roundsOf(99, 101.5)).toBe(40);
+    expect(await roundsOf(95, 104)).toBe(40);
+    expect(await roundsOf(95, 104, 1.2)).toBe(10);
   });
 });
 
 it("ends at its deadline with the rounds so far, after one warm-up run of each where that is past", async () => {
-  await using session = await openSession(denseModel());
   let runs = 0;
   let end = 0;
-  const counted: Session = Object.assign(Object.create(session) as Session, {
-    ...{ ep: session.ep, inputs: session.inputs, outputs: session.outputs, loadTime: session.loadTime },
-    run: session.run,
-    hold: undefined,
-    time: async (_: unknown, rounds: number) => {
-      runs += rounds;
-      return { times: new Array<number>(rounds).fill(9), firstRun: 9 };
-    },
-  });
+  const counted = (name: string): Session => {
+    const session = constantly(name, 9);
+    return {
+      ...session,
+      time(feeds, rounds) {
+        runs += rounds;
+        return session.time(feeds, rounds);
+      },
+    };
+  };
   const until = async (most: number) => {
     [runs, end] = [0, most];
     const options = { rounds: 10, warmup: 3, slot: 1, deadline: { left: () => end - runs } };
-    const { rounds } = await compareLatency(counted, counted, denseFeeds(), options);
+    const { rounds } = await compareLatency(counted("a"), counted("b"), new Map(), options);
     return [rounds, runs];
   };
-  expect(await until(1000)).toEqual([10, 26]);
-  expect(await until(9)).toEqual([2, 10]);
-  expect(await until(0)).toEqual([1, 4]);
+  expect(await until(1000)).toEqual([10, 39]);
+  expect(await until(14)).toEqual([2, 15]);
+  expect(await until(0)).toEqual([1, 6]);
 });
 
 it("compares two sessions in the shape of the report", async () => {
@@ -89,7 +167,9 @@ it("compares two sessions in the shape of the report", async () => {
   };
   const found = await compareSessions({ session, bytes: 200 }, { session: other, bytes: 100 }, options);
   expect(found.size).toEqual({ a: 200, b: 100, ratio: 2 });
-  expect(Object.keys(found.latency)).toEqual(["ep", "threads", "batch", "a", "b", "ratio", "spread", "rounds"]);
+  expect(Object.keys(found.latency)).toEqual([
+    ...["ep", "threads", "batch", "a", "b", "ratio", "spread", "verdict", "rounds", "inputs", "hasControl"],
+  ]);
   expect(Object.keys(found.agreement)).toEqual([
     "n",
     "maxAbs",

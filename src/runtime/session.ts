@@ -88,6 +88,8 @@ export interface NodeProfile {
 export interface Timing {
   readonly times: readonly number[];
   readonly firstRun: number;
+  /** Processor time of all threads of the process, of these runs together; absent where the platform does not tell. */
+  readonly processor?: number;
 }
 
 /** Feeds that were sent once and stay next to the runtime. */

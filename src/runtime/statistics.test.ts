@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bootstrapInterval, mean, median, quantile, wilsonInterval } from "./statistics.ts";
+import { bootstrapInterval, mean, median, pairedInterval, quantile, wilsonInterval } from "./statistics.ts";
 
 describe("quantiles", () => {
   it("interpolate, whatever the order", () => {
@@ -30,6 +30,25 @@ describe("bootstrapInterval", () => {
 
   it("of equal values is a point", () => {
     expect(bootstrapInterval([2, 2, 2], median)).toEqual([2, 2]);
+  });
+});
+
+describe("pairedInterval", () => {
+  // By Wald's formula √((p + q − (p − q)²) / N) for shares p and q of N, with the counts b + ½, c + ½ and N = n + 2 as in Agresti and Min 2005.
+  it.each([
+    [10, 5, 100, -0.02725, 0.12529],
+    [5, 10, 100, -0.12529, 0.02725],
+    [0, 0, 98, -0.0196, 0.0196],
+    [30, 0, 200, 0.09852, 0.19851],
+    [1, 0, 1, -0.5101, 1],
+  ])("of %d against %d in %d is %f to %f", (onlyFirst, onlySecond, n, low, high) => {
+    const found = pairedInterval(onlyFirst, onlySecond, n);
+    expect(found[0]).toBeCloseTo(low, 4);
+    expect(found[1]).toBeCloseTo(high, 4);
+  });
+
+  it("of nothing is everything", () => {
+    expect(pairedInterval(0, 0, 0)).toEqual([-1, 1]);
   });
 });
 

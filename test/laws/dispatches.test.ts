@@ -175,7 +175,10 @@ describe("the operator MoE", () => {
       got.forEach((value, i) => void expect(value, form.name).toBeCloseTo(expected[i]!, 9));
     }
     const race = async (sides: readonly Contender[]): Promise<Standing[]> =>
-      sides.map((_, i) => ({ p50: 1, p95: 1, min: 1, ratio: i + 1, spread: [i + 1, i + 1], rounds: 1 }));
+      sides.map((_, i) => ({
+        ...{ p50: 1, p95: 1, min: 1, mean: 1, rounds: 1, inputs: 1 },
+        ...{ ratio: i + 1, spread: [i + 1, i + 1], verdict: i > 0 ? "faster" : "same" },
+      }));
     expect((await chooseForm(forms, feeds, { race })).choice).toBe("moe-operator");
     const gelu = await dispatchForms(layered(choosing.switch), (name) => layered(choosing.switch, dispatches[name]()), [
       "dropless",

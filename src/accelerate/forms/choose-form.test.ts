@@ -3,11 +3,13 @@ import { denseFeeds, denseModel, dispatchModel, noise } from "../../../test/mode
 import { chromium, swiftshader } from "../../../test/swiftshader.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
 import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
-import type { raceLatency, Standing } from "../../runtime/index.ts";
+import { type raceLatency, type Standing, verdictOf } from "../../runtime/index.ts";
 import { chooseForm } from "./choose-form.ts";
 
 function standing(ratio: number, spread: readonly [number, number] = [ratio, ratio]): Standing {
-  return { p50: 1 / ratio, p95: 1 / ratio, min: 1 / ratio, ratio, spread, rounds: 1 };
+  const time = 1 / ratio;
+  const stats = { p50: time, p95: time, min: time, mean: time };
+  return { ...stats, ratio, spread, verdict: verdictOf(spread), rounds: 1, inputs: 1 };
 }
 
 /** A race with this outcome, which remembers how many ran. */

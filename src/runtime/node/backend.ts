@@ -8,6 +8,7 @@ import { missingPackage } from "../missing.ts";
 import { sessionOptions } from "../ort-options.ts";
 import { nodeTimes } from "../profile.ts";
 import type { LoadSpec } from "../protocol.ts";
+import type { MemoryUse } from "../session.ts";
 
 export function loadBackend(spec: Pick<LoadSpec, "ep" | "threads">): Promise<Backend> {
   return spec.ep === "wasm" ? wasmBackend(spec) : nativeBackend();
@@ -38,8 +39,18 @@ async function nativeBackend(): Promise<Backend> {
       folder = undefined;
       return nodeTimes(text);
     },
-    memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
+    memory,
+    processor,
   };
+}
+
+function memory(): MemoryUse {
+  return { resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 };
+}
+
+function processor(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function wasmBackend({ threads }: Pick<LoadSpec, "threads">): Promise<Backend> {
@@ -48,7 +59,8 @@ async function wasmBackend({ threads }: Pick<LoadSpec, "threads">): Promise<Back
   return {
     Tensor,
     load: (spec) => InferenceSession.create(spec.model, sessionOptions(spec)),
-    memory: () => ({ resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 }),
+    memory,
+    processor,
   };
 }
 
