@@ -9,6 +9,7 @@ import {
   formatSpeed,
   formatSpread,
   formatTimes,
+  formatWaiting,
 } from "../report/index.ts";
 import { type Comparison, lossyFaults } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
@@ -93,6 +94,8 @@ export function showComparison(
   say(`on ${source}; ${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}`);
   say(`size      ${formatBytes(size.a)} → ${formatBytes(size.b)}, ${formatChange(size.ratio, "smaller", "larger")}`);
   say(`latency   ${formatTimes(latency)}: ${formatSpeed(latency)} (${formatSpread(latency)})`);
+  const waiting = formatWaiting(latency);
+  if (waiting !== undefined) say(`          ${waiting}`);
   const top1 = agreement.top1 === undefined ? "" : `same answer ${formatPercent(agreement.top1)}, `;
   say(
     `agreement ${top1}cosine ${formatNumber(agreement.cosine)}, relative error ${formatNumber(agreement.relative)}, largest ${formatNumber(agreement.maxAbs)} (${agreement.build})`,

@@ -7,7 +7,7 @@ export type * from "./parallel-facts.ts";
 export { parallelPage } from "./parallel-page.ts";
 export { pageOfReport, parseReport, parseTrainingReport } from "./parse.ts";
 export { type KeptPart, openRunFolder, type RunFolder } from "./run-folder.ts";
-export { formatSpeed, formatSpread, formatTimes } from "./speed.ts";
+export { formatSpeed, formatSpread, formatTimes, formatWaiting } from "./speed.ts";
 export { trainingCurve, trainingMeasurements } from "./training-events.ts";
 export type * from "./training-facts.ts";
 export { trainingPage } from "./training-page.ts";

@@ -2,12 +2,12 @@
 import { sensitivityBars } from "./bars.ts";
 import { candidateTable, notMeasured } from "./candidate-table.ts";
 import { card, documentOf, factTable, judgeFacts, machineFacts } from "./document.ts";
-import type { ComparisonBlock, JobReport, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
+import type { ComparisonBlock, JobReport, LatencyBlock, ProviderFacts, SizeEntry, StageFacts } from "./facts.ts";
 import { formatBytes, formatCount, formatMilliseconds, formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lossOf } from "./loss.ts";
 import { html, type Markup } from "./markup.ts";
 import { scatter } from "./scatter.ts";
-import { speedCard } from "./speed.ts";
+import { formatWaiting, speedCard } from "./speed.ts";
 import { treemap } from "./treemap.ts";
 
 /** The whole page as text. */
@@ -100,6 +100,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
       "latency",
       "the original, a second session of it and the candidate run in every round, in random order; the interval of the ratio is as wide at least as the two sessions of the original come out apart",
     ],
+    ...busyFacts(chosen.latency),
     ...judgeFacts(chosen.agreement),
     ...machineFacts(environment),
     ["seed", String(seed)],
@@ -110,6 +111,11 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
     ],
   ];
   return factTable([...facts, ...warnings.map(({ code, message }) => [code, message] as const)]);
+}
+
+function busyFacts(latency: LatencyBlock): (readonly [string, string])[] {
+  const waiting = formatWaiting(latency);
+  return waiting === undefined ? [] : [["noise", waiting]];
 }
 
 function stages(entries: readonly StageFacts[]): Markup {

@@ -1,7 +1,7 @@
 /** @file How fast one model is against another, in words and as a card. */
 import { card } from "./document.ts";
 import type { LatencyBlock } from "./facts.ts";
-import { formatChange, formatMilliseconds, formatRatio } from "./format.ts";
+import { formatChange, formatMilliseconds, formatPercent, formatRatio } from "./format.ts";
 import type { Markup } from "./markup.ts";
 
 type Measured = Pick<LatencyBlock, "a" | "b" | "ratio" | "spread" | "verdict" | "inputs" | "hasControl">;
@@ -24,6 +24,17 @@ export function formatTimes({ a, b, inputs = 1 }: Measured): string {
 export function formatSpread({ spread, hasControl = true }: Measured): string {
   const noise = hasControl ? "" : ", which does not know how far two sessions of one model come out apart";
   return `95 % interval ${formatRatio(spread[0])} to ${formatRatio(spread[1])}${noise}`;
+}
+
+/** Below this share of the time, waiting is no news. */
+const USUAL = 0.1;
+
+/** How busy the machine was, where runs on one thread of a processor had to wait for it. */
+export function formatWaiting({ a, ep, threads }: Pick<LatencyBlock, "a" | "ep" | "threads">): string | undefined {
+  if (threads > 1 || ep === "webgpu" || a.processor === undefined || a.mean === undefined) return undefined;
+  const waited = 1 - a.processor / a.mean;
+  if (waited < USUAL) return undefined;
+  return `the machine was busy: runs of the original waited ${formatPercent(waited, 0)} of their time for a processor`;
 }
 
 /** @param each what the threads are counted for, where there are several workers */
