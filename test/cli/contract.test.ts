@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
+import { conditionalExports } from "../conditional-exports.ts";
 import { root } from "../meta/sources.ts";
 import { dispatchModel } from "../models.ts";
 import { chromium, swiftshader } from "../swiftshader.ts";
@@ -93,6 +94,20 @@ describe("the command line", () => {
     const { code, json } = await litheJson(["bench", path, "--rounds", "5", "--warmup", "1", "--profile"]);
     expect(code).toBe(0);
     expect(json).toMatchObject({ ep: "cpu", threads: 1, rounds: 5, nodes: [{ opType: "MatMul" }] });
+  });
+
+  it("times what depends on its data over several inputs, and everything else over one", async () => {
+    const exits = join(folder, "exits.onnx");
+    writeFileSync(exits, encodeModel(await conditionalExports["early exit"]!()));
+    const inputsOf = async (model: string): Promise<number[]> => {
+      const bench = await litheJson(["bench", model, "--batch", "1", "--rounds", "40"]);
+      const compare = await litheJson(["compare", model, model, "--batch", "1", "--rounds", "6"]);
+      expect(compare.json).toMatchObject({ latency: { hasControl: true } });
+      const { latency } = compare.json as { latency?: { inputs: number } };
+      return [Number(bench.json.inputs), Number(latency?.inputs)];
+    };
+    for (const count of await inputsOf(exits)) expect(count).toBeGreaterThan(1);
+    expect(await inputsOf(path)).toEqual([1, 1]);
   });
 
   it("compares, and fails when a stated bound is broken", async () => {
