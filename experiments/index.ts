@@ -21,6 +21,7 @@ import { largeModels } from "./large-models.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
+import { mutation } from "./mutation.ts";
 import { packageModels } from "./package-models.ts";
 import { pairwise } from "./pairwise.ts";
 import { paraFormerTables } from "./para-former.ts";
@@ -50,6 +51,7 @@ export const experiments: readonly Experiment<any>[] = [
   largeModels,
   fuzzing,
   faults,
+  mutation,
   gradients,
   pairwise,
   resume,

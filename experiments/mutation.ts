@@ -1,0 +1,62 @@
+/** @file Small bugs planted in the sources, and how many of them the tests notice. */
+import { judgeFolders, type Scores } from "../scripts/mutation/folders.ts";
+import type { FolderScore } from "../scripts/mutation/score.ts";
+import { type Experiment, markdownTable } from "./experiment.ts";
+
+const FOLDERS = ["accelerate", "conditional", "quantize", "train", "report", "cli"].map((name) => `src/${name}`);
+const COUNT = 200;
+const SEED = 1;
+/** What the tests that judge one mutant may take without it. */
+const CAP_MS = 90_000;
+/** Noticed share of each sample. */
+const ENOUGH = 0.85;
+
+export const mutation: Experiment<Scores> = {
+  name: "mutation",
+  claim: "Of small bugs planted in each part, the tests notice 85 % or more.",
+  source: "lithe",
+  workload: `${COUNT} mutants of each folder, chosen by seed among all that the operators in scripts/mutation/ make (an operator of arithmetic, comparison or logic swapped, a condition fixed, a number, word, flag or list changed, a statement left out), each judged by the tests that reach it: nearest first, until one fails, at most ${CAP_MS / 1000} s of tests.`,
+  seeds: [SEED],
+  criterion: `${100 * ENOUGH} % of each sample is noticed, and every survivor is listed with a reason.`,
+  run: ({ log }) =>
+    judgeFolders({ folders: FOLDERS, count: COUNT, seed: SEED }, { lanes: 2, capMs: CAP_MS, nearOnly: false, log }),
+  page: scoresPage,
+};
+
+export function scoresPage({ folders, excluded }: Scores): string {
+  const without = excluded.length > 0 ? `Left out, since they fail on any changed copy: ${excluded.join("; ")}.` : "";
+  return [markdownTable(headings, folders.map(row)), without, ...folders.map(survivorsOf)].filter(Boolean).join("\n\n");
+}
+
+const headings = [
+  "folder",
+  "mutants",
+  "judged",
+  "killed",
+  "by time",
+  "survived",
+  "not reached",
+  "capped",
+  "noticed (95 %)",
+  "seconds each",
+];
+
+function row({ folder, mutants, judged, counts, score, interval, seconds }: FolderScore): (string | number)[] {
+  const [low, high] = interval.map((share) => (100 * share).toFixed(0));
+  const { killed, timeout, survived, uncovered, capped } = counts;
+  const noticed = `${(100 * score).toFixed(1)} % (${low}-${high} %)`;
+  const each = (seconds / Math.max(judged, 1)).toFixed(1);
+  return [folder, mutants, judged, killed, timeout, survived, uncovered, capped, noticed, each];
+}
+
+function survivorsOf({ folder, survivors }: FolderScore): string {
+  if (survivors.length === 0) return "";
+  const rows = survivors.map(({ at, operator, change, status, reason }) =>
+    [at.replace(`${folder}/`, ""), operator, `\`${change.replaceAll("`", "'")}\``, status, reason ?? ""].map(cell),
+  );
+  return `Unnoticed in ${folder}:\n\n${markdownTable(["at", "operator", "change", "", "reason"], rows)}`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
