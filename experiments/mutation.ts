@@ -25,7 +25,11 @@ export const mutation: Experiment<Scores> = {
 
 export function scoresPage({ folders, excluded }: Scores): string {
   const without = excluded.length > 0 ? `Left out, since they fail on any changed copy: ${excluded.join("; ")}.` : "";
-  return [markdownTable(headings, folders.map(row)), without, ...folders.map(survivorsOf)].filter(Boolean).join("\n\n");
+  const minutes = folders.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
+  const took = `Judging took ${minutes.toFixed(0)} minutes of one lane, the tests without a mutant apart.`;
+  return [markdownTable(headings, folders.map(row)), took, without, ...folders.map(survivorsOf)]
+    .filter(Boolean)
+    .join("\n\n");
 }
 
 const headings = [

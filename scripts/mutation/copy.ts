@@ -21,15 +21,16 @@ export interface Copy {
   readonly root: string;
   /** What is known about it: its baseline. */
   readonly notes: string;
+  remove(): void;
 }
 
-/** The copy of these files with these mutants; one that is there already is used again. */
+/** The copy of these files with these mutants; one that an interrupted run has left is used again. */
 export function makeCopy(root: string, files: readonly string[], mutants: readonly Numbered[]): Copy {
   const home = join(tmpdir(), `lithe-mutation-${digest(root, files, mutants)}`);
-  const copy = { root: join(home, "tree"), notes: join(home, "notes") };
+  const copy = { root: join(home, "tree"), notes: join(home, "notes"), remove: () => removed(home) };
   if (existsSync(copy.root)) return copy;
   const draft = join(home, "draft");
-  rmSync(home, { recursive: true, force: true });
+  removed(home);
   mkdirSync(copy.notes, { recursive: true });
   for (const file of files) {
     mkdirSync(dirname(join(draft, file)), { recursive: true });
@@ -56,6 +57,12 @@ export function filesOf(root: string): string[] {
   if (status !== 0) throw new Error("git does not list the files of the repository; mutants are taken from a checkout");
   const names = stdout.split("\0").filter((name) => name !== "" && existsSync(join(root, name)));
   return [...new Set(names)].sort();
+}
+
+/** The links to what is outside go first. */
+function removed(home: string): void {
+  for (const link of ["shared", "tree/node_modules", "draft/node_modules"]) rmSync(join(home, link), { force: true });
+  rmSync(home, { recursive: true, force: true });
 }
 
 function byFile(mutants: readonly Numbered[]): Map<string, Numbered[]> {

@@ -30,12 +30,18 @@ export async function judgeFolders(
   { folders, count, seed }: Sample,
   settings: Omit<Settings, "partial" | "root">,
 ): Promise<Scores> {
-  const mutants = folders.flatMap((folder) => sampleOf(mutantsIn(root, folder), count, seed));
+  const mutants = inTurns(folders.map((folder) => sampleOf(mutantsIn(root, folder), count, seed)));
   const partial = (mutant: Mutant): string =>
     partialOf(folders.find((folder) => mutant.file.startsWith(`${folder}/`))!);
   const excluded = await judgeAll(mutants, { ...settings, root, partial });
   writeFileSync(excludedPath, JSON.stringify(excluded, undefined, 1));
   return scoresOf({ folders, count, seed });
+}
+
+/** One of each list, then the next of each, so that a run that is interrupted knows something of all. */
+function inTurns<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
 }
 
 /** The scores as far as verdicts are there. */

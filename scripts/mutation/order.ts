@@ -26,7 +26,9 @@ export function distance(
 /** The files of `src/` that a test file imports itself. */
 export function importsOf(file: string, text: string): string[] {
   const specifiers = [...text.matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map(([, specifier]) => specifier as string);
-  return specifiers.map((specifier) => posix.join(posix.dirname(file), specifier));
+  return specifiers
+    .map((specifier) => posix.join(posix.dirname(file), specifier))
+    .filter((path) => path.startsWith("src/"));
 }
 
 /** The tests that reach mutant `id`, in the order in which they judge it: nearest, then cheapest. */

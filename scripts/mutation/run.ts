@@ -28,10 +28,8 @@ export interface Settings {
 export async function judgeAll(mutants: readonly Mutant[], settings: Settings): Promise<string[]> {
   const { root, lanes, log } = settings;
   const known = verdictsOn(mutants, settings);
-  const numbered = mutants
-    .filter(({ key }) => known.get(key)?.all === undefined)
-    .map((mutant, id): Numbered => ({ id, mutant }));
-  if (numbered.length === 0) return [];
+  if (mutants.every(({ key }) => known.get(key)?.all !== undefined)) return [];
+  const numbered = mutants.map((mutant, id) => ({ id, mutant }));
   const files = filesOf(root);
   const copy = makeCopy(root, files, numbered);
   log(`${numbered.length} mutants in ${copy.root}`);
@@ -42,7 +40,9 @@ export async function judgeAll(mutants: readonly Mutant[], settings: Settings): 
   };
   process.on("exit", stop);
   try {
-    return await inWaves({ numbered, copy, imports, runners, settings });
+    const excluded = await inWaves({ numbered, copy, imports, runners, settings });
+    copy.remove();
+    return excluded;
   } finally {
     stop();
     process.off("exit", stop);

@@ -48,7 +48,8 @@ export function scoreOf(
   reasons: Readonly<Record<string, string>>,
 ): FolderScore {
   const found = statuses(verdicts);
-  const judged = sample.flatMap((mutant) => {
+  const inOrder = [...sample].sort((a, b) => (a.file === b.file ? a.start - b.start : a.file < b.file ? -1 : 1));
+  const judged = inOrder.flatMap((mutant) => {
     const status = found.get(mutant.key)?.all;
     return status ? [{ mutant, status }] : [];
   });
