@@ -50,6 +50,62 @@ describe("choosing a candidate", () => {
     expect([accepted("size", 0.8, 0.25), accepted("size", 0.7, 0.25)]).toEqual([true, false]);
   });
 
+  /** Timed with this interval. */
+  const timed = (low: number, high: number, others: Partial<Figures> = {}): Figures => ({
+    ...figures("timed", Math.sqrt(low * high), 2, 0),
+    latencySpread: [low, high],
+    ...others,
+  });
+
+  it.each<[string, Figures, Goal, number, RegExp | undefined]>([
+    ["faster by the whole interval", timed(1.01, 1.4), "latency", 0, undefined],
+    ["an interval across 1", timed(0.99, 1.4), "latency", 0, /^not certainly faster than the original: speed 1\.18×/],
+    ["an interval that ends at 1", timed(1, 1.4), "balanced", 0, /not certainly faster/],
+    ["slower by the whole interval", timed(0.6, 0.9), "latency", 0, /^slower than the original: speed 0\.73×/],
+    ["as large as the original", timed(1.1, 1.2, { sizeRatio: 1 }), "size", 0, /not smaller/],
+    ["smaller and within its interval", timed(0.9, 1), "size", 0, undefined],
+    // 1 / 1.25 = 0.8
+    ["slower by what is allowed", timed(0.7, 0.8), "size", 0.25, undefined],
+    ["slower by more than what is allowed", timed(0.7, 0.79), "size", 0.25, /slower than the original/],
+    ["a loss that is the bound", timed(1.1, 1.2, { drop: 0.01 }), "latency", 0, undefined],
+    [
+      "a loss beyond it",
+      timed(1.1, 1.2, { drop: 0.0101 }),
+      "latency",
+      0,
+      /^loses 1\.01 %, more than the bound of 1\.00 %$/,
+    ],
+    [
+      "another computation",
+      timed(2, 3, { faults: ["y differs"] }),
+      "latency",
+      0,
+      /^computes something else: y differs$/,
+    ],
+  ])("takes or refuses %s", (_, given, goal, maxSlowdown, refusal) => {
+    const { accepted, reason } = decide(given, { maxDrop: 0.01, goal, maxSlowdown });
+    expect(accepted).toBe(refusal === undefined);
+    if (refusal) expect(reason).toMatch(refusal);
+  });
+
+  it("says what an accepted form gains and loses", () => {
+    const reasonFor = (others: Partial<Figures>) =>
+      decide(timed(1.5, 1.5, others), { maxDrop: 0.1, goal: "latency" }).reason;
+    expect(reasonFor({ sizeRatio: 0.5, drop: 0.025 })).toBe("1.50× faster, 2.00× larger, loses 2.50 %");
+    expect(reasonFor({ sizeRatio: 4, drop: -0.01 })).toBe("1.50× faster, 4.00× smaller, gains 1.00 %");
+  });
+
+  it("prefers the smaller loss among equals", () => {
+    const [good, bad] = [0.001, 0.002].map((drop) => figures(`${drop}`, 2, 2, drop));
+    for (const goal of goals) expect(ranked([bad!, good!], { maxDrop: 0.01, goal })[0]).toBe(good);
+  });
+
+  it("weighs speed and size alike when they are balanced", () => {
+    // 1.5 · 2 = 3 is more than 2.9 · 1 and 1.2 · 2.4 = 2.88.
+    const forms = [figures("a", 1.5, 2, 0), figures("b", 2.9, 1, 0), figures("c", 1.2, 2.4, 0)];
+    expect(ranked(forms, { maxDrop: 0.01, goal: "balanced" }).map(({ form }) => form)).toEqual(["a", "b", "c"]);
+  });
+
   it("ranks by the goal", () => {
     const fast = figures("fast", 2, 1.5, 0);
     const small = figures("small", 1.2, 4, 0);

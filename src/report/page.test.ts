@@ -75,6 +75,32 @@ describe("the report page", () => {
     expect(page).not.toMatch(/<script|https?:|url\(|@import/);
   });
 
+  it("says of every figure whether it is better or worse than that of the original", () => {
+    const facts = report("model.onnx");
+    const tones = (ratio: number, a: number, b: number) => {
+      const { size, latency } = facts.chosen;
+      const changed = {
+        size: { ...size, ratio },
+        latency: { ...latency, ratio },
+        accuracy: { a, b, n: 40, interval: [0, 0.1] as const },
+      };
+      const page = reportPage({ ...facts, chosen: { ...facts.chosen, ...changed } });
+      return [...page.matchAll(/<b class="(\w+)">([^<]*)/g)].slice(0, 3).map(([, tone, value]) => `${value} ${tone}`);
+    };
+    expect(tones(2, 0.75, 0.8)).toEqual(["2.00× better", "2.00× better", "80.00 % better"]);
+    expect(tones(0.5, 0.8, 0.75)).toEqual(["0.50× worse", "0.50× worse", "75.00 % worse"]);
+    expect(tones(1, 0.8, 0.8)).toEqual(["1.00× worse", "1.00× worse", "80.00 % better"]);
+  });
+
+  it("draws the tensors of the result at the scale of the original's", () => {
+    const facts = report("model.onnx");
+    const [entry] = facts.sizes.after;
+    // A quarter of the bytes is a quarter of the area, so half of the width.
+    const page = reportPage({ ...facts, sizes: { before: facts.sizes.before, after: [{ ...entry!, bytes: 1000 }] } });
+    expect(page).toContain('<div style="width:50%">');
+    expect(page.match(/viewBox="0 0 (240 150|480 300)"/g)).toHaveLength(2);
+  });
+
   it("escapes names wherever they stand", () => {
     const page = reportPage(report(`"><img src=x onerror=alert(1)></style></script>'\u001b[2J`));
     expect(page).not.toContain("<img");

@@ -163,6 +163,28 @@ describe.each(names)("confidence %s", (name) => {
   });
 });
 
+it("confidence is the largest probability, or what entropy leaves of 1 as a share of the largest", () => {
+  const logits = tensorFromNumbers(
+    "float32",
+    [4, 4],
+    [...[0, 0, 0, 0], ...[Math.log(5), 0, 0, 0], ...[3, 3, -1000, -1000], ...[1000, 0, 0, 0]],
+  );
+  const model = network(random(1), (n) => {
+    const x = n.input("x", "float32", ["batch", 4]);
+    // Only the last exit speaks.
+    const before = n.op("Neg", [x]);
+    for (const name of ["entropy", "max-probability"] as const)
+      n.output(confidences[name]().build(n, [before, x]), name);
+  });
+  const made = evaluate(model, new Map([["x", logits]]));
+  // (1, 1, 1, 1)/4; (5, 1, 1, 1)/8; (1, 1, 0, 0)/2; (1, 0, 0, 0). Entropies over ln 4.
+  const uneven = -(5 / 8) * Math.log(5 / 8) - (3 / 8) * Math.log(1 / 8);
+  const expected = { entropy: [0, 1 - uneven / Math.log(4), 0.5, 1], "max-probability": [0.25, 0.625, 0.5, 1] };
+  for (const [name, values] of Object.entries(expected)) {
+    list(made.get(name)).forEach((value, i) => void expect(value, `${name} ${i}`).toBeCloseTo(values[i]!, 6));
+  }
+});
+
 it("patience counts the exits before that answer alike", () => {
   const model = network(random(1), (n) => {
     const logits = ["a", "b", "c"].map((name) => n.input(name, "float32", ["batch", 2]));
@@ -217,6 +239,30 @@ describe("thresholds", () => {
     right: [0.5, 0.15, 0.02].map((floor) => sure.map((x) => x + 0.3 * draw.normal() > floor)),
   };
   const costs = [1, 3, 10];
+
+  it("lead to what each sample's first sure exit answers and costs", () => {
+    const four = {
+      scores: [
+        [0.9, 0.5, 0.2, 0.4],
+        [0.9, 0.9, 0.7, 0.1],
+      ],
+      right: [
+        [true, false, true, true],
+        [false, true, false, true],
+        [false, false, true, false],
+      ],
+    };
+    // A score that is the threshold is enough: exits 0, 0, 1 and the whole network, of which the first alone is right.
+    const { accuracy, cost, shares } = outcomeOf(four, [1, 3, 10], [0.5, 0.7]);
+    expect([accuracy, cost, shares]).toEqual([0.25, (1 + 1 + 3 + 10) / 4, [0.5, 0.25, 0.25]]);
+    // The cheapest that keeps three of four right: exit 0 for samples 0, 2 and 3 costs all but sample 1, which is never right alone.
+    const best = chooseThresholds(four, { costs: [1, 3, 10], bound: { accuracy: 0.75 } });
+    expect([best.accuracy, best.cost]).toEqual([0.75, 1]);
+    // Sample 1 is right at exit 1 only, and has a higher score than 2 and 3 at exit 0.
+    const dear = chooseThresholds(four, { costs: [1, 3, 10], bound: { cost: 2.5 } });
+    expect(dear.accuracy).toBe(0.75);
+    expect(dear.cost).toBeLessThanOrEqual(2.5);
+  });
 
   it("are the cheapest of a grid that keep an accuracy, or better", () => {
     const bound = outcomeOf(records, costs, [2, 2]).accuracy - 0.02;

@@ -3,11 +3,19 @@ import { describe, expect, it } from "vitest";
 import { exportSkipping, gatesOf, skippable, skipTerm } from "../../src/conditional/index.ts";
 import { datasetOf, random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
-import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import {
+  editModel,
+  type Model,
+  makeNode,
+  numbersOf,
+  type Tensor,
+  tensorFromNumbers,
+  verify,
+} from "../../src/ir/index.ts";
 import { conv, linear, network } from "../../src/nn/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { evaluate } from "../../src/runtime/reference/index.ts";
-import { fit, sgd } from "../../src/train/index.ts";
+import { fit, sgd, trainingStep } from "../../src/train/index.ts";
 
 const LAYERS = 3;
 const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));
@@ -35,6 +43,75 @@ async function convolutions(exported: Model, feeds: Map<string, Tensor>): Promis
 }
 
 describe("skippable layers", () => {
+  it("add what a layer computes where σ of the logit of the mean, noise included, is above one half", () => {
+    const gateOf = (draws: readonly number[]) => {
+      const built = network(random(1), (n) => {
+        const x = n.input("x", "float32", ["batch", 2, 1, 2]);
+        n.output(
+          skippable(n, x, (scope, y) => scope.op("Mul", [y, scope.number(10)]), { open: 0.5, temperature: 0.25 }),
+          "y",
+        );
+      });
+      const graph = editModel(built, (draft) => {
+        for (const [value, data] of built.graph.initializers) {
+          if (value.name === "skip/weight")
+            draft.setInitializer(value, tensorFromNumbers("float32", (data as Tensor).dims, [1, -2]));
+        }
+        // Noise is Σ 2⁻ⁱ·(dᵢ − 1) over ten numbers: with (1 + 2u, 1, …, 1) in the place of what a dropout leaves it is u.
+        const dropout = built.graph.nodes.find(({ opType }) => opType === "Dropout")!;
+        const value = tensorFromNumbers(
+          "float32",
+          [4, 1, 10],
+          draws.flatMap((u) => [1 + 2 * u, ...new Array<number>(9).fill(1)]),
+        );
+        draft.replaceNode(dropout, makeNode("Constant", [], dropout.outputs, { name: "drawn", attributes: { value } }));
+      });
+      // Means (1, 0.5), (1, 1), (0, 0.5) and (2, 1): logits 0.5 + m₁ − 2·m₂ of 0.5, −0.5, −0.5 and 0.5.
+      const x = tensorFromNumbers("float32", [4, 2, 1, 2], [0, 2, 0, 1, 2, 0, 1, 1, -1, 1, 1, 0, 2, 2, 1, 1]);
+      const made = evaluate(graph, new Map([["x", x]]));
+      const [gates, y] = [list(made.get("gate")), list(made.get("y"))];
+      const expected = list(x).map((value, i) => value * (gates[Math.floor(i / 4)] === 1 ? 11 : 1));
+      y.forEach((value, i) => void expect(value).toBeCloseTo(expected[i]!, 5));
+      return gates;
+    };
+    expect(gateOf([0, 0, 0, 0])).toEqual([1, 0, 0, 1]);
+    // log((1 + u) / (1 − u)) is ±0.62 at u = ±0.3 and ±0.41 at ±0.2: it turns gates only where it outweighs the logit.
+    expect(gateOf([-0.3, 0.3, 0.2, -0.2])).toEqual([0, 1, 0, 1]);
+  });
+
+  it("are pulled by the squared distance of the mean gate from the share", () => {
+    const outputs = new Map([
+      ["a", [1, 0, 0, 1]],
+      ["b", [1, 1, 1, 0]],
+    ]);
+    const lossAt = (share: number) => {
+      const built = network(random(1), (n) => {
+        const x = n.input("x", "float32", ["batch", 1]);
+        const idle = n.parameter("idle", [1], () => Float32Array.of(1));
+        const gates = new Map(
+          [...outputs].map(([name, values]) => [
+            name,
+            n.constant("value", tensorFromNumbers("float32", [4, 1], values)),
+          ]),
+        );
+        for (const [name, value] of gates) n.output(n.op("Add", [value, n.op("Mul", [idle, n.number(0)])]), name);
+        n.output(linear(n, x, 1), "y");
+      });
+      const step = trainingStep(built, { terms: [skipTerm(["a", "b"], share, 3)], optimizer: sgd() });
+      const feeds = new Map([
+        ["x", tensorFromNumbers("float32", [4, 1], [1, 2, 3, 4])],
+        [step.learningRate, tensorFromNumbers("float32", [], [1])],
+        [step.step, tensorFromNumbers("int64", [], [1])],
+        ...step.state.map(({ name, initial }) => [name, initial] as const),
+      ]);
+      return list(evaluate(step.model, feeds).get(step.loss))[0];
+    };
+    // Five of eight gates are open: 3 · (5/8 − 1/4)², and 3 · (5/8 − 1)².
+    expect(lossAt(0.25)).toBeCloseTo(3 * (3 / 8) ** 2, 6);
+    expect(lossAt(1)).toBeCloseTo(3 * (3 / 8) ** 2, 6);
+    expect(lossAt(0.625)).toBeCloseTo(0, 9);
+  });
+
   it("export to a model that gives the same and leaves closed layers out", async () => {
     const exported = await exportSkipping(model);
     expect(verify(exported)).toEqual([]);
