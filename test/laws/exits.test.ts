@@ -6,6 +6,7 @@ import {
   chooseThresholds,
   confidences,
   exitCosts,
+  exitHead,
   exitTerms,
   exportEarlyExit,
   necksOf,
@@ -105,6 +106,22 @@ describe("exits", () => {
     expect(at).toHaveLength(2);
     expect(evaluate(exited, feedsOf(pictures(2))).get(exits[0]!)!.dims).toEqual([2, CLASSES]);
   });
+});
+
+it("the head of an exit averages maps down to a grid at least as fine as asked for", () => {
+  const featuresOf = (side: number, grid?: number) => {
+    const built = network(random(1), (n) => {
+      const x = n.input("x", "float32", ["batch", 3, side, side]);
+      n.output(exitHead(grid === undefined ? {} : { grid })(n, x, 7), "y");
+    });
+    return [...built.graph.initializers].find(([{ name }]) => name.endsWith("weight"))![1].dims;
+  };
+  // Ten by ten in squares of two is five by five; four by four stays, and squares of five leave two by two.
+  expect([featuresOf(10), featuresOf(4), featuresOf(10, 2)]).toEqual([
+    [3 * 25, 7],
+    [3 * 16, 7],
+    [3 * 4, 7],
+  ]);
 });
 
 describe.each(names)("confidence %s", (name) => {
