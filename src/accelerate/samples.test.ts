@@ -27,6 +27,15 @@ describe("samples", () => {
     expect((await firsts(samples.verification)).slice(0, 3)).toEqual([1, 3, 5]);
   });
 
+  it("are counted by what each batch has", async () => {
+    const growing: Batches = async function* () {
+      for (let i = 1; i <= 9; i++) yield { feeds: new Map([["x", tensor("float32", [i, 1], new Float32Array(i))]]) };
+    };
+    // 1 + 3 + 5 + 7 + 9 choose, 2 + 4 + 6 + 8 verify.
+    const { batches, sizes } = await divideSamples(growing, growing, signal);
+    expect([batches, sizes]).toEqual([5, { selection: 25, verification: 20 }]);
+  });
+
   it("are what can be read until a deadline, and enough to divide", async () => {
     const cut = async (reads: number) => {
       let left = reads;

@@ -79,6 +79,33 @@ describe("skippable layers", () => {
     expect(gateOf([-0.3, 0.3, 0.2, -0.2])).toEqual([0, 1, 0, 1]);
   });
 
+  it("give their gates the slope of σ(ℓ / τ), which is σ · (1 − σ) / τ", () => {
+    const gated = network(random(1), (n) => {
+      const x = n.input("x", "float32", ["batch", 2]);
+      n.output(
+        skippable(n, x, (scope, y) => scope.op("Neg", [y]), { open: 0.5, temperature: 0.25 }),
+        "y",
+      );
+    });
+    const step = trainingStep(gated, {
+      terms: [{ name: "gates", build: (g, { output }) => g.op("ReduceMean", [output("gate")], { keepdims: 0 }) }],
+      optimizer: sgd(),
+      dropout: "off",
+      trainable: ["skip/bias"],
+    });
+    const [bias] = step.state;
+    const feeds = new Map([
+      ["x", tensorFromNumbers("float32", [3, 2], new Array<number>(6).fill(0))],
+      [step.learningRate, tensorFromNumbers("float32", [], [1])],
+      [step.step, tensorFromNumbers("int64", [], [1])],
+      [bias!.name, bias!.initial],
+    ]);
+    const [moved] = list(evaluate(step.model, feeds).get(bias!.output));
+    // ℓ is the bias, ½; σ(2) = 0.8808.
+    const share = 1 / (1 + Math.exp(-2));
+    expect(moved).toBeCloseTo(0.5 - (share * (1 - share)) / 0.25, 5);
+  });
+
   it("are pulled by the squared distance of the mean gate from the share", () => {
     const outputs = new Map([
       ["a", [1, 0, 0, 1]],
