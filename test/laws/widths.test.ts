@@ -55,6 +55,35 @@ describe("slimmable networks", () => {
     expect(macs[2]).toBeLessThan(0.4 * macs[1]!);
   });
 
+  it("have the first channels of the whole network's kernels and matrices", async () => {
+    const matricesOf = async (name: string) => {
+      const { graph } = await atWidth(slim.model, name, folding);
+      const read = graph.nodes.flatMap(({ inputs }) =>
+        inputs.flatMap((value) => (value && graph.initializers.get(value)) ?? []),
+      );
+      return read.filter((data): data is Tensor => "dtype" in data && data.dims.length > 1);
+    };
+    const whole = await matricesOf("logits");
+    for (const { name } of slim.outputs.slice(1)) {
+      const narrow = await matricesOf(name);
+      expect(narrow).toHaveLength(whole.length);
+      for (const [at, cut] of narrow.entries()) {
+        const { dims } = cut;
+        const full = whole[at]!;
+        const expected = list(cut).map((_, i) => {
+          let [left, stride, place] = [i, 1, 0];
+          for (let axis = dims.length - 1; axis >= 0; axis--) {
+            place += (left % dims[axis]!) * stride;
+            left = Math.floor(left / dims[axis]!);
+            stride *= full.dims[axis]!;
+          }
+          return list(full)[place];
+        });
+        expect(list(cut), `${name} ${at}`).toEqual(expected);
+      }
+    }
+  });
+
   it("share kernels and matrices, not vectors and statistics, and train together", () => {
     const step = trainingStep(slim.model, {
       loss: "crossEntropy",
