@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Standing } from "../runtime/index.ts";
 import { type CandidateContext, mixedCandidates } from "./candidates.ts";
 import { certainlyFastest, type Raced } from "./certainly-fastest.ts";
-import { dropOf, measureName } from "./measure.ts";
+import { dropOf, isWorse, measureName } from "./measure.ts";
 
 type Measured = Parameters<typeof dropOf>[0];
 
@@ -24,6 +24,20 @@ describe("what a form loses", () => {
     expect(named(output("float16"))).toBe("1 − cosine of the outputs");
     expect(named(output("int64"))).toBe("share of elements that differ");
     expect(named(output("float32"), output("int64"))).toMatch(/^the worst of the outputs/);
+  });
+});
+
+describe("a cleaned model", () => {
+  it.each([
+    ["slower by the whole interval", [0.8, 0.99], 2, true],
+    ["slower perhaps, and smaller", [0.8, 1.01], 2, false],
+    ["larger, and faster by the whole interval", [1.01, 1.2], 0.9, false],
+    ["larger, and not certainly faster", [1, 1.2], 0.9, true],
+    ["as fast and hardly larger", [0.99, 1.01], 0.995, false],
+  ])("that is %s", (_, spread, ratio, expected) => {
+    expect(isWorse({ latency: { spread }, size: { ratio } } as unknown as Parameters<typeof isWorse>[0])).toBe(
+      expected,
+    );
   });
 });
 

@@ -111,3 +111,8 @@ export function figuresOf(form: string, comparison: MeasuredComparison, judging:
     faults,
   };
 }
+
+/** Slower, or larger without being faster: folded constants can take more room than what they were made of. */
+export function isWorse({ latency, size }: Pick<MeasuredComparison, "latency" | "size">): boolean {
+  return latency.spread[1] < 1 || (size.ratio < 0.99 && latency.spread[0] <= 1);
+}

@@ -4,7 +4,7 @@ import type { Model } from "../ir/index.ts";
 import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { checkCancelled } from "../runtime/index.ts";
 import { decide, paretoFront, ranked } from "./choose.ts";
-import { figuresOf, measureModel, measureName } from "./measure.ts";
+import { figuresOf, isWorse, measureModel, measureName } from "./measure.ts";
 import { agreementElsewhere, agreesElsewhere } from "./providers.ts";
 import { reasonOf } from "./reason.ts";
 import type { Accelerated, LayerSensitivity, MeasuredComparison, ProviderResult } from "./result.ts";
@@ -131,11 +131,6 @@ async function cleanedResult(
     job.journal.refuse(form, reasonOf(error));
   }
   return undefined;
-}
-
-/** Slower, or larger without being faster: folded constants can take more room than what they were made of. */
-function isWorse({ latency, size }: MeasuredComparison): boolean {
-  return latency.spread[1] < 1 || (size.ratio < 0.99 && latency.spread[0] <= 1);
 }
 
 type Found = Pick<Accelerated, "model" | "bytes" | "form" | "faster" | "comparison" | "providers" | "sensitivity">;
