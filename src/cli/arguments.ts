@@ -2,7 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
 import type { CommandModule } from "./command.ts";
-import { optionsInForce, takesFiles } from "./conditions.ts";
+import { isRandom, optionsInForce } from "./conditions.ts";
 
 export interface Parsed {
   readonly args: readonly string[];
@@ -40,8 +40,7 @@ export function parseArguments(
   }
   checkNotEmpty(command);
   const options = optionsInForce(command);
-  const { data = "random" } = options;
-  return { args: command.args, options, isRandom: data === "random" && takesFiles(command) };
+  return { args: command.args, options, isRandom: isRandom(command, options) };
 }
 
 /** Nothing has an empty name: a variable of the shell that is not set leaves such words. */

@@ -5,7 +5,6 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   inspect: {
     summary: "What a model is made of: nodes, parameters, multiply-accumulates, shapes",
     load: async () => (await import("./inspect.ts")).command,
-    runsNothing: true,
   },
   doctor: {
     summary: "What this machine can run, and which forms pay on it",

@@ -65,9 +65,14 @@ export const onFiles: Condition = {
   holds: ({ data }) => data !== undefined && data !== "random" && data !== "demo",
 };
 
-/** Whether the command runs models on data, which need not be files. */
-export function takesFiles({ options }: Command): boolean {
-  return options.some((option) => conditions.get(option) === onFiles);
+/** The command runs the model only where data are given. */
+export const withData: Condition = beside("--data");
+
+/** Whether the command makes up the inputs of its models: as it is told to, or as it runs them whether data are given or not. */
+export function isRandom({ options }: Command, { data }: Values): boolean {
+  const has = (condition: Condition) => options.some((option) => conditions.get(option) === condition);
+  if (!has(onFiles)) return false;
+  return data === "random" || (data === undefined && !has(withData));
 }
 
 /** The condition of an option, if it has one. */

@@ -1,57 +1,65 @@
-/** @file `lithe inspect MODEL`: what it is made of. */
+/** @file `lithe inspect MODEL`: what it is made of, and with data how much it does. */
 import type { Command } from "commander";
+import type { Model } from "../ir/index.ts";
 import { loadModel } from "../onnx/files.ts";
-import { formatBytes, formatCount } from "../report/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
-import { type Inspection, inspection } from "./inspection.ts";
+import { only, withData } from "./conditions.ts";
+import { showInspection } from "./inspect-text.ts";
+import { inspection } from "./inspection.ts";
+import { firstBatch, type LoadedData, loadData } from "./load.ts";
+import { measuredWork } from "./measured-work.ts";
 import { fingerprint } from "./model-file.ts";
-import { parseDims } from "./options.ts";
-import { table } from "./text-table.ts";
+import {
+  type DataOptions,
+  declareSamples,
+  parseDims,
+  usualRandomSamples,
+  usualSamples,
+  valued,
+  whole,
+} from "./options.ts";
 
-interface InspectOptions {
+interface InspectOptions extends Omit<DataOptions, "labels" | "calibrationSamples"> {
   readonly dims: ReadonlyMap<string, number>;
   readonly layers?: boolean;
+  readonly batch?: number;
+  readonly seed?: number;
 }
 
 function declare(command: Command): void {
-  command
-    .argument("<model>", "an .onnx file")
+  const usual = `(${usualSamples.evaluation}, ${usualRandomSamples.evaluation} random)`;
+  declareSamples(command.argument("<model>", "an .onnx file"), "also run the model, and count its work: ")
+    .addOption(only(withData, valued("--eval-samples <n>", `samples to count on, at most ${usual}`, whole(1))))
+    .addOption(only(withData, valued("--batch <n>", "samples per run (default: the model's own, or 1)", whole(1))))
+    .addOption(only(withData, valued("--seed <n>", "seed of everything random", whole(0), 1)))
     .option("--dims <list>", "lengths of symbolic dims, `batch=1,length=128`", parseDims, new Map())
     .option("--layers", "one line per node that computes");
 }
 
 async function run(
   [path]: readonly string[],
-  options: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
   console: Console,
 ): Promise<Outcome> {
-  const { dims, layers } = options as unknown as InspectOptions;
+  const options = given as unknown as InspectOptions;
   const model = await loadModel(path!);
-  const facts = inspection(model, await fingerprint(path!), dims);
-  if (!console.json) show(facts, layers === true, console);
-  return { result: facts, ok: facts.problems.length === 0 };
+  const data = await dataOf(model, options, console);
+  const facts = inspection(model, await fingerprint(path!), options.dims, data && (await dimsOf(data)));
+  const measured = data && (await measuredWork(model, data.evaluation(), console.signal));
+  if (!console.json) showInspection(facts, measured, options.layers === true, console);
+  const work = { ...facts.work, measured: measured ?? null };
+  return { result: { ...facts, work }, ok: facts.problems.length === 0 };
 }
 
-function show(facts: Inspection, layers: boolean, { say }: Console): void {
-  say(
-    `${formatBytes(facts.bytes)}, opset ${facts.opset}, ${facts.nodes} nodes, made by ${facts.producer || "an unnamed tool"}`,
-  );
-  say(
-    `${formatCount(facts.parameters)} parameters, ${formatCount(facts.macs)} multiply-accumulates, sha256 ${facts.sha256.slice(0, 16)}…`,
-  );
-  if (facts.unknownNodes > 0)
-    say(`The cost of ${facts.unknownNodes} nodes is not known; give symbolic dims with --dims.`);
-  for (const { name, type } of facts.inputs) say(`input  ${name}: ${type}`);
-  for (const { name, type } of facts.outputs) say(`output ${name}: ${type}`);
-  say("");
-  const rows = facts.operators.map(({ opType, nodes, parameters, macs }) => [opType, nodes, parameters, macs]);
-  for (const line of table(["operator", "nodes", "parameters", "MACs"], rows)) say(line);
-  if (layers) {
-    say("");
-    const list = facts.layers.map(({ name, opType, parameters, macs }) => [name, opType, parameters, macs ?? "?"]);
-    for (const line of table(["layer", "operator", "parameters", "MACs"], list)) say(line);
-  }
-  for (const { where, message } of facts.problems) say(`problem: ${where}: ${message}`);
+function dataOf(model: Model, options: InspectOptions, console: Console): Promise<LoadedData> | undefined {
+  if (options.data === undefined) return undefined;
+  return loadData(model, { seed: 1, ...options, ep: "cpu", threads: 1 }, console);
+}
+
+/** Dims of the inputs, as the first batch has them. */
+async function dimsOf(data: LoadedData): Promise<Map<string, readonly number[]>> {
+  const { feeds } = await firstBatch(data);
+  return new Map([...feeds].map(([name, { dims }]) => [name, dims]));
 }
 
 export const command: CommandModule = { declare, run };

@@ -1,16 +1,25 @@
 /** @file Everything that can be said about a model without running it. */
 import { UsageError } from "../errors.ts";
-import { formatType, type Model, opsetOf, verify } from "../ir/index.ts";
-import { costOf, inferModel, type ModelCost } from "../ops/index.ts";
+import { formatType, type Model, type Node, opsetOf, verify } from "../ir/index.ts";
+import { type CostOptions, costOf, inferModel, type ModelCost, type WorkRange, workOf } from "../ops/index.ts";
 
 /** The facts of `lithe inspect`, as `--json` prints them. */
 export type Inspection = ReturnType<typeof inspection>;
 
-/** `dims` gives lengths to symbolic dims. @throws UsageError for a dim that no value of the model has */
-export function inspection(model: Model, file: { sha256: string; bytes: number }, dims: ReadonlyMap<string, number>) {
+/**
+ * `dims` gives lengths to symbolic dims, `feeds` the dims of inputs.
+ *
+ * @throws UsageError for a dim that no value of the model has
+ */
+export function inspection(
+  model: Model,
+  file: { sha256: string; bytes: number },
+  dims: ReadonlyMap<string, number>,
+  feeds: NonNullable<CostOptions["feeds"]> = new Map(),
+) {
   checkDims(model, dims);
   const { types } = inferModel(model, { symbols: dims });
-  const cost = costOf(model, { dims });
+  const cost = costOf(model, { dims, feeds });
   const port = (value: Model["graph"]["inputs"][number]) => ({
     name: value.name,
     type: formatType(types.get(value) ?? value.type),
@@ -24,6 +33,7 @@ export function inspection(model: Model, file: { sha256: string; bytes: number }
     nodes: model.graph.nodes.length,
     parameters: cost.params,
     macs: cost.macs,
+    work: workFacts(model, { dims, feeds }),
     weightBytes: cost.bytes.weights,
     activationBytes: cost.bytes.activations,
     unknownNodes: cost.unknown.length,
@@ -33,6 +43,21 @@ export function inspection(model: Model, file: { sha256: string; bytes: number }
     layers: layerCosts(cost),
     problems: verify(model),
   };
+}
+
+/** The least and the most multiply-accumulates of a run; `null` where nothing bounds them. */
+function workFacts(model: Model, options: CostOptions) {
+  const range = ({ least, most }: WorkRange) => ({ least, most: most ?? null });
+  const { loops, unbounded, ...whole } = workOf(model, options);
+  return {
+    ...range(whole),
+    unboundedNodes: unbounded.length,
+    loops: loops.map(({ node, ...once }) => ({ name: nameOf(node), ...range(once) })),
+  };
+}
+
+function nameOf({ name, outputs }: Node): string {
+  return name || (outputs[0]?.name ?? "");
 }
 
 function checkDims(model: Model, dims: ReadonlyMap<string, number>): void {
@@ -68,7 +93,7 @@ function layerCosts({ byNode }: ModelCost) {
   return byNode
     .filter(({ params, macs }) => params > 0 || macs !== 0)
     .map(({ node, opType, params, macs, bytes }) => ({
-      name: node.name || (node.outputs[0]?.name ?? ""),
+      name: nameOf(node),
       opType,
       parameters: params,
       macs: macs ?? null,

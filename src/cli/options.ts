@@ -109,13 +109,20 @@ export function declareRuntime(command: Command): Command {
 export const usualSamples = { calibration: 128, evaluation: 1000 } as const;
 export const usualRandomSamples = { calibration: 16, evaluation: 32 } as const;
 
+/** What samples are made of, without what they are labelled with. */
+export function declareSamples(command: Command, use = ""): Command {
+  const kinds = "folder or file with samples; `random` for random inputs, `demo` for the embedded glyphs";
+  return command
+    .option("--data <path>", use + kinds)
+    .addOption(only(onFiles, choice("--preset <name>", "how pictures become tensors", Object.keys(presets))))
+    .addOption(only(onFiles, new Option("--preprocess <file>", "the same as a JSON file")));
+}
+
 /** What samples are made of. */
 export function declareInputs(command: Command): Command {
-  return command
-    .option("--data <path>", "folder or file with samples; `random` for random inputs, `demo` for the embedded glyphs")
-    .addOption(only(onFiles, choice("--preset <name>", "how pictures become tensors", Object.keys(presets))))
-    .addOption(only(onFiles, new Option("--preprocess <file>", "the same as a JSON file")))
-    .addOption(only(onFiles, new Option("--labels <file>", "a file of labels, or the name of a column or array")));
+  return declareSamples(command).addOption(
+    only(onFiles, new Option("--labels <file>", "a file of labels, or the name of a column or array")),
+  );
 }
 
 export function declareData(command: Command): Command {

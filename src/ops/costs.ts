@@ -64,7 +64,7 @@ export interface ModelCost {
   readonly unknown: readonly Node[];
 }
 
-const costOptionsNames: OptionNames<CostOptions> = { dims: true, feeds: true };
+export const costOptionsNames: OptionNames<CostOptions> = { dims: true, feeds: true };
 
 /**
  * Cost of one run. Bodies of loops count once, of the branches of a conditional each counts
@@ -73,7 +73,11 @@ const costOptionsNames: OptionNames<CostOptions> = { dims: true, feeds: true };
  */
 export function costOf(model: Model, options: CostOptions = {}): ModelCost {
   const { dims = new Map(), feeds = new Map() } = checkOptions(options, costOptionsNames);
-  const inference = inferModel(model, { feeds, symbols: boundSymbols(model, dims) });
+  return costWith(model, inferModel(model, { feeds, symbols: boundSymbols(model, dims, feeds) }));
+}
+
+/** The cost of a model of which this is known. */
+export function costWith(model: Model, inference: Inference): ModelCost {
   const constants = constantsOf(model);
   const params = parameterOwners(model, constants);
   const byNode: CostByNode[] = [];
@@ -97,11 +101,18 @@ export function costOf(model: Model, options: CostOptions = {}): ModelCost {
 }
 
 /** A symbolic batch (the first axis of an input) is 1 unless the caller says otherwise. */
-function boundSymbols(model: Model, dims: ReadonlyMap<string, number>): Map<string, number> {
+export function boundSymbols(
+  model: Model,
+  dims: ReadonlyMap<string, number>,
+  feeds: ReadonlyMap<string, readonly number[]>,
+): Map<string, number> {
   const bound = new Map<string, number>();
+  const fed = new Set(
+    model.graph.inputs.flatMap(({ name, type }) => (feeds.has(name) ? (asTensor(type)?.dims ?? []) : [])),
+  );
   for (const { type } of model.graph.inputs) {
     const batch = asTensor(type)?.dims?.[0];
-    if (typeof batch === "string" && batch !== UNKNOWN_DIM) bound.set(batch, 1);
+    if (typeof batch === "string" && batch !== UNKNOWN_DIM && !fed.has(batch)) bound.set(batch, 1);
   }
   for (const [name, length] of dims) bound.set(name, length);
   return bound;

@@ -1,5 +1,7 @@
 /** @file Facts about operators, type inference and costs. */
+
 export { type CostByNode, type CostOptions, costOf, type ModelCost } from "./costs.ts";
+export { type CountedWork, countWork } from "./counted-work.ts";
 export { namedProduct } from "./dims.ts";
 export { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
@@ -9,3 +11,4 @@ export { checkRequired } from "./required.ts";
 export { agreeInDims, requireSameOutputs, type SameOutputs } from "./same-outputs.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
 export { type OpType, opTable, specOf } from "./table.ts";
+export { type Work, type WorkRange, workOf } from "./work.ts";

@@ -7,7 +7,7 @@ import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { conditionalExports } from "../conditional-exports.ts";
 import { root } from "../meta/sources.ts";
-import { dispatchModel } from "../models.ts";
+import { dispatchModel, loopModel } from "../models.ts";
 import { chromium, swiftshader } from "../swiftshader.ts";
 import { lithe, litheJson } from "./run.ts";
 
@@ -88,6 +88,29 @@ describe("the command line", () => {
     });
     const text = await lithe(["inspect", path, "--layers"]);
     expect(text.stdout).not.toContain("\u001b");
+  });
+
+  it("inspects the work that data decide as a range, and counts it on data", async () => {
+    const exits = join(folder, "exits.onnx");
+    writeFileSync(exits, encodeModel(await conditionalExports["early exit"]!()));
+    const data = ["--data", "random", "--eval-samples", "4"];
+    const { json } = await litheJson(["inspect", exits, ...data]);
+    const { work } = json as unknown as { work: { measured: { mean: number } } };
+    const bounds = { least: 3840, most: 13696 };
+    expect(work).toMatchObject({ ...bounds, loops: [], measured: { runs: 4, samples: 4, uncountedNodes: 0 } });
+    expect(work.measured.mean).toBeGreaterThanOrEqual(bounds.least);
+    expect(work.measured.mean).toBeLessThanOrEqual(bounds.most);
+    const { stdout } = await lithe(["inspect", exits, ...data]);
+    expect(stdout).toMatch(/parameters, 3840 to 13\.7 K multiply-accumulates/);
+    expect(stdout).toMatch(/multiply-accumulates a run on average, .*: 4 runs, 4 samples/);
+    writeFileSync(exits, encodeModel(loopModel(8)));
+    const loop = await lithe(["inspect", exits]);
+    expect(loop.stdout).toMatch(/parameters, 0 or more multiply-accumulates/);
+    expect(loop.stdout).toMatch(
+      /loop loop: 512 multiply-accumulates per iteration; how many there are, the data decide/,
+    );
+    expect((await litheJson(["inspect", exits])).json.work).toMatchObject({ least: 0, most: null, measured: null });
+    rmSync(exits);
   });
 
   it("benchmarks, and tells time per node", async () => {

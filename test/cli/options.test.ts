@@ -86,6 +86,7 @@ function variants(option: Option): string[][] {
 /** Words under which an option counts. */
 const helpers: Readonly<Record<string, readonly string[]>> = {
   files: ["--data", "d.npz"],
+  "with --data": ["--data", "d.npz"],
   "with --probe": ["--probe"],
   "with --finetune": ["--finetune", "2"],
   "with --lora": ["--lora", "2"],
@@ -157,6 +158,7 @@ it("a command knows when it makes up its inputs", () => {
   expect(made).toEqual(["bench", "compare", "quantize", "parallelize", "route", "accelerate"]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
   expect(isRandom("bench", "--data", "d.npz")).toBe(false);
+  expect(isRandom("inspect", "--data", "random")).toBe(true);
 });
 
 const sources = new Map(sourcesIn("src/cli").map((source) => [source.path, source]));
