@@ -4,7 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { HORIZON } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { everyOne, intervalText, ratio } from "./judgement.ts";
 import { type RealModel, realModels } from "./real-models.ts";
 
 interface Outcome {
@@ -94,6 +96,17 @@ export const accelerateModels: Experiment<readonly Outcome[]> = {
   seeds: [1],
   criterion: "every run exits with 0, and no result is slower than its original.",
   run,
+  judge: (outcomes) => [
+    everyOne(
+      "every run exits with 0",
+      outcomes,
+      ({ exitCode }) => exitCode === 0,
+      ({ model, exitCode }) => `${model}: ${exitCode}`,
+    ),
+    everyOne("no result is slower than its original", outcomes, isNoSlower, ({ model, latency, spread }) =>
+      spread ? `${model} ${ratio(latency!)} (${intervalText(spread, ratio)})` : `${model}, which was not timed`,
+    ),
+  ],
   page(outcomes) {
     const percent = (part: number | undefined): string => (part === undefined ? "–" : `${(100 * part).toFixed(1)} %`);
     const rows = outcomes.map(
@@ -115,3 +128,10 @@ export const accelerateModels: Experiment<readonly Outcome[]> = {
     return markdownTable(["model", "kind", "result", "faster", "smaller", "quality", "n", "forms measured"], rows);
   },
 };
+
+/** A file is no slower than itself; another one where its interval leaves no room for a difference that matters. */
+function isNoSlower({ form, spread }: Outcome): boolean | undefined {
+  if (form === "original") return true;
+  if (!spread) return undefined;
+  return spread[1] < 1 ? false : spread[0] > 1 / HORIZON || undefined;
+}

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 
 interface Times {
   readonly bytes: number;
@@ -40,6 +41,11 @@ export const codec: Experiment<Result> = {
     const gaps = [...bench("event-loop").matchAll(/: +([\d.]+) ms/g)].map(([, gap]) => Number(gap));
     return { heavy, long, standStill: { session: gaps[0] ?? Number.NaN, bareRuntime: gaps[1] ?? Number.NaN } };
   },
+  judge: ({ heavy, long, standStill }) => [
+    below("100 MB are decoded, verified and encoded in under 1 s", heavy.totalMs, 1000),
+    below("20,000 nodes are in under 2 s", long.totalMs, 2000),
+    below("a session blocks the main thread for less than 50 ms", standStill.session, 50),
+  ],
   page({ heavy, long, standStill }) {
     const rows = [heavy, long].map(({ bytes, nodes, decodeMs, verifyMs, encodeMs, totalMs }) => [
       `${(bytes / 1e6).toFixed(0)} MB, ${nodes} nodes`,
@@ -52,3 +58,7 @@ export const codec: Experiment<Result> = {
     return `${table}\n\nLongest stand-still of the main thread: ${standStill.session} ms with a session of lithe's, ${standStill.bareRuntime} ms with the runtime called directly.`;
   },
 };
+
+function below(what: string, ms: number, bound: number): Judgement {
+  return { what, holds: Number.isFinite(ms) ? ms < bound : undefined, figure: `${ms} ms` };
+}

@@ -3,6 +3,7 @@ import { type CompatResult, compat, type Finding, type Tally } from "../test/com
 import { allSubjects, type Subject } from "../test/compat/subjects.ts";
 import { installedTargets } from "../test/compat/versions.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 
 /** The native builds take the models in so many parts; the wasm builds, which take longer to open a session, take one of them. */
 const PARTS = 8;
@@ -52,6 +53,16 @@ export const compatibility: Experiment<Result> = {
     const web = await once("web", async () => compat(part(allSubjects(/./), 0), await installedTargets(["web"]), log));
     return { node: together(parts), web };
   },
+  judge: ({ node, web }) =>
+    Object.entries({ node, web }).map(([runtime, { findings, tallies }]): Judgement => {
+      const tried = Object.values(tallies).flatMap((forms) => Object.values(forms).map((tally) => tally.tried));
+      const wrong = findings.filter(({ kind }) => kind === "wrong").length;
+      return {
+        what: `on onnxruntime-${runtime} no form is wrong or refused where its original is right`,
+        holds: findings.length === 0,
+        figure: `${wrong} wrong and ${findings.length - wrong} refused of ${tried.reduce((sum, n) => sum + n, 0)} files${findings.length > 0 ? ", listed above" : ""}`,
+      };
+    }),
   page({ node, web }) {
     const rows = [...rowsOf(node), ...rowsOf(web)];
     const findings = [...node.findings, ...web.findings];

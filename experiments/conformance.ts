@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { countsOf, parseManifest } from "../test/conformance/manifest.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 
 type Result = ReturnType<typeof countsOf>;
 
@@ -17,6 +18,14 @@ export const conformance: Experiment<Result> = {
   async run() {
     return countsOf(parseManifest(readFileSync(new URL("../test/onnx-backend.txt", import.meta.url), "utf8")));
   },
+  judge: ({ all }) =>
+    (["decode", "verify", "round-trip"] as const).map(
+      (check): Judgement => ({
+        what: `${check} passes on all cases`,
+        holds: all.passed[check] === all.cases,
+        figure: `${all.passed[check]} of ${all.cases}`,
+      }),
+    ),
   page({ all, suites }) {
     const checks = Object.keys(all.passed) as (keyof typeof all.passed)[];
     const row = (name: string, counts: typeof all) => [

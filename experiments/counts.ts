@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { loadModel } from "../src/onnx/files.ts";
 import { costOf } from "../src/ops/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne } from "./judgement.ts";
 
 interface Fixture {
   readonly convGemmMacs: number;
@@ -54,6 +55,23 @@ export const counts: Experiment<readonly Counted[]> = {
     }
     return results;
   },
+  judge: (results) => [
+    everyOne(
+      "the multiply-accumulates equal the counter's (layer by layer in `test/laws/costs.test.ts`)",
+      results,
+      ({ macs, counterMacs }) => macs === counterMacs,
+      ({ model, macs, counterMacs }) => `${model} ${figure(macs)} against ${figure(counterMacs)}`,
+    ),
+    {
+      ...everyOne(
+        "they equal the published ones to their rounding",
+        results,
+        ({ macs, publishedMacs }) => Math.abs(macs - publishedMacs) <= roundingOf(publishedMacs) / 2,
+        ({ model, macs, publishedMacs }) => `${model} ${figure(macs)} against ${figure(publishedMacs)}`,
+      ),
+      why: "the published ResNets have two more 1×1 convolutions, and YOLOX-nano's figure is 1.08 GFLOPs, halved, of all operators.",
+    },
+  ],
   page(results) {
     const rows = results.map((row) => [
       row.model,
@@ -72,3 +90,10 @@ export const counts: Experiment<readonly Counted[]> = {
     return `${markdownTable(headings, rows)}\n\n${note}`;
   },
 };
+
+/** The place that a figure is rounded to: the largest power of ten that divides it. */
+function roundingOf(count: number): number {
+  let place = 1;
+  while (count % (10 * place) === 0) place *= 10;
+  return place;
+}

@@ -1,5 +1,6 @@
 /** @file The same number of blocks deep or wide: the control that arXiv:2407.21670 lacks. */
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { isAtLeast, type Judgement, meanInterval, overSeeds, points } from "./judgement.ts";
 import {
   budget,
   EPOCHS,
@@ -90,6 +91,18 @@ export const deepOrWide: Experiment<Result> = {
     }
     return { choices, rows };
   },
+  judge: ({ rows }) =>
+    [8, 12].map((size): Judgement => {
+      const all = shapes.filter(({ depth, branches }) => depth * branches === size);
+      const tests = (shape: Shape) => rows.filter((row) => nameOf(row) === nameOf(shape)).map(({ test }) => test);
+      const deepest = tests(all[0]!);
+      const gains = tests(all.at(-1)!).map((test, seed) => test - deepest[seed]!);
+      return {
+        what: `the widest of ${size} blocks is within one point of the deepest, or better`,
+        holds: isAtLeast(meanInterval(gains), -0.01),
+        figure: overSeeds(gains, points),
+      };
+    }),
   page({ choices, rows }) {
     const sizes = [8, 12];
     const tests = (shape: Shape) => rows.filter((row) => nameOf(row) === nameOf(shape)).map(({ test }) => test);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { runCommand } from "./faults/command.ts";
+import { everyOne, type Judgement } from "./judgement.ts";
 import { type RealModel, realModels } from "./real-models.ts";
 
 interface Cell {
@@ -139,12 +140,28 @@ function factsOf(text: string): Partial<Answer> {
 }
 
 function worse({ command, before, after }: Cell): boolean {
-  if (!before) return false;
-  const isEnded = before.end === "done" && after.end !== "done";
-  const isLarger = (after.size ?? 1) < 0.97 * (before.size ?? 0);
-  const isComparable = command === "accelerate" ? after.form === before.form : (before.size ?? 1) >= 1;
-  const isFarther = isComparable && (after.relative ?? 0) > 1.2 * (before.relative ?? Infinity) + 1e-6;
-  return isEnded || isLarger || isFarther;
+  return before !== undefined && Object.values(worsenings).some((isSo) => isSo(before, after, command));
+}
+
+/** What must not happen, from the answer before to that after. */
+const worsenings: Readonly<Record<string, (before: Answer, after: Answer, command: string) => boolean>> = {
+  "no command that ended well ends with an error now": (before, after) => before.end === "done" && after.end !== "done",
+  "no result is more than 3 % larger": (before, after) => (after.size ?? 1) < 0.97 * (before.size ?? 0),
+  "no error is more than 1.2 times as large": (before, after, command) => {
+    const isComparable = command === "accelerate" ? after.form === before.form : (before.size ?? 1) >= 1;
+    return isComparable && (after.relative ?? 0) > 1.2 * (before.relative ?? Infinity) + 1e-6;
+  },
+};
+
+function judgeCells(cells: readonly Cell[]): readonly Judgement[] {
+  return Object.entries(worsenings).map(([what, isSo]) =>
+    everyOne(
+      what,
+      cells,
+      ({ before, after, command }) => before && !isSo(before, after, command),
+      ({ model, command, before, after }) => `${model}, ${command}: ${told(before)} → ${told(after)}`,
+    ),
+  );
 }
 
 function told(answer: Answer | undefined): string {
@@ -168,6 +185,7 @@ export const everyCommand: Experiment<readonly Cell[]> = {
   criterion:
     "no command that ended well ends with an error now, no result is more than 3 % larger or has an error more than 1.2 times as large. Said after a first look: errors are not compared where the file had grown before, as nothing in it was quantized, and where accelerate chooses another form within its bound.",
   run,
+  judge: judgeCells,
   page(cells) {
     const changed = cells.filter(({ before, after }) => told(before) !== told(after));
     const done = cells.filter(({ after }) => after.end === "done").length;

@@ -1,5 +1,6 @@
 /** @file What an experiment is: a claim, how it is tested, and figures as data from which the page of results is written. */
 import type { Hardware } from "../src/runtime/index.ts";
+import type { Judgement } from "./judgement.ts";
 
 export interface Experiment<R = unknown> {
   readonly name: string;
@@ -12,6 +13,8 @@ export interface Experiment<R = unknown> {
   /** When the claim counts as shown. */
   readonly criterion: string;
   run(context: ExperimentContext): Promise<R>;
+  /** Each part of the criterion, from the recorded figures alone. */
+  judge(result: R): readonly Judgement[];
   /** The result as Markdown: tables, and sentences where figures fall short. */
   page(result: R): string;
 }

@@ -1,6 +1,7 @@
 /** @file Inputs that were answered wrongly, before and after. */
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { faultList } from "./faults/index.ts";
+import { everyOne } from "./judgement.ts";
 
 interface Row {
   readonly kind: string;
@@ -29,6 +30,14 @@ export const faults: Experiment<readonly Row[]> = {
     }
     return rows;
   },
+  judge: (rows) => [
+    everyOne(
+      "every row is right now",
+      rows,
+      ({ ok }) => ok,
+      ({ name, after }) => `${name}: ${after}`,
+    ),
+  ],
   page(rows) {
     const table = markdownTable(
       ["kind", "input", "right", "before", "after", ""],

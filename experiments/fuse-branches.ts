@@ -7,6 +7,7 @@ import { compareLatency, median, openSession, quantile } from "../src/runtime/in
 import { evaluate } from "../src/runtime/reference/index.ts";
 import { trainingStep } from "../src/train/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 
 interface Shape {
   readonly depth: number;
@@ -194,10 +195,9 @@ function verdict(form: FormName, all: readonly Row[]): string {
   const slower = rows.filter(({ step }) => step.spread[0] > 1);
   const eight = rows.filter(({ shape }) => shape.branches === 8);
   const fast = (load: "stepLoad" | "load") => eight.filter((row) => row[load].ratio <= 1 / 3).length;
-  const isMet = slower.length === 0 && fast("stepLoad") === eight.length;
   const where = slower.map((row) => `${named(row.shape)}, ${row.threads} threads: ${shown(row.step)}`).join("; ");
   return [
-    `**${form}**: the criterion is ${isMet ? "" : "not "}met. The step is slower with 95 % certainty in ${slower.length} of ${rows.length} rows${where && ` (${where})`}.`,
+    `**${form}**: the step is slower with 95 % certainty in ${slower.length} of ${rows.length} rows${where && ` (${where})`}.`,
     `At n = 8 the graph of the step loads at least three times faster in ${fast("stepLoad")} of ${eight.length} rows, that for inference in ${fast("load")}.`,
   ].join(" ");
 }
@@ -223,6 +223,27 @@ export const fusedBranches: Experiment<{ readonly rows: readonly Row[] }> = {
       }
     }
     return { rows };
+  },
+  judge: ({ rows }) => {
+    const of = (form: FormName) => rows.filter((row) => row.form === form);
+    const slower = (form: FormName) => of(form).filter(({ step }) => step.spread[0] > 1).length;
+    const eight = (form: FormName) => of(form).filter(({ shape }) => shape.branches === 8);
+    const fast = (form: FormName) => eight(form).filter(({ stepLoad }) => stepLoad.ratio <= 1 / 3).length;
+    const names = Object.keys(forms) as FormName[];
+    const least = names.reduce((best, form) => (slower(form) < slower(best) ? form : best));
+    const told = (count: (form: FormName) => string) => names.map((form) => `${form} ${count(form)}`).join(", ");
+    return [
+      {
+        what: `for one form (${least}) the step is certainly slower in no row`,
+        holds: of(least).length > 0 ? slower(least) === 0 : undefined,
+        figure: `slower by the whole 95 % interval: ${told((form) => `${slower(form)} of ${of(form).length}`)}`,
+      },
+      {
+        what: `at n = 8 the graph of its step loads at least 3 times faster`,
+        holds: eight(least).length > 0 ? fast(least) === eight(least).length : undefined,
+        figure: told((form) => `${fast(form)} of ${eight(form).length}`),
+      },
+    ] satisfies Judgement[];
   },
   page,
 };

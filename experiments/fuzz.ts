@@ -2,6 +2,7 @@
 import { fuzz, fuzzCorpus } from "../test/fuzz/fuzz.ts";
 import { type FieldsReport, fuzzFields } from "../test/fuzz/fuzz-processes.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 
 const COUNT = 100_000;
 /** Cases of one part of the run, which is kept when it is done. */
@@ -39,6 +40,21 @@ export const fuzzing: Experiment<Result> = {
       fields,
     };
   },
+  judge: ({ count, failures, slowestMs, fields }) => [
+    { what: "changed bytes: no failures", holds: failures === 0, figure: `${failures} of ${count}` },
+    fields
+      ? {
+          what: "changed fields: no failures",
+          holds: fields.failures.length === 0,
+          figure: `${fields.failures.length} of ${fields.cases}`,
+        }
+      : { what: "changed fields: no failures", holds: undefined, figure: "not measured yet" },
+    {
+      what: "no case takes a minute",
+      holds: Math.max(slowestMs, fields?.slowestMs ?? 0) < 60_000,
+      figure: `the slowest ${Math.max(slowestMs, fields?.slowestMs ?? 0).toFixed(0)} ms`,
+    } satisfies Judgement,
+  ],
   page: ({ count, outcomes, failures, slowestMs, fields }) =>
     [
       markdownTable(["outcome of changed bytes", "cases"], Object.entries(outcomes)),

@@ -8,6 +8,7 @@ import { builderInference } from "../src/ops/index.ts";
 import { median } from "../src/runtime/index.ts";
 import { adamw, fit } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import type { Judgement } from "./judgement.ts";
 import { longestGap } from "./longest-gap.ts";
 
 const NODES = 20_000;
@@ -43,6 +44,18 @@ export const gradientSize: Experiment<Result> = {
     const built = await once("gradient", async () => gradientTimes(deepGraph(NODES)));
     return { ...built, ...(await once("fit", fitGaps)) };
   },
+  judge: ({ cpuSeconds, gap }): readonly Judgement[] => [
+    {
+      what: `building takes less than ${MOST_SECONDS} s of the processor`,
+      holds: Math.max(...cpuSeconds) < MOST_SECONDS || (Math.min(...cpuSeconds) >= MOST_SECONDS ? false : undefined),
+      figure: `${cpuSeconds.map((seconds) => seconds.toFixed(2)).join(", ")} s in ${cpuSeconds.length} rounds`,
+    },
+    {
+      what: `the timer never waits longer than ${MOST_GAP} ms`,
+      holds: gap <= MOST_GAP,
+      figure: `${gap.toFixed(1)} ms at the most`,
+    },
+  ],
   page(result) {
     const { nodes, weights, gradientNodes, seconds, cpuSeconds, gap, idleGap, busy, steps, msPerStep } = result;
     const cpu = median(cpuSeconds);
@@ -62,8 +75,7 @@ export const gradientSize: Experiment<Result> = {
         ["share of that time in which the main thread is busy", `${(100 * busy).toFixed(1)} %`, ""],
       ],
     );
-    const isShown = cpu < MOST_SECONDS && gap <= MOST_GAP;
-    return `${table}\n\nThe criterion is ${isShown ? "met" : "missed"}.`;
+    return table;
   },
 };
 

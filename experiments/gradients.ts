@@ -10,6 +10,7 @@ import { type Comparison, derivativeCheck, runtimeCheck, SEEDS, THREADS } from "
 import { trainingOperatorCase, trainingOperatorCases } from "../test/laws/training-operators.ts";
 import { swiftshader } from "../test/swiftshader.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { everyOne, type Judgement } from "./judgement.ts";
 
 interface Checks {
   readonly run: number;
@@ -132,6 +133,7 @@ export const gradients: Experiment<Result> = {
   seeds: SEEDS,
   criterion: "all checks pass, no rule is without a case, and every skipped case and refused operator has a reason.",
   run,
+  judge: judgeChecks,
   page(result) {
     const { operators, cases, float64, float32, runtime, webgpu, trainingOperators } = result;
     const row = (name: string, { run: all, passed }: Checks) => [name, all, passed];
@@ -169,4 +171,37 @@ export const gradients: Experiment<Result> = {
 
 function reasonsOf(reasons: Readonly<Record<string, string>>): string {
   return `${Object.keys(reasons).length} cases`;
+}
+
+function judgeChecks(result: Result): readonly Judgement[] {
+  const { float64, float32, runtime, webgpu, trainingOperators, uncovered, refusals, operators } = result;
+  const checks = Object.entries({ float64, "float32 on the runtime": float32, ...runtime });
+  const reasons = [result.refusals, result.withoutRuntime, result.notDerivatives].flatMap((of) => Object.entries(of));
+  return [
+    everyOne(
+      "all checks pass in float64 and on ONNX Runtime",
+      checks,
+      ([, { run: all, passed }]) => passed === all,
+      ([name, { run: all, passed }]) => `${name}: ${passed} of ${all}`,
+    ),
+    webgpu
+      ? {
+          what: "and on WebGPU",
+          holds: webgpu.right === webgpu.cases,
+          figure: `${webgpu.right} of ${webgpu.cases}, the others are listed above`,
+        }
+      : { what: "and on WebGPU", holds: undefined, figure: "not run, no adapter" },
+    everyOne(
+      "ONNX's own training operators are right when lowered",
+      Object.entries(trainingOperators),
+      ([, difference]) => difference < 5e-6,
+      ([name, difference]) => `${name}: ${difference.toExponential(1)}`,
+    ),
+    { what: "no rule is without a case", holds: uncovered.length === 0, figure: `${uncovered.length} without` },
+    {
+      what: "every skipped case and refused operator has a reason",
+      holds: reasons.every(([, reason]) => reason !== "") && Object.keys(refusals).length === operators.refuse,
+      figure: `${reasons.length} reasons, ${operators.refuse} refused`,
+    },
+  ];
 }

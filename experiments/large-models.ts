@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne } from "./judgement.ts";
 
 interface Row {
   readonly model: string;
@@ -44,6 +45,20 @@ export const largeModels: Experiment<readonly Row[]> = {
     }
     return rows;
   },
+  judge: (rows) => [
+    everyOne(
+      `every form is made within ${SECONDS} s`,
+      rows,
+      ({ code, seconds }) => code === 0 && seconds <= SECONDS,
+      ({ model, form, seconds, code }) => `${model}, ${form}: ${seconds} s, exit ${code}`,
+    ),
+    everyOne(
+      `within ${RATIO} times the model's bytes of memory`,
+      rows,
+      (row) => row.ratio <= RATIO,
+      ({ model, form, ratio }) => `${model}, ${form}: ${ratio} times`,
+    ),
+  ],
   page(rows) {
     const isKept = ({ code, seconds, ratio }: Row): boolean => code === 0 && seconds <= SECONDS && ratio <= RATIO;
     const table = markdownTable(

@@ -14,6 +14,7 @@ import { network } from "../src/nn/index.ts";
 import { type Contender, type Feeds, openSession, raceLatency } from "../src/runtime/index.ts";
 import { sgd, trainingStep } from "../src/train/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { type Judgement, ratio as shown } from "./judgement.ts";
 
 export interface CostSize {
   readonly width: number;
@@ -208,12 +209,22 @@ export function moeCostAt(size: CostSize): Experiment<Result> {
       proportions: await once("proportions", () => proportionsOf(size)),
       drops: await once("drops", dropsOf),
     }),
+    judge: ({ times }) =>
+      times
+        .filter(({ experts }) => experts === size.experts.at(-1))
+        .flatMap(({ perExpert, stepRatio, inferenceRatio }) =>
+          Object.entries({ step: stepRatio, inference: inferenceRatio }).map(
+            ([name, ratio]): Judgement => ({
+              what: `with ${perExpert} tokens per expert, ${name} takes at most ${FLAT} times as long with ${size.experts.at(-1)} experts as with ${size.experts[0]}`,
+              holds: ratio <= FLAT,
+              figure: `${shown(ratio)} times; no spread was recorded`,
+              ...(ratio > FLAT && {
+                why: "the gradient and the update move every expert's weights whatever the tokens: with few tokens per expert the memory decides.",
+              }),
+            }),
+          ),
+        ),
     page({ times, proportions, drops }) {
-      const most = times.filter(({ experts }) => experts === size.experts.at(-1));
-      const over = [
-        ...most.filter(({ stepRatio }) => stepRatio > FLAT).map(({ perExpert }) => `the step with ${perExpert} tokens`),
-        ...most.filter((time) => time.inferenceRatio > FLAT).map((time) => `inference with ${time.perExpert} tokens`),
-      ];
       const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
       return [
         markdownTable(
@@ -227,7 +238,6 @@ export function moeCostAt(size: CostSize): Experiment<Result> {
             t.inferenceRatio.toFixed(2),
           ]),
         ),
-        over.length === 0 ? "The criterion is met." : `The criterion is not met: beyond it is ${over.join(", ")}.`,
         `A step computes 6 operations per weight of an expert and token, and moves some 20 bytes per weight for the gradient and the update, whatever the tokens: with few tokens per expert the memory decides.`,
         markdownTable(
           ["tokens", "inference, ms", "ratio"],

@@ -2,6 +2,7 @@
 import { judgeFolders, type Scores } from "../scripts/mutation/folders.ts";
 import type { FolderScore } from "../scripts/mutation/score.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne, intervalText, percentage } from "./judgement.ts";
 
 const FOLDERS = ["accelerate", "conditional", "quantize", "train", "report", "cli"].map((name) => `src/${name}`);
 const COUNT = 200;
@@ -20,6 +21,21 @@ export const mutation: Experiment<Scores> = {
   criterion: `${100 * ENOUGH} % of each sample is noticed, and every survivor is listed with a reason.`,
   run: ({ log }) =>
     judgeFolders({ folders: FOLDERS, count: COUNT, seed: SEED }, { lanes: 2, capMs: CAP_MS, nearOnly: false, log }),
+  judge: ({ folders }) => [
+    everyOne(
+      `${100 * ENOUGH} % of each sample is noticed`,
+      folders,
+      ({ score }) => score >= ENOUGH,
+      ({ folder, score, interval }) => `${folder} ${percentage(score)} (${intervalText(interval, percentage)})`,
+    ),
+    everyOne(
+      "every survivor is listed with a reason",
+      folders,
+      ({ survivors }) => survivors.every(({ reason }) => Boolean(reason)),
+      ({ folder, survivors }) =>
+        `${folder}: ${survivors.filter(({ reason }) => !reason).length} of ${survivors.length} without`,
+    ),
+  ],
   page: scoresPage,
 };
 

@@ -11,6 +11,7 @@ import type { Dims, Model } from "../src/ir/index.ts";
 import { decodeModel } from "../src/onnx/index.ts";
 import { openSession } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { everyOne, intervalText, isAbove, ratio } from "./judgement.ts";
 
 interface Subject {
   /** The name and version on the registry of Python packages, and the end of the path of the file in it. */
@@ -189,6 +190,26 @@ export const packageModels: Experiment<readonly Outcome[]> = {
   seeds: [1],
   criterion: "no run fails, no result is slower than its original, and where nothing is gained the reasons are told.",
   run,
+  judge: (outcomes) => [
+    everyOne(
+      "no run fails",
+      outcomes,
+      ({ error }) => error === undefined,
+      ({ model }) => model,
+    ),
+    everyOne(
+      "no result is slower than its original",
+      outcomes.filter(({ faster }) => faster),
+      ({ spread }) => spread && isAbove(spread, 1),
+      ({ model, latency, spread }) => (spread ? `${model} ${ratio(latency!)} (${intervalText(spread, ratio)})` : model),
+    ),
+    everyOne(
+      "where nothing is gained the reasons are told",
+      outcomes.filter(({ faster }) => !faster),
+      ({ reasons, error }) => error !== undefined || (reasons?.length ?? 0) > 0,
+      ({ model }) => model,
+    ),
+  ],
   page(outcomes) {
     const rows = outcomes.map(({ model, about, error, form, faster, latency, spread, size, relative, reasons }) => [
       model,

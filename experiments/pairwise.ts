@@ -2,6 +2,7 @@
 import { families } from "../test/pairwise/families/index.ts";
 import { judge } from "../test/pairwise/verdicts.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne } from "./judgement.ts";
 
 const SEED = 1;
 
@@ -70,6 +71,14 @@ export const pairwise: Experiment<readonly Row[]> = {
     }
     return rows;
   },
+  judge: (rows) => [
+    everyOne(
+      "nothing differs, in any family",
+      rows,
+      ({ differences }) => differences.length === 0,
+      ({ family, differences }) => `${family}: ${differences.length}`,
+    ),
+  ],
   page(rows) {
     const table = markdownTable(
       [

@@ -24,6 +24,17 @@ import {
 } from "../src/runtime/index.ts";
 import { adamw, evaluateModel, type FitOptions, fit } from "../src/train/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import {
+  everyOne,
+  intervalText,
+  isAbove,
+  isAtLeast,
+  type Judgement,
+  meanInterval,
+  overSeeds,
+  points,
+  ratio as shown,
+} from "./judgement.ts";
 
 const DEPTH = 12;
 const SAMPLES = 10_000;
@@ -295,8 +306,7 @@ function verdict(latencies: readonly Latency[]): string {
   const fast = regrouped.filter(({ ratio }) => ratio >= FASTER);
   const named = (list: readonly Latency[]) =>
     list.map(({ form, width, tokens }) => `${form} at ${width}/${tokens}`).join("; ") || "none";
-  const isMet = regrouped.some(({ form, ratio }) => form.startsWith("6 × 2") && ratio >= FASTER);
-  return `At least ${FASTER} times as fast, as form at width/tokens: ${named(fast)}. The half of the criterion on latency is ${isMet ? "" : "not "}met. Every stage ends in a sum between the workers, a message to the runtime and two copies, whose time the blocks between two sums have to outweigh: 3 × 4 has three sums, 6 × 2 six. 4 × 3 has three branches for two workers, one of which computes two of them: 12 blocks in the time of 8 are the most that it can reach, 1.5 times.`;
+  return `At least ${FASTER} times as fast, as form at width/tokens: ${named(fast)}. Every stage ends in a sum between the workers, a message to the runtime and two copies, whose time the blocks between two sums have to outweigh: 3 × 4 has three sums, 6 × 2 six. 4 × 3 has three branches for two workers, one of which computes two of them: 12 blocks in the time of 8 are the most that it can reach, 1.5 times.`;
 }
 
 export const parallelizeExperiment: Experiment<Result> = {
@@ -308,7 +318,7 @@ export const parallelizeExperiment: Experiment<Result> = {
   workload: `Fashion-MNIST, ${SAMPLES} training pictures, 256 others to choose by, ${TEST_SAMPLES} for the test, seen once per network; ViT of width 64, 4 heads, 16 tokens, depth ${DEPTH}, ${TEACHER_EPOCHS} epochs; recovery ${RECOVERY_EPOCHS} epochs. Latency: ViTs of depth ${DEPTH} with initial weights`,
   seeds: [1, 2, 3],
   criterion:
-    "after distillation the mean test accuracy is at most 1 point below that of the serial network, and two workers of one thread run 6 × 2 at least 1.5 times as fast as one thread runs the serial network, at batch 1",
+    "after distillation the mean test accuracy is at most 1 point below that of the serial network, and two workers of one thread run 6 × 2 at least 1.5 times as fast as one thread runs the serial network, at batch 1, in some size; and, on equal cores and said after a first look, faster than two threads run it",
   async run({ shared, once, log }) {
     const latencies: Latency[] = [];
     for (const size of SIZES) {
@@ -325,7 +335,51 @@ export const parallelizeExperiment: Experiment<Result> = {
       rows.push(await once(`seed ${seed}`, () => oneSeed(seed, training, test, { once, log })));
     return { rows, latencies };
   },
+  judge: judgeResult,
   page(result) {
     return [accuracies(result), curves(result), speeds(result)].join("\n\n");
   },
 };
+
+function judgeResult({ rows, latencies }: Result): readonly Judgement[] {
+  const two = latencies.filter(({ form }) => form.startsWith("6 × 2"));
+  const named = ({ width, tokens, ratio, spread }: Pick<Latency, "width" | "tokens" | "ratio" | "spread">) =>
+    `${width}/${tokens} ${shown(ratio)} (${intervalText(spread, shown)})`;
+  const fast = two.map(({ spread }) => isAtLeast(spread, FASTER));
+  return [
+    ...BRANCHES.map((branches, i): Judgement => {
+      const gains = rows.map(({ recovered: found, serial }) => found[i]!.distilled - serial);
+      const longer = rows.map(({ recovered: found, serialLonger }) => found[i]!.distilled - serialLonger);
+      return {
+        what: `${DEPTH / branches} × ${branches} is at most 1 point below the serial network after distillation`,
+        holds: isAtLeast(meanInterval(gains), -0.01),
+        figure: `${overSeeds(gains, points)}; against the serial network trained on for as long ${overSeeds(longer, points)}`,
+      };
+    }),
+    {
+      what: `two workers run 6 × 2 at least ${FASTER} times as fast as one thread the serial network, in some size`,
+      holds: fast.includes(true) || (fast.includes(undefined) ? undefined : false),
+      figure: `width/tokens ${two.map(named).join("; ")}`,
+      why: "each of six sums between the workers costs a message and two copies.",
+    },
+    everyOne(
+      "on equal cores, two workers run 6 × 2 faster than two threads the serial network",
+      two.map((workers) => ({ ...workers, ...overThreads(workers, latencies) })),
+      ({ spread }) => isAbove(spread, 1),
+      named,
+    ),
+  ];
+}
+
+/** The interval is the widest that those of both forms allow. */
+function overThreads(workers: Latency, all: readonly Latency[]): Pick<Latency, "ratio" | "spread"> {
+  const { width, tokens } = workers;
+  const threads = all.find(
+    (other) => other.form === `serial, ${WORKERS} threads` && other.width === width && other.tokens === tokens,
+  );
+  if (!threads) return { ratio: Number.NaN, spread: [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] };
+  return {
+    ratio: workers.ratio / threads.ratio,
+    spread: [workers.spread[0] / threads.spread[1], workers.spread[1] / threads.spread[0]],
+  };
+}

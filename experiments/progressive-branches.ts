@@ -8,6 +8,7 @@ import {
   withPrefixOutputs,
 } from "../src/parallel/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { isAbove, isAtLeast, meanInterval, overSeeds, points } from "./judgement.ts";
 import {
   accuracyOn,
   budget,
@@ -70,7 +71,7 @@ export const progressive: Experiment<readonly Row[]> = {
   source: "ParaFormer, arXiv:2510.15425",
   workload: `Fashion-MNIST, Para-Former-1-${BRANCHES} with the plain sum: ${budget}; ${PASSES} passes over the training pictures for every method, learning rate 3e-3.`,
   seeds: [1, 2, 3],
-  criterion: `with half of the branches, a progressively trained network is within one point of itself with all, and better than the ordinary one cut the same way.`,
+  criterion: `with half of the branches, a progressively trained network is within one point of itself with all, and better than the ordinary one cut the same way; and, said after a first look, with all branches within one point of the ordinary one.`,
   async run({ shared, once, log }) {
     const source = await fashionPictures(shared);
     const rows: Row[] = [];
@@ -90,6 +91,34 @@ export const progressive: Experiment<readonly Row[]> = {
     }
     return rows;
   },
+  judge(rows) {
+    const half = BRANCHES / 2;
+    const between = (more: readonly [TrainingName, number], less: readonly [TrainingName, number]) => {
+      const others = testsOf(rows, ...less);
+      return testsOf(rows, ...more).map((test, seed) => test - others[seed]!);
+    };
+    const kept = between(["progressive", half], ["progressive", BRANCHES]);
+    const over = between(["progressive", half], ["ordinary", half]);
+    const price = between(["progressive", BRANCHES], ["ordinary", BRANCHES]);
+    return [
+      {
+        what: "with half of its branches a progressively trained network is within one point of itself with all",
+        holds: isAtLeast(meanInterval(kept), -0.01),
+        figure: overSeeds(kept, points),
+      },
+      {
+        what: "it is better than the ordinary one cut the same way",
+        holds: isAbove(meanInterval(over), 0),
+        figure: overSeeds(over, points),
+      },
+      {
+        what: "with all branches it is within one point of the ordinary one",
+        holds: isAtLeast(meanInterval(price), -0.01),
+        figure: overSeeds(price, points),
+        why: "updates take turns over prefixes, so that the later branches get fewer of them: what can be cut costs accuracy at full width.",
+      },
+    ];
+  },
   page(rows) {
     const half = BRANCHES / 2;
     const at = (training: TrainingName, branches: number) => mean(testsOf(rows, training, branches));
@@ -98,11 +127,10 @@ export const progressive: Experiment<readonly Row[]> = {
       names.map((name) => [told[name], ...kept.map((k) => spread(testsOf(rows, name, k)))]),
     );
     const loss = at("progressive", BRANCHES) - at("progressive", half);
-    const isBetter = at("progressive", half) > at("ordinary", half);
     return [
       "Test accuracy in percent, mean ± standard deviation over the seeds, of one network cut to its first branches:",
       table,
-      `Cut to half, the progressive network loses ${(100 * loss).toFixed(2)} points, the ordinary one ${(100 * (at("ordinary", BRANCHES) - at("ordinary", half))).toFixed(2)}, the joint one ${(100 * (at("joint", BRANCHES) - at("joint", half))).toFixed(2)}. The criterion is ${loss <= 0.01 && isBetter ? "" : "not "}met.`,
+      `Cut to half, the progressive network loses ${(100 * loss).toFixed(2)} points, the ordinary one ${(100 * (at("ordinary", BRANCHES) - at("ordinary", half))).toFixed(2)}, the joint one ${(100 * (at("joint", BRANCHES) - at("joint", half))).toFixed(2)}.`,
     ].join("\n\n");
   },
 };

@@ -4,8 +4,9 @@ import { batches, collect, type Dataset, openData, subset } from "../src/data/in
 import { loadModel } from "../src/onnx/files.ts";
 import { cleanup } from "../src/passes/index.ts";
 import { type QuantizeOptions, quantize } from "../src/quantize/index.ts";
-import { type Feeds, measureAgreement, openSession } from "../src/runtime/index.ts";
+import { type Feeds, measureAgreement, openSession, wilsonInterval } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { everyOne, intervalText, isAtLeast, percentage } from "./judgement.ts";
 
 interface Outcome {
   readonly model: string;
@@ -74,6 +75,23 @@ export const providers: Experiment<readonly Outcome[]> = {
   seeds: [],
   criterion: `the relative error is at most ${providerTolerance.relative} and ${100 * providerTolerance.top1} % of the top answers are the same.`,
   run,
+  judge: (outcomes) => [
+    everyOne(
+      `the relative error is at most ${providerTolerance.relative}`,
+      outcomes,
+      ({ relative }) => relative <= providerTolerance.relative,
+      ({ model, form, relative }) => `${model}, ${form}: ${relative.toExponential(1)}`,
+    ),
+    {
+      ...everyOne(
+        `${100 * providerTolerance.top1} % of the top answers are the same`,
+        outcomes,
+        hasSameAnswers,
+        sameAnswers,
+      ),
+      why: "all answers to a few samples are the same, and so few cannot show a share this near to all.",
+    },
+  ],
   page: (outcomes) =>
     markdownTable(
       ["model", "form", "relative error", "largest difference", "cosine", "same answer"],
@@ -87,3 +105,13 @@ export const providers: Experiment<readonly Outcome[]> = {
       ]),
     ),
 };
+
+function hasSameAnswers({ top1, samples }: Outcome): boolean | undefined {
+  return top1 === undefined ? undefined : isAtLeast(wilsonInterval(top1 * samples, samples), providerTolerance.top1);
+}
+
+function sameAnswers({ model, form, top1, samples }: Outcome): string {
+  if (top1 === undefined) return `${model}, ${form}: not recorded`;
+  const count = Math.round(top1 * samples);
+  return `${model}, ${form}: ${count} of ${samples} (${intervalText(wilsonInterval(count, samples), percentage)})`;
+}

@@ -8,7 +8,7 @@ import { cleanup } from "../src/passes/index.ts";
 import { type FastestPlacement, fastestPlacement, quantizeStatic, type StaticOptions } from "../src/quantize/index.ts";
 import { compareSessions, type Feeds, openSession } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
-import { versusTable } from "./ptq-versus.ts";
+import { judgeVersus, versusNote, versusTable } from "./ptq-versus.ts";
 
 type Recipe = Pick<StaticOptions, "observer" | "rounding" | "weightBits">;
 
@@ -231,14 +231,8 @@ export const ptq: Experiment<readonly Outcome[]> = {
   criterion:
     "agreement and size above the peer's best for the same width of weights, latency ratio not below the peer's.",
   run,
-  page: (outcomes) =>
-    [
-      "On all three in one run (`bench/peers/versus.py`; the peer's calibration is its best on these very pictures, ours was chosen without them):",
-      versusTable(),
-      "lithe alone:",
-      ownTable(outcomes),
-      notes,
-    ].join("\n\n"),
+  judge: judgeVersus,
+  page: (outcomes) => [versusNote(), versusTable(), "lithe alone:", ownTable(outcomes), notes].join("\n\n"),
 };
 
 const notes =

@@ -8,6 +8,7 @@ import { fit } from "../src/train/index.ts";
 import { killedAt } from "../test/killed.ts";
 import { network, options } from "../test/moons.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne } from "./judgement.ts";
 
 const KILLS = 10;
 const STEPS = 30;
@@ -82,6 +83,14 @@ export const resume: Experiment<Result> = {
     }
     return { parameters, runs };
   },
+  judge: ({ runs }) => [
+    everyOne(
+      "no tensor differs in any bit",
+      runs,
+      ({ differing: count }) => count === 0,
+      ({ step, differing: count }) => `killed behind step ${step}: ${count} tensors`,
+    ),
+  ],
   page({ runs, parameters }) {
     const table = markdownTable(
       ["killed behind step", "ms later", "resumed from step", "tensors that differ"],

@@ -12,6 +12,7 @@ import { UsageError } from "../src/errors.ts";
 import { describeHardware } from "../src/runtime/index.ts";
 import type { ExperimentContext, Recorded } from "./experiment.ts";
 import { experiments } from "./index.ts";
+import { verdictText } from "./judgement.ts";
 import { pagePath, resultsFolder, resultsPage } from "./page.ts";
 
 const { values, positionals } = parseArgs({
@@ -48,7 +49,7 @@ async function runExperiment(wanted: string | undefined): Promise<void> {
   };
   await writeAtomically(`${resultsFolder}${experiment.name}.json`, `${JSON.stringify(recorded, null, 1)}\n`);
   rmSync(partial(experiment.name), { force: true });
-  console.log(experiment.page(result));
+  console.log(`${experiment.page(result)}\n\n${verdictText(experiment.judge(result))}`);
 }
 
 /** Finished parts of an experiment that is under way; git does not see them. */

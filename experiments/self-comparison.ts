@@ -16,6 +16,7 @@ import {
 } from "../src/runtime/index.ts";
 import { besideBusy } from "./busy.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
+import { everyOne } from "./judgement.ts";
 
 const TRIALS = 200;
 const BUSY = [0, 1, 4] as const;
@@ -163,20 +164,6 @@ const headings = [
 
 const WANTED = 0.95;
 
-/** The criterion, row by row. */
-function misses(found: Result): string[] {
-  const narrow = found.selves.filter((each) => covers(each) < WANTED * each.trials.length);
-  const equal = found.pairs.filter(({ ratio }) => ratio === 1);
-  const wrong = equal.filter((each) => saying(each, "faster") > (1 - WANTED) * each.trials.length);
-  return [
-    ...narrow.map(
-      ({ name, busy, trials }) =>
-        `${name} beside ${busy}: ${percent(covers({ name, busy, ratio: 1, trials }) / trials.length)}`,
-    ),
-    ...wrong.map(({ name, busy }) => `${name} beside ${busy} is called faster too often`),
-  ];
-}
-
 export const selfComparison: Experiment<Result> = {
   name: "self-comparison",
   claim:
@@ -189,12 +176,19 @@ export const selfComparison: Experiment<Result> = {
   async run(context) {
     return { selves: await cells(context, selves), pairs: await cells(context, pairs) };
   },
-  page(result) {
-    const missed = misses(result);
-    return [
-      markdownTable(headings, rows([...result.selves, ...result.pairs])),
-      "",
-      missed.length === 0 ? "**Shown.**" : `**Not shown:** ${missed.join("; ")}.`,
-    ].join("\n");
-  },
+  judge: (result) => [
+    everyOne(
+      `the interval holds 1 in ${percent(WANTED)} of the comparisons of a model with itself`,
+      result.selves,
+      (each) => covers(each) >= WANTED * each.trials.length,
+      (each) => `${each.name} beside ${each.busy}: ${share(covers(each), each.trials.length)}`,
+    ),
+    everyOne(
+      `of two equal networks one is called certainly faster in at most ${percent(1 - WANTED)}`,
+      result.pairs.filter(({ ratio }) => ratio === 1),
+      (each) => saying(each, "faster") <= (1 - WANTED) * each.trials.length,
+      (each) => `${each.name} beside ${each.busy}: ${share(saying(each, "faster"), each.trials.length)}`,
+    ),
+  ],
+  page: (result) => markdownTable(headings, rows([...result.selves, ...result.pairs])),
 };

@@ -10,6 +10,7 @@ import { encodeSafetensors } from "../src/data/index.ts";
 import { UsageError } from "../src/errors.ts";
 import { median, quantile } from "../src/runtime/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
+import { everyOne, intervalText, isAtMost, ratio as shown } from "./judgement.ts";
 import { networkOf, type OptimizerSpec, type TrainingTask, taskBatches, weightsOf } from "./training-tasks.ts";
 
 /** Threads that spin at a barrier lose whole time slices to any other program; ONNX Runtime does not read this. */
@@ -232,6 +233,23 @@ export const trainSpeed: Experiment<Result> = {
     }
     return { torch: found[0]!.torch, wait: "passive", rows: found.map(({ row }) => row) };
   },
+  judge: ({ rows }) => [
+    ...[...new Set(rows.map(({ name }) => name))].map((name) =>
+      everyOne(
+        `${name}: a step takes at most ${rows.find((row) => row.name === name)!.goal} times PyTorch's time, with as many threads`,
+        rows.filter((row) => row.name === name),
+        (row) => (isDisturbed(row, rows) ? undefined : isAtMost([row.low, row.high], row.goal)),
+        ({ threads, ratio, low, high }) =>
+          `${threads} thread${threads > 1 ? "s" : ""} ${shown(ratio)} (quartiles ${intervalText([low, high], shown)})`,
+      ),
+    ),
+    everyOne(
+      "peak memory is at most 1.3 times PyTorch's",
+      rows,
+      ({ oursPeak, torchPeak }) => oursPeak <= 1.3 * torchPeak,
+      ({ name, threads, oursPeak, torchPeak }) => `${name}, ${threads} threads: ${shown(oursPeak / torchPeak)}`,
+    ),
+  ],
   page({ rows, torch, wait }) {
     const table = markdownTable(
       [
