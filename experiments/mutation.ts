@@ -57,16 +57,17 @@ const headings = [
   "survived",
   "not reached",
   "capped",
+  "not asked of all",
   "noticed (95 %)",
   "seconds each",
 ];
 
 function row({ folder, mutants, judged, counts, score, interval, seconds }: FolderScore): (string | number)[] {
   const [low, high] = interval.map((share) => (100 * share).toFixed(0));
-  const { killed, timeout, survived, uncovered, capped } = counts;
-  const noticed = `${(100 * score).toFixed(1)} % (${low}-${high} %)`;
+  const { killed, timeout, survived, uncovered, capped, pending } = counts;
+  const noticed = `${pending > 0 ? "≥ " : ""}${(100 * score).toFixed(1)} % (${low}-${high} %)`;
   const each = (seconds / Math.max(judged, 1)).toFixed(1);
-  return [folder, mutants, judged, killed, timeout, survived, uncovered, capped, noticed, each];
+  return [folder, mutants, judged, killed, timeout, survived, uncovered, capped, pending, noticed, each];
 }
 
 function survivorsOf({ folder, survivors }: FolderScore): string {

@@ -17,29 +17,31 @@ export interface FileBaseline {
   readonly reached: Readonly<Record<number, readonly string[]>>;
 }
 
-/** The baseline of each file, one after another; what an interrupted run has found is not asked again. */
+/** The baseline of each file, one after another in each runner; what an interrupted run has found is not asked again. */
 export async function baselineOf(
   copy: Copy,
   files: readonly string[],
-  runner: Runner,
+  runners: readonly Runner[],
   log: (line: string) => void,
 ): Promise<FileBaseline[]> {
   const path = join(copy.notes, "baseline.jsonl");
   const known = new Map(linesOf<FileBaseline>(path).map((baseline) => [baseline.file, baseline]));
-  const found: FileBaseline[] = [];
-  for (const file of files) {
-    const baseline = known.get(file) ?? (await measured(copy, file, runner));
-    if (!known.has(file)) {
-      appendFileSync(path, `${JSON.stringify(baseline)}\n`);
-      log(`baseline ${found.length + 1} of ${files.length}: ${sentence(baseline)}`);
-    }
-    found.push(baseline);
-  }
-  return found;
+  const waiting = files.filter((file) => !known.has(file));
+  await Promise.all(
+    runners.map(async (runner, lane) => {
+      const coverage = join(copy.notes, `coverage-${lane}.tsv`);
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+        const baseline = await measured(file, runner, coverage);
+        appendFileSync(path, `${JSON.stringify(baseline)}\n`);
+        known.set(file, baseline);
+        log(`baseline, ${waiting.length} to go: ${sentence(baseline)}`);
+      }
+    }),
+  );
+  return files.map((file) => known.get(file)!);
 }
 
-async function measured(copy: Copy, file: string, runner: Runner): Promise<FileBaseline> {
-  const coverage = join(copy.notes, "coverage.tsv");
+async function measured(file: string, runner: Runner, coverage: string): Promise<FileBaseline> {
   rmSync(coverage, { force: true });
   const env = { [variables.coverage]: coverage, [variables.active]: "" };
   const answer = await runner.run({ files: [{ file }], env }, MAX_MS);

@@ -34,13 +34,14 @@ export async function judgeAll(mutants: readonly Mutant[], settings: Settings): 
   const copy = makeCopy(root, files, numbered);
   log(`${numbered.length} mutants in ${copy.root}`);
   const imports = importsOfTests(root, files);
-  const runners = [startRunner(copy.root, 0), ...Array.from({ length: lanes }, () => startRunner(copy.root, 1))];
+  const runners = (bail: number): Runner[] => Array.from({ length: lanes }, () => startRunner(copy.root, bail));
+  const [measuring, judging] = [runners(0), runners(1)];
   const stop = (): void => {
-    for (const runner of runners) runner.stop();
+    for (const runner of [...measuring, ...judging]) runner.stop();
   };
   process.on("exit", stop);
   try {
-    const excluded = await inWaves({ numbered, copy, imports, runners, settings });
+    const excluded = await inWaves({ numbered, copy, imports, measuring, judging, settings });
     copy.remove();
     return excluded;
   } finally {
@@ -53,13 +54,14 @@ interface Work {
   readonly numbered: readonly Numbered[];
   readonly copy: Copy;
   readonly imports: ReadonlyMap<string, readonly string[]>;
-  /** The first measures, the others judge. */
-  readonly runners: readonly Runner[];
+  /** Runners that run all tests of a file, and those that stop at the first that fails. */
+  readonly measuring: readonly Runner[];
+  readonly judging: readonly Runner[];
   readonly settings: Settings;
 }
 
 async function inWaves(work: Work): Promise<string[]> {
-  const { numbered, copy, imports, runners, settings } = work;
+  const { numbered, copy, imports, measuring, settings } = work;
   const mutated = new Set(numbered.map(({ mutant }) => mutant.file));
   const isNear = (file: string): boolean =>
     [...mutated].some((path) => distance(path, { file, imports: imports.get(file) ?? [] }) < 3);
@@ -67,15 +69,16 @@ async function inWaves(work: Work): Promise<string[]> {
   const waves = { near: all.filter(isNear), far: all.filter((file) => !isNear(file)) };
   const excluded: string[] = [];
   for (const wave of settings.nearOnly ? (["near"] as const) : (["near", "far"] as const)) {
-    const baselines = await baselineOf(copy, waves[wave], runners[0]!, settings.log);
+    const baselines = await baselineOf(copy, waves[wave], measuring, settings.log);
     excluded.push(...baselines.flatMap((baseline) => baseline.excluded.map((name) => `${baseline.file}: ${name}`)));
+    for (const runner of measuring) runner.stop();
     await judgeWave(wave, baselines, work);
   }
   return excluded;
 }
 
 async function judgeWave(wave: "near" | "far", baselines: readonly FileBaseline[], work: Work): Promise<void> {
-  const { numbered, imports, runners, settings } = work;
+  const { numbered, imports, judging, settings } = work;
   const known = verdictsOn(
     numbered.map(({ mutant }) => mutant),
     settings,
@@ -86,7 +89,7 @@ async function judgeWave(wave: "near" | "far", baselines: readonly FileBaseline[
   });
   const total = waiting.length;
   await Promise.all(
-    runners.slice(1).map(async (runner) => {
+    judging.map(async (runner) => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const began = performance.now();
         const parts = judgesOf(next.id, next.mutant, baselines, imports);

@@ -3,11 +3,14 @@ import { type Interval, wilsonInterval } from "../../src/runtime/index.ts";
 import type { Status, Verdict } from "./judge.ts";
 import { type Mutant, oneLine } from "./mutant.ts";
 
+/** "pending": near tests did not notice, and the others were not asked yet. */
+export type Fate = Status | "pending";
+
 export interface Survivor {
   readonly at: string;
   readonly operator: string;
   readonly change: string;
-  readonly status: Status;
+  readonly status: Fate;
   /** Why no test needs to notice it, as a person found. */
   readonly reason?: string;
 }
@@ -17,8 +20,8 @@ export interface FolderScore {
   /** Mutants that the folder has, and those of them that were judged. */
   readonly mutants: number;
   readonly judged: number;
-  readonly counts: Readonly<Record<Status, number>>;
-  /** Share of the judged that were noticed, with its 95 % interval. */
+  readonly counts: Readonly<Record<Fate, number>>;
+  /** Share of the judged that were noticed, with its 95 % interval; at least this while some are pending. */
   readonly score: number;
   readonly interval: Interval;
   readonly seconds: number;
@@ -39,7 +42,7 @@ export function statuses(verdicts: readonly Verdict[]): Map<string, { near?: Sta
   return found;
 }
 
-/** Mutants without a verdict by all tests are left out. */
+/** Mutants without any verdict are left out: the order of a sample is random, so those that have one are a sample, too. */
 export function scoreOf(
   folder: string,
   mutants: number,
@@ -50,10 +53,10 @@ export function scoreOf(
   const found = statuses(verdicts);
   const inOrder = [...sample].sort((a, b) => (a.file === b.file ? a.start - b.start : a.file < b.file ? -1 : 1));
   const judged = inOrder.flatMap((mutant) => {
-    const status = found.get(mutant.key)?.all;
-    return status ? [{ mutant, status }] : [];
+    const waves = found.get(mutant.key);
+    return waves ? [{ mutant, status: waves.all ?? ("pending" as const) }] : [];
   });
-  const counts = { killed: 0, timeout: 0, survived: 0, uncovered: 0, capped: 0 };
+  const counts = { killed: 0, timeout: 0, survived: 0, uncovered: 0, capped: 0, pending: 0 };
   for (const { status } of judged) counts[status]++;
   const noticed = counts.killed + counts.timeout;
   const keys = new Set(judged.map(({ mutant }) => mutant.key));
@@ -72,7 +75,7 @@ export function scoreOf(
   };
 }
 
-function survivor({ file, line, operator, original, mutated }: Mutant, status: Status, reason?: string): Survivor {
+function survivor({ file, line, operator, original, mutated }: Mutant, status: Fate, reason?: string): Survivor {
   const change = `${oneLine(original)} → ${mutated === "" ? "(nothing)" : oneLine(mutated)}`;
   return { at: `${file}:${line}`, operator, change, status, ...(reason === undefined ? {} : { reason }) };
 }

@@ -89,6 +89,7 @@ describe("what is left alone", () => {
     'const a = { hint: "b", help: c ? "d" : "e" };',
     'command.option("--a", "b", 1);',
     'console.log(1, "a");',
+    'n.constant("zero", a);',
     'x = "text for people"; y = "";',
     'const a = { 1: b, "c": d };',
     "const table = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].length;",

@@ -1,6 +1,6 @@
 /** @file Numbers that are one more, flags that are flipped, words and lists that are empty. */
 import ts from "typescript";
-import type { Operator } from "./operator.ts";
+import { methodCall, type Operator } from "./operator.ts";
 
 /** Lists that are longer are tables. */
 const LONGEST_LIST = 12;
@@ -17,8 +17,12 @@ export const boolean: Operator = (node) => {
   return [];
 };
 
-/** Text with a blank in it is for people. */
-export const word: Operator = (node) => (ts.isStringLiteral(node) && /^\S+$/.test(node.text) ? ['""'] : []);
+/** Text with a blank in it is for people, and so is the name of a constant, which the builder makes unique. */
+export const word: Operator = (node) => {
+  if (!ts.isStringLiteral(node) || !/^\S+$/.test(node.text)) return [];
+  const isConstantName = methodCall(node.parent)?.name === "constant";
+  return isConstantName ? [] : ['""'];
+};
 
 export const list: Operator = (node) => {
   if (!ts.isArrayLiteralExpression(node) || node.elements.length === 0 || isTarget(node)) return [];
