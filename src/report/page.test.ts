@@ -5,7 +5,7 @@ import { html } from "./markup.ts";
 import { reportPage } from "./page.ts";
 import { parseReport } from "./parse.ts";
 import { niceTicks } from "./scale.ts";
-import { squarify } from "./treemap.ts";
+import { squarify, treemap } from "./treemap.ts";
 
 const blocks = {
   size: { a: 4000, b: 1000, ratio: 4 },
@@ -183,6 +183,18 @@ describe("charts", () => {
         });
       }),
     );
+  });
+
+  it("draws the largest tensors first, each with its share of the bytes", () => {
+    const entry = (name: string, bytes: number) => ({ name, opType: "Conv", dtype: "float32", bytes });
+    const { markup } = treemap([entry("a", 100), entry("b", 300), entry("none", 0)], { width: 40, height: 10 }, "");
+    const titles = [...markup.matchAll(/<title>([^<]*)/g)].map(([, title]) => title);
+    expect(titles).toEqual(["b (Conv, float32): 300 B, 75.0 %", "a (Conv, float32): 100 B, 25.0 %"]);
+    const places = [...markup.matchAll(/<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/g)];
+    expect(places.map(([, ...numbers]) => numbers.map(Number))).toEqual([
+      [0, 0, 30, 10],
+      [30, 0, 10, 10],
+    ]);
   });
 
   it("puts round ticks inside the domain", () => {

@@ -65,6 +65,21 @@ describe("the page of a training run", () => {
     expect(trainingPage({ ...report("net"), evaluations: [] })).toContain("nothing is known about others");
   });
 
+  it("says how long it took, how fast it went and what was trained", () => {
+    const cards = (changes: Partial<TrainingReport>) => {
+      const page = trainingPage({ ...report("net"), ...changes });
+      return [...page.matchAll(/<b class="\w+">([^<]*)<\/b>([^<]*)<br><span class="note">([^<]*)/g)].map(
+        ([, ...parts]) => parts.join("; "),
+      );
+    };
+    // 100 samples twice in 4 s, and in 120 s.
+    expect(cards({ seconds: 4 })[3]).toMatch(/^4\.0 s; 50 samples\/s;/);
+    expect(cards({ seconds: 120 })[3]).toMatch(/^2\.0 min; 2 samples\/s;/);
+    expect(cards({})[1]).toBe("1.5; from 4; 4 batches");
+    expect(cards({})[2]).toBe("300; of 900 parameters; the rest stayed as it was");
+    expect(cards({ trained: 900 })[2]).toBe("900; of 900 parameters; all of them");
+  });
+
   it("shows what probes measured as a map over the evaluations, and in figures", () => {
     const page = trainingPage(report("net"));
     const map = page.match(/<svg class="heat"[\s\S]*?<\/svg>/)![0];
@@ -129,6 +144,9 @@ describe("the curve", () => {
     const curve = trainingCurve(Array.from({ length: 1500 }, (_, i) => line(i + 1, i)).join("\n"));
     expect(curve).toHaveLength(500);
     expect(curve[0]).toEqual({ step: 3, loss: 1, learningRate: 0.1 });
+    // Of 1501 the last stands alone.
+    const odd = trainingCurve(Array.from({ length: 1501 }, (_, i) => line(i + 1, i)).join("\n"));
+    expect(odd.at(-1)).toEqual({ step: 1501, loss: 1500, learningRate: 0.1 });
     expect(trainingCurve("")).toEqual([]);
   });
 });
