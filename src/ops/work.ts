@@ -12,7 +12,7 @@ import {
 } from "../ir/index.ts";
 import { checkOptions } from "../options.ts";
 import { boundSymbols, type CostOptions, costOptionsNames, costWith } from "./costs.ts";
-import { asTensor, axisIn } from "./dims.ts";
+import { asTensor } from "./dims.ts";
 import { type Inference, inferWith } from "./infer.ts";
 import { longestSpec } from "./longest.ts";
 import { specOf } from "./table.ts";
@@ -136,7 +136,7 @@ function scanTrips(node: Node, inference: Inference): number | undefined {
   const dims = asTensor(facts.input(first))?.dims;
   if (!dims) return undefined;
   if (facts.version < 9) return bounded(lengthIn(dims[0]), lengthIn(dims[1]), (a, b) => a * b);
-  return lengthIn(dims[axisIn(intsOf(node, "scan_input_axes")?.[0] ?? 0, dims.length)]);
+  return lengthIn(dims.at(intsOf(node, "scan_input_axes")?.[0] ?? 0));
 }
 
 function lengthIn(dim: number | string | undefined): number | undefined {

@@ -95,13 +95,16 @@ function branchInLoop(): Model {
 }
 
 /** A product of 8 multiply-accumulates with each row of a sequence. */
-function scanning(length: number | string): Model {
+function scanning(length: number | string, axis = 0): Model {
   const g = graphBuilder();
   const rows = g.input("rows", "float32", [length, 1, 8]);
   const body = g.subgraph();
   const row = body.input("row", "float32", [1, 8]);
   body.output(body.op("MatMul", [row, body.constant("w", tensor("float32", [8, 1], noise(8)))]), "y");
-  g.output(g.op("Scan", [rows], { body: graphAttribute(body.build("body")), num_scan_inputs: 1 }), "all");
+  g.output(
+    g.op("Scan", [rows], { body: graphAttribute(body.build("body")), num_scan_inputs: 1, scan_input_axes: [axis] }),
+    "all",
+  );
   return model(g.build());
 }
 
@@ -193,6 +196,19 @@ describe("the work of a loop", () => {
     const rows = (length: number): Feeds => new Map([["rows", tensor("float32", [length, 1, 8], noise(8 * length))]]);
     expect((await measured(scanning("length"), rows(3), rows(5))).mean).toBe(32);
   });
+});
+
+it("a scan along an axis that is not there has no work, as its problem is told elsewhere", () => {
+  expect(range(scanning(7, 5))).toEqual([0, 0]);
+});
+
+it("the work of a run is that of its dims", async () => {
+  const g = graphBuilder();
+  const w = g.constant("w", tensor("float32", [8, 4], noise(32)));
+  g.output(g.op("MatMul", [g.input("rows", "float32", ["batch", 8]), w]), "y");
+  const rows = (batch: number): Feeds => new Map([["rows", tensor("float32", [batch, 8], noise(8 * batch))]]);
+  const { mean, least, most } = await measured(model(g.build()), rows(1), rows(3));
+  expect([mean, least, most]).toEqual([64, 32, 96]);
 });
 
 describe("the work on what the data choose", () => {
