@@ -10,6 +10,7 @@ import {
   HORIZON,
   type LatencyComparison,
   median,
+  openReplicas,
   openSession,
   type Verdict,
   wilsonInterval,
@@ -113,10 +114,15 @@ async function cell(context: ExperimentContext, pair: Pair, busy: number): Promi
 
 /** With sessions of its own, since where they lie in memory is part of what varies. */
 async function trial(a: Model, b: Model, feeds: Feeds, seed: number): Promise<Trial> {
-  await using first = await openSession(a, { stock: true });
-  await using control = await openSession(a, { stock: true });
-  await using second = await openSession(b, { stock: true });
-  const found = await compareLatency(first, second, feeds, { ...TIMING, control, seed });
+  await using first = await openReplicas(openSession, a, 0, { stock: true });
+  await using second = await openReplicas(openSession, b, 0, { stock: true });
+  await using more = await openSession(a, { stock: true });
+  await using other = await openSession(b, { stock: true });
+  const sides = [
+    [more, ...first.sessions],
+    [other, ...second.sessions],
+  ] as const;
+  const found = await compareLatency(...sides, feeds, { ...TIMING, seed });
   const { ratio, spread, verdict, rounds } = found;
   return { ratio, spread, verdict, rounds, p50: found.a.p50 };
 }

@@ -8,7 +8,7 @@ import {
   checkCancelled,
   cpuSaturates,
   dependsOnData,
-  openControl,
+  openReplicas,
   openSession,
   type Run,
   type RunScope,
@@ -96,8 +96,11 @@ async function search(
   }
   const session: SessionOptions = { ep, threads, stock: true };
   await using first = await open(model, { ...session, step: "running the original" });
-  await using control = await openControl(open, model, originalBytes, session);
-  const original = { session: first, bytes: originalBytes, control, dependsOnData: dependsOnData(model) };
+  await using replicas = await openReplicas(open, model, originalBytes, session);
+  const original = {
+    ...{ session: first, replicas: replicas.sessions, bytes: originalBytes },
+    dependsOnData: dependsOnData(model),
+  };
   const left = budget.whole.left();
   await checkOriginal({ original, samples });
   const run = (left - budget.whole.left()) / 1000;

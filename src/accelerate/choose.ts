@@ -11,7 +11,7 @@ export interface Figures {
   /** Latency of the original over latency of the candidate, and its 95 % interval. */
   readonly latencyRatio: number;
   readonly latencySpread: readonly [number, number];
-  /** In which latency was measured; more than enough when absent, as in runs that earlier versions kept. */
+  /** In which latency was measured, of all sessions together; more than enough when absent, as in runs that earlier versions kept. */
   readonly rounds?: number;
   /** What is lost, in the measure of the bound; 0 is nothing, negative is a gain. */
   readonly drop: number;

@@ -7,6 +7,7 @@ import {
   isFloat,
   lossyFaults,
   type OpenSession,
+  openReplicas,
   roundingFaults,
   type Session,
   type SessionOptions,
@@ -23,8 +24,8 @@ export interface Contender {
 }
 
 export interface Reference extends Contender {
-  /** A second session of the same model, where there is room for one. */
-  readonly control: Session | undefined;
+  /** Further sessions of the same model, where there is room for them. */
+  readonly replicas: readonly Session[];
   readonly dependsOnData: boolean;
 }
 
@@ -48,18 +49,16 @@ export async function measureModel(
   batches: Batches,
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
-  await using opened = await open(model, { ...session, step: "measuring a candidate" });
-  const comparison = await compareSessions(
-    original,
-    { session: opened, bytes },
-    {
-      ...options,
-      ...(original.control && { control: original.control }),
-      batch: samples.timedBatch,
-      feeds: await timedInputs(batches(), original.dependsOnData || dependsOnData(model)),
-      batches: withMaskProbes(batches()),
-    },
-  );
+  const step = { ...session, step: "measuring a candidate" };
+  await using opened = await open(model, step);
+  await using replicas = await openReplicas(open, model, bytes, step);
+  const candidate = { session: opened, replicas: replicas.sessions, bytes };
+  const comparison = await compareSessions(original, candidate, {
+    ...options,
+    batch: samples.timedBatch,
+    feeds: await timedInputs(batches(), original.dependsOnData || dependsOnData(model)),
+    batches: withMaskProbes(batches()),
+  });
   return { ...comparison, n: comparison.agreement.n };
 }
 
@@ -106,7 +105,7 @@ export function figuresOf(form: string, comparison: MeasuredComparison, judging:
     sizeRatio: size.ratio,
     latencyRatio: latency.ratio,
     latencySpread: latency.spread,
-    rounds: latency.rounds,
+    rounds: latency.rounds * latency.sessions,
     drop: dropOf(comparison),
     faults,
   };

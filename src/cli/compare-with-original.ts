@@ -6,9 +6,8 @@ import {
   type Contestant,
   compareSessions,
   dependsOnData,
-  openControl,
+  openReplicas,
   openSession,
-  type Session,
   withMaskProbes,
 } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
@@ -21,7 +20,6 @@ const TIMING = 4;
 
 /** What a changed model is compared with. */
 export interface Original extends Contestant, AsyncDisposable {
-  readonly control: Session | undefined;
   readonly dependsOnData: boolean;
 }
 
@@ -43,14 +41,14 @@ export async function openOriginal(path: string, original: Model, { ep, threads 
   const bytes = Math.max(await fileBytes(path), encodedSize(original));
   const stock = { ep, threads, stock: true };
   const session = await openSession(original, stock);
-  const control = await openControl(openSession, original, bytes, stock);
+  const replicas = await openReplicas(openSession, original, bytes, stock);
   return {
     session,
+    replicas: replicas.sessions,
     bytes,
-    control,
     dependsOnData: dependsOnData(original),
     async [Symbol.asyncDispose]() {
-      await Promise.all([session.release(), control?.release()]);
+      await Promise.all([session.release(), replicas[Symbol.asyncDispose]()]);
     },
   };
 }
@@ -63,14 +61,12 @@ export async function compareWith(
   { signal }: Pick<Console, "signal">,
 ): Promise<Comparison> {
   const { feeds, count } = await timedBatches(data, before.dependsOnData || dependsOnData(model));
+  const bytes = encodedSize(model);
   await using session = await openSession(model, { ep, threads, stock: true });
+  await using replicas = await openReplicas(openSession, model, bytes, { ep, threads, stock: true });
   return await compareSessions(
     before,
-    { session, bytes: encodedSize(model), model },
-    {
-      ...{ threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()) },
-      ...{ seed, seconds: TIMING, signal },
-      ...(before.control && { control: before.control }),
-    },
+    { session, replicas: replicas.sessions, bytes, model },
+    { threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()), seed, seconds: TIMING, signal },
   );
 }

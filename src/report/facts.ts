@@ -42,7 +42,7 @@ export interface LatencyBlock {
   readonly rounds?: number;
   readonly verdict?: "faster" | "slower" | "same" | "unclear";
   readonly inputs?: number;
-  readonly hasControl?: boolean;
+  readonly sessions?: number;
 }
 
 export interface AgreementBlock {

@@ -98,7 +98,7 @@ function protocol({ data, environment, seed, model, chosen, warnings }: JobRepor
     ],
     [
       "latency",
-      "the original, a second session of it and the candidate run in every round, in random order; the interval of the ratio is as wide at least as the two sessions of the original come out apart",
+      "original and candidate run in every round, in random order, each in several sessions; the interval of the ratio is as wide as sessions of one model come out apart",
     ],
     ...busyFacts(chosen.latency),
     ...judgeFacts(chosen.agreement),

@@ -32,7 +32,7 @@ const timing = z.object({
   rounds: number.optional(),
   verdict: z.enum(["faster", "slower", "same", "unclear"]).optional(),
   inputs: number.optional(),
-  hasControl: z.boolean().optional(),
+  sessions: number.optional(),
 });
 const agreement = z.object({
   n: number,

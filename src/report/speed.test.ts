@@ -3,7 +3,7 @@ import type { LatencyBlock } from "./facts.ts";
 import { formatSpeed, formatSpread, formatTimes, formatWaiting, speedCard } from "./speed.ts";
 
 const latency: LatencyBlock = {
-  ...{ ep: "cpu", threads: 1, batch: 4, ratio: 2, spread: [1.9, 2.1], rounds: 30, inputs: 1, hasControl: true },
+  ...{ ep: "cpu", threads: 1, batch: 4, ratio: 2, spread: [1.9, 2.1], rounds: 30, inputs: 1, sessions: 3 },
   a: { p50: 8, p95: 9, min: 7, mean: 10, processor: 9.5 },
   b: { p50: 4, p95: 5, min: 3, mean: 6, processor: 6 },
   verdict: "faster",
@@ -25,9 +25,9 @@ describe("speed in words", () => {
     expect(mean).toBe(10);
   });
 
-  it("gives the interval, and says where it has no control", () => {
+  it("gives the interval, and says where it knows one session only", () => {
     expect(formatSpread(latency)).toBe("95 % interval 1.90× to 2.10×");
-    expect(formatSpread({ ...latency, hasControl: false })).toMatch(/2\.10×, which does not know/);
+    expect(formatSpread({ ...latency, sessions: 1 })).toMatch(/2\.10×, which does not know/);
   });
 
   it("tells of waiting for a processor on one thread, from a tenth of the time on", () => {

@@ -4,7 +4,7 @@ import type { LatencyBlock } from "./facts.ts";
 import { formatChange, formatMilliseconds, formatPercent, formatRatio } from "./format.ts";
 import type { Markup } from "./markup.ts";
 
-type Measured = Pick<LatencyBlock, "a" | "b" | "ratio" | "spread" | "verdict" | "inputs" | "hasControl">;
+type Measured = Pick<LatencyBlock, "a" | "b" | "ratio" | "spread" | "verdict" | "inputs" | "sessions">;
 
 /** `2.00× faster`, or that there is no telling. Reports of earlier versions have no verdict. */
 export function formatSpeed({ ratio, verdict }: Pick<Measured, "ratio" | "verdict">): string {
@@ -21,8 +21,8 @@ export function formatTimes({ a, b, inputs = 1 }: Measured): string {
 }
 
 /** `95 % interval 1.90× to 2.10×`. */
-export function formatSpread({ spread, hasControl = true }: Measured): string {
-  const noise = hasControl ? "" : ", which does not know how far two sessions of one model come out apart";
+export function formatSpread({ spread, sessions = 2 }: Measured): string {
+  const noise = sessions > 1 ? "" : ", which does not know how far two sessions of one model come out apart";
   return `95 % interval ${formatRatio(spread[0])} to ${formatRatio(spread[1])}${noise}`;
 }
 

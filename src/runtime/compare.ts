@@ -32,6 +32,8 @@ export interface Comparison {
 
 export interface Contestant {
   readonly session: Session;
+  /** Further sessions of the same model, in which it is timed, too (`openReplicas`). */
+  readonly replicas?: readonly Session[];
   /** Bytes of the model's file, external data included. */
   readonly bytes: number;
   /** What the session has loaded. With B's, B answers where its provider is judged (`judgeOf`): on `webgpu` in a page, where there is one. */
@@ -72,7 +74,7 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     ...pickOptions<AgreementOptions>(options, agreementOptionsNames),
     ...(deadline && { deadline: keeping(deadline, seconds * 1000) }),
   });
-  const latency = await compareLatency(a.session, b.session, feeds, {
+  const latency = await compareLatency(sessionsOf(a), sessionsOf(b), feeds, {
     horizon: HORIZON,
     ...pickOptions<LatencyOptions>(options, latencyOptionsNames),
   });
@@ -83,6 +85,10 @@ export async function compareSessions(a: Contestant, b: Contestant, options: Com
     ...(accuracy ? { accuracy } : {}),
     warnings: accuracy ? doubtsAbout(accuracy) : [],
   };
+}
+
+function sessionsOf({ session, replicas = [] }: Contestant): readonly Session[] {
+  return [session, ...replicas];
 }
 
 /** So much earlier, but not before half of what is left has gone by. */

@@ -4,7 +4,6 @@ export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "
 export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
 export type { PairedAccuracy } from "./class-answers.ts";
 export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
-export { openControl } from "./control.ts";
 export { dependsOnData } from "./data-dependent.ts";
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
 export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
@@ -28,6 +27,7 @@ export { withMaskProbes } from "./mask-probes.ts";
 export { cpuSaturates, openSession } from "./open.ts";
 export { type OpenPartition, openPartition } from "./open-partition.ts";
 export { checkPartition, type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";
+export { openReplicas, type Replicas } from "./replicas.ts";
 export { resideIn } from "./resident.ts";
 export { applyRules, isFetchable, MAX_OPSET, type Rule, type RuleName, rules, type Target } from "./rules.ts";
 export * from "./run.ts";
@@ -40,6 +40,7 @@ export {
   mean,
   median,
   quantile,
+  studentQuantile,
   wilsonInterval,
 } from "./statistics.ts";
 export { timedInputs } from "./timed-inputs.ts";

@@ -73,31 +73,32 @@ describe("compareLatency", () => {
     expect(forth.a.processor).toBeGreaterThan(0);
   });
 
-  it("lets every side run once in a round, the control too, in another order each time", async () => {
+  it("lets every session run once in a round, in another order each time", async () => {
     const log: string[] = [];
-    const [a, b, control] = [constantly("a", 9, log), constantly("b", 9, log), constantly("c", 9, log)];
-    await compareLatency(a, b, new Map(), { rounds: 30, warmup: 1, control, seed: 7 });
+    const [a, b, again] = [constantly("a", 9, log), constantly("b", 9, log), constantly("c", 9, log)];
+    await compareLatency([a, again], b, new Map(), { rounds: 30, warmup: 1, seed: 7 });
     const rounds = Array.from({ length: 30 }, (_, i) => log.slice(3 + 3 * i, 6 + 3 * i));
-    expect(log.slice(0, 3)).toEqual(["c0", "a0", "b0"]);
+    expect(log.slice(0, 3)).toEqual(["a0", "c0", "b0"]);
     for (const round of rounds) expect(round.toSorted()).toEqual(["a0", "b0", "c0"]);
     expect(new Set(rounds.map((round) => round.join(""))).size).toBe(6);
   });
 
-  it("says the ratio of the medians of rounds, and what a control makes of it", async () => {
+  it("says the ratio of the medians of rounds, and what further sessions make of it", async () => {
     const a = scripted("a", (_, run) => [10, 10, 30][run % 3]!);
     const b = constantly("b", 5);
     const options = { rounds: 30, warmup: 3, slot: 1 };
-    const alone = await compareLatency(a, b, new Map(), { ...options, control: constantly("c", 10) });
-    expect(alone).toMatchObject({ ratio: 2, rounds: 30, hasControl: true, verdict: "faster" });
-    const steady = constantly("a", 10);
-    const exact = await compareLatency(steady, b, new Map(), { ...options, control: constantly("c", 10) });
-    expect(exact.spread).toEqual([2, 2]);
-    const far = await compareLatency(steady, b, new Map(), { ...options, control: constantly("c", 25) });
-    expect(far.ratio).toBe(2);
-    expect(far.spread[0]).toBeCloseTo(2 / 2.5, 9);
-    expect(far.spread[1]).toBeCloseTo(2 * 2.5, 9);
-    expect(far.verdict).toBe("unclear");
-    expect(await compareLatency(steady, b, new Map(), options)).toMatchObject({ hasControl: false, spread: [2, 2] });
+    expect(await compareLatency(a, b, new Map(), options)).toMatchObject({
+      ...{ ratio: expect.closeTo(2, 9), rounds: 30, sessions: 1 },
+    });
+    const times = (...all: readonly number[]) => all.map((time) => constantly("s", time));
+    const sure = await compareLatency(times(10, 10, 10), times(5, 5, 5), new Map(), options);
+    expect(sure).toMatchObject({ verdict: "faster", sessions: 3 });
+    expect(sure.spread[0]).toBeCloseTo(2, 9);
+    const unsure = await compareLatency(times(10, 10, 25), times(5, 5, 9), new Map(), options);
+    expect(unsure.ratio).toBeCloseTo((250 / 22.5) ** (1 / 3) * (10 / 10) ** (1 / 3), 1);
+    expect(unsure.verdict).toBe("unclear");
+    expect(unsure.b).toMatchObject({ p50: 5, mean: 19 / 3 });
+    await expect(compareLatency([], b, new Map())).rejects.toThrow(UsageError);
   });
 
   it("times all sides on the same inputs in turn, and compares what they take in all", async () => {
@@ -109,25 +110,29 @@ describe("compareLatency", () => {
     expect(found.ratio).toBeCloseTo((6 * 4) / (2 * 1 + 4 * 9), 9);
     expect(found).toMatchObject({ inputs: 3, a: { mean: 4 }, b: { p50: 9 } });
     expect(found.b.mean).toBeCloseTo(38 / 6, 9);
-    const ofRounds = log.slice(3).map((entry) => entry.slice(1));
-    expect(ofRounds).toEqual([0, 1, 2, 0, 1, 2].flatMap((input) => Array<string>(3).fill(String(input))));
+    const ofRounds = log.slice(2).map((entry) => entry.slice(1));
+    expect(ofRounds).toEqual([0, 1, 2, 0, 1, 2].flatMap((input) => Array<string>(2).fill(String(input))));
     const many = await compareLatency(a, b, some(7), { rounds: 2, warmup: 1, slot: 12 });
     expect(many.inputs).toBe(6);
     await expect(compareLatency(a, b, { a: feeds, b: some(2) })).rejects.toThrow(/same number of inputs.*3 and 2/);
     await expect(compareLatency(a, b, [])).rejects.toThrow(UsageError);
   });
 
-  it("ends when the horizon is settled, and otherwise goes on", async () => {
-    const roundsOf = async (b: number, control: number, horizon = HORIZON): Promise<number> => {
-      const sides = [constantly("a", 100), constantly("b", b)] as const;
-      const options = { rounds: 40, slot: 1, horizon, control: constantly("c", control) };
-      return (await compareLatency(...sides, new Map(), options)).rounds;
+  it("ends when the horizon is settled, or the sessions are further apart than rounds could tell, and otherwise goes on", async () => {
+    const roundsOf = async (b: readonly number[], horizon = HORIZON): Promise<number> => {
+      const sides = [constantly("a", 100), b.map((time) => constantly("b", time))] as const;
+      return (await compareLatency(...sides, new Map(), { rounds: 40, slot: 1, horizon })).rounds;
     };
-    expect(await roundsOf(50, 100)).toBe(10);
-    expect(await roundsOf(100.5, 100.5)).toBe(10);
-    expect(await roundsOf(99, 101.5)).toBe(40);
-    expect(await roundsOf(95, 104)).toBe(40);
-    expect(await roundsOf(95, 104, 1.2)).toBe(10);
+    expect(await roundsOf([50])).toBe(10);
+    expect(await roundsOf([100.5])).toBe(10);
+    const noisy = scripted("b", (_, run) => [90, 115][run % 2]!);
+    const unsettled = await compareLatency(constantly("a", 100), noisy, new Map(), {
+      rounds: 40,
+      slot: 1,
+      horizon: HORIZON,
+    });
+    expect(unsettled.rounds).toBe(40);
+    expect(await roundsOf([80, 120])).toBe(10);
   });
 });
 
@@ -150,9 +155,9 @@ it("ends at its deadline with the rounds so far, after one warm-up run of each w
     const { rounds } = await compareLatency(counted("a"), counted("b"), new Map(), options);
     return [rounds, runs];
   };
-  expect(await until(1000)).toEqual([10, 39]);
-  expect(await until(14)).toEqual([2, 15]);
-  expect(await until(0)).toEqual([1, 6]);
+  expect(await until(1000)).toEqual([10, 26]);
+  expect(await until(9)).toEqual([2, 10]);
+  expect(await until(0)).toEqual([1, 4]);
 });
 
 it("compares two sessions in the shape of the report", async () => {
@@ -168,7 +173,7 @@ it("compares two sessions in the shape of the report", async () => {
   const found = await compareSessions({ session, bytes: 200 }, { session: other, bytes: 100 }, options);
   expect(found.size).toEqual({ a: 200, b: 100, ratio: 2 });
   expect(Object.keys(found.latency)).toEqual([
-    ...["ep", "threads", "batch", "a", "b", "ratio", "spread", "verdict", "rounds", "inputs", "hasControl"],
+    ...["ep", "threads", "batch", "a", "b", "ratio", "spread", "verdict", "rounds", "inputs", "sessions"],
   ]);
   expect(Object.keys(found.agreement)).toEqual([
     "n",

@@ -23,11 +23,6 @@ export interface LatencyOptions {
   readonly deadline?: Deadline;
   /** Ends earlier, when every interval lies on one side of 1 and of this ratio, or all between its inverse and it; see `HORIZON`. */
   readonly horizon?: number;
-  /**
-   * A second session of the first side's model, timed in the same rounds: the intervals are as wide at least as these two come out apart.
-   * Without one the first side is timed twice, which does not see that two sessions of one model differ.
-   */
-  readonly control?: Session;
   /** Seed of the order of turns and of the bootstrap; default 0. */
   readonly seed?: number;
   readonly signal?: AbortSignal;
@@ -55,13 +50,15 @@ export interface LatencyComparison {
   readonly rounds: number;
   /** Inputs that were timed in turn. */
   readonly inputs: number;
-  /** Whether the interval knows how far two sessions of one model come out apart. */
-  readonly hasControl: boolean;
+  /** In which each was timed, the fewer of both; with one the interval does not know how far two sessions of one model come out apart. */
+  readonly sessions: number;
 }
 
 /** One side of a race. */
 export interface Contender {
   readonly session: Session;
+  /** Further sessions of the same model, in which it is timed, too (`openReplicas`). */
+  readonly replicas?: readonly Session[];
   /** What is timed. Several are timed in turn, the same for all sides in a round; all sides have as many. */
   readonly feeds: Feeds | readonly Feeds[];
 }
@@ -74,6 +71,7 @@ export interface Standing extends LatencyStats {
   readonly verdict: Verdict;
   readonly rounds: number;
   readonly inputs: number;
+  readonly sessions: number;
 }
 
 export const latencyOptionsNames: OptionNames<LatencyOptions> = {
@@ -83,7 +81,6 @@ export const latencyOptionsNames: OptionNames<LatencyOptions> = {
   seconds: true,
   deadline: true,
   horizon: true,
-  control: true,
   seed: true,
   signal: true,
 };
@@ -96,45 +93,51 @@ export const latencyOptionsNames: OptionNames<LatencyOptions> = {
  */
 export async function raceLatency(contenders: readonly Contender[], options: LatencyOptions = {}): Promise<Standing[]> {
   checkOptions(options, latencyOptionsNames);
-  const [first] = contenders;
-  if (!first) return [];
-  const { control } = options;
-  const sides = control ? [{ session: control, feeds: first.feeds }, ...contenders] : contenders;
-  const all = sides.map(({ session, feeds }) => ({ session, inputs: "get" in feeds ? [feeds] : feeds }));
+  const all = contenders.flatMap(({ session, replicas = [], feeds }, owner) =>
+    [session, ...replicas].map((each) => ({ session: each, inputs: "get" in feeds ? [feeds] : feeds, owner })),
+  );
   const counts = new Set(all.map(({ inputs }) => inputs.length));
-  if (counts.size !== 1 || counts.has(0)) {
+  if (counts.size > 1 || counts.has(0)) {
     throw new UsageError("every side is timed on the same number of inputs, one at least", {
       got: [...counts].join(" and "),
     });
   }
-  return await holdingAll(all, (held) => interleave(control ? held : [held[0]!, ...held], options));
+  if (all.length === 0) return [];
+  return await holdingAll(all, (held) =>
+    interleave(
+      held.map((inputs, i) => ({ inputs, owner: all[i]!.owner })),
+      options,
+    ),
+  );
 }
 
 /** `raceLatency` of two. */
 export async function compareLatency(
-  a: Session,
-  b: Session,
+  a: Session | readonly Session[],
+  b: Session | readonly Session[],
   feeds: Contender["feeds"] | { readonly a: Contender["feeds"]; readonly b: Contender["feeds"] },
   options: LatencyOptions = {},
 ): Promise<LatencyComparison> {
   const sides = "a" in feeds ? feeds : { a: feeds, b: feeds };
-  const [first, second] = await raceLatency(
-    [
-      { session: a, feeds: sides.a },
-      { session: b, feeds: sides.b },
-    ],
-    options,
-  );
+  const contender = (sessions: Session | readonly Session[], fed: Contender["feeds"]): Contender => {
+    const [session, ...replicas] = "run" in sessions ? [sessions] : sessions;
+    if (!session) throw new UsageError("a model is timed in one session at least");
+    return { session, replicas, feeds: fed };
+  };
+  const [first, second] = await raceLatency([contender(a, sides.a), contender(b, sides.b)], options);
   const { ratio, spread, verdict, rounds, inputs } = second!;
-  const hasControl = options.control !== undefined;
-  return { a: statsIn(first!), b: statsIn(second!), ratio, spread, verdict, rounds, inputs, hasControl };
+  const sessions = Math.min(first!.sessions, second!.sessions);
+  return { a: statsIn(first!), b: statsIn(second!), ratio, spread, verdict, rounds, inputs, sessions };
 }
 
 function statsIn({ p50, p95, min, mean, processor }: LatencyStats): LatencyStats {
   return { p50, p95, min, mean, ...(processor !== undefined && { processor }) };
 }
 
+/** One session. */
 interface Side {
+  /** Position of its contender. */
+  readonly owner: number;
   readonly inputs: readonly HeldFeeds[];
   /** Milliseconds of a run, roughly. */
   readonly typical: number;
@@ -146,15 +149,17 @@ interface Side {
   processor: number | undefined;
 }
 
+type Held = Pick<Side, "owner" | "inputs">;
+
 /** Rounds before the intervals are looked at for the first time, and by how much more of them each later time. */
 const FIRST_LOOK = 10;
 const NEXT_LOOK = 1.5;
 
-async function interleave(held: readonly (readonly HeldFeeds[])[], options: LatencyOptions): Promise<Standing[]> {
+async function interleave(held: readonly Held[], options: LatencyOptions): Promise<Standing[]> {
   const { rounds = 50, warmup = 3, slot = 5, seconds = Number.POSITIVE_INFINITY, seed = 0, signal, deadline } = options;
   const sides: Side[] = [];
-  for (const inputs of held) sides.push(await prepare(inputs, isPast(deadline) ? 1 : warmup));
-  const [, first] = sides;
+  for (const side of held) sides.push(await prepare(side, isPast(deadline) ? 1 : warmup));
+  const [first] = sides;
   const count = first!.inputs.length;
   const repeatsOf = ({ typical }: Side): number => Math.max(1, Math.ceil(slot / Math.max(typical, 1e-3)));
   const time = (side: Side, round: number): Promise<number> =>
@@ -169,28 +174,36 @@ async function interleave(held: readonly (readonly HeldFeeds[])[], options: Late
     if (areSettled(sides, options)) break;
     look = Math.ceil(look * NEXT_LOOK);
   }
-  const ratios = ratiosOf(sides, seed);
   const inputs = Math.min(count, round * repeatsOf(first!));
-  return sides.slice(1).map((side, i) => {
-    const ratio = ratios[i]!;
-    return { ...statsOf(side), ...ratio, verdict: verdictOf(ratio.spread), rounds: round, inputs };
+  return ratiosOf(sides, seed).map(({ ratio, spread }, owner) => {
+    const own = sides.filter((side) => side.owner === owner);
+    const judged = { ratio, spread, verdict: verdictOf(spread) };
+    return { ...statsOf(own), ...judged, rounds: round, inputs, sessions: own.length };
   });
 }
 
+/** Whether more rounds would tell no more: every interval is settled, or as wide as the sessions make it. */
 function areSettled(sides: readonly Side[], { horizon, seed = 0 }: LatencyOptions): boolean {
-  return horizon !== undefined && ratiosOf(sides, seed).every(({ spread }) => isSettled(spread, horizon));
+  if (horizon === undefined) return false;
+  return ratiosOf(sides, seed).every(({ spread, isOfSessions }) => isOfSessions || isSettled(spread, horizon));
 }
 
-/** Of every side after the control, of which the first is the one that all are compared with. */
-function ratiosOf([control, first, ...others]: readonly Side[], seed: number): Ratio[] {
-  const estimator: Estimator = first!.inputs.length === 1 ? typicalRound : allRounds;
-  const ratios = others.map(({ rounds }) => ratioInterval(first!.rounds, rounds, control!.rounds, estimator, seed));
-  return [{ ratio: 1, spread: [1, 1] }, ...ratios];
+/** Of every contender, against the first. */
+function ratiosOf(sides: readonly Side[], seed: number): Ratio[] {
+  const roundsOf = (owner: number) => sides.filter((side) => side.owner === owner).map(({ rounds }) => rounds);
+  const estimator: Estimator = sides[0]!.inputs.length === 1 ? typicalRound : allRounds;
+  const owners = new Set(sides.map(({ owner }) => owner));
+  return [...owners].map((owner) =>
+    owner === 0
+      ? { ratio: 1, spread: [1, 1], isOfSessions: false }
+      : ratioInterval(roundsOf(0), roundsOf(owner), estimator, seed),
+  );
 }
 
-async function prepare(inputs: readonly HeldFeeds[], warmup: number): Promise<Side> {
+async function prepare({ owner, inputs }: Held, warmup: number): Promise<Side> {
   const { times, firstRun } = await inputs[0]!.time(warmup);
-  return { inputs, typical: times.length > 0 ? median(times) : firstRun, times: [], rounds: [], processor: 0 };
+  const typical = times.length > 0 ? median(times) : firstRun;
+  return { owner, inputs, typical, times: [], rounds: [], processor: 0 };
 }
 
 /** The median of runs on the one input. */
@@ -211,15 +224,17 @@ async function timeSome(side: Side, round: number, repeats: number): Promise<num
 async function timesOf(side: Side, input: HeldFeeds, repeats: number): Promise<readonly number[]> {
   const { times, processor } = await input.time(repeats);
   for (const item of times) side.times.push(item);
-  side.processor = processor === undefined ? undefined : add(side.processor, processor);
+  side.processor = add(side.processor, processor);
   return times;
 }
 
-function add(sum: number | undefined, more: number): number | undefined {
-  return sum === undefined ? undefined : sum + more;
+function add(sum: number | undefined, more: number | undefined): number | undefined {
+  return sum === undefined || more === undefined ? undefined : sum + more;
 }
 
-function statsOf({ times, processor }: Side): LatencyStats {
+function statsOf(sides: readonly Side[]): LatencyStats {
+  const times = sides.flatMap((side) => side.times);
+  const processor = sides.reduce<number | undefined>((sum, side) => add(sum, side.processor), 0);
   return {
     p50: quantile(times, 0.5),
     p95: quantile(times, 0.95),

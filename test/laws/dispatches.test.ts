@@ -176,7 +176,7 @@ describe("the operator MoE", () => {
     }
     const race = async (sides: readonly Contender[]): Promise<Standing[]> =>
       sides.map((_, i) => ({
-        ...{ p50: 1, p95: 1, min: 1, mean: 1, rounds: 1, inputs: 1 },
+        ...{ p50: 1, p95: 1, min: 1, mean: 1, rounds: 1, inputs: 1, sessions: 1 },
         ...{ ratio: i + 1, spread: [i + 1, i + 1], verdict: i > 0 ? "faster" : "same" },
       }));
     expect((await chooseForm(forms, feeds, { race })).choice).toBe("moe-operator");

@@ -76,7 +76,7 @@ describe("operators", () => {
       "boolean: true",
       'word: ""',
       "list: []",
-      "number: 2049",
+      "number: 4096",
     ]);
   });
 });

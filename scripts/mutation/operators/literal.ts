@@ -1,14 +1,18 @@
-/** @file Numbers that are one more, flags that are flipped, words and lists that are empty. */
+/** @file Numbers that are one more or twice as large, flags that are flipped, words and lists that are empty. */
 import ts from "typescript";
 import { methodCall, type Operator } from "./operator.ts";
 
 /** Lists that are longer are tables. */
 const LONGEST_LIST = 12;
 
+/** Above this a number counts nothing, and one more would be no slip. */
+const LARGEST_COUNT = 16;
+
 export const number: Operator = (node) => {
   if (ts.isBigIntLiteral(node)) return [`${BigInt(node.text.replace(/n$/, "")) + 1n}n`];
   if (!ts.isNumericLiteral(node) || isInTable(node)) return [];
-  return [String(Number(node.text) + 1)];
+  const value = Number(node.text);
+  return [String(value > LARGEST_COUNT ? 2 * value : value + 1)];
 };
 
 export const boolean: Operator = (node) => {

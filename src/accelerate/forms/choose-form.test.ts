@@ -9,7 +9,7 @@ import { chooseForm } from "./choose-form.ts";
 function standing(ratio: number, spread: readonly [number, number] = [ratio, ratio]): Standing {
   const time = 1 / ratio;
   const stats = { p50: time, p95: time, min: time, mean: time };
-  return { ...stats, ratio, spread, verdict: verdictOf(spread), rounds: 1, inputs: 1 };
+  return { ...stats, ratio, spread, verdict: verdictOf(spread), rounds: 1, inputs: 1, sessions: 1 };
 }
 
 /** A race with this outcome, which remembers how many ran. */

@@ -1,13 +1,16 @@
 /** @file Which of several forms of one model runs fastest on a provider, for a batch. */
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
+import { encodedSize } from "../../onnx/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import {
   checkCancelled,
   type Feeds,
   judged,
   measureAgreement,
+  openReplicas,
   openSession,
+  type Replicas,
   raceLatency,
   type Session,
   type SessionOptions,
@@ -97,19 +100,27 @@ export async function chooseForm(
       else left.push(admitted);
     }
     requireRunner(left, runners);
-    const sides = runners.map((runner) => ({ session: runner.session, feeds }));
+    for (const runner of runners) {
+      checkCancelled(signal);
+      runner.replicas = await openReplicas(openSession, runner.model, encodedSize(runner.model), session);
+    }
+    const sides = runners.map((runner) => ({ session: runner.session, replicas: runner.replicas!.sessions, feeds }));
     const standings = await race(sides, { seconds, ...(signal && { signal }) });
     return chosenFrom(names, [...left, ...runners.map((runner, i) => timed(runner, standings[i]!))], runners[0]!);
   } finally {
-    await Promise.all(runners.map((runner) => runner.session.release()));
+    await Promise.all(
+      runners.flatMap(({ session, replicas }) => [session.release(), replicas?.[Symbol.asyncDispose]()]),
+    );
   }
 }
 
 interface Runner {
   readonly name: string;
+  readonly model: Model;
   readonly session: Session;
   readonly difference: number;
   readonly build: string;
+  replicas?: Replicas;
 }
 
 /** Opens a form and runs it beside the first one. What the runtime or the judge refuses, and what answers otherwise, is no runner. */
@@ -128,7 +139,7 @@ async function admit(
     await using answering = await judged(session, form.model, STEP);
     const { build } = answering;
     const { relative } = await measureAgreement(first?.session ?? session, answering.session, [{ feeds }]);
-    if (relative <= tolerance) return { name, session, difference: relative, build };
+    if (relative <= tolerance) return { name, model: form.model, session, difference: relative, build };
     await session.release();
     return { name, difference: relative, reason: `its answers differ by ${relative.toExponential(1)} in ${build}` };
   } catch (error) {

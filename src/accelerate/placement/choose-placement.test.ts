@@ -2,10 +2,18 @@ import { describe, expect, it } from "vitest";
 import { branchNetworks, distance, feedsOf } from "../../../test/branch-networks.ts";
 import { denseFeeds, denseModel } from "../../../test/models.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
+import { type raceLatency, type Standing, verdictOf } from "../../runtime/index.ts";
 import { choosePlacement, openPlaced, type Placement } from "./choose-placement.ts";
 
 const model = branchNetworks["two stages"]({ branches: 4 });
 const feeds = feedsOf(model, 1);
+/** Of a session that takes `time` where the first takes `first`. */
+function standing(time: number, first: number): Standing {
+  const stats = { p50: time, p95: time, min: time, mean: time, rounds: 1, inputs: 1, sessions: 1 };
+  const ratio = first / time;
+  return { ...stats, ratio, spread: [ratio, ratio], verdict: verdictOf([ratio, ratio]) };
+}
+
 const placements: readonly Placement[] = [{ kind: "serial" }, { kind: "fused" }, { kind: "spread", workers: 3 }];
 
 describe("placements", () => {
@@ -27,6 +35,36 @@ describe("placements", () => {
     for (const { measured, reason } of rows) expect(measured !== undefined).toBe(reason === undefined);
     const best = rows.find(({ placement }) => placement === choice);
     expect(choice.kind === "serial" || best!.measured!.spread[0] > 1).toBe(true);
+  });
+
+  it("are predicted from the times of their parts, and the hopeless ones are not timed", async () => {
+    const raced: number[] = [];
+    const timed = async (link: readonly number[], placed: readonly number[]) => {
+      raced.length = 0;
+      const race: typeof raceLatency = async (contenders) => {
+        raced.push(contenders.length);
+        const times = [parts, link, placed][raced.length - 1]!;
+        return contenders.map((_, i) => standing(times[i]!, times[0]!));
+      };
+      return await choosePlacement(model, feeds, { workers: 3, race });
+    };
+    // A run of nothing, then both stages with one branch and with all four, so that a stage costs 1 + 4 · 3, then the head.
+    const parts = [0.5, 4, 13, 4, 13, 2, 2];
+    const near = await timed([1, 1, 1, 1], [30, 29, 20, 10]);
+    expect(near.cost!.steps.filter(({ kind }) => kind === "run")).toEqual([
+      { kind: "run", branches: 4, fixed: 1, branch: 3 },
+      { kind: "run", branches: 4, fixed: 1, branch: 3 },
+      { kind: "run", branches: 0, fixed: 2, branch: 0 },
+    ]);
+    expect(near.choice).toEqual({ kind: "spread", workers: 3 });
+    expect(raced).toEqual([7, 4, 4]);
+    const far = await timed([101, 1, 101, 1], [30, 29]);
+    expect(far.link!.latency).toBe(100);
+    expect(raced).toEqual([7, 4, 2]);
+    expect(far.rows.slice(2).map(({ reason }) => reason)).toEqual(
+      Array(2).fill("predicted to take longer than serial"),
+    );
+    expect(far.choice).toEqual({ kind: "fused" });
   });
 
   it("of a model without branches are serial", async () => {

@@ -19,7 +19,7 @@ import {
 } from "../../runtime/index.ts";
 import { certainlyFastest } from "../certainly-fastest.ts";
 import { measureCosts } from "./costs.ts";
-import { measureLink } from "./link.ts";
+import { measureLink, type RaceOptions } from "./link.ts";
 
 export type Placement =
   | { readonly kind: "serial" }
@@ -32,6 +32,8 @@ export interface PlacementOptions {
   readonly session?: SessionOptions;
   /** Seconds that are spent on measuring; default 10. */
   readonly seconds?: number;
+  /** Times sessions against each other, the first first; default `raceLatency`. */
+  readonly race?: typeof raceLatency;
   readonly signal?: AbortSignal;
 }
 
@@ -61,6 +63,7 @@ const placementOptionsNames: OptionNames<PlacementOptions> = {
   workers: true,
   session: true,
   seconds: true,
+  race: true,
   signal: true,
 };
 
@@ -76,6 +79,7 @@ export async function choosePlacement(
 ): Promise<PlacementChoice> {
   checkOptions(options, placementOptionsNames);
   const { workers = (await describeHardware()).cores, session = {}, seconds = 10, signal } = options;
+  const { race = raceLatency } = options;
   if (!Number.isSafeInteger(workers) || workers < 1) {
     throw new UsageError("workers must be a whole number above 0", { got: String(workers) });
   }
@@ -84,13 +88,13 @@ export async function choosePlacement(
     0,
   );
   if (branches === 0) return { choice: serial, rows: [{ placement: serial }] };
-  const timing = { seconds: seconds / 4, ...(signal && { signal }) };
+  const timing = { seconds: seconds / 4, race, ...(signal && { signal }) };
   const cost = await measureCosts(model, feeds, { session, ...timing });
   const link = await measureLink(timing);
   const rows = candidates(cost, link, Math.min(workers, branches));
   const tried = rows.filter(({ reason }) => reason === undefined);
   const placements = tried.map(({ placement }) => placement);
-  const standings = await race(model, placements, feeds, session, { ...timing, seconds: seconds / 2 });
+  const standings = await timePlacements(model, placements, feeds, session, { ...timing, seconds: seconds / 2 });
   const measured = new Map(tried.map((row, i) => [row, standings[i]!]));
   const complete = rows.map(
     (row): PlacementRow => (measured.has(row) ? { ...row, measured: measured.get(row)! } : row),
@@ -110,18 +114,18 @@ function candidates(cost: NetworkCost, link: Link, most: number): PlacementRow[]
   return [{ placement: serial, predicted: predicted(1) }, { placement: { kind: "fused" } }, ...spread];
 }
 
-async function race(
+async function timePlacements(
   model: Model,
   placements: readonly Placement[],
   feeds: Feeds,
   options: SessionOptions,
-  timing: LatencyOptions,
+  { race, ...timing }: Required<Pick<RaceOptions, "race">> & LatencyOptions,
 ): Promise<Standing[]> {
   const sessions: Session[] = [];
   try {
     for (const placement of placements)
       sessions.push(await openPlaced(model, placement, { step: "timing placements", ...options }));
-    return await raceLatency(
+    return await race(
       sessions.map((session) => ({ session, feeds })),
       timing,
     );

@@ -16,20 +16,19 @@ import {
   type Contender,
   captureValues,
   type Feeds,
-  type LatencyOptions,
-  latencyOptionsNames,
   openSession,
   raceLatency,
   type Session,
   type SessionOptions,
 } from "../../runtime/index.ts";
+import { type RaceOptions, raceOptionsNames } from "./link.ts";
 
-export interface CostOptions extends LatencyOptions {
+export interface CostOptions extends RaceOptions {
   readonly session?: SessionOptions;
 }
 
 const costOptionsNames: OptionNames<CostOptions> = {
-  ...latencyOptionsNames,
+  ...raceOptionsNames,
   session: true,
 };
 
@@ -83,13 +82,13 @@ async function valuesBetween(model: Model, steps: readonly StepParts[], feeds: F
 async function timesOf(
   models: readonly Model[],
   values: Feeds,
-  { session, ...options }: CostOptions,
+  { session, race = raceLatency, ...options }: CostOptions,
 ): Promise<number[]> {
   const sessions: Session[] = [];
   try {
     for (const each of models) sessions.push(await openSession(each, { step: "timing parts", ...session }));
     const contenders = sessions.map((opened): Contender => ({ session: opened, feeds: fedTo(opened, values) }));
-    return (await raceLatency(contenders, options)).map(({ p50 }) => p50);
+    return (await race(contenders, options)).map(({ p50 }) => p50);
   } finally {
     await Promise.all(sessions.map((opened) => opened.release()));
   }

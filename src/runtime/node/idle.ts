@@ -1,8 +1,8 @@
 /** @file Processes whose session has gone, ready for the next one: starting a process takes longer than loading a small model. */
 import type { Child } from "./child.ts";
 
-/** Processes kept at most, for how many milliseconds, and the most memory that one of them may ever have taken. */
-const MOST = 2;
+/** Processes kept at most, as many as a comparison of two models takes, for how many milliseconds, and the most memory that one of them may ever have taken. */
+const MOST = 6;
 const LIFETIME = 5000;
 const LARGEST = 192 * 2 ** 20;
 

@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import type { raceLatency, Standing } from "../../runtime/index.ts";
+import { measureLink } from "./link.ts";
+
+/** What a sum takes between two ranks when the four runs take these milliseconds: the small pair and its single rank, the large ones. */
+function linkOf(...times: readonly number[]) {
+  const race: typeof raceLatency = async () => times.map((p50) => ({ p50 }) as Standing);
+  return measureLink({ race });
+}
+
+it("a link is the line through what a small and a large sum take beyond one rank", async () => {
+  const { latency, bandwidth } = await linkOf(3, 1, 12, 2);
+  expect(latency).toBe(2);
+  expect(bandwidth).toBe(((2 ** 18 - 2 ** 8) * 4) / (10 - 2));
+});
+
+it("a link takes no less than nothing, and a large sum no less than a small one", async () => {
+  expect((await linkOf(1, 3, 12, 2)).latency).toBe(0);
+  const { latency, bandwidth } = await linkOf(9, 1, 5, 4);
+  expect(latency).toBe(8);
+  expect(bandwidth).toBeGreaterThan(1e300);
+});
