@@ -1,10 +1,9 @@
 /** @file Real learning from scratch: ResNet-20 on part of CIFAR-10, with random crops and mirrored pictures. */
 import { type Dataset, horizontalFlip, inMemory, openData, random, randomCrop, split } from "../src/data/index.ts";
 import { resnet } from "../src/models/index.ts";
-import { wilsonInterval } from "../src/runtime/index.ts";
 import { adamw, crossEntropy, evaluateModel, fit, muon, warmup } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
-import { everyOne, intervalText, isAtLeast, percentage } from "./judgement.ts";
+import { trainedWithin } from "./judgement.ts";
 import { meanAndDeviation, trainResumably } from "./training-folder.ts";
 
 const BOUND = 0.8;
@@ -76,21 +75,7 @@ export const cifar10Resnet20: Experiment<readonly Row[]> = {
     for (const seed of this.seeds) rows.push(await once(`seed ${seed}`, () => train(seed, data, test, log)));
     return rows;
   },
-  judge: (rows) => [
-    everyOne(
-      `test accuracy is at least ${100 * BOUND} % for every seed`,
-      rows,
-      ({ test }) => isAtLeast(wilsonInterval(test * TESTED, TESTED), BOUND),
-      ({ seed, test }) =>
-        `seed ${seed} ${percentage(test)} (${intervalText(wilsonInterval(test * TESTED, TESTED), percentage)})`,
-    ),
-    everyOne(
-      `within ${MINUTES} CPU minutes`,
-      rows,
-      ({ cpuMinutes }) => cpuMinutes <= MINUTES,
-      ({ seed, cpuMinutes }) => `seed ${seed} ${cpuMinutes.toFixed(1)}`,
-    ),
-  ],
+  judge: (rows) => trainedWithin(rows, { bound: BOUND, tested: TESTED, minutes: MINUTES }),
   page(rows) {
     const percent = (x: number) => `${(100 * x).toFixed(2)} %`;
     const cells = rows.map((row) => [

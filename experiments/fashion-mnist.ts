@@ -2,10 +2,9 @@
 import { type Dataset, inMemory, openData, random, split } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
 import { batchNorm, conv, dropout, type Layers, linear, maxPool, network } from "../src/nn/index.ts";
-import { wilsonInterval } from "../src/runtime/index.ts";
 import { adamw, evaluateModel, fit, warmup } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
-import { everyOne, intervalText, isAtLeast, percentage } from "./judgement.ts";
+import { trainedWithin } from "./judgement.ts";
 import { meanAndDeviation } from "./training-folder.ts";
 
 const BOUND = 0.915;
@@ -86,21 +85,7 @@ export const fashionMnist: Experiment<readonly Row[]> = {
     for (const seed of this.seeds) rows.push(await once(`seed ${seed}`, () => train(seed, training, test, log)));
     return rows;
   },
-  judge: (rows) => [
-    everyOne(
-      `test accuracy is at least ${100 * BOUND} % for every seed`,
-      rows,
-      ({ test }) => isAtLeast(wilsonInterval(test * TESTED, TESTED), BOUND),
-      ({ seed, test }) =>
-        `seed ${seed} ${percentage(test)} (${intervalText(wilsonInterval(test * TESTED, TESTED), percentage)})`,
-    ),
-    everyOne(
-      `within ${MINUTES} CPU minutes`,
-      rows,
-      ({ cpuMinutes }) => cpuMinutes <= MINUTES,
-      ({ seed, cpuMinutes }) => `seed ${seed} ${cpuMinutes.toFixed(1)}`,
-    ),
-  ],
+  judge: (rows) => trainedWithin(rows, { bound: BOUND, tested: TESTED, minutes: MINUTES }),
   page(rows) {
     const percent = (x: number) => `${(100 * x).toFixed(2)} %`;
     const cells = rows.map((row) => [row.seed, percent(row.validation), percent(row.test), row.cpuMinutes.toFixed(1)]);

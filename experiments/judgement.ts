@@ -1,5 +1,5 @@
 /** @file Whether the parts of a criterion hold in recorded figures, and how a section says so. */
-import { type Interval, wilsonInterval } from "../src/runtime/index.ts";
+import { type Interval, studentQuantile, wilsonInterval } from "../src/runtime/index.ts";
 import { meanAndDeviation } from "./training-folder.ts";
 
 /** One part of a criterion. */
@@ -28,15 +28,11 @@ export function isAtMost([low, high]: Interval, bound: number): boolean | undefi
   return isAtLeast([-high, -low], -bound);
 }
 
-/** The 97.5 % quantiles of Student's t with 1, 2, … degrees of freedom. */
-const T = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262];
-const Z = 1.96;
-
 /** The 95 % interval of the mean of a few seeds (Student's t); everything of one seed or none. */
 export function meanInterval(values: readonly number[]): Interval {
   if (values.length < 2) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const { mean, deviation } = meanAndDeviation(values);
-  const half = ((T[values.length - 2] ?? Z) * deviation) / Math.sqrt(values.length);
+  const half = (studentQuantile(values.length - 1) * deviation) / Math.sqrt(values.length);
   return [mean - half, mean + half];
 }
 
@@ -85,6 +81,28 @@ export function everyOne<T>(
     holds: broken.length > 0 ? false : open.length > 0 ? undefined : true,
     figure: parts.filter(Boolean).join("; "),
   };
+}
+
+/** What training from scratch came to, for every seed: the accuracy on `tested` samples, and the time. */
+export function trainedWithin(
+  rows: readonly { readonly seed: number; readonly test: number; readonly cpuMinutes: number }[],
+  { bound, tested, minutes }: { readonly bound: number; readonly tested: number; readonly minutes: number },
+): Judgement[] {
+  return [
+    everyOne(
+      `test accuracy is at least ${100 * bound} % for every seed`,
+      rows,
+      ({ test }) => isAtLeast(wilsonInterval(test * tested, tested), bound),
+      ({ seed, test }) =>
+        `seed ${seed} ${percentage(test)} (${intervalText(wilsonInterval(test * tested, tested), percentage)})`,
+    ),
+    everyOne(
+      `within ${minutes} CPU minutes`,
+      rows,
+      ({ cpuMinutes }) => cpuMinutes <= minutes,
+      ({ seed, cpuMinutes }) => `seed ${seed} ${cpuMinutes.toFixed(1)}`,
+    ),
+  ];
 }
 
 /** The end of a section: what the judgements come to, then those that do not hold. */

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { bootstrapInterval, mean, median, pairedInterval, quantile, wilsonInterval } from "./statistics.ts";
+import {
+  bootstrapInterval,
+  mean,
+  median,
+  pairedInterval,
+  quantile,
+  studentQuantile,
+  wilsonInterval,
+} from "./statistics.ts";
 
 describe("quantiles", () => {
   it("interpolate, whatever the order", () => {
@@ -30,6 +38,21 @@ describe("bootstrapInterval", () => {
 
   it("of equal values is a point", () => {
     expect(bootstrapInterval([2, 2, 2], median)).toEqual([2, 2]);
+  });
+});
+
+describe("studentQuantile", () => {
+  // Student's table to three digits.
+  it.each([
+    [1, 12.706],
+    [4, 2.776],
+    [10, 2.228],
+    [11, 2.201],
+    [20, 2.086],
+    [60, 2.0],
+    [1e9, 1.96],
+  ])("of %d degrees of freedom is %f", (degrees, quantile) => {
+    expect(studentQuantile(degrees)).toBeCloseTo(quantile, 2);
   });
 });
 
