@@ -10,7 +10,7 @@ import {
   HORIZON,
   type LatencyComparison,
   median,
-  openReplicas,
+  openReplicated,
   openSession,
   type Verdict,
   wilsonInterval,
@@ -114,15 +114,10 @@ async function cell(context: ExperimentContext, pair: Pair, busy: number): Promi
 
 /** With sessions of its own, since where they lie in memory is part of what varies. */
 async function trial(a: Model, b: Model, feeds: Feeds, seed: number): Promise<Trial> {
-  await using first = await openReplicas(openSession, a, 0, { stock: true });
-  await using second = await openReplicas(openSession, b, 0, { stock: true });
-  await using more = await openSession(a, { stock: true });
-  await using other = await openSession(b, { stock: true });
-  const sides = [
-    [more, ...first.sessions],
-    [other, ...second.sessions],
-  ] as const;
-  const found = await compareLatency(...sides, feeds, { ...TIMING, seed });
+  await using first = await openReplicated(openSession, a, 0, { stock: true });
+  await using second = await openReplicated(openSession, b, 0, { stock: true });
+  const sides = [first, second].map(({ session, replicas }) => [session, ...replicas]);
+  const found = await compareLatency(sides[0]!, sides[1]!, feeds, { ...TIMING, seed });
   const { ratio, spread, verdict, rounds } = found;
   return { ratio, spread, verdict, rounds, p50: found.a.p50 };
 }

@@ -8,7 +8,7 @@ import {
   checkCancelled,
   cpuSaturates,
   dependsOnData,
-  openReplicas,
+  openReplicated,
   openSession,
   type Run,
   type RunScope,
@@ -95,12 +95,9 @@ async function search(
     );
   }
   const session: SessionOptions = { ep, threads, stock: true };
-  await using first = await open(model, { ...session, step: "running the original" });
-  await using replicas = await openReplicas(open, model, originalBytes, session);
-  const original = {
-    ...{ session: first, replicas: replicas.sessions, bytes: originalBytes },
-    dependsOnData: dependsOnData(model),
-  };
+  const running = { ...session, step: "running the original" };
+  await using opened = await openReplicated(open, model, originalBytes, running);
+  const original = { ...opened, bytes: originalBytes, dependsOnData: dependsOnData(model) };
   const left = budget.whole.left();
   await checkOriginal({ original, samples });
   const run = (left - budget.whole.left()) / 1000;

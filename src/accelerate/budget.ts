@@ -10,7 +10,7 @@ const SAMPLES = 0.1;
 /** The share of what is left that verifying one form may take: providers come after it, and the next form where it fails. */
 const VERIFYING = 0.75;
 
-/** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, each of two models and a control. */
+/** Runs of the original that fit into the time of a form: as many rounds as an interval needs, and two more, of two models in three sessions each. */
 const TIMED_RUNS = 24;
 
 /** What a form takes beside its samples, over its timing: opening, warming up, a machine that others use. */

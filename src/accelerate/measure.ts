@@ -2,14 +2,14 @@
 import type { Deadline } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
 import {
+  type Contestant,
   compareSessions,
   dependsOnData,
   isFloat,
   lossyFaults,
   type OpenSession,
-  openReplicas,
+  openReplicated,
   roundingFaults,
-  type Session,
   type SessionOptions,
   timedInputs,
   withMaskProbes,
@@ -18,14 +18,8 @@ import type { Figures } from "./choose.ts";
 import type { MeasuredComparison } from "./result.ts";
 import type { Batches, Samples } from "./samples.ts";
 
-export interface Contender {
-  readonly session: Session;
-  readonly bytes: number;
-}
-
-export interface Reference extends Contender {
-  /** Further sessions of the same model, where there is room for them. */
-  readonly replicas: readonly Session[];
+/** What candidates are compared with. */
+export interface Reference extends Contestant {
   readonly dependsOnData: boolean;
 }
 
@@ -50,15 +44,18 @@ export async function measureModel(
   options: MeasureOptions,
 ): Promise<MeasuredComparison> {
   const step = { ...session, step: "measuring a candidate" };
-  await using opened = await open(model, step);
-  await using replicas = await openReplicas(open, model, bytes, step);
-  const candidate = { session: opened, replicas: replicas.sessions, bytes };
-  const comparison = await compareSessions(original, candidate, {
-    ...options,
-    batch: samples.timedBatch,
-    feeds: await timedInputs(batches(), original.dependsOnData || dependsOnData(model)),
-    batches: withMaskProbes(batches()),
-  });
+  await using opened = await openReplicated(open, model, bytes, step);
+  const timed = await timedInputs(batches(), original.dependsOnData || dependsOnData(model));
+  const comparison = await compareSessions(
+    original,
+    { ...opened, bytes },
+    {
+      ...options,
+      batch: samples.timedBatch,
+      feeds: timed.map(({ feeds }) => feeds),
+      batches: withMaskProbes(batches()),
+    },
+  );
   return { ...comparison, n: comparison.agreement.n };
 }
 

@@ -1,8 +1,7 @@
 /** @file The samples that candidates are measured on: divided, and remembered while they fit into memory. */
 import { type Deadline, isPast } from "../deadline.ts";
 import { DataError } from "../errors.ts";
-import { bytesOfTensor } from "../ir/index.ts";
-import { type Batch, checkCancelled, type Feeds } from "../runtime/index.ts";
+import { type Batch, checkCancelled, type Feeds, feedBytes } from "../runtime/index.ts";
 import { firstOf } from "./first-of.ts";
 
 export type Batches = () => AsyncIterable<Batch>;
@@ -73,7 +72,7 @@ async function read(batches: Batches, signal: AbortSignal, deadline: Deadline | 
     isCut = counts.length >= FEWEST && isPast(deadline);
     if (isCut) break;
     counts.push(batch.labels?.length ?? batchOf(batch));
-    bytes += sizeOfFeeds(batch.feeds);
+    bytes += feedBytes(batch.feeds);
     if (bytes <= MEMORY || seen.length === 0) seen.push(batch);
     else seen.length = 1;
   }
@@ -101,18 +100,12 @@ function remembered(batches: Batches, limit: number): Batches {
     const seen: Batch[] = [];
     let bytes = 0;
     for await (const batch of batches()) {
-      bytes += sizeOfFeeds(batch.feeds);
+      bytes += feedBytes(batch.feeds);
       if (bytes <= limit) seen.push(batch);
       yield batch;
     }
     if (bytes <= limit) kept = seen;
   };
-}
-
-function sizeOfFeeds(feeds: Feeds): number {
-  let bytes = 0;
-  for (const tensor of feeds.values()) bytes += tensor.dtype === "string" ? 0 : bytesOfTensor(tensor).byteLength;
-  return bytes;
 }
 
 /** Samples in a batch: the length of its first axis. */

@@ -6,7 +6,7 @@ import {
   type Contestant,
   compareSessions,
   dependsOnData,
-  openReplicas,
+  openReplicated,
   openSession,
   withMaskProbes,
 } from "../runtime/index.ts";
@@ -40,16 +40,10 @@ export async function compareWithOriginal(
 export async function openOriginal(path: string, original: Model, { ep, threads }: RuntimeOptions): Promise<Original> {
   const bytes = Math.max(await fileBytes(path), encodedSize(original));
   const stock = { ep, threads, stock: true };
-  const session = await openSession(original, stock);
-  const replicas = await openReplicas(openSession, original, bytes, stock);
   return {
-    session,
-    replicas: replicas.sessions,
+    ...(await openReplicated(openSession, original, bytes, stock)),
     bytes,
     dependsOnData: dependsOnData(original),
-    async [Symbol.asyncDispose]() {
-      await Promise.all([session.release(), replicas[Symbol.asyncDispose]()]);
-    },
   };
 }
 
@@ -62,11 +56,10 @@ export async function compareWith(
 ): Promise<Comparison> {
   const { feeds, count } = await timedBatches(data, before.dependsOnData || dependsOnData(model));
   const bytes = encodedSize(model);
-  await using session = await openSession(model, { ep, threads, stock: true });
-  await using replicas = await openReplicas(openSession, model, bytes, { ep, threads, stock: true });
+  await using after = await openReplicated(openSession, model, bytes, { ep, threads, stock: true });
   return await compareSessions(
     before,
-    { session, replicas: replicas.sessions, bytes, model },
+    { ...after, bytes, model },
     { threads, batch: count, feeds, batches: withMaskProbes(data.evaluation()), seed, seconds: TIMING, signal },
   );
 }

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { loadModel } from "../onnx/files.ts";
-import { compareSessions, dependsOnData, openReplicas, openSession } from "../runtime/index.ts";
+import { compareSessions, dependsOnData, openReplicated, openSession } from "../runtime/index.ts";
 import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { openOriginal } from "./compare-with-original.ts";
@@ -38,12 +38,11 @@ async function run(
   const { ep, threads, seed, rounds } = options;
   await using before = await openOriginal(pathA!, a, options);
   const stock = { ep, threads, stock: true, name: basename(pathB!), step: "comparing" };
-  await using after = await openSession(b, stock);
   const { bytes } = await fingerprint(pathB!);
-  await using replicas = await openReplicas(openSession, b, bytes, stock);
+  await using after = await openReplicated(openSession, b, bytes, stock);
   const result = await compareSessions(
     { ...before, bytes: (await fingerprint(pathA!)).bytes },
-    { session: after, replicas: replicas.sessions, bytes, model: b },
+    { ...after, bytes, model: b },
     { threads, batch: count, feeds, batches: data.evaluation(), rounds, seed, signal: console.signal },
   );
   const broken = brokenBounds(result, options);

@@ -74,8 +74,8 @@ export async function timedBatches(
   data: Pick<LoadedData, "evaluation">,
   isDependent: boolean,
 ): Promise<{ readonly feeds: readonly Feeds[]; readonly count: number }> {
-  const { count } = await firstBatch(data);
-  return { feeds: await timedInputs(data.evaluation(), isDependent), count };
+  const found = await timedInputs(data.evaluation(), isDependent);
+  return { feeds: found.map(({ feeds }) => feeds), count: found[0]!.count };
 }
 
 async function* untilAborted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {

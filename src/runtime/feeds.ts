@@ -1,6 +1,6 @@
 /** @file The one check of what a caller feeds, and the conversion between tensors and messages. */
 import { DataError, ShapeError, UnsupportedError } from "../errors.ts";
-import { byteLength, type DataType, type Dim, dataTypes, formatType, type Tensor } from "../ir/index.ts";
+import { byteLength, bytesOfTensor, type DataType, type Dim, dataTypes, formatType, type Tensor } from "../ir/index.ts";
 import type { WireTensor } from "./protocol.ts";
 import type { Feeds, Port } from "./session.ts";
 
@@ -24,6 +24,13 @@ export function checkFeeds(feeds: Feeds, inputs: readonly Port[]): void {
     checkDims(feed, port, where);
     checkBytes(feed, where);
   }
+}
+
+/** Bytes of all tensors together; those of texts are not counted. */
+export function feedBytes(feeds: Feeds): number {
+  let bytes = 0;
+  for (const tensor of feeds.values()) bytes += tensor.dtype === "string" ? 0 : bytesOfTensor(tensor).byteLength;
+  return bytes;
 }
 
 function checkNames(feeds: Feeds, inputs: readonly Port[]): void {

@@ -11,17 +11,17 @@ import { mean, median, quantile } from "./statistics.ts";
 import { isSettled, type Verdict, verdictOf } from "./verdict.ts";
 
 export interface LatencyOptions {
-  /** Rounds in which every side runs, at most; default 50. */
+  /** Rounds in which every session runs, at most; default 50. */
   readonly rounds?: number;
   /** Runs of each before the first round; default 3. */
   readonly warmup?: number;
-  /** Milliseconds that each side gets in a round at least, filled with repeated runs; default 5. */
+  /** Milliseconds that each session gets in a round at least, filled with repeated runs; default 5. */
   readonly slot?: number;
   /** Ends earlier, after this many seconds. */
   readonly seconds?: number;
   /** Ends earlier, at this moment, with the rounds so far; one is run at least. */
   readonly deadline?: Deadline;
-  /** Ends earlier, when every interval lies on one side of 1 and of this ratio, or all between its inverse and it; see `HORIZON`. */
+  /** Ends earlier, when every interval lies on one side of 1 and of this ratio, or all between its inverse and it, or when sessions are further apart than rounds could tell; see `HORIZON`. */
   readonly horizon?: number;
   /** Seed of the order of turns and of the bootstrap; default 0. */
   readonly seed?: number;
@@ -41,7 +41,7 @@ export interface LatencyStats {
 export interface LatencyComparison {
   readonly a: LatencyStats;
   readonly b: LatencyStats;
-  /** A's time divided by B's: above 1, B is faster. The median over rounds; of several inputs, the ratio of the total times. */
+  /** A's time divided by B's: above 1, B is faster. Of the mean levels of their sessions: medians over rounds; of several inputs, total times. */
   readonly ratio: number;
   /** The 95 % interval of `ratio`, see `ratioInterval`. */
   readonly spread: readonly [number, number];

@@ -13,6 +13,12 @@ export interface Replicas extends AsyncDisposable {
   readonly sessions: readonly Session[];
 }
 
+/** A session and its replicas, released together when disposed of. */
+export interface Replicated extends AsyncDisposable {
+  readonly session: Session;
+  readonly replicas: readonly Session[];
+}
+
 /** Replicas for `raceLatency` and `compareSessions`, of a model of so many bytes; none of a large one. */
 export async function openReplicas(
   open: OpenSession,
@@ -21,17 +27,39 @@ export async function openReplicas(
   options: SessionOptions,
 ): Promise<Replicas> {
   checkOptions(options, sessionOptionNames);
+  const sessions = await openAll(open, model, countOf(bytes), options);
+  return { sessions, [Symbol.asyncDispose]: () => releaseAll(sessions) };
+}
+
+/** A model of so many bytes in a session, and with `openReplicas` in more. */
+export async function openReplicated(
+  open: OpenSession,
+  model: Model,
+  bytes: number,
+  options: SessionOptions,
+): Promise<Replicated> {
+  checkOptions(options, sessionOptionNames);
+  const sessions = await openAll(open, model, 1 + countOf(bytes), options);
+  const [session, ...replicas] = sessions;
+  return { session: session!, replicas, [Symbol.asyncDispose]: () => releaseAll(sessions) };
+}
+
+function countOf(bytes: number): number {
+  return bytes <= LARGEST ? COUNT : 0;
+}
+
+/** None stays open where one cannot be opened. */
+async function openAll(open: OpenSession, model: Model, count: number, options: SessionOptions): Promise<Session[]> {
   const sessions: Session[] = [];
-  const release = async (): Promise<void> => {
-    await Promise.all(sessions.map((session) => session.release()));
-  };
   try {
-    while (bytes <= LARGEST && sessions.length < COUNT) {
-      sessions.push(await open(model, { step: "opening a further session", ...options }));
-    }
+    while (sessions.length < count) sessions.push(await open(model, options));
+    return sessions;
   } catch (error) {
-    await release();
+    await releaseAll(sessions);
     throw error;
   }
-  return { sessions, [Symbol.asyncDispose]: release };
+}
+
+async function releaseAll(sessions: readonly Session[]): Promise<void> {
+  await Promise.all(sessions.map((session) => session.release()));
 }

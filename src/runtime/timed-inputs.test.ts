@@ -14,7 +14,7 @@ describe("timedInputs", () => {
   it("takes the first batch, or all of its shapes where the work depends on the data", async () => {
     expect(await timedInputs(batches(4, 4, 1), false)).toHaveLength(1);
     const several = await timedInputs(batches(4, 4, 3, 4), true);
-    expect(several.map((feeds) => feeds.get("x")!.dims)).toEqual([
+    expect(several.map(({ feeds }) => feeds.get("x")!.dims)).toEqual([
       [4, 2],
       [4, 2],
       [4, 2],

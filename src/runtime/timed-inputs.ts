@@ -1,6 +1,6 @@
 /** @file What to time models on. */
 import { DataError } from "../errors.ts";
-import { bytesOfTensor } from "../ir/index.ts";
+import { feedBytes } from "./feeds.ts";
 import type { Feeds } from "./session.ts";
 
 /** Inputs that are timed in turn, at most, and their bytes together. */
@@ -13,18 +13,18 @@ const MEMORY = 2 ** 26;
  *
  * @throws DataError where there is no batch
  */
-export async function timedInputs(
-  batches: AsyncIterable<{ readonly feeds: Feeds; readonly isProbe?: boolean }>,
+export async function timedInputs<B extends { readonly feeds: Feeds; readonly isProbe?: boolean }>(
+  batches: AsyncIterable<B>,
   isDependent: boolean,
-): Promise<readonly Feeds[]> {
+): Promise<readonly B[]> {
   const most = isDependent ? MOST : 1;
-  const found: Feeds[] = [];
+  const found: B[] = [];
   let bytes = 0;
-  for await (const { feeds, isProbe = false } of batches) {
-    if (isProbe || (found[0] && shapesOf(feeds) !== shapesOf(found[0]))) continue;
-    bytes += bytesOf(feeds);
+  for await (const batch of batches) {
+    if (batch.isProbe || (found[0] && shapesOf(batch.feeds) !== shapesOf(found[0].feeds))) continue;
+    bytes += feedBytes(batch.feeds);
     if (found.length > 0 && bytes > MEMORY) break;
-    found.push(feeds);
+    found.push(batch);
     if (found.length === most) break;
   }
   if (found.length === 0) throw new DataError("the data has no sample");
@@ -33,10 +33,4 @@ export async function timedInputs(
 
 function shapesOf(feeds: Feeds): string {
   return JSON.stringify([...feeds].map(([name, { dims }]) => [name, dims]));
-}
-
-function bytesOf(feeds: Feeds): number {
-  let bytes = 0;
-  for (const tensor of feeds.values()) bytes += tensor.dtype === "string" ? 0 : bytesOfTensor(tensor).byteLength;
-  return bytes;
 }
