@@ -21,6 +21,7 @@ describe("a budget", () => {
 
   it("gives a form a share while choosing, and never more than is left", () => {
     expect(measuringEnd(after(0), pace, "choosing").left()).toBeCloseTo(13_750);
+    expect(measuringEnd(after(70), pace, "choosing").left()).toBeCloseTo(10_000);
     expect(measuringEnd(after(75), pace, "choosing").left()).toBeCloseTo(5000);
     expect(measuringEnd(after(90), pace, "choosing").left()).toBeLessThanOrEqual(0);
   });

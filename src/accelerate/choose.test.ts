@@ -131,4 +131,14 @@ describe("choosing a candidate", () => {
       }),
     );
   });
+
+  it.each<[string, Figures[], string[]]>([
+    ["equals", [figures("a", 2, 2, 0), figures("b", 2, 2, 0)], ["a", "b"]],
+    ["one that is only smaller", [figures("a", 2, 2, 0), figures("b", 2, 3, 0)], ["b"]],
+    ["one that is only faster", [figures("a", 2, 2, 0), figures("b", 3, 2, 0)], ["b"]],
+    ["one that only loses less", [figures("a", 2, 2, 0.1), figures("b", 2, 2, 0)], ["b"]],
+    ["one that is faster and loses more", [figures("a", 2, 2, 0), figures("b", 3, 2, 0.1)], ["a", "b"]],
+  ])("has a front of %s", (_, candidates, front) => {
+    expect(paretoFront(candidates).map(({ form }) => form)).toEqual(front);
+  });
 });

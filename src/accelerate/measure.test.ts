@@ -34,6 +34,8 @@ describe("a cleaned model", () => {
     ["larger, and faster by the whole interval", [1.01, 1.2], 0.9, false],
     ["larger, and not certainly faster", [1, 1.2], 0.9, true],
     ["as fast and hardly larger", [0.99, 1.01], 0.995, false],
+    ["as fast and larger by a hundredth", [0.99, 1.01], 0.99, false],
+    ["as fast and larger by more than a hundredth", [0.99, 1.01], 0.989, true],
   ])("that is %s", (_, spread, ratio, expected) => {
     expect(isWorse({ latency: { spread }, size: { ratio } } as unknown as Parameters<typeof isWorse>[0])).toBe(
       expected,
@@ -56,6 +58,16 @@ describe("mixed precision", () => {
       ["n3", "n1", "n4"],
     ]);
     expect(made.map(({ form }) => form)).toEqual(["static, 1 more layer in float", "static, 2 more layers in float"]);
+  });
+});
+
+describe("mixed precision of many layers", () => {
+  it("doubles up to 16", () => {
+    const layers = Array.from({ length: 40 }, (_, i) => ({ node: `n${i}`, opType: "Conv", divergence: 40 - i }));
+    const best = { form: "static", family: "static int8", static: {}, build: () => Promise.reject(new Error()) };
+    const made = mixedCandidates({} as CandidateContext, best, layers);
+    expect(made.map(({ static: recipe }) => recipe!.exclude!.length)).toEqual([1, 2, 4, 8, 16]);
+    expect(made[0]!.form).toBe("static, 1 layer in float");
   });
 });
 
