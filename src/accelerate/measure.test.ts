@@ -1,8 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { denseModel } from "../../test/models.ts";
+import { smallJob } from "../../test/small-job.ts";
+import { editModel, makeNode } from "../ir/index.ts";
 import type { Standing } from "../runtime/index.ts";
 import { type CandidateContext, mixedCandidates } from "./candidates.ts";
 import { certainlyFastest, type Raced } from "./certainly-fastest.ts";
-import { dropOf, isWorse, measureName } from "./measure.ts";
+import { dropOf, isWorse, measureModel, measureName } from "./measure.ts";
 
 type Measured = Parameters<typeof dropOf>[0];
 
@@ -40,6 +43,28 @@ describe("a cleaned model", () => {
     expect(isWorse({ latency: { spread }, size: { ratio } } as unknown as Parameters<typeof isWorse>[0])).toBe(
       expected,
     );
+  });
+});
+
+describe("what is timed", () => {
+  /** Has as many rows somewhere as the data say. */
+  const dependent = editModel(denseModel(), (draft) => {
+    const [x] = draft.graph.inputs;
+    draft.append(makeNode("NonZero", [x!], [draft.value("places")]));
+  });
+
+  it.each([
+    ["one input where the work is the same for all", false, denseModel(), 1],
+    ["several inputs where the original's work depends on them", true, denseModel(), 12],
+    ["several inputs where the candidate's work depends on them", false, dependent, 12],
+  ])("is %s", async (_, dependsOnData, model, inputs) => {
+    const { job } = await smallJob();
+    const { open, original, samples, signal } = job;
+    const how = { rounds: 6, seconds: 60, warmup: 0, threads: 1, seed: 1, signal, deadline: { left: () => 60_000 } };
+    const reference = { ...original, dependsOnData };
+    const contender = { model, bytes: 100 };
+    const { latency, n } = await measureModel(open, reference, contender, {}, samples, samples.selection, how);
+    expect([latency.inputs, n]).toEqual([inputs, 24]);
   });
 });
 

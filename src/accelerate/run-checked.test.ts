@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { openTaking } from "../../test/small-job.ts";
+import { CancelledError, UsageError } from "../errors.ts";
 import { graphBuilder, type Model, model, scalar, type Tensor, tensor, withGraph } from "../ir/index.ts";
 import { type Pass, sequential, untilStable } from "../rewrite/index.ts";
-import { type Feeds, openSession } from "../runtime/index.ts";
-import { cleanupChecked, type Pipeline, runChecked } from "./run-checked.ts";
+import { type Feeds, type OpenSession, openSession, type Session, type SessionOptions } from "../runtime/index.ts";
+import { type CheckOptions, cleanupChecked, type Pipeline, runChecked } from "./run-checked.ts";
 
 /** y = x · 2, three times over. */
 function threeProducts(): Model {
@@ -94,6 +96,78 @@ describe("runChecked", () => {
     const shape = g.constant("shape", tensor("int64", [1], BigInt64Array.of(7n)));
     g.output(g.op("Reshape", [x, shape]), "y");
     await expect(runChecked(model(g.build()), pipelineOf(renaming("a")), options)).rejects.toThrow(/runtime failed/);
+  });
+});
+
+describe("the sessions of a check", () => {
+  const reference = openTaking(() => 1);
+
+  it("are released, the original's too where it is opened for the check, and only there", async () => {
+    const [opened, released]: Session[][] = [[], []];
+    const open: OpenSession = async (...given) => {
+      const session = await reference(...given);
+      const release = async (): Promise<void> => void released!.push(tracked);
+      const tracked = { ...session, release, [Symbol.asyncDispose]: release };
+      opened!.push(tracked);
+      return tracked;
+    };
+    await runChecked(threeProducts(), pipelineOf(renaming("a")), { open, batches });
+    expect(opened).toHaveLength(2);
+    expect(new Set(released)).toEqual(new Set(opened));
+    const original = await open(threeProducts());
+    await runChecked(threeProducts(), pipelineOf(renaming("a")), { open, batches, original });
+    expect(released).not.toContain(original);
+  });
+
+  it("end with a signal while they run", async () => {
+    const controller = new AbortController();
+    const original = await reference(threeProducts());
+    let runs = 0;
+    const open: OpenSession = async (...given) => {
+      const session = await reference(...given);
+      const run: Session["run"] = async (...fed) => {
+        runs++;
+        controller.abort();
+        return await session.run(...fed);
+      };
+      return { ...session, run };
+    };
+    const options = { open, batches, original, signal: controller.signal };
+    await expect(runChecked(threeProducts(), pipelineOf(renaming("a")), options)).rejects.toThrow(CancelledError);
+    expect(runs).toBe(1);
+  });
+
+  const stored = new Map([["session.intra_op.allow_spinning", "0"]]);
+  const unpacked = new Map([...stored, ["session.disable_prepacking", "1"]]);
+
+  it.each([
+    ["as they are given where the model is small", 12, { threads: 2, config: stored }, { threads: 2, config: stored }],
+    [
+      "without laying out anew what is large",
+      2 ** 28,
+      { threads: 2, config: stored },
+      { threads: 2, config: unpacked },
+    ],
+    ["so without other configuration", 2 ** 28, {}, { config: new Map([["session.disable_prepacking", "1"]]) }],
+  ])("are opened %s", async (_, bytes, session, expected) => {
+    const small = threeProducts();
+    const [[two, data]] = [...small.graph.initializers] as [[(typeof small.graph.inputs)[0], Tensor]];
+    const stated = Object.defineProperty(new Uint8Array(4), "length", { value: bytes });
+    const initializers = new Map([[two, { ...data, data: stated }]]);
+    const large = withGraph(small, { ...small.graph, initializers });
+    const given: (SessionOptions | undefined)[] = [];
+    const open: OpenSession = async (_model, options) => {
+      given.push(options);
+      return reference(small);
+    };
+    const original = await reference(small);
+    await runChecked(large, pipelineOf(renaming("a")), { open, batches, original, session });
+    expect(given).toEqual([expected]);
+  });
+
+  it("are asked for by name", async () => {
+    const wrong = { open: reference, batches, batch: 4 } as CheckOptions;
+    await expect(runChecked(threeProducts(), pipelineOf(), wrong)).rejects.toThrow(UsageError);
   });
 });
 

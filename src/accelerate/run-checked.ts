@@ -155,7 +155,7 @@ async function attempt(
   } catch (error) {
     checkCancelled(options.signal);
     const reason = error instanceof Error ? error.message : String(error);
-    return { model, notes: [], effective: [running], fault: reason, failed: { pass: running, reason } };
+    return { model, notes: [], effective: [], fault: reason, failed: { pass: running, reason } };
   }
 }
 

@@ -3,8 +3,19 @@ import { denseFeeds, denseModel, dispatchModel, noise } from "../../../test/mode
 import { chromium, swiftshader } from "../../../test/swiftshader.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
 import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
-import { type raceLatency, type Standing, verdictOf } from "../../runtime/index.ts";
+import { openSession, type raceLatency, type Standing, verdictOf } from "../../runtime/index.ts";
 import { chooseForm } from "./choose-form.ts";
+
+/** Sessions are real; what is opened and released is noted. */
+vi.mock("../../runtime/index.ts", async (original) => {
+  const runtime = await original<typeof import("../../runtime/index.ts")>();
+  const open: typeof runtime.openSession = async (...given) => {
+    const session = await runtime.openSession(...given);
+    vi.spyOn(session, "release");
+    return session;
+  };
+  return { ...runtime, openSession: vi.fn(open) };
+});
 
 function standing(ratio: number, spread: readonly [number, number] = [ratio, ratio]): Standing {
   const time = 1 / ratio;
@@ -76,6 +87,27 @@ describe("the choice of a form", () => {
     const near = { name: "near", model: scaled(1.01) };
     await chooseForm([plain, near], denseFeeds(), { race: run, tolerance: 0.1 });
     expect(runs).toEqual([2]);
+  });
+
+  it("takes what is equal, where nothing may differ", async () => {
+    const { run, runs } = race(standing(1), standing(2));
+    await chooseForm([plain, { name: "same", model: denseModel() }], denseFeeds(), { race: run, tolerance: 0 });
+    expect(runs).toEqual([2]);
+  });
+
+  it("leaves no session open, whether a form runs, answers otherwise, or fails when it runs", async () => {
+    vi.mocked(openSession).mockClear();
+    const g = graphBuilder();
+    const shape = g.constant("shape", tensor("int64", [1], BigInt64Array.of(7n)));
+    g.output(g.op("Reshape", [g.input("x", "float32", ["batch", 4]), shape]), "y");
+    const failing = { name: "failing", model: model(g.build()) };
+    const forms = [plain, { name: "wrong", model: scaled(1.5) }, failing];
+    const { rows } = await chooseForm(forms, denseFeeds(), { race: race(standing(1)).run });
+    expect(rows.map(({ reason }) => reason !== undefined)).toEqual([false, true, true]);
+    const sessions = await Promise.all(vi.mocked(openSession).mock.results.map(({ value }) => value));
+    // One of each form, and two more of the one that runs.
+    expect(sessions).toHaveLength(5);
+    for (const { release } of sessions) expect(release).toHaveBeenCalled();
   });
 
   it("times sessions where nothing else is given", async () => {

@@ -26,6 +26,17 @@ describe("placements", () => {
     }
   });
 
+  it("are fused where that is asked for, and left alone where they are serial", async () => {
+    const nodes = async (placement: Placement) => {
+      await using session = await openPlaced(model, placement, { profile: true, optimization: "disabled" });
+      await session.run(feeds);
+      return (await session.profile()).length;
+    };
+    const serial = await nodes({ kind: "serial" });
+    expect(serial).toBe(model.graph.nodes.length);
+    expect(await nodes({ kind: "fused" })).toBeLessThan(serial);
+  });
+
   it("are measured, predicted and chosen from", async () => {
     const { choice, rows, cost, link } = await choosePlacement(model, feeds, { workers: 2, seconds: 0.4 });
     expect(rows.map(({ placement }) => placement.kind)).toEqual(["serial", "fused", "spread"]);
@@ -64,6 +75,7 @@ describe("placements", () => {
     expect(far.rows.slice(2).map(({ reason }) => reason)).toEqual(
       Array(2).fill("predicted to take longer than serial"),
     );
+    for (const row of far.rows.slice(2)) expect(Object.keys(row)).not.toContain("measured");
     expect(far.choice).toEqual({ kind: "fused" });
   });
 

@@ -41,11 +41,10 @@ export async function measureCosts(model: Model, feeds: Feeds, options: CostOpti
   const steps = stepParts(model);
   const values = await valuesBetween(model, steps, feeds);
   const parts = [...new Set(steps.flatMap((step) => (step.kind === "run" ? [step.one, step.all] : [])))];
-  const times = await timesOf([emptyModel(), ...parts], values, options);
-  const [call = 0] = times;
-  const timeOf = new Map(parts.map((part, i) => [part, times[i + 1]!]));
+  const [call, ...times] = await timesOf([emptyModel(), ...parts], values, options);
+  const timeOf = new Map(parts.map((part, i) => [part, times[i]!]));
   return {
-    call,
+    call: call!,
     steps: steps.map((step) => (step.kind === "sum" ? sumCost(step, values) : runCost(step, timeOf))),
   };
 }
