@@ -8,8 +8,9 @@ const MOST = 30;
 /** An SVG bar chart of the most sensitive layers, or nothing when none was measured. */
 export function sensitivityBars(entries: readonly SensitivityEntry[]): Markup | undefined {
   const shown = [...entries].sort((a, b) => b.divergence - a.divergence).slice(0, MOST);
-  const greatest = shown[0]?.divergence ?? 0;
-  if (shown.length === 0) return undefined;
+  const [first] = shown;
+  if (first === undefined) return undefined;
+  const greatest = first.divergence;
   const row = 17;
   const height = shown.length * row + 6;
   return html`<svg viewBox="0 0 640 ${height}" role="img" aria-label="Sensitivity of each layer">

@@ -1,5 +1,5 @@
 /** @file What each form came to: a table of those that were measured, a folded list of the rest. */
-import type { CandidateFacts, JobReport } from "./facts.ts";
+import type { CandidateFacts, JobReport, LatencyBlock } from "./facts.ts";
 import { formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lossOf } from "./loss.ts";
 import { html, type Markup } from "./markup.ts";
@@ -19,17 +19,21 @@ export function notMeasured({ candidates }: JobReport): Markup | undefined {
     <tbody>${others.map(({ form, reason }) => html`<tr><td>${form}</td><td>${foldable(reason)}</td></tr>`)}</tbody></table></div></details>`;
 }
 
-function isMeasured({ latency }: CandidateFacts): boolean {
-  return latency !== undefined;
+interface Measured extends CandidateFacts {
+  readonly latency: LatencyBlock;
 }
 
-function row(candidate: CandidateFacts, chosen: string): Markup {
+function isMeasured(candidate: CandidateFacts): candidate is Measured {
+  return candidate.latency !== undefined;
+}
+
+function row(candidate: Measured, chosen: string): Markup {
   const { form, accepted, reason, latency, size, agreement } = candidate;
   const loss = lossOf(candidate);
   const kind = form === chosen ? "chosen" : accepted ? "accepted" : "refused";
   const same =
     agreement && (agreement.top1 === undefined ? formatNumber(agreement.cosine) : formatPercent(agreement.top1));
-  return html`<tr class="${kind}"><td>${form}</td><td class="number">${latency ? formatRatio(latency.ratio) : "–"}</td>
+  return html`<tr class="${kind}"><td>${form}</td><td class="number">${formatRatio(latency.ratio)}</td>
     <td class="number">${size ? formatRatio(size.ratio) : "–"}</td><td class="number">${loss === undefined ? "–" : formatPercent(loss)}</td>
     <td class="number">${same ?? "–"}</td><td>${foldable(`${kind === "refused" ? "rejected" : kind}: ${reason}`)}</td></tr>`;
 }

@@ -45,11 +45,11 @@ function cards({ depth, comparison, spread }: ParallelReport): Markup {
 
 function chart(report: ParallelReport): Markup {
   const { curve, comparison, depth } = report;
-  const { accuracy } = comparison;
   const shows = hasAccuracy(report);
+  const accuracy = shows ? comparison.accuracy : undefined;
   const before = curve.map((point) => [point.depth, shows ? point.accuracy! : point.divergence] as const);
   const series: Series[] = [{ name: "the best plan of every depth, before training", kind: "points", points: before }];
-  if (shows && accuracy) {
+  if (accuracy) {
     series.push({ name: "original", kind: "points", points: [[depth.before, accuracy.a]] });
     series.push({ name: "result", kind: "points", points: [[depth.after, accuracy.b]] });
   }

@@ -138,7 +138,7 @@ async function readRecord(path: string): Promise<RunRecord | undefined> {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  const { version = VERSION, id } = parsedRecord(text) ?? {};
+  const { version = VERSION, id } = parsedRecord(text);
   if (typeof id !== "string" || typeof version !== "number") {
     throw new FormatError("the record of the run is damaged", {
       where: file,
@@ -154,12 +154,11 @@ async function readRecord(path: string): Promise<RunRecord | undefined> {
   });
 }
 
-function parsedRecord(text: string): { readonly version?: unknown; readonly id?: unknown } | undefined {
+function parsedRecord(text: string): { readonly version?: unknown; readonly id?: unknown } {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : undefined;
+    return JSON.parse(text) ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -65,10 +65,9 @@ function shorten(full: string, letters: number): string {
   return name.length <= letters ? name : `…${name.slice(1 - letters)}`;
 }
 
-/** Rectangles of the given areas (descending) that fill `area` with aspect ratios near 1. */
+/** Rectangles of the given areas (positive, descending) that fill `area` with aspect ratios near 1. */
 export function squarify(sizes: readonly number[], area: Rectangle): Rectangle[] {
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total <= 0) return [];
   const unit = (area.width * area.height) / total;
   const placed: Rectangle[] = [];
   let free = area;
