@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { twoLayers } from "../../test/small-context.ts";
+import { denseBatches, openTaking } from "../../test/small-job.ts";
 import { CancelledError, DataError, RuntimeError, UsageError } from "../errors.ts";
-import { graphBuilder, type Model, model, type Tensor, tensor } from "../ir/index.ts";
+import { graphBuilder, type Model, model, numbersOf, type Tensor, tensor } from "../ir/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { convertFloat16 } from "../passes/index.ts";
 import { quantize } from "../quantize/index.ts";
-import { type OpenSession, openSession, type Session } from "../runtime/index.ts";
+import { cpuSaturates, type OpenSession, openSession, type Session, verdictOf } from "../runtime/index.ts";
 import { accelerate } from "./accelerate.ts";
 import type { AccelerateOptions, CandidateStore } from "./options.ts";
 import type { Accelerated, MeasuredComparison } from "./result.ts";
@@ -94,20 +96,25 @@ function job(original: Model, options: Partial<AccelerateOptions> = {}) {
 
 /** A store in which all other forms are finished and slow, so that only these are tried, however slow the machine is. */
 function onlyTrying(...forms: readonly string[]): CandidateStore {
+  const comparison = finished([0.5, 0.5]);
+  return {
+    load: async (form) => (forms.includes(form) ? undefined : { comparison, bytes: new Uint8Array() }),
+    keep: async () => undefined,
+  };
+}
+
+/** A comparison that found no loss, and this interval of the ratio of latencies. */
+function finished(spread: readonly [number, number]): MeasuredComparison {
   const times = { p50: 1, p95: 1, min: 1, mean: 1 };
-  const comparison: MeasuredComparison = {
+  return {
     n: 1,
     size: { a: 1, b: 1, ratio: 1 },
     latency: {
       ...{ ep: "cpu", threads: 1, batch: 1, a: times, b: times, rounds: 30, inputs: 1, sessions: 3 },
-      ...{ ratio: 0.5, spread: [0.5, 0.5], verdict: "slower" },
+      ...{ ratio: spread[0], spread, verdict: verdictOf(spread) },
     },
     agreement: { n: 1, maxAbs: 0, relative: 0, cosine: 1, top1: 1, lost: 0, perOutput: [], missing: [], build: "none" },
     warnings: [],
-  };
-  return {
-    load: async (form) => (forms.includes(form) ? undefined : { comparison, bytes: new Uint8Array() }),
-    keep: async () => undefined,
   };
 }
 
@@ -423,5 +430,85 @@ describe("accelerate on models that are not plain float32 classifiers", () => {
     const result = await job(quantized, { open: openTimed(always) }).result;
     expect(result.faster).toBe(false);
     expect(result.comparison.agreement.top1).toBe(1);
+  });
+});
+
+describe("the course of an acceleration", () => {
+  const data = denseBatches(24);
+
+  function course(options: Partial<AccelerateOptions>) {
+    const original = twoLayers();
+    return accelerate(original, {
+      ...{ calibration: data, evaluation: data, ep: "cpu", threads: 1, maxDrop: 0.05, goal: "latency", seed: 1 },
+      ...{ budgetSeconds: 600, otherProviders: [], originalBytes: encodeModel(original).byteLength },
+      open: openTaking(() => 1),
+      ...options,
+    });
+  }
+
+  it.each([
+    ["no faster", 1, ["where it pays, mse, second-order", "where it pays, percentile, second-order"]],
+    [
+      "faster",
+      1.01,
+      [
+        "where it pays, mse, second-order",
+        ...["mse, second-order", "percentile, second-order", "equalized, mse, second-order"],
+        ...["min-max, second-order", "moving average, second-order", "entropy, second-order"],
+      ],
+    ],
+  ])("tries careful roundings only where they may pay: int8 everywhere is %s", async (_, low, expected) => {
+    const bytes = encodeModel(twoLayers());
+    const store: CandidateStore = {
+      load: async () => ({ comparison: finished([low, 2]), bytes }),
+      keep: async () => {},
+    };
+    const { candidates, sensitivity } = await course({ store }).result;
+    const quick = ["min-max", "percentile, bias-corrected"];
+    const statics = candidates.flatMap(({ form }) => (form.startsWith("static int8") ? [form.slice(11)] : []));
+    expect(statics.map((form) => form.replace(/^,? /, ""))).toEqual([...quick, ...expected]);
+    expect(sensitivity.map(({ node }) => node).sort()).toEqual(["first", "second"]);
+    for (const { divergence, keptFloat } of sensitivity) expect([divergence > 0, keptFloat]).toEqual([true, false]);
+  });
+
+  it.each<[string, Partial<AccelerateOptions>, () => Promise<7 | 8>]>([
+    ["that are asked for", { weightBits: 7 }, async () => 7],
+    ["that are exact on this processor", {}, async () => ((await cpuSaturates()) ? 7 : 8)],
+    ["that are exact in a page, which is said", { ep: "wasm", weightBits: "auto" }, async () => 8],
+  ])("gives weights the bits %s", async (_, options, bits) => {
+    let largest = 0;
+    const open: OpenSession = async (opened, how) => {
+      for (const stored of opened.graph.initializers.values())
+        if ("data" in stored && stored.dtype === "int8")
+          largest = Math.max(largest, ...numbersOf(stored).map(Math.abs));
+      return openTaking(() => 1)(opened, how);
+    };
+    const store = onlyTrying("static int8, min-max");
+    const { candidates, warnings } = await course({ ...options, open, store }).result;
+    expect(candidates.find(({ form }) => form === "static int8, min-max")?.comparison).toBeDefined();
+    const expected = await bits();
+    // 7 bits reach from −64 to 64, 8 bits from −127 to 127.
+    expect(largest).toBe({ 7: 64, 8: 127 }[expected]);
+    const isSaid = warnings.some(({ code }) => code === "W_SATURATION");
+    expect(isSaid).toBe(expected === 8);
+  });
+
+  it("says what budget would do from what the data and one run took", async () => {
+    let time = 0;
+    const open: OpenSession = async (...given) => {
+      const session = await openTaking(() => 1)(...given);
+      const run: Session["run"] = async (...fed) => {
+        time += 100;
+        return await session.run(...fed);
+      };
+      return { ...session, run };
+    };
+    const evaluation: Batches = async function* () {
+      if (time === 0) time = 20_000;
+      yield* data();
+    };
+    const options = { open, evaluation, budgetSeconds: 1, clock: () => time, store: memoryStore() };
+    // Of 8 batches that are read 4 choose: a form takes 2 · 4 runs of 0.1 s and 1.5 times 24, so 4.4 s; (20 + 7 · 4.4) / 0.7 = 72.6, in tens.
+    expect((await course(options).result).enoughSeconds).toBe(80);
   });
 });
