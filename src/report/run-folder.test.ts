@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FormatError, UsageError } from "../errors.ts";
 import { thisProcess } from "../process-identity.ts";
 import { openRunFolder, type RunFolder } from "./run-folder.ts";
@@ -99,10 +99,33 @@ describe("a run folder", () => {
     expect(lines.map((line) => JSON.parse(line).name)).toEqual(["cleanup", "measure"]);
   });
 
+  it("records when events happened, in milliseconds since the run began", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: 1e12 });
+    try {
+      await within({}, async (run) => {
+        await run.record({ type: "stage" });
+        vi.setSystemTime(1e12 + 250);
+        await run.record({ type: "stage" });
+      });
+    } finally {
+      vi.useRealTimers();
+    }
+    const lines = (await readFile(join(folder, "events.jsonl"), "utf8")).trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual([0, 250].map((t) => ({ t, type: "stage" })));
+  });
+
+  it("says in its record what was asked", async () => {
+    await within({ seed: 1 }, async () => undefined);
+    const text = await readFile(join(folder, "run.json"), "utf8");
+    expect(JSON.parse(text)).toEqual({ version: 1, id: expect.stringMatching(/^[0-9a-f]{64}$/), config: { seed: 1 } });
+  });
+
   it.each([
     ["an empty record", "", /damaged/],
     ["half a record", '{ "id":', /damaged/],
     ["a record of something else", '{ "name": "mine" }', /damaged/],
+    ["a record of nothing", "null", /damaged/],
+    ["a number", "3", /damaged/],
     ["a record of another version", '{ "version": 2, "id": "x" }', /another version/],
   ])("refuses %s and changes nothing", async (_, text, message) => {
     await within({}, async () => undefined);

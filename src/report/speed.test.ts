@@ -23,11 +23,16 @@ describe("speed in words", () => {
     const { mean, ...old } = latency.a;
     expect(formatTimes({ ...latency, a: old, inputs: 12 })).toBe("8.00 ms → 6.00 ms, mean of 12 inputs");
     expect(mean).toBe(10);
+    expect(formatTimes({ ...latency, inputs: 2 })).toBe("10.0 ms → 6.00 ms, mean of 2 inputs");
+    const { inputs: _, ...earlier } = latency;
+    expect(formatTimes(earlier)).toBe("8.00 ms → 4.00 ms");
   });
 
   it("gives the interval, and says where it knows one session only", () => {
     expect(formatSpread(latency)).toBe("95 % interval 1.90× to 2.10×");
     expect(formatSpread({ ...latency, sessions: 1 })).toMatch(/2\.10×, which does not know/);
+    const { sessions: _, ...earlier } = latency;
+    for (const several of [{ ...latency, sessions: 2 }, earlier]) expect(formatSpread(several)).toMatch(/2\.10×$/);
   });
 
   it("tells of waiting for a processor on one thread, from a tenth of the time on", () => {
@@ -46,5 +51,9 @@ describe("speed in words", () => {
     const open = speedCard("Speed", { ...latency, ratio: 1.2, verdict: "unclear" }).markup;
     expect(open).toContain('class="plain"');
     expect(open).toContain("too noisy to tell");
+    expect(speedCard("Speed", { ...latency, ratio: 1.2, verdict: "same" }).markup).toContain('class="plain"');
+    const { verdict: _, ...earlier } = latency;
+    expect(speedCard("Speed", earlier).markup).toContain('class="better"');
+    expect(speedCard("Speed", { ...earlier, ratio: 1 }).markup).toContain('class="worse"');
   });
 });

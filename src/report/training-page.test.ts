@@ -78,6 +78,109 @@ describe("the page of a training run", () => {
     expect(cards({})[1]).toBe("1.5; from 4; 4 batches");
     expect(cards({})[2]).toBe("300; of 900 parameters; the rest stayed as it was");
     expect(cards({ trained: 900 })[2]).toBe("900; of 900 parameters; all of them");
+    expect(cards({})[0]).toBe("50.00 %; after epoch 2; n = 20, held out");
+    expect(cards({ restoredBest: true })[0]).toBe("62.50 %; after epoch 1; n = 20, held out");
+    const labels = [...trainingPage(report("net")).matchAll(/<span class="label">([^<]*)/g)].map(([, text]) => text);
+    expect(labels).toEqual(["accuracy", "Training loss", "Trained", "Time"]);
+    // Of three evaluations the last one, and without a metric the loss.
+    const third = { epoch: 3, step: 6, metrics: { loss: 2.25 }, isBest: false };
+    expect(cards({ evaluations: [...report("net").evaluations, third] })[0]).toBe(
+      "2.25; after epoch 3; n = 20, held out",
+    );
+    expect(cards({ evaluations: [], curve: [] }).map((text) => text.split(";")[0])).toEqual(["300", "3.0 s"]);
+    expect(cards({ seconds: 89.9 })[3]).toMatch(/^89\.9 s;/);
+    expect(cards({ seconds: 90 })[3]).toMatch(/^1\.5 min;/);
+  });
+
+  it("counts epochs, and says when the run was ended early", () => {
+    const verdict = (changes: Partial<TrainingReport>) =>
+      trainingPage({ ...report("net"), ...changes }).match(/<div class="verdict">([^<]*)/)![1];
+    expect(verdict({ epochs: 1 })).toMatch(/^1 epoch, 4 updates\. /);
+    expect(verdict({})).toBe(
+      "2 epochs, 4 updates. Best loss 2.5 after epoch 1, on 20 samples that were not trained on. The model is that of the last epoch.",
+    );
+    expect(verdict({ stoppedEarly: true, restoredBest: true })).toMatch(
+      /^2 epochs, 4 updates; it was ended early\. .*That is the model\.$/,
+    );
+  });
+
+  it("draws each batch and a running mean, corrected for its start", () => {
+    const curves = (length: number) => {
+      const curve = Array.from({ length }, (_, i) => ({ step: i, loss: i === 0 ? 0 : 1, learningRate: 0.1 }));
+      const page = trainingPage({ ...report("net"), curve, evaluations: [] });
+      return [...page.matchAll(/<g class="curve (\w+ \w+)"><title>([^<]*)<\/title><path d="([^"]*)"/g)].map(
+        ([, kind, name, path]) => ({
+          kind,
+          name,
+          heights: path!.split(/[ML ]/).filter((_, i) => i > 0 && i % 2 === 0),
+        }),
+      );
+    };
+    const [each, mean, , rate] = curves(60);
+    expect([each, mean, rate].map((curve) => `${curve!.kind}: ${curve!.name}`)).toEqual([
+      "soft c0: training loss",
+      "line c1: training loss, smoothed",
+      "line c0: learning rate",
+    ]);
+    // 0 to 1 with 0.06 of room over 218 to 14. Of 60 batches half is kept: 0, 1 / 1.5, 1.5 / 1.75.
+    expect(each!.heights.slice(0, 3)).toEqual(["207.1", "24.9", "24.9"]);
+    expect(mean!.heights.slice(0, 3)).toEqual(["207.1", "85.6", "50.9"]);
+    // Of up to 30 nothing is.
+    const [few, same] = curves(30);
+    expect(same!.heights).toEqual(few!.heights);
+  });
+
+  it("draws the losses and the metrics of evaluations where they are known", () => {
+    const page = trainingPage(report("net"));
+    const marks = (title: string) =>
+      [...page.matchAll(new RegExp(`<circle cx="([^"]*)"[^>]*><title>${title}: ([^<]*)`, "g"))].map(
+        ([, ...mark]) => mark,
+      );
+    // Batches 1 to 4 over 62 to 622.
+    expect(marks("validation loss")).toEqual([
+      ["248.7", "2.5"],
+      ["622", "2.6"],
+    ]);
+    expect(marks("accuracy").map(([, value]) => value)).toEqual(["0.625", "0.5"]);
+    expect(marks("net").map(([, value]) => value)).toEqual(["1"]);
+    expect([...page.matchAll(/<h2>([^<]*)/g)].map(([, title]) => title).slice(0, 5)).toEqual([
+      "The loss",
+      "accuracy",
+      "net",
+      "The learning rate",
+      "Evaluations",
+    ]);
+  });
+
+  const rowsOf = (page: string): string[] =>
+    [...page.matchAll(/<tr( class="\w*")?>(.*?)<\/tr>/g)].map(([, kind = "", row]) =>
+      [kind, ...[...row!.matchAll(/<t[hd][^>]*>([^<]*)/g)].map(([, cell]) => cell)].join(" | "),
+    );
+
+  it("lists the evaluations, with shares in percent and the best one marked", () => {
+    const [, table] = trainingPage(report("net")).split("<h2>Evaluations</h2>");
+    expect(rowsOf(table!.split("</table>")[0]!)).toEqual([
+      " | epoch | loss | accuracy | net",
+      ' class="chosen" | 1 (best) | 2.5 | 62.50 % | –',
+      ' class="" | 2 | 2.6 | 50.00 % | 1',
+    ]);
+    expect(trainingPage({ ...report("net"), evaluations: [] })).not.toContain("Evaluations");
+  });
+
+  it("tells how it was trained, and what to mind", () => {
+    const page = trainingPage({ ...report("net"), settings: [{ name: "optimizer", value: "adam" }] });
+    expect(rowsOf(page.split("How it was trained")[1]!)).toEqual([
+      " | optimizer | adam",
+      " | samples | 100 to train on, 20 held out",
+      " | seed | 1",
+      " | result | net, sha256 ab, opset 21, 3 nodes",
+      " | machine | net, 2 cores, 8 GiB, net; net",
+      " | versions | lithe 0, ONNX Runtime 1, Node 20",
+    ]);
+    expect(page).toContain("<ul><li>net</li></ul>");
+    const bare = trainingPage({ ...report("net"), notes: [] });
+    expect(bare).not.toContain("<ul>");
+    expect(bare).not.toContain("true");
   });
 
   it("shows what probes measured as a map over the evaluations, and in figures", () => {
@@ -96,6 +199,36 @@ describe("the page of a training run", () => {
     );
     const { measured: _, ...bare } = report("net");
     expect(trainingPage(bare)).not.toContain('heat"');
+  });
+
+  it("tables single numbers by epoch, with a dash for what an evaluation has not", () => {
+    const number = (name: string, value: number) => ({ subject: "layer", name, values: [value] });
+    const measured = [
+      { epoch: 1, probe: "load", measurements: [number("entropy", 0.5)] },
+      { epoch: 3, probe: "load", measurements: [number("entropy", 0.25), number("churn", Number.NaN)] },
+      { epoch: 2, probe: "load", measurements: [number("churn", 2)] },
+    ];
+    const [, table] = trainingPage({ ...report("net"), measured }).split("<h2>load: layer</h2>");
+    expect(rowsOf(table!.split("</table>")[0]!)).toEqual([
+      " | epoch | entropy | churn",
+      " | 1 | 0.5 | –",
+      " | 2 | – | 2",
+      " | 3 | 0.25 | –",
+    ]);
+  });
+
+  it("lists the numbers of a map, whose rows are called rows where they have no other name", () => {
+    const load = (row?: string) => ({ subject: "layer", name: "load", values: [0.5, 0.25], ...(row && { row }) });
+    const sections = (first?: string) => {
+      const measured = [first, "expert"].map((row, i) => ({ epoch: i + 1, probe: "p", measurements: [load(row)] }));
+      return trainingPage({ ...report("net"), measured }).split("<h2>p: layer</h2>")[1]!;
+    };
+    expect(rowsOf(sections("expert")).slice(0, 3)).toEqual([
+      " | epoch | expert 0 | expert 1",
+      " | 1 | 0.5 | 0.25",
+      " | 2 | 0.5 | 0.25",
+    ]);
+    expect(rowsOf(sections())[0]).toBe(" | epoch | row 0 | row 1");
   });
 
   it("draws many evaluations as means, with the shades of what is drawn", () => {
