@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { twoLayers } from "../../test/small-context.ts";
 import { denseBatches, openTaking } from "../../test/small-job.ts";
 import { CancelledError, DataError, RuntimeError, UsageError } from "../errors.ts";
@@ -434,6 +434,8 @@ describe("accelerate on models that are not plain float32 classifiers", () => {
 });
 
 describe("the course of an acceleration", () => {
+  afterEach(() => void vi.useRealTimers());
+
   const data = denseBatches(24);
 
   function course(options: Partial<AccelerateOptions>) {
@@ -494,6 +496,7 @@ describe("the course of an acceleration", () => {
   });
 
   it("says what budget would do from what the data and one run took", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
     let time = 0;
     const open: OpenSession = async (...given) => {
       const session = await openTaking(() => 1)(...given);
