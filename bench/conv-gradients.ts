@@ -15,8 +15,9 @@ import {
   type WeightForm,
 } from "../src/autodiff/index.ts";
 import { graphBuilder, type Model, model, type Tensor, tensor } from "../src/ir/index.ts";
+import { median } from "../src/measure/index.ts";
 import { builderInference } from "../src/ops/index.ts";
-import { median, openSession, type Session } from "../src/runtime/index.ts";
+import { openSession, type Session } from "../src/runtime/index.ts";
 
 /** Batch, input and output channels, kernel, side of the image, stride, groups. */
 const shapes = [

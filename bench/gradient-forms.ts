@@ -6,8 +6,9 @@
  */
 import { defaultForms, differentiateGraph, type MaxPoolFormName } from "../src/autodiff/index.ts";
 import { type Graph, graphBuilder, int64s, model, type Tensor, tensor, type Value } from "../src/ir/index.ts";
+import { median } from "../src/measure/index.ts";
 import { builderInference } from "../src/ops/index.ts";
-import { median, openSession } from "../src/runtime/index.ts";
+import { openSession } from "../src/runtime/index.ts";
 
 const rounds = Number(process.argv[2] ?? 9);
 

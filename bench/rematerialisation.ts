@@ -12,8 +12,9 @@ import {
   rematerialise,
 } from "../src/autodiff/index.ts";
 import { graphBuilder, model, tensor, type Value } from "../src/ir/index.ts";
+import { median } from "../src/measure/index.ts";
 import { builderInference } from "../src/ops/index.ts";
-import { median, openSession } from "../src/runtime/index.ts";
+import { openSession } from "../src/runtime/index.ts";
 
 const [DEPTH, WIDTH, BATCH] = [32, 64, 16384];
 

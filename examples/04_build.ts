@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { graphBuilder, model, openSession, tensorFromNumbers } from "litheml";
 import { numbersOf, printModel } from "litheml/ir";
 import { saveModel } from "litheml/onnx/files";
-import { evaluate } from "litheml/runtime/reference";
+import { evaluate } from "litheml/reference";
 
 const g = graphBuilder();
 const x = g.input("x", "float32", ["batch", 2]);

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { HORIZON } from "../src/runtime/index.ts";
+import { HORIZON } from "../src/measure/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { everyOne, intervalText, ratio } from "./judgement.ts";
 import { type RealModel, realModels } from "./real-models.ts";

@@ -10,10 +10,11 @@ import {
 } from "../src/conditional/index.ts";
 import { batches, type Dataset, inMemory, openData, random, split } from "../src/data/index.ts";
 import { type Model, numbersOf, type Tensor, withGraph } from "../src/ir/index.ts";
+import { mean, median, quantile } from "../src/measure/index.ts";
 import { batchNorm, conv, dropout, linear, maxPool, network } from "../src/nn/index.ts";
 import { encodeModel } from "../src/onnx/index.ts";
 import { cleanup, eliminateDeadNodes } from "../src/passes/index.ts";
-import { type Feeds, mean, median, openSession, quantile, type Session } from "../src/runtime/index.ts";
+import { type Feeds, openSession, type Session } from "../src/runtime/index.ts";
 import { adamw, fit } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { isAtLeast, isAtMost, meanInterval, overSeeds, points, ratio } from "./judgement.ts";

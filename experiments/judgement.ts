@@ -1,5 +1,5 @@
 /** @file Whether the parts of a criterion hold in recorded figures, and how a section says so. */
-import { type Interval, studentQuantile, wilsonInterval } from "../src/runtime/index.ts";
+import { type Interval, studentQuantile, wilsonInterval } from "../src/measure/index.ts";
 import { meanAndDeviation } from "./training-folder.ts";
 
 /** One part of a criterion. */

@@ -10,8 +10,9 @@ import {
 } from "../src/conditional/index.ts";
 import { random } from "../src/data/index.ts";
 import { type Model, type Tensor, tensor, tensorFromNumbers } from "../src/ir/index.ts";
+import { type Contender, raceLatency } from "../src/measure/index.ts";
 import { network } from "../src/nn/index.ts";
-import { type Contender, type Feeds, openSession, raceLatency } from "../src/runtime/index.ts";
+import { type Feeds, openSession } from "../src/runtime/index.ts";
 import { sgd, trainingStep } from "../src/train/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { type Judgement, ratio as shown } from "./judgement.ts";

@@ -1,6 +1,7 @@
 /** @file A trained serial vision transformer made parallel: accuracy before, after regrouping and after distillation. */
 import { type Dataset, inMemory, openData, random, split } from "../src/data/index.ts";
 import { type Model, tensorFromNumbers } from "../src/ir/index.ts";
+import { bootstrapInterval, compareLatency, measureAgreement, median } from "../src/measure/index.ts";
 import { vit } from "../src/models/index.ts";
 import {
   type ArrangementName,
@@ -12,16 +13,7 @@ import {
   partitionBranches,
   surveyBlocks,
 } from "../src/parallel/index.ts";
-import {
-  bootstrapInterval,
-  compareLatency,
-  type Feeds,
-  measureAgreement,
-  median,
-  openPartition,
-  openSession,
-  type Session,
-} from "../src/runtime/index.ts";
+import { type Feeds, openPartition, openSession, type Session } from "../src/runtime/index.ts";
 import { adamw, evaluateModel, type FitOptions, fit } from "../src/train/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import {

@@ -1,10 +1,11 @@
 /** @file Whether a quantized file gives the same answers on the native CPU provider and in WebAssembly. */
 import { evaluateWith, providerTolerance } from "../src/accelerate/index.ts";
 import { batches, collect, type Dataset, openData, subset } from "../src/data/index.ts";
+import { measureAgreement, wilsonInterval } from "../src/measure/index.ts";
 import { loadModel } from "../src/onnx/files.ts";
 import { cleanup } from "../src/passes/index.ts";
 import { type QuantizeOptions, quantize } from "../src/quantize/index.ts";
-import { type Feeds, measureAgreement, openSession, wilsonInterval } from "../src/runtime/index.ts";
+import { type Feeds, openSession } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { everyOne, intervalText, isAtLeast, percentage } from "./judgement.ts";
 

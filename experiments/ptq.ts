@@ -2,11 +2,12 @@
 import { evaluateWith } from "../src/accelerate/index.ts";
 import { batches, type Dataset, openData, type PreprocessSpec, presets, subset } from "../src/data/index.ts";
 import type { Model, Node } from "../src/ir/index.ts";
+import { compareSessions } from "../src/measure/index.ts";
 import { loadModel } from "../src/onnx/files.ts";
 import { encodeModel } from "../src/onnx/index.ts";
 import { cleanup } from "../src/passes/index.ts";
 import { type FastestPlacement, fastestPlacement, quantizeStatic, type StaticOptions } from "../src/quantize/index.ts";
-import { compareSessions, type Feeds, openSession } from "../src/runtime/index.ts";
+import { type Feeds, openSession } from "../src/runtime/index.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { judgeVersus, versusNote, versusTable } from "./ptq-versus.ts";
 

@@ -2,19 +2,18 @@
 import { FEWEST_ROUNDS } from "../src/accelerate/choose.ts";
 import { random } from "../src/data/index.ts";
 import { graphBuilder, type Model, model, tensor } from "../src/ir/index.ts";
-import { vit } from "../src/models/index.ts";
-import { loadModel } from "../src/onnx/files.ts";
 import {
   compareLatency,
-  type Feeds,
   HORIZON,
   type LatencyComparison,
   median,
   openReplicated,
-  openSession,
   type Verdict,
   wilsonInterval,
-} from "../src/runtime/index.ts";
+} from "../src/measure/index.ts";
+import { vit } from "../src/models/index.ts";
+import { loadModel } from "../src/onnx/files.ts";
+import { type Feeds, openSession } from "../src/runtime/index.ts";
 import { besideBusy } from "./busy.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { everyOne } from "./judgement.ts";

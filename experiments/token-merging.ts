@@ -2,8 +2,9 @@
 import { reduceTokens, type TokenReductionName, tokenReductions } from "../src/conditional/index.ts";
 import { batches, type Dataset, random } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
+import { raceLatency } from "../src/measure/index.ts";
 import { vit } from "../src/models/index.ts";
-import { type Feeds, openSession, raceLatency, type Session } from "../src/runtime/index.ts";
+import { type Feeds, openSession, type Session } from "../src/runtime/index.ts";
 import { adamw, evaluateModel, fit } from "../src/train/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { isAtLeast, isAtMost, type Judgement, meanInterval, overSeeds, points, ratio } from "./judgement.ts";

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { encodeSafetensors } from "../src/data/index.ts";
 import { UsageError } from "../src/errors.ts";
-import { median, quantile } from "../src/runtime/index.ts";
+import { median, quantile } from "../src/measure/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { everyOne, intervalText, isAtMost, ratio as shown } from "./judgement.ts";
 import { networkOf, type OptimizerSpec, type TrainingTask, taskBatches, weightsOf } from "./training-tasks.ts";

@@ -5,9 +5,10 @@ export { batches, type Dataset, openData, presets, split } from "./data/index.ts
 export * from "./errors.ts";
 export type { Graph, Model, Node, Tensor, Value } from "./ir/index.ts";
 export { graphBuilder, model, tensor, tensorFromNumbers, verify } from "./ir/index.ts";
+export { benchmark, compareSessions } from "./measure/index.ts";
 export { decodeModel, encodeModel } from "./onnx/index.ts";
 export { costOf, inferModel, inferShapes } from "./ops/index.ts";
 export { cleanup, passes } from "./passes/index.ts";
 export { quantize } from "./quantize/index.ts";
-export { benchmark, compareSessions, openSession, type Session } from "./runtime/index.ts";
+export { openSession, type Session } from "./runtime/index.ts";
 export { fit, trainingStep } from "./train/index.ts";

@@ -18,9 +18,9 @@ import {
 import { decodeModel } from "../../src/onnx/index.ts";
 import { cleanup, convertFloat16, foldConstants, upgradeOpset } from "../../src/passes/index.ts";
 import { quantize } from "../../src/quantize/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import type { Evaluate } from "../../src/rewrite/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import type { Answer, Fault } from "./fault.ts";
 
 type Tried = (model: Model) => Promise<Answer>;

@@ -24,11 +24,12 @@ import {
   type Value,
   withGraph,
 } from "../../src/ir/index.ts";
+import { type Agreement, measureAgreement } from "../../src/measure/index.ts";
 import { conv, linear, network } from "../../src/nn/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { type Pass, sequential } from "../../src/rewrite/index.ts";
-import { type Agreement, measureAgreement, openSession, runtimeBuild } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { openSession, runtimeBuild } from "../../src/runtime/index.ts";
 import { type Ended, runCommand } from "./command.ts";
 import type { Answer, Fault } from "./fault.ts";
 import { inFolder } from "./in-folder.ts";

@@ -1,5 +1,5 @@
 /** @file What came of the mutants of a folder. */
-import { type Interval, wilsonInterval } from "../../src/runtime/index.ts";
+import { type Interval, wilsonInterval } from "../../src/measure/index.ts";
 import type { Status, Verdict } from "./judge.ts";
 import { type Mutant, oneLine } from "./mutant.ts";
 

@@ -2,13 +2,12 @@
 import { limitedSignal } from "../deadline.ts";
 import { CancelledError, UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { dependsOnData, openReplicated } from "../measure/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { convertFloat32 } from "../passes/index.ts";
 import {
   checkCancelled,
   cpuSaturates,
-  dependsOnData,
-  openReplicated,
   openSession,
   type Run,
   type RunScope,

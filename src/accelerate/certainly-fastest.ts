@@ -1,5 +1,5 @@
 /** @file The winner of a race, with the benefit of the doubt for who holds the place. */
-import type { Standing } from "../runtime/index.ts";
+import type { Standing } from "../measure/index.ts";
 
 export interface Raced {
   /** Against the first of the race; absent for what did not run in it. */

@@ -1,5 +1,7 @@
 /** @file What an acceleration has done so far: told as events, kept for the result. */
-import { checkCancelled, type Warning } from "../runtime/index.ts";
+
+import type { Warning } from "../measure/index.ts";
+import { checkCancelled } from "../runtime/index.ts";
 import type { AccelerateEvent } from "./events.ts";
 import type { CandidateResult, MeasuredComparison, StageResult } from "./result.ts";
 

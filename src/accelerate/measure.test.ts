@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { denseModel } from "../../test/models.ts";
 import { smallJob } from "../../test/small-job.ts";
 import { editModel, makeNode } from "../ir/index.ts";
-import type { Standing } from "../runtime/index.ts";
+import type { Standing } from "../measure/index.ts";
 import { type CandidateContext, mixedCandidates } from "./candidates.ts";
 import { certainlyFastest, type Raced } from "./certainly-fastest.ts";
 import { dropOf, isWorse, measureModel, measureName } from "./measure.ts";

@@ -7,13 +7,12 @@ import {
   dependsOnData,
   isFloat,
   lossyFaults,
-  type OpenSession,
   openReplicated,
   roundingFaults,
-  type SessionOptions,
   timedInputs,
   withMaskProbes,
-} from "../runtime/index.ts";
+} from "../measure/index.ts";
+import type { OpenSession, SessionOptions } from "../runtime/index.ts";
 import type { Figures } from "./choose.ts";
 import type { MeasuredComparison } from "./result.ts";
 import type { Batches, Samples } from "./samples.ts";

@@ -5,6 +5,7 @@ import { chromium, swiftshader } from "../../test/swiftshader.ts";
 import { type Model, tensor } from "../ir/index.ts";
 import { type OpenSession, openSession } from "../runtime/index.ts";
 import { miscomputedConvolution } from "../runtime/miscomputed-convolution.ts";
+import { miscomputedConvolution } from "../runtime/rules/miscomputed-convolution.ts";
 import { agreementElsewhere } from "./providers.ts";
 import type { ProviderResult } from "./result.ts";
 

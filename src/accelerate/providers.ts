@@ -2,15 +2,8 @@
 import type { Deadline } from "../deadline.ts";
 import { MissingPackageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import {
-  type Agreement,
-  type Batch,
-  type ExecutionProvider,
-  judgeOf,
-  lossyFaults,
-  measureAgreement,
-  type OpenSession,
-} from "../runtime/index.ts";
+import { type Agreement, type Batch, lossyFaults, measureAgreement } from "../measure/index.ts";
+import { type ExecutionProvider, judgeOf, type OpenSession } from "../runtime/index.ts";
 import { percent } from "./choose.ts";
 import { reasonOf } from "./reason.ts";
 import type { ProviderResult } from "./result.ts";

@@ -1,6 +1,6 @@
 /** @file What an acceleration came to. */
 import type { Model } from "../ir/index.ts";
-import type { Agreement, Comparison, Warning } from "../runtime/index.ts";
+import type { Agreement, Comparison, Warning } from "../measure/index.ts";
 import type { Samples } from "./samples.ts";
 
 export type { Warning };

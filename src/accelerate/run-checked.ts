@@ -1,20 +1,12 @@
 /** @file A pipeline that should do no more than round, held to that: a pass that does more, or fails, is left out and named. */
 import { LitheError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { type Batch, measureAgreement, roundingFaults, withMaskProbes } from "../measure/index.ts";
 import { encodedSize } from "../onnx/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { cleanup } from "../passes/index.ts";
 import type { Note, Pass } from "../rewrite/index.ts";
-import {
-  type Batch,
-  checkCancelled,
-  measureAgreement,
-  type OpenSession,
-  roundingFaults,
-  type Session,
-  type SessionOptions,
-  withMaskProbes,
-} from "../runtime/index.ts";
+import { checkCancelled, type OpenSession, type Session, type SessionOptions } from "../runtime/index.ts";
 import { evaluateWith } from "./evaluate.ts";
 import { firstOf } from "./first-of.ts";
 

@@ -1,7 +1,8 @@
 /** @file The samples that candidates are measured on: divided, and remembered while they fit into memory. */
 import { type Deadline, isPast } from "../deadline.ts";
 import { DataError } from "../errors.ts";
-import { type Batch, checkCancelled, type Feeds, feedBytes } from "../runtime/index.ts";
+import type { Batch } from "../measure/index.ts";
+import { checkCancelled, type Feeds, feedBytes } from "../runtime/index.ts";
 import { firstOf } from "./first-of.ts";
 
 export type Batches = () => AsyncIterable<Batch>;

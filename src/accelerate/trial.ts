@@ -2,9 +2,10 @@
 import { isPast } from "../deadline.ts";
 import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { LARGEST_ERROR } from "../measure/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
-import { checkCancelled, LARGEST_ERROR, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import { checkCancelled, type OpenSession, type SessionOptions } from "../runtime/index.ts";
 import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds, warmupOf } from "./budget.ts";
 import type { Candidate } from "./candidates.ts";
 import { decide, type Figures, percent } from "./choose.ts";

@@ -14,8 +14,8 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { openSession } from "../runtime/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { differentiateGraph } from "./gradient.ts";
 import { gradient } from "./model-gradient.ts";
 import { expand, type GradientRule } from "./rule.ts";

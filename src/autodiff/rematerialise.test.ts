@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { graphBuilder, int64s, type Model, model, numbersOf, tensorFromNumbers, type Value } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { openSession } from "../runtime/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { type Differentiated, differentiateGraph } from "./gradient.ts";
 import { memoryEstimate } from "./memory-estimate.ts";
 import { everyBoundary, rematerialise, withinBytes } from "./rematerialise.ts";

@@ -2,7 +2,8 @@
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { goals } from "../accelerate/index.ts";
-import { executionProviders, LARGEST_ERROR } from "../runtime/index.ts";
+import { LARGEST_ERROR } from "../measure/index.ts";
+import { executionProviders } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { among, only } from "./conditions.ts";
 import { runJob } from "./job.ts";

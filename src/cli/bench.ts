@@ -1,8 +1,9 @@
 /** @file `lithe bench MODEL`: how fast it is. */
 import type { Command } from "commander";
+import { benchmark, dependsOnData, profileNodes } from "../measure/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { formatBytes, formatMilliseconds } from "../report/index.ts";
-import { benchmark, dependsOnData, type NodeProfile, openSession, profileNodes } from "../runtime/index.ts";
+import { type NodeProfile, openSession } from "../runtime/index.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { loadData, timedBatches } from "./load.ts";
 import { declareInputs, declareRuntime, type InputOptions, type RuntimeOptions, seconds, whole } from "./options.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
-import type { Comparison, OutputAgreement } from "../runtime/index.ts";
+import type { Comparison, OutputAgreement } from "../measure/index.ts";
 import { type Bounds, boundsOfNetwork, brokenBounds, outcomeLine } from "./bounds.ts";
 
 const output: OutputAgreement = {

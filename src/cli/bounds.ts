@@ -1,6 +1,7 @@
 /** @file Bounds on a comparison, and the comparison in words. */
 import type { Command } from "commander";
 import { BoundError, UsageError } from "../errors.ts";
+import { type Comparison, lossyFaults } from "../measure/index.ts";
 import {
   formatBytes,
   formatChange,
@@ -11,7 +12,6 @@ import {
   formatTimes,
   formatWaiting,
 } from "../report/index.ts";
-import { type Comparison, lossyFaults } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { between } from "./options.ts";
 

@@ -1,15 +1,15 @@
 /** @file A changed model against the file that it was made from. */
 import type { Model } from "../ir/index.ts";
-import { encodedSize } from "../onnx/index.ts";
 import {
   type Comparison,
   type Contestant,
   compareSessions,
   dependsOnData,
   openReplicated,
-  openSession,
   withMaskProbes,
-} from "../runtime/index.ts";
+} from "../measure/index.ts";
+import { encodedSize } from "../onnx/index.ts";
+import { openSession } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { type LoadedData, timedBatches } from "./load.ts";
 import { fileBytes } from "./model-file.ts";

@@ -1,8 +1,9 @@
 /** @file `lithe compare A B`: two models on the same inputs. */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { compareSessions, dependsOnData, openReplicated } from "../measure/index.ts";
 import { loadModel } from "../onnx/files.ts";
-import { compareSessions, dependsOnData, openReplicated, openSession } from "../runtime/index.ts";
+import { openSession } from "../runtime/index.ts";
 import { brokenBounds, showComparison } from "./bounds.ts";
 import type { CommandModule, Console, Outcome } from "./command.ts";
 import { openOriginal } from "./compare-with-original.ts";

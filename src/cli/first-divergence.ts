@@ -1,7 +1,8 @@
 /** @file Where two models begin to differ, for `lithe compare --divergence`. */
 import type { Model } from "../ir/index.ts";
+import { findDivergence } from "../measure/index.ts";
 import { formatNumber } from "../report/index.ts";
-import { type Feeds, findDivergence, openSession, runtimeBuild } from "../runtime/index.ts";
+import { type Feeds, openSession, runtimeBuild } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import type { RuntimeOptions } from "./options.ts";
 

@@ -1,8 +1,17 @@
 /** @file The facts of a finished acceleration, put together for the report. */
 import type { Accelerated } from "../accelerate/index.ts";
 import type { Model } from "../ir/index.ts";
-import type { AgreementBlock, CandidateFacts, ComparisonBlock, JobReport } from "../report/index.ts";
-import { formatChange, formatNumber, formatPercent, formatSpeed, formatSpread } from "../report/index.ts";
+import {
+  type AgreementBlock,
+  type CandidateFacts,
+  type ComparisonBlock,
+  formatChange,
+  formatNumber,
+  formatPercent,
+  formatSpeed,
+  formatSpread,
+  type JobReport,
+} from "../report/index.ts";
 import { environment } from "./environment.ts";
 import type { LoadedData } from "./load.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";

@@ -12,8 +12,9 @@ import {
 import { DataError, UsageError } from "../errors.ts";
 import { readText } from "../file-system.ts";
 import { dataTypes, type Model } from "../ir/index.ts";
+import { timedInputs } from "../measure/index.ts";
 import { inferModel } from "../ops/index.ts";
-import { checkCancelled, type Feeds, timedInputs } from "../runtime/index.ts";
+import { checkCancelled, type Feeds } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { inputPorts } from "./model-file.ts";
 import { type DataOptions, type RuntimeOptions, usualSamples } from "./options.ts";

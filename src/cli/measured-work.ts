@@ -1,6 +1,5 @@
 /** @file The work that a model does on data, counted while it runs. */
-import type { Model } from "../ir/index.ts";
-import { numbersOf } from "../ir/index.ts";
+import { type Model, numbersOf } from "../ir/index.ts";
 import { type CountedWork, countWork } from "../ops/index.ts";
 import { type Feeds, openSession, type Session } from "../runtime/index.ts";
 import type { LabelledFeeds } from "./load.ts";

@@ -2,10 +2,11 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { Model } from "../ir/index.ts";
+import { type Comparison, compareLatency } from "../measure/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { type Parallelized, partitionBranches, type Window, windowLength } from "../parallel/index.ts";
 import type { ParallelReport, WindowFacts } from "../report/index.ts";
-import { type Comparison, compareLatency, openPartition, openSession } from "../runtime/index.ts";
+import { openPartition, openSession } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
 import { commandOf } from "./command-line.ts";
 import { environment } from "./environment.ts";

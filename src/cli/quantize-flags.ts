@@ -1,8 +1,8 @@
 /** @file The options of `lithe quantize`, and what they must have beside each other. */
 import { type Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
+import { LARGEST_ERROR } from "../measure/index.ts";
 import { observers, type QuantizeOptions, quantizers, roundings } from "../quantize/index.ts";
-import { LARGEST_ERROR } from "../runtime/index.ts";
 import { type Bounds, declareBounds } from "./bounds.ts";
 import { among, only } from "./conditions.ts";
 import { choice, type DataOptions, declareData, declareRuntime, names, type RuntimeOptions } from "./options.ts";

@@ -3,7 +3,7 @@ import { type Dataset, datasetOf, random } from "../data/index.ts";
 import { equalModels, isSparse, type Model, numbersOf, tensorFromNumbers, verify } from "../ir/index.ts";
 import { lenet, mlp } from "../models/index.ts";
 import { batchNorm, dropout, type Layers, linear, network } from "../nn/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { adamw, evaluateModel, type LossTerm } from "../train/index.ts";
 import { type DistillOptions, distill, distillationGap } from "./distill.ts";
 import { jointModel } from "./joint-model.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { numbersOf, type Tensor, tensorFromNumbers, type Value, verify } from "../ir/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import {
   attention,
   averagePool,

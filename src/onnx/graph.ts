@@ -1,7 +1,18 @@
 /** @file GraphProto, NodeProto and FunctionProto → Graph, Node and ModelFunction: names become values, scope by scope. */
 import { FormatError, InvalidModelError } from "../errors.ts";
-import type { Attribute, Attributes, Graph, Initializer, ModelFunction, Node, Value } from "../ir/index.ts";
-import { describeNode, isSparse, readsOf, tensorType } from "../ir/index.ts";
+import {
+  type Attribute,
+  type Attributes,
+  describeNode,
+  type Graph,
+  type Initializer,
+  isSparse,
+  type ModelFunction,
+  type Node,
+  readsOf,
+  tensorType,
+  type Value,
+} from "../ir/index.ts";
 import { decodeAttribute } from "./attribute.ts";
 import { decodeOpsets, docStringOf, metadataOf, preserving, type UnknownFields, unknownOf } from "./entries.ts";
 import type {

@@ -1,6 +1,5 @@
 /** @file Elementwise operators: unary, broadcasting, comparing, logical, bitwise, activations. */
-import type { DataType, Dims, ValueType } from "../ir/index.ts";
-import { intOf } from "../ir/index.ts";
+import { type DataType, type Dims, intOf, type ValueType } from "../ir/index.ts";
 import { broadcastAxes, throughAxes } from "./axes.ts";
 import { costPerOutput } from "./cost.ts";
 import { asTensor, broadcastDims, dimsOf, dtypeOf, typed } from "./dims.ts";

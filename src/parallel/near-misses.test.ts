@@ -19,8 +19,8 @@ import {
 import { gpt, lenet, mlp, resnet } from "../models/index.ts";
 import { builderInference, inferShapes } from "../ops/index.ts";
 import { branchGroupsOf, fuseBranches } from "../passes/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { isomorphism } from "../rewrite/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { branchesFromSerial, requireRuns, surveyBlocks } from "./index.ts";
 import { keepBranches } from "./keep-branches.ts";
 import { maskBranches } from "./mask-branches.ts";

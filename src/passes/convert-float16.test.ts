@@ -12,7 +12,7 @@ import {
   verify,
 } from "../ir/index.ts";
 import { inferModel } from "../ops/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { convertFloat16, type Float16Options } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {

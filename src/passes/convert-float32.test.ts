@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { graphBuilder, model, numbersOf, tensorFromNumbers, verify } from "../ir/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { convertFloat32 } from "./convert-float32.ts";
 
 /** The weight has the name that the pass would give to the input. */

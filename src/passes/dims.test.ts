@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { LimitError, UnsupportedError, UsageError } from "../errors.ts";
 import { formatType, type GraphBuilder, graphBuilder, int64s, type Model, model, tensor, verify } from "../ir/index.ts";
+import { evaluate } from "../reference/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { dynamicBatch, fixDims } from "./index.ts";
 
 const byReference: Evaluate = async (of, feeds) => evaluate(of, feeds, { precision: "declared" });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Dims, graphBuilder, type Model, model, numbersOf, sizeOf, tensorFromNumbers } from "../ir/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { cleanup } from "./index.ts";
 
 /** x, as wide as y. */

@@ -14,8 +14,8 @@ import {
   tensor,
   verify,
 } from "../ir/index.ts";
+import { evaluate } from "../reference/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { foldConstants, storeConstants } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type BranchNetwork, branchNetworks, distance, feedsOf } from "../../test/branch-networks.ts";
 import { verify } from "../ir/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { checked } from "../rewrite/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { fuseBranches } from "./fuse-branches.ts";
 
 const names = Object.keys(branchNetworks) as BranchNetwork[];

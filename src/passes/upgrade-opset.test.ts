@@ -9,8 +9,8 @@ import {
   tensorFromNumbers,
   verify,
 } from "../ir/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { openSession } from "../runtime/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { upgradeOpset } from "./index.ts";
 
 function build(opset: number, make: (g: GraphBuilder) => void): Model {

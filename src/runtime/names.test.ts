@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { UnsupportedError } from "../errors.ts";
 import { graphBuilder, type Model, model, numbersOf, tensor } from "../ir/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { openSession } from "./index.ts";
-import { evaluate } from "./reference/index.ts";
 
 function negation(input: string, middle: string, outputs: readonly string[]): Model {
   const g = graphBuilder();

@@ -5,7 +5,8 @@ import { decodeModel, encodeModel } from "../onnx/index.ts";
 import { type SplitOptions, splitLargeModel } from "./external-data.ts";
 import { type TypesByName, typesOf } from "./ports.ts";
 import type { ExternalBytes, LoadSpec } from "./protocol.ts";
-import { applyRules, type Target } from "./rules.ts";
+import { applyRules } from "./rules/apply.ts";
+import type { Target } from "./rules/rule.ts";
 import { bytesOf } from "./time-limit.ts";
 
 export interface Load {

@@ -17,7 +17,7 @@ import {
   type Reply,
   type WireFeeds,
 } from "./protocol.ts";
-import { isFetchable } from "./rules.ts";
+import { isFetchable } from "./rules/fetchable.ts";
 import { checkCancelled } from "./run.ts";
 import type {
   ExecutionProvider,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { graphBuilder, model, numbersOf, type Tensor, tensor } from "../ir/index.ts";
 import { openSession, resideIn, type Session } from "./index.ts";
-import { referenceSession } from "./reference/index.ts";
+import { referenceSession } from "./reference.ts";
 
 /** total' = total + x, and twice the new total. */
 function counter() {

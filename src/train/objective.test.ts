@@ -7,7 +7,7 @@ import { moons } from "../../test/moons.ts";
 import { UsageError } from "../errors.ts";
 import { graphBuilder, type Model, model, numbersOf, type Tensor, tensor, tensorFromNumbers } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
+import { evaluate } from "../reference/index.ts";
 import {
   crossEntropy,
   evaluateModel,

@@ -15,8 +15,8 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
+import { evaluate } from "../reference/index.ts";
 import { openSession } from "../runtime/index.ts";
-import { evaluate } from "../runtime/reference/index.ts";
 import { adamw, crossEntropy, sgd, type TrainingStep, trainingStep, withParameters } from "./index.ts";
 
 type State = Map<string, Tensor>;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { surveyBlocks } from "../../src/parallel/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { noise } from "../models.ts";
 import { residualNetwork, WIDTH } from "../residual-networks.ts";
 import { lithe, litheJson } from "./run.ts";

@@ -7,8 +7,8 @@ import { random } from "../../src/data/index.ts";
 import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { mlp } from "../../src/models/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { parseTrainingReport } from "../../src/report/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { denseModel, noise } from "../models.ts";
 import { litheJson } from "./run.ts";
 

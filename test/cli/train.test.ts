@@ -12,8 +12,8 @@ import { random, readSafetensors } from "../../src/data/index.ts";
 import { type Model, numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { linear, network } from "../../src/nn/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { parseTrainingReport } from "../../src/report/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { applyLora, replaceHead } from "../../src/train/index.ts";
 import { lithe, litheJson } from "./run.ts";
 

@@ -3,8 +3,9 @@ import { LitheError } from "../../src/errors.ts";
 import { allNodes, type Model } from "../../src/ir/index.ts";
 import { cleanup, lowerPortable, upgradeOpset } from "../../src/passes/index.ts";
 import { quantize } from "../../src/quantize/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import type { Subject } from "./subjects.ts";
 
 export interface Form {

@@ -1,7 +1,7 @@
 /** @file The check that the reference evaluator gives the expected outputs. */
 import type { Model } from "../../src/ir/index.ts";
 import type { FileValue } from "../../src/onnx/tensor-file.ts";
-import { denseFromTensor, evaluateValues, type Held, tensorFromDense } from "../../src/runtime/reference/index.ts";
+import { denseFromTensor, evaluateValues, type Held, tensorFromDense } from "../../src/reference/index.ts";
 import { type Case, expectationsOf, feedsOf } from "./cases.ts";
 import { difference } from "./compare.ts";
 

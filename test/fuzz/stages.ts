@@ -22,10 +22,10 @@ import {
   quantizeStatic,
   quantizeWeights,
 } from "../../src/quantize/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import type { Evaluate } from "../../src/rewrite/index.ts";
 import { resolveOptions } from "../../src/runtime/options.ts";
 import { loadSpec } from "../../src/runtime/prepare.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { trainingStep } from "../../src/train/index.ts";
 
 /** A changed model, and its cleaned form, which is made when it is first asked for. */

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { printModel } from "../../src/ir/index.ts";
 import { type PassName, passes } from "../../src/passes/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { checked, type Evaluate } from "../../src/rewrite/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { graphs } from "../laws/pass-graphs.ts";
 
 const byReference: Evaluate = async (model, feeds) => evaluate(model, feeds, { precision: "declared" });

@@ -11,7 +11,7 @@ import {
   parallelizeBlocks,
   surveyBlocks,
 } from "../../src/parallel/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { minus, residualNetwork, sum, term, type Vector, WIDTH } from "../residual-networks.ts";
 
 const names = Object.keys(arrangements) as ArrangementName[];

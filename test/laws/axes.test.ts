@@ -9,8 +9,8 @@ import { int64s, intOf, type Model, type Node, qualifiedName, type Tensor, type 
 import { decodeModel } from "../../src/onnx/index.ts";
 import { decodeTensorFile } from "../../src/onnx/tensor-file.ts";
 import { type AxisEnd, type AxisLink, axesOf, inferModel, specOf } from "../../src/ops/index.ts";
-import { type Dense, fromTensor, isDense, numbers, select } from "../../src/runtime/reference/dense.ts";
-import { evaluateValues } from "../../src/runtime/reference/index.ts";
+import { type Dense, fromTensor, isDense, numbers, select } from "../../src/reference/dense.ts";
+import { evaluateValues } from "../../src/reference/index.ts";
 import { allCases, type Case } from "../conformance/cases.ts";
 import { describeShared } from "../shared.ts";
 

@@ -23,7 +23,7 @@ import {
   progressiveBranches,
   withPrefixOutputs,
 } from "../../src/parallel/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { fit, withParameters } from "../../src/train/index.ts";
 import { type BranchNetwork, branchNetworks, distance, feedsOf } from "../branch-networks.ts";
 

@@ -20,8 +20,9 @@ import { random } from "../../src/data/index.ts";
 import { ShapeError, UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { linear, network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 import { rawRuns, rawSession, rawWasm } from "../raw-runtime.ts";
 

@@ -18,9 +18,10 @@ import {
 import { random } from "../../src/data/index.ts";
 import { UnsupportedError } from "../../src/errors.ts";
 import { isSparse, type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import type { Contender, Standing } from "../../src/measure/index.ts";
 import { network } from "../../src/nn/index.ts";
-import { type Contender, openSession, type Standing } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
+import { openSession } from "../../src/runtime/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const WIDTH = 6;

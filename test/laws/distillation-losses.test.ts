@@ -12,7 +12,7 @@ import {
 } from "../../src/distill/index.ts";
 import { graphBuilder, model, numbersOf, sizeOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { builderInference } from "../../src/ops/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { stepBuilder } from "../../src/train/step-builder.ts";
 import { noise } from "../models.ts";
 

@@ -28,8 +28,9 @@ import {
 } from "../../src/ir/index.ts";
 import { vit } from "../../src/models/index.ts";
 import { batchNorm, conv, linear, maxPool, network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const CLASSES = 4;

@@ -15,9 +15,9 @@ import { conv, type Layers, network } from "../../src/nn/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { inferShapes } from "../../src/ops/index.ts";
 import { type QuantizeOptions, quantize, quantizeDynamic } from "../../src/quantize/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
-import { reducedType } from "../../src/runtime/reduced-types.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { reducedType } from "../../src/runtime/rules/reduced-types.ts";
 import { conditionalExports, feedsFor, mixture, stackedExperts } from "../conditional-exports.ts";
 import { rawRuns, rawSession, rawWasm } from "../raw-runtime.ts";
 

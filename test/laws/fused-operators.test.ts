@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { float, int64s, type Model, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import { type Layers, uniform } from "../../src/nn/index.ts";
 import { fuseBranches } from "../../src/passes/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import {
   type BranchNetwork,
   branchNetworks,

@@ -9,7 +9,7 @@ import {
   stackedParameters,
   unfuseBranches,
 } from "../../src/passes/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import {
   adamw,
   crossEntropy,

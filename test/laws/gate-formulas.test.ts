@@ -5,7 +5,7 @@ import { everyExpert, type Gate, gates, threshold, topK } from "../../src/condit
 import { random } from "../../src/data/index.ts";
 import { editModel, type Model, makeNode, numbersOf, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import { network } from "../../src/nn/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 
 type Numbers = readonly number[];
 

@@ -15,7 +15,7 @@ import { random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { type Layers, network } from "../../src/nn/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const TOKENS = 24;

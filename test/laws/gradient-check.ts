@@ -13,7 +13,7 @@ import {
   type Value,
 } from "../../src/ir/index.ts";
 import { inferShapes } from "../../src/ops/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import type { GradientCase } from "./gradient-cases/case.ts";
 

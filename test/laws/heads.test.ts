@@ -13,9 +13,9 @@ import {
   uniform,
 } from "../../src/nn/index.ts";
 import { fuseBranches, headGroupsOf, stackedParameters, unfuseBranches } from "../../src/passes/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import {
   type StepBuilder,
   sgd,

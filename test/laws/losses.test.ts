@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { differentiateGraph } from "../../src/autodiff/index.ts";
 import { graphBuilder, model, numbersOf, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import { builderInference } from "../../src/ops/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { type Loss, type LossName, losses } from "../../src/train/index.ts";
 import { stepBuilder } from "../../src/train/step-builder.ts";
 

@@ -19,8 +19,8 @@ import { datasetOf, random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { floatsOf, isSparse, type Model, numbersOf, tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { adamw, crossEntropy, fit } from "../../src/train/index.ts";
 
 const size = { vocabulary: 7, context: 6, width: 16, depth: 2, heads: 2, hidden: 16, experts: 4 } as const;

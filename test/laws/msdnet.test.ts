@@ -13,8 +13,9 @@ import { UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { msdnet } from "../../src/models/index.ts";
 import { dimsOf } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { fit } from "../../src/train/index.ts";
 
 const SIZE = 8;

@@ -15,9 +15,9 @@ import {
 } from "../../src/ir/index.ts";
 import { type PassName, passes } from "../../src/passes/index.ts";
 import { type QuantizeOptions, quantize } from "../../src/quantize/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import type { Evaluate } from "../../src/rewrite/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { floats } from "./pass-graphs.ts";
 
 const byReference: Evaluate = async (of, feeds) => evaluate(of, feeds, { precision: "declared" });

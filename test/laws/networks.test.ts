@@ -29,8 +29,8 @@ import {
   resnet,
   vit,
 } from "../../src/models/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { adamw, crossEntropy, type ProfileName, type TrainingStep, trainingStep } from "../../src/train/index.ts";
 
 interface Small {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { graphBuilder, model, numbersOf, sizeOf, type Tensor, tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import { builderInference } from "../../src/ops/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { type Optimizer, type OptimizerName, optimizers } from "../../src/train/index.ts";
 import { stepBuilder } from "../../src/train/step-builder.ts";
 import { references } from "./optimizer-references.ts";

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { constantOf, type Model, sizeOf } from "../../src/ir/index.ts";
 import { partitionBranches } from "../../src/parallel/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openPartition, openSession, type Partition, runPartition } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { type BranchNetwork, branchNetworks, distance, feedsOf } from "../branch-networks.ts";
 
 const names = Object.keys(branchNetworks) as BranchNetwork[];

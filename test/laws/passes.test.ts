@@ -18,9 +18,9 @@ import {
 } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import { type PassName, passes } from "../../src/passes/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { checked, type Evaluate, type Pass } from "../../src/rewrite/index.ts";
 import { openSession, type Session } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { describeShared, sharedPath } from "../shared.ts";
 import { build, floats, graphs, numbers } from "./pass-graphs.ts";
 

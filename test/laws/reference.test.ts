@@ -16,8 +16,8 @@ import {
   tensorFromNumbers,
 } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
+import { evaluate, kernels } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, kernels } from "../../src/runtime/reference/index.ts";
 import { describeShared, sharedPath } from "../shared.ts";
 
 type Feeds = ReadonlyMap<string, Tensor>;

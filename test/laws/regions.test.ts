@@ -15,8 +15,8 @@ import {
 } from "../../src/ir/index.ts";
 import { averagePool, conv, globalAveragePool, type Layers, linear, network } from "../../src/nn/index.ts";
 import { costOf } from "../../src/ops/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { fit, sgd, trainingStep } from "../../src/train/index.ts";
 
 const [HEIGHT, WIDTH] = [12, 15];

@@ -13,8 +13,9 @@ import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { lenet, resnet } from "../../src/models/index.ts";
 import { costOf } from "../../src/ops/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { type OpenSession, openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const SIZE = 16;

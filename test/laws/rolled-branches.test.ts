@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { type Model, verify } from "../../src/ir/index.ts";
 import { dropout, linear, network } from "../../src/nn/index.ts";
 import { rollBranches, stackedParameters } from "../../src/passes/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { type BranchNetwork, branchNetworks, distance, feedsOf, plainSource } from "../branch-networks.ts";
 
 const names = Object.keys(branchNetworks) as BranchNetwork[];

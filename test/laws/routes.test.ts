@@ -15,8 +15,8 @@ import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from ".
 import { gpt } from "../../src/models/index.ts";
 import { type Layers, linear, network } from "../../src/nn/index.ts";
 import { costOf } from "../../src/ops/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const WIDTH = 6;

@@ -18,7 +18,7 @@ import {
 } from "../../src/ir/index.ts";
 import { type QuantizeOptions, quantize } from "../../src/quantize/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
-import { withOwnIntegers } from "../../src/runtime/own-integers.ts";
+import { withOwnIntegers } from "../../src/runtime/rules/own-integers.ts";
 import { noise } from "../models.ts";
 import { rawRun } from "../raw-runtime.ts";
 

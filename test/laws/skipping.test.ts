@@ -13,8 +13,8 @@ import {
   verify,
 } from "../../src/ir/index.ts";
 import { conv, linear, network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { fit, sgd, trainingStep } from "../../src/train/index.ts";
 
 const LAYERS = 3;

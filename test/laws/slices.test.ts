@@ -13,8 +13,9 @@ import { datasetOf, random } from "../../src/data/index.ts";
 import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { allNodes, type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { linear, network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate, openReference } from "../../src/runtime/reference/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { fit } from "../../src/train/index.ts";
 
 const [SLICES, WIDTH, CLASSES] = [5, 3, 3];

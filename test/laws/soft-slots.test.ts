@@ -6,8 +6,8 @@ import { random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { network } from "../../src/nn/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 
 interface Recorded {
   readonly samples: number;

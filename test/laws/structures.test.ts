@@ -15,7 +15,7 @@ import { random } from "../../src/data/index.ts";
 import { ShapeError, UnsupportedError, UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import { conv, type Layers, lengthOf, linear, network } from "../../src/nn/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 
 function drawn(dims: readonly number[]): Tensor {
   const source = random(5);

@@ -7,8 +7,8 @@ import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from ".
 import { mlp, vit } from "../../src/models/index.ts";
 import { network } from "../../src/nn/index.ts";
 import { costOf, inferModel } from "../../src/ops/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 
 const names = Object.keys(tokenReductions) as TokenReductionName[];
 const list = (tensor: Tensor | undefined): number[] => Array.from(numbersOf(tensor!));

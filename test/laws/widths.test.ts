@@ -7,8 +7,8 @@ import { UnsupportedError, UsageError } from "../../src/errors.ts";
 import { numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import { batchNorm, conv, type Layers, linear } from "../../src/nn/index.ts";
 import { costOf } from "../../src/ops/index.ts";
+import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import { evaluate } from "../../src/runtime/reference/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const input = (n: Layers) => n.input("input", "float32", ["batch", 1, 6, 6]);

@@ -1,20 +1,16 @@
 /** @file Which of several forms of one model runs fastest on a provider, for a batch. */
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
+import { measureAgreement, openReplicas, type Replicas, raceLatency, type Standing } from "../../measure/index.ts";
 import { encodedSize } from "../../onnx/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import {
   checkCancelled,
   type Feeds,
   judged,
-  measureAgreement,
-  openReplicas,
   openSession,
-  type Replicas,
-  raceLatency,
   type Session,
   type SessionOptions,
-  type Standing,
 } from "../../runtime/index.ts";
 import { certainlyFastest } from "../certainly-fastest.ts";
 import { reasonOf } from "../reason.ts";

@@ -1,7 +1,7 @@
 /** @file Where a network with branches runs fastest: as it is, fused, or spread over worker threads. */
 import { UsageError } from "../../errors.ts";
-import type { Model } from "../../ir/index.ts";
-import { maxOf } from "../../ir/index.ts";
+import { type Model, maxOf } from "../../ir/index.ts";
+import { type LatencyOptions, raceLatency, type Standing } from "../../measure/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
@@ -9,13 +9,10 @@ import { branchGroupsOf, fuseBranches } from "../../passes/index.ts";
 import {
   describeHardware,
   type Feeds,
-  type LatencyOptions,
   openPartition,
   openSession,
-  raceLatency,
   type Session,
   type SessionOptions,
-  type Standing,
 } from "../../runtime/index.ts";
 import { certainlyFastest } from "../certainly-fastest.ts";
 import { measureCosts } from "./costs.ts";

@@ -9,18 +9,11 @@ import {
   type Tensor,
   tensor,
 } from "../../ir/index.ts";
+import { type Contender, captureValues, raceLatency } from "../../measure/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type NetworkCost, type RunCost, type StepParts, type SumCost, stepParts } from "../../parallel/index.ts";
-import {
-  type Contender,
-  captureValues,
-  type Feeds,
-  openSession,
-  raceLatency,
-  type Session,
-  type SessionOptions,
-} from "../../runtime/index.ts";
+import { type Feeds, openSession, type Session, type SessionOptions } from "../../runtime/index.ts";
 import { type RaceOptions, raceOptionsNames } from "./link.ts";
 
 export interface CostOptions extends RaceOptions {

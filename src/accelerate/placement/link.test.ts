@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { numbersOf, tensor } from "../../ir/index.ts";
-import type { raceLatency, Standing } from "../../runtime/index.ts";
+import type { raceLatency, Standing } from "../../measure/index.ts";
 import { measureLink } from "./link.ts";
 
 /** What a sum takes between two ranks when the four runs take these milliseconds: the small pair and its single rank, the large ones. */

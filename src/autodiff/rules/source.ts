@@ -1,6 +1,5 @@
 /** @file Operators that make values out of nothing or out of numbers that are not differentiated. */
-import type { GradientEntry, GradientRule } from "../rule.ts";
-import { stop } from "../rule.ts";
+import { type GradientEntry, type GradientRule, stop } from "../rule.ts";
 
 /** yᵢ = start + i·delta. */
 const range: GradientRule = (g, node, [dy]) => {

@@ -2,8 +2,7 @@
 import type { Value } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
 import type { Expert } from "../expert.ts";
-import type { TokenChoice } from "../routing.ts";
-import { choicesOf } from "../routing.ts";
+import { choicesOf, type TokenChoice } from "../routing.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { putRows, repeatRows, sortPairs, sumGroups, weighRows } from "./rows.ts";
 

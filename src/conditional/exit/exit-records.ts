@@ -1,8 +1,9 @@
 /** @file What every exit would answer to each sample of a data set, and what each exit costs. */
 import { DataError } from "../../errors.ts";
 import { checkLabels, type Model, numbersOf, type Tensor } from "../../ir/index.ts";
+import type { Batch } from "../../measure/index.ts";
 import { costOf } from "../../ops/index.ts";
-import type { Batch, OpenSession, SessionOptions } from "../../runtime/index.ts";
+import type { OpenSession, SessionOptions } from "../../runtime/index.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
 
 /** Exits in order, the whole network last. */

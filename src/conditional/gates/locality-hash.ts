@@ -1,6 +1,5 @@
 /** @file Like tokens to like experts without learning: cross-polytope hashing, Andoni et al. (2015), arXiv:1509.02897, as in Reformer, arXiv:2001.04451. */
-import type { Tensor, Value } from "../../ir/index.ts";
-import { tensorFromNumbers } from "../../ir/index.ts";
+import { type Tensor, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { type Layers, lengthOf, normal } from "../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Gate } from "../gate.ts";

@@ -1,14 +1,9 @@
 /** @file What the hidden units of feed-forward blocks give on some inputs. */
 import { DataError, UsageError } from "../../errors.ts";
 import { type Model, numbersOf } from "../../ir/index.ts";
+import { type CaptureOptions, captureValues } from "../../measure/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import {
-  type CaptureOptions,
-  captureValues,
-  type Feeds,
-  type OpenSession,
-  sessionOptionNames,
-} from "../../runtime/index.ts";
+import { type Feeds, type OpenSession, sessionOptionNames } from "../../runtime/index.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { Activity } from "./methods/index.ts";
 import { requireBlocks } from "./route-model.ts";

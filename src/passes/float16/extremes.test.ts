@@ -12,8 +12,8 @@ import {
   tensorFromNumbers,
   type Value,
 } from "../../ir/index.ts";
+import { evaluate } from "../../reference/index.ts";
 import { openSession } from "../../runtime/index.ts";
-import { evaluate } from "../../runtime/reference/index.ts";
 import { convertFloat16 } from "../convert-float16.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {

@@ -20,13 +20,13 @@ import {
   tensorType,
   type Value,
 } from "../../ir/index.ts";
+import { evaluate } from "../../reference/index.ts";
 import { groupChannel } from "../group/channel.ts";
 import { WINDOW } from "../group/memory.ts";
 import { openPartition } from "../open-partition.ts";
 import { resolveOptions } from "../options.ts";
 import { type Partition, runPartition } from "../partition.ts";
 import type { Channel, RankSpec } from "../protocol.ts";
-import { evaluate } from "../reference/index.ts";
 import { openRemote } from "../remote-session.ts";
 import { rankSpecs } from "./group.ts";
 import { END } from "./serve-thread.ts";

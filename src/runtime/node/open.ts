@@ -1,10 +1,10 @@
 /** @file Opens sessions in Node: in a process, or in a worker thread. */
 import { UnsupportedError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
-import { hasFullRangeWeights } from "../full-range-weights.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 import { type Load, loadSpec, readSource } from "../prepare.ts";
 import { openRemote } from "../remote-session.ts";
+import { hasFullRangeWeights } from "../rules/full-range-weights.ts";
 import { probeSaturation } from "../saturation.ts";
 import type { Session, SessionOptions } from "../session.ts";
 import { timeLimit } from "../time-limit.ts";

@@ -13,8 +13,8 @@ import {
   verify,
 } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
+import { evaluate } from "../../reference/index.ts";
 import { openSession } from "../../runtime/index.ts";
-import { evaluate } from "../../runtime/reference/index.ts";
 import { trainedTensors, trainingStep, withParameters } from "../index.ts";
 import { addLora, applyLora, loraTensors, mergeLora, replaceHead } from "./index.ts";
 

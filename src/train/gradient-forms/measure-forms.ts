@@ -18,17 +18,10 @@ import {
   type Tensor,
   tensor,
 } from "../../ir/index.ts";
+import { type Contender, type LatencyOptions, raceLatency } from "../../measure/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
-import {
-  type Contender,
-  checkCancelled,
-  type LatencyOptions,
-  type OpenSession,
-  openSession,
-  raceLatency,
-  type SessionOptions,
-} from "../../runtime/index.ts";
+import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../../runtime/index.ts";
 import { profileFor, profileOf } from "../profiles.ts";
 import type { TrainingStepOptions } from "../step.ts";
 import { trainingStep, trainingStepOptionsNames } from "../training-step.ts";

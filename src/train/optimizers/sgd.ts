@@ -1,7 +1,6 @@
 /** @file Stochastic gradient descent with momentum, as torch.optim.SGD: b ← μb + g, then w ← w − η·(b, or g + μb). */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Optimizer } from "./optimizer.ts";
-import { penalised, zerosLike } from "./optimizer.ts";
+import { type Optimizer, penalised, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
 
 export interface SgdOptions {
