@@ -1,9 +1,11 @@
 /** @file Para-Former with its branches as nodes of their own, fused, and as a loop: training step, load time, inference. */
+
+import { fuseBranches, rollBranches } from "../src/branches/index.ts";
 import { random } from "../src/data/index.ts";
 import { type Model, type Tensor, tensorFromNumbers } from "../src/ir/index.ts";
 import { compareLatency, median, quantile } from "../src/measure/index.ts";
 import { paraFormer } from "../src/models/index.ts";
-import { cleanup, fuseBranches, rollBranches } from "../src/passes/index.ts";
+import { cleanup } from "../src/passes/index.ts";
 import { evaluate } from "../src/reference/index.ts";
 import { openSession } from "../src/runtime/index.ts";
 import { trainingStep } from "../src/train/index.ts";

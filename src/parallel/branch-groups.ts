@@ -1,8 +1,9 @@
 /** @file The groups of branches of a model, and their combination over other values. */
+
+import { type BranchGroup, branchGroupsOf } from "../branches/index.ts";
 import { UnsupportedError } from "../errors.ts";
 import { isSparse, type Model, makeNode, type Node, type Value } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
-import { type BranchGroup, branchGroupsOf } from "../passes/index.ts";
 import { withParameters } from "../train/index.ts";
 
 /** A model whose values carry their types, and its groups of n branches each. */

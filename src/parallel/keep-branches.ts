@@ -1,8 +1,9 @@
 /** @file Fewer branches: those of the end are cut off, as arXiv:2510.15425 does at inference. */
+
+import type { BranchGroup } from "../branches/index.ts";
 import { UsageError } from "../errors.ts";
 import { type Draft, editModel, indexOf, type Model, producerOf, type Value } from "../ir/index.ts";
 import { requireSameOutputs } from "../ops/index.ts";
-import type { BranchGroup } from "../passes/index.ts";
 import { combined, requireBranches } from "./branch-groups.ts";
 
 /**

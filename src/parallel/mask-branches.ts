@@ -1,6 +1,7 @@
 /** @file A mask over branches as an input of the model, so that one training graph serves every number of branches. */
+
+import type { BranchGroup } from "../branches/index.ts";
 import { type Draft, editModel, int64s, type Model, makeNode, type Node, tensorType, type Value } from "../ir/index.ts";
-import type { BranchGroup } from "../passes/index.ts";
 import { combined, requireBranches, withTrained } from "./branch-groups.ts";
 
 export interface MaskedModel {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { distance, feedsOf } from "../../test/branch-networks.ts";
 import { floats } from "../../test/laws/pass-graphs.ts";
+import { branchGroupsOf, fuseBranches } from "../branches/index.ts";
 import { random } from "../data/index.ts";
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
@@ -18,7 +19,6 @@ import {
 } from "../ir/index.ts";
 import { gpt, lenet, mlp, resnet } from "../models/index.ts";
 import { builderInference, inferShapes } from "../ops/index.ts";
-import { branchGroupsOf, fuseBranches } from "../passes/index.ts";
 import { evaluate } from "../reference/index.ts";
 import { isomorphism } from "../rewrite/index.ts";
 import { branchesFromSerial, requireRuns, surveyBlocks } from "./index.ts";

@@ -1,11 +1,10 @@
 /** @file Removes nodes that change nothing and merges chains of reshapes, transposes and casts. */
-import { type Pass, rulePass } from "../rewrite/index.ts";
+import { type Pass, rulePass, typesApart } from "../rewrite/index.ts";
 import { neutralConstant } from "./noop/arithmetic.ts";
 import { castOfWideningCast, castToItself } from "./noop/cast.ts";
 import { reshapeOfReshape, reshapeToItself } from "./noop/reshape.ts";
 import { emptyPad, expandToItself, fullSlice, joinOfOne, splitIntoOne, tileOnce } from "./noop/selection.ts";
 import { transposeOfTranspose, transposeToItself } from "./noop/transpose.ts";
-import { typesApart } from "./types.ts";
 
 const rules = [
   reshapeToItself,

@@ -1,7 +1,6 @@
 /** @file Windows whose lengths ONNX's shape inference and the kernels count differently are written so that both agree. */
 import { dataTypes, int64s, intOf, intsOf, type Node, scalar, stringOf, type Value } from "../ir/index.ts";
-import { type Rule, type RuleContext, rulePass, type SyncPass } from "../rewrite/index.ts";
-import { typesIn } from "./types.ts";
+import { type Rule, type RuleContext, rulePass, type SyncPass, typesIn } from "../rewrite/index.ts";
 
 /**
  * Rounding up, where a window that would start behind the input is left out. The windows that it does add reach into padding,

@@ -1,7 +1,6 @@
 /** @file MatMul of matrices and an addition along the rows become one Gemm. */
 import type { Node, Value } from "../ir/index.ts";
-import { declined, type Pass, type Rule, type RuleContext, replaceBy, rulePass } from "../rewrite/index.ts";
-import { typesIn } from "./types.ts";
+import { declined, type Pass, type Rule, type RuleContext, replaceBy, rulePass, typesIn } from "../rewrite/index.ts";
 
 const matmulAdd: Rule = {
   name: "matmul-add",

@@ -13,13 +13,11 @@ import { foldConstants } from "./fold-constants.ts";
 import { freezeInitializers } from "./freeze-initializers.ts";
 import { fuseAffine } from "./fuse-affine.ts";
 import { fuseBatchNorm } from "./fuse-batchnorm.ts";
-import { fuseBranches } from "./fuse-branches.ts";
 import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { inlineBranches } from "./inline-branches.ts";
 import { lowerPortable } from "./lower-portable.ts";
-import { rollBranches } from "./roll-branches.ts";
 import { squeezeScalars } from "./squeeze-scalars.ts";
 import { storeConstants } from "./store-constants.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
@@ -48,8 +46,6 @@ export const passes = {
   "fuse-batchnorm": () => fuseBatchNorm(),
   "fuse-pad": () => fusePad(),
   "fuse-matmul-add": () => fuseMatmulAdd(),
-  "fuse-branches": () => fuseBranches(),
-  "roll-branches": () => rollBranches(),
   "lower-portable": () => lowerPortable(),
   "convert-float16": () => convertFloat16(),
   "convert-float32": () => convertFloat32(),
@@ -58,15 +54,6 @@ export const passes = {
 
 export type PassName = keyof typeof passes;
 
-export { type BranchGroup, branchGroupsOf, type Combination } from "./branches/find-branches.ts";
-export { type HeadGroup, headGroupsOf } from "./branches/find-heads.ts";
-export {
-  joinStacked,
-  type StackedParameter,
-  splitStacked,
-  stackedParameters,
-  unfuseBranches,
-} from "./branches/stacking.ts";
 export { type CleanupOptions, cleanup } from "./cleanup.ts";
 export { convertFloat16, type Float16Options, float16Form } from "./convert-float16.ts";
 export { convertFloat32 } from "./convert-float32.ts";
@@ -83,13 +70,11 @@ export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
 export { fuseAffine } from "./fuse-affine.ts";
 export { fuseBatchNorm } from "./fuse-batchnorm.ts";
-export { fuseBranches } from "./fuse-branches.ts";
 export { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 export { fusePad } from "./fuse-pad.ts";
 export { inferTypes } from "./infer-shapes.ts";
 export { inlineBranches } from "./inline-branches.ts";
 export { lowerPortable } from "./lower-portable.ts";
-export { rollBranches } from "./roll-branches.ts";
 export { storeConstants } from "./store-constants.ts";
 export { changedSince } from "./upgrade/stages.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

@@ -1,9 +1,8 @@
 /** @file Writes operators that the WebGPU provider lacks in operators that every provider has. */
-import { rulePass, type SyncPass } from "../rewrite/index.ts";
+import { rulePass, type SyncPass, typesIn } from "../rewrite/index.ts";
 import { elementwiseRules } from "./portable/elementwise.ts";
 import { logicRules } from "./portable/logic.ts";
 import { normalizeRules } from "./portable/normalize.ts";
-import { typesIn } from "./types.ts";
 
 /**
  * Rounding. ONNX Runtime's WebGPU provider leaves an operator that it lacks to the CPU, with a copy there and back, or fails

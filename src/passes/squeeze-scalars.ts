@@ -1,7 +1,6 @@
 /** @file Scalars by definition that a model gives as vectors of one element. */
 import { type Node, qualifiedName, type Value } from "../ir/index.ts";
-import { type Pass, type Rule, type RuleContext, rulePass } from "../rewrite/index.ts";
-import { typesIn } from "./types.ts";
+import { type Pass, type Rule, type RuleContext, rulePass, typesIn } from "../rewrite/index.ts";
 
 /**
  * Inputs of which the runtime's kernels take one element in any rank, while its checks, which see the rank only where it is known before

@@ -18,8 +18,7 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { typeProblem } from "../ops/index.ts";
-import { constantInGraph, type Note, type Pass, type PassResult } from "../rewrite/index.ts";
-import { typesIn } from "./types.ts";
+import { constantInGraph, type Note, type Pass, type PassResult, typesIn } from "../rewrite/index.ts";
 import type { Stage, UpgradeContext } from "./upgrade/change.ts";
 import { laterThan21, laterTypeOf, withoutLaterAttributes } from "./upgrade/newer.ts";
 import { operatorsOf21 } from "./upgrade/operators.ts";

@@ -6,3 +6,4 @@ export * from "./isomorphism.ts";
 export * from "./pass.ts";
 export * from "./rule.ts";
 export * from "./trace.ts";
+export { typesApart, typesIn } from "./types.ts";

@@ -1,5 +1,7 @@
 /** @file What is done to a changed model, stage by stage, and what each result has to keep. */
+
 import { type GradientOptions, gradient } from "../../src/autodiff/index.ts";
+import { branchGroupsOf } from "../../src/branches/index.ts";
 import { inspection } from "../../src/cli/inspection.ts";
 import { inputPorts } from "../../src/cli/model-file.ts";
 import { LimitError } from "../../src/errors.ts";
@@ -14,7 +16,7 @@ import {
   verify,
 } from "../../src/ir/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
-import { branchGroupsOf, cleanup, dynamicBatch, fixDims, type PassName, passes } from "../../src/passes/index.ts";
+import { cleanup, dynamicBatch, fixDims } from "../../src/passes/index.ts";
 import {
   type CaptureOptions,
   quantizeDynamic,
@@ -27,6 +29,7 @@ import type { Evaluate } from "../../src/rewrite/index.ts";
 import { resolveOptions } from "../../src/runtime/options.ts";
 import { loadSpec } from "../../src/runtime/prepare.ts";
 import { trainingStep } from "../../src/train/index.ts";
+import { type EveryPassName, everyPass } from "../every-pass.ts";
 
 /** A changed model, and its cleaned form, which is made when it is first asked for. */
 export interface Subject {
@@ -97,11 +100,11 @@ const clean = async (model: Model, run: Evaluate): Promise<Model> =>
 const nothing = async (work: () => unknown): Promise<undefined> => void (await work());
 
 const passStages = Object.fromEntries(
-  (Object.keys(passes) as PassName[])
+  (Object.keys(everyPass) as EveryPassName[])
     .filter((name) => name !== "cleanup")
     .map((name): [string, Stage] => [
       `pass ${name}`,
-      { share: 0.15, run: async ({ model }) => (await passes[name]({ evaluate: folded }).run(model)).model },
+      { share: 0.15, run: async ({ model }) => (await everyPass[name]({ evaluate: folded }).run(model)).model },
     ]),
 );
 

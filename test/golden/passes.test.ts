@@ -1,9 +1,10 @@
 /** @file What passes make of small models, as ONNX text: before, a line, after. */
+
 import { describe, expect, it } from "vitest";
 import { printModel } from "../../src/ir/index.ts";
-import { type PassName, passes } from "../../src/passes/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { checked, type Evaluate } from "../../src/rewrite/index.ts";
+import { type EveryPassName, everyPass } from "../every-pass.ts";
 import { graphs } from "../laws/pass-graphs.ts";
 
 const byReference: Evaluate = async (model, feeds) => evaluate(model, feeds, { precision: "declared" });
@@ -36,16 +37,16 @@ const cases = {
   "convert-float16": ["branches that capture", "products and sums"],
   "convert-float32": ["float16 inside"],
   cleanup: ["opset 9: attributes that became inputs", "branches that capture", "branches that are always taken"],
-} satisfies Record<PassName, readonly (keyof typeof graphs)[]>;
+} satisfies Record<EveryPassName, readonly (keyof typeof graphs)[]>;
 
 const listed = Object.entries(cases).flatMap(([pass, names]) =>
-  names.map((name) => ({ pass: pass as PassName, name })),
+  names.map((name) => ({ pass: pass as EveryPassName, name })),
 );
 
 describe("golden texts of passes", () => {
   it.each(listed)("$pass: $name", async ({ pass, name }) => {
     const before = graphs[name]();
-    const { model: after } = await checked(passes[pass]({ evaluate: byReference })).run(before);
+    const { model: after } = await checked(everyPass[pass]({ evaluate: byReference })).run(before);
     const file = `${pass}-${name.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase()}.txt`;
     await expect(`${printModel(before)}\n----\n\n${printModel(after)}`).toMatchFileSnapshot(`passes/${file}`);
   });

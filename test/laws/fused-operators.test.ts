@@ -1,8 +1,8 @@
 /** @file Branches of operators that ONNX Runtime and exporters fuse: side by side they compute the same, on ONNX Runtime too. */
 import { describe, expect, it } from "vitest";
+import { fuseBranches } from "../../src/branches/index.ts";
 import { float, int64s, type Model, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import { type Layers, uniform } from "../../src/nn/index.ts";
-import { fuseBranches } from "../../src/passes/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";

@@ -1,6 +1,5 @@
 /** @file Laws of fused branches in training: the step of the fused model is the step of the unrolled one. */
 import { describe, expect, it } from "vitest";
-import { type Model, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import {
   fuseBranches,
   joinStacked,
@@ -8,7 +7,8 @@ import {
   splitStacked,
   stackedParameters,
   unfuseBranches,
-} from "../../src/passes/index.ts";
+} from "../../src/branches/index.ts";
+import { type Model, type Tensor, tensorFromNumbers } from "../../src/ir/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import {
   adamw,

@@ -1,5 +1,6 @@
 /** @file Laws of heads over a common trunk: each is what it would be alone, an ensemble is their combination, fused they are the same. */
 import { describe, expect, it } from "vitest";
+import { fuseBranches, headGroupsOf, stackedParameters, unfuseBranches } from "../../src/branches/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import {
@@ -12,7 +13,6 @@ import {
   parallelHeads,
   uniform,
 } from "../../src/nn/index.ts";
-import { fuseBranches, headGroupsOf, stackedParameters, unfuseBranches } from "../../src/passes/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";

@@ -1,4 +1,5 @@
 /** @file Models with shared initializers, values that are used many times and hostile names stay valid through every pass and quantizer. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -13,11 +14,11 @@ import {
   verify,
   withGraph,
 } from "../../src/ir/index.ts";
-import { type PassName, passes } from "../../src/passes/index.ts";
 import { type QuantizeOptions, quantize } from "../../src/quantize/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import type { Evaluate } from "../../src/rewrite/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
+import { type EveryPassName, everyPass } from "../every-pass.ts";
 import { floats } from "./pass-graphs.ts";
 
 const byReference: Evaluate = async (of, feeds) => evaluate(of, feeds, { precision: "declared" });
@@ -123,11 +124,11 @@ describe("hostile names and shared values", () => {
       fc.asyncProperty(plan, fc.nat(hostile.length), async (chosen, first) => {
         const before = withShiftedNodeNames(network([...chosen, "conv", "product", "conv"], first));
         expect(verify(before)).toEqual([]);
-        for (const name of Object.keys(passes) as PassName[]) {
-          const { model: after } = await passes[name]({ evaluate: byReference }).run(before);
+        for (const name of Object.keys(everyPass) as EveryPassName[]) {
+          const { model: after } = await everyPass[name]({ evaluate: byReference }).run(before);
           expect([name, verify(after)]).toEqual([name, []]);
         }
-        const { model: cleaned } = await passes.cleanup({ evaluate: byReference }).run(before);
+        const { model: cleaned } = await everyPass.cleanup({ evaluate: byReference }).run(before);
         for (const form of forms) {
           const { model: after } = await quantize(cleaned, form);
           expect([form, verify(after)]).toEqual([form, []]);

@@ -1,4 +1,5 @@
 /** @file Laws of every pass in the index: what it makes is valid, computes the same, keeps the signature, and is stable. */
+
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -17,21 +18,21 @@ import {
   verify,
 } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
-import { type PassName, passes } from "../../src/passes/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { checked, type Evaluate, type Pass } from "../../src/rewrite/index.ts";
 import { openSession, type Session } from "../../src/runtime/index.ts";
+import { type EveryPassName, everyPass } from "../every-pass.ts";
 import { describeShared, sharedPath } from "../shared.ts";
 import { build, floats, graphs, numbers } from "./pass-graphs.ts";
 
 const byReference: Evaluate = async (model, feeds) => evaluate(model, feeds, { precision: "declared" });
-const names = Object.keys(passes) as PassName[];
+const names = Object.keys(everyPass) as EveryPassName[];
 
 /** Largest difference over the largest magnitude that each promise allows, in single precision. */
 const tolerance = { exact: 0, rounding: 1e-4, approximate: 2e-2 } as const;
 
-function passNamed(name: PassName): Pass {
-  return checked(passes[name]({ evaluate: byReference }));
+function passNamed(name: EveryPassName): Pass {
+  return checked(everyPass[name]({ evaluate: byReference }));
 }
 
 /** Inputs that a caller has to feed, and outputs, with their types. */
@@ -117,7 +118,7 @@ interface Real {
   /** Dims of inputs whose declared ones do not say enough. */
   readonly dims?: ReadonlyMap<string, readonly number[]>;
   /** Passes whose promise the runtime does not keep here, with the tolerance that holds and why. */
-  readonly except?: Partial<Record<PassName, readonly [tolerance: number, why: string]>>;
+  readonly except?: Partial<Record<EveryPassName, readonly [tolerance: number, why: string]>>;
 }
 
 const halfNetwork = [1e-3, "the runtime puts its own casts elsewhere in a float16 network"] as const;

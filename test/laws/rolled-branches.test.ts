@@ -1,8 +1,8 @@
 /** @file Laws of branches that became a loop: the same function, in as many nodes for two branches as for eight. */
 import { describe, expect, it } from "vitest";
+import { rollBranches, stackedParameters } from "../../src/branches/index.ts";
 import { type Model, verify } from "../../src/ir/index.ts";
 import { dropout, linear, network } from "../../src/nn/index.ts";
-import { rollBranches, stackedParameters } from "../../src/passes/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";

@@ -1,11 +1,12 @@
 /** @file Where a network with branches runs fastest: as it is, fused, or spread over worker threads. */
+
+import { branchGroupsOf, fuseBranches } from "../../branches/index.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, maxOf } from "../../ir/index.ts";
 import { type LatencyOptions, raceLatency, type Standing } from "../../measure/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
-import { branchGroupsOf, fuseBranches } from "../../passes/index.ts";
 import {
   describeHardware,
   type Feeds,

@@ -1,4 +1,6 @@
 /** @file A network with branches, cut into one part of its branches for each rank. */
+
+import { type BranchGroup, branchGroupsOf } from "../../branches/index.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
   formatType,
@@ -13,7 +15,6 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { type BranchGroup, branchGroupsOf } from "../../passes/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { type PlannedStep, stepsFrom, tensorTypeOf } from "./parts.ts";
 import { type Segment, type Stages, stagesOf } from "./stages.ts";

@@ -1,4 +1,6 @@
 /** @file Where every node of a network with branches runs: in a branch, or between the sums, on one rank or on all. */
+
+import type { BranchGroup } from "../../branches/index.ts";
 import {
   bytesOfTensor,
   constantOf,
@@ -11,7 +13,6 @@ import {
   usesOf,
   type Value,
 } from "../../ir/index.ts";
-import type { BranchGroup } from "../../passes/index.ts";
 
 /** The network in stages: segment 0, branches 0 and their sum, segment 1, and so on to the segment after the last sum. */
 export interface Stages {

@@ -1,7 +1,8 @@
 /** @file The parts of a network with branches from whose times the time on any number of ranks follows. */
+
+import { branchGroupsOf } from "../../branches/index.ts";
 import type { Model } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { branchGroupsOf } from "../../passes/index.ts";
 import type { RunStep, SumStep } from "../../runtime/index.ts";
 import { planSteps, type Share } from "./partition-branches.ts";
 import { stepsFrom } from "./parts.ts";

@@ -1,8 +1,7 @@
 /** @file Types for which the web build with WebGPU has no kernels. */
 
 import { UnsupportedError } from "../../errors.ts";
-import type { DataType, Graph } from "../../ir/index.ts";
-import { allGraphs } from "../../ir/index.ts";
+import { allGraphs, type DataType, type Graph } from "../../ir/index.ts";
 import type { Rule } from "./rule.ts";
 import { firstOfTypes } from "./used-types.ts";
 

@@ -1,5 +1,5 @@
 /** @file Fuses isomorphic node sets of a graph: one node per row of corresponding nodes, by the rules of the table. */
-import { UnsupportedError } from "../../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import {
   constantOf,
   type Graph,
@@ -14,9 +14,9 @@ import {
   qualifiedName,
   TARGET_OPSET,
   type Value,
-} from "../../ir/index.ts";
-import { builderInference } from "../../ops/index.ts";
-import type { Isomorphism, TypeOf } from "../../rewrite/index.ts";
+} from "../ir/index.ts";
+import { builderInference } from "../ops/index.ts";
+import type { Isomorphism, TypeOf } from "../rewrite/index.ts";
 import { isOneForAll, ownedBy } from "./constants-of-sets.ts";
 import { equalParts } from "./equal-parts.ts";
 import type { Combination } from "./find-branches.ts";

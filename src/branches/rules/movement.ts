@@ -1,6 +1,6 @@
 /** @file Operators that move, cut and join: the branch axis goes in front or stays where it is. */
-import { boundOf, intOf, intsOf, numbersOf } from "../../../ir/index.ts";
-import { type Declined, declined } from "../../../rewrite/index.ts";
+import { boundOf, intOf, intsOf, numbersOf } from "../../ir/index.ts";
+import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, SumRule } from "../rule.ts";
 import { attributesOf, branchAxis } from "./elementwise.ts";

@@ -8,8 +8,8 @@ import {
   producerOf,
   soleConsumer,
   type Value,
-} from "../../ir/index.ts";
-import { type Isomorphism, isomorphism, type TypeOf } from "../../rewrite/index.ts";
+} from "../ir/index.ts";
+import { type Isomorphism, isomorphism, type TypeOf } from "../rewrite/index.ts";
 import { type Classes, classesOf } from "./classes.ts";
 
 /**

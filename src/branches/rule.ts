@@ -1,6 +1,6 @@
 /** @file Fusion rules: how an operator computes the values of n branches at once. */
-import type { BuilderAttributes, DataType, Dims, Node, Tensor, Value } from "../../ir/index.ts";
-import type { Declined } from "../../rewrite/index.ts";
+import type { BuilderAttributes, DataType, Dims, Node, Tensor, Value } from "../ir/index.ts";
+import type { Declined } from "../rewrite/index.ts";
 import type { Operand, Stacked } from "./operand.ts";
 
 /** Lays operands side by side and emits nodes of the fused graph. */

@@ -1,5 +1,5 @@
 /** @file What the constants of isomorphic sets are: one for all, or parameters that belong to each. */
-import { constantOf, dataTypes, type Graph, indexOf, type Node, sameTensor, type Value } from "../../ir/index.ts";
+import { constantOf, dataTypes, type Graph, indexOf, type Node, sameTensor, type Value } from "../ir/index.ts";
 
 /** Whether corresponding constants are one formula's. Parameters belong to their sets even where they are equal by now. */
 export function isOneForAll(graph: Graph, values: readonly Value[]): boolean {

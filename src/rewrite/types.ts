@@ -1,6 +1,6 @@
 /** @file Inferred types of a model's values. */
 import type { Model, Value, ValueType } from "../ir/index.ts";
-import { inferenceApart, inferenceOf } from "../rewrite/index.ts";
+import { inferenceApart, inferenceOf } from "./inferred.ts";
 
 /** Inferred types by value, computed when the first one is asked for. */
 export function typesIn(model: Model): (value: Value) => ValueType | undefined {

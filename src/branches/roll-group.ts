@@ -18,9 +18,9 @@ import {
   tensorFromNumbers,
   type Value,
   type ValueType,
-} from "../../ir/index.ts";
-import { builderInference } from "../../ops/index.ts";
-import { type Declined, declined, isDeterministic, type TypeOf } from "../../rewrite/index.ts";
+} from "../ir/index.ts";
+import { builderInference } from "../ops/index.ts";
+import { type Declined, declined, isDeterministic, type TypeOf } from "../rewrite/index.ts";
 import { isOneForAll, ownedBy } from "./constants-of-sets.ts";
 import { equalParts } from "./equal-parts.ts";
 import type { BranchGroup } from "./find-branches.ts";

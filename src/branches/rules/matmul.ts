@@ -1,7 +1,7 @@
 /** @file Products of matrices: batched over the branches, or one wide product where all branches read the same. */
-import { type Dims, floatOf, intOf, type Value } from "../../../ir/index.ts";
-import { namedProduct } from "../../../ops/index.ts";
-import { declined } from "../../../rewrite/index.ts";
+import { type Dims, floatOf, intOf, type Value } from "../../ir/index.ts";
+import { namedProduct } from "../../ops/index.ts";
+import { declined } from "../../rewrite/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Parts, SumRule } from "../rule.ts";
 import { added } from "./elementwise.ts";

@@ -1,5 +1,5 @@
 /** @file Puts emitted nodes in the place of others and brings the graph in order again. */
-import { type Graph, type GraphBuilder, type Node, readsOf, type Value } from "../../ir/index.ts";
+import { type Graph, type GraphBuilder, type Node, readsOf, type Value } from "../ir/index.ts";
 import type { Replacement } from "./fuse-group.ts";
 
 /** The graph with the replacement made, without emitted nodes that nothing reads and constants that nothing reads any more. */

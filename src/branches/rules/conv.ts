@@ -1,6 +1,6 @@
 /** @file Convolutions and pooling: the channels of the branches one after another. */
-import { intOf, type Node } from "../../../ir/index.ts";
-import { declined } from "../../../rewrite/index.ts";
+import { intOf, type Node } from "../../ir/index.ts";
+import { declined } from "../../rewrite/index.ts";
 import type { Fusion, FusionRule, Operands } from "../rule.ts";
 import { attributesOf } from "./elementwise.ts";
 

@@ -8,8 +8,8 @@ import {
   qualifiedName,
   subgraphsOf,
   type Value,
-} from "../../ir/index.ts";
-import type { TypeOf } from "../../rewrite/index.ts";
+} from "../ir/index.ts";
+import type { TypeOf } from "../rewrite/index.ts";
 
 export interface Classes {
   /** Values of different classes are never isomorphic; those of one class are worth a closer look. */

@@ -1,5 +1,5 @@
 /** @file Laying the values of n branches side by side: moves of the branch axis, stacked parameters, sums. */
-import { UnsupportedError } from "../../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import {
   type DataType,
   type Dims,
@@ -10,7 +10,7 @@ import {
   tensorType,
   type Value,
   type ValueType,
-} from "../../ir/index.ts";
+} from "../ir/index.ts";
 import { type Operand, type Stacked, stacked } from "./operand.ts";
 import { type OwnConstants, ownConstants } from "./own-constants.ts";
 import type { Fusion, FusionForm, Parts } from "./rule.ts";

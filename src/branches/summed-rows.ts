@@ -1,5 +1,5 @@
 /** @file Which values of branches are needed as their sum alone. */
-import { type Node, qualifiedName, type Value } from "../../ir/index.ts";
+import { type Node, qualifiedName, type Value } from "../ir/index.ts";
 import { fusionRules } from "./rules/index.ts";
 
 /**

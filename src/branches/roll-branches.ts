@@ -1,11 +1,11 @@
 /** @file Horizontal rolling: n isomorphic subgraphs over a common input become a loop over stacked weights. */
 import { type Model, opsetOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
+import { inferTypes } from "../passes/index.ts";
 import type { Note, Pass, PassResult } from "../rewrite/index.ts";
-import { branchGroupsOf } from "./branches/find-branches.ts";
-import { rollGroup } from "./branches/roll-group.ts";
-import { withStacked } from "./branches/stacking.ts";
-import { inferTypes } from "./infer-shapes.ts";
-import { typesIn } from "./types.ts";
+import { typesIn } from "../rewrite/index.ts";
+import { branchGroupsOf } from "./find-branches.ts";
+import { rollGroup } from "./roll-group.ts";
+import { withStacked } from "./stacking.ts";
 
 const name = "roll-branches";
 

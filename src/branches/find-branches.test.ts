@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type BranchNetwork, branchNetworks } from "../../../test/branch-networks.ts";
-import type { Graph } from "../../ir/index.ts";
+import { type BranchNetwork, branchNetworks } from "../../test/branch-networks.ts";
+import type { Graph } from "../ir/index.ts";
 import { branchGroupsOf } from "./find-branches.ts";
 
 const names = Object.keys(branchNetworks) as BranchNetwork[];

@@ -1,6 +1,6 @@
 /** @file Operators of com.microsoft that fuse standard ones: side by side, they are the standard ones again. */
-import { float, floatOf, floatsAttribute, intOf, type Node, stringOf, type Value } from "../../../ir/index.ts";
-import { type Declined, declined } from "../../../rewrite/index.ts";
+import { float, floatOf, floatsAttribute, intOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule } from "../rule.ts";
 import { convRules } from "./conv.ts";

@@ -1,5 +1,5 @@
 /** @file What stands in a fused graph for the corresponding values of n branches. */
-import type { Value } from "../../ir/index.ts";
+import type { Value } from "../ir/index.ts";
 
 export type Operand =
   /** One value that is the same for all branches. */

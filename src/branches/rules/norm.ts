@@ -1,6 +1,6 @@
 /** @file Operators along an axis: Softmax, LayerNormalization and its like without a mean. */
-import { type BuilderAttributes, boundedSize, intOf, tensorFromNumbers } from "../../../ir/index.ts";
-import { type Declined, declined } from "../../../rewrite/index.ts";
+import { type BuilderAttributes, boundedSize, intOf, tensorFromNumbers } from "../../ir/index.ts";
+import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule } from "../rule.ts";
 import { attributesOf } from "./elementwise.ts";

@@ -1,6 +1,6 @@
 /** @file Attention of com.microsoft: the heads of the branches one after another, as of one operator with n times the heads. */
-import { type Dims, intOf, intsOf, type Node, type Value } from "../../../ir/index.ts";
-import { type Declined, declined } from "../../../rewrite/index.ts";
+import { type Dims, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
+import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands } from "../rule.ts";
 import { added, attributesOf } from "./elementwise.ts";

@@ -1,13 +1,13 @@
 /** @file Horizontal fusion: n isomorphic subgraphs over a common input become one with stacked weights. */
 import { type Graph, type Model, opsetOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
+import { inferTypes } from "../passes/index.ts";
 import type { Note, Pass, PassResult, TypeOf } from "../rewrite/index.ts";
-import { branchGroupsOf } from "./branches/find-branches.ts";
-import { headGroupsOf } from "./branches/find-heads.ts";
-import { type FusableSets, type FusedSets, fuseSets } from "./branches/fuse-group.ts";
-import type { FusionForm } from "./branches/rule.ts";
-import { withStacked } from "./branches/stacking.ts";
-import { inferTypes } from "./infer-shapes.ts";
-import { typesIn } from "./types.ts";
+import { typesIn } from "../rewrite/index.ts";
+import { branchGroupsOf } from "./find-branches.ts";
+import { headGroupsOf } from "./find-heads.ts";
+import { type FusableSets, type FusedSets, fuseSets } from "./fuse-group.ts";
+import type { FusionForm } from "./rule.ts";
+import { withStacked } from "./stacking.ts";
 
 const name = "fuse-branches";
 

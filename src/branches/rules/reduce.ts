@@ -1,6 +1,6 @@
 /** @file Reductions over axes of each branch. */
-import { intOf, type Node, numbersOf } from "../../../ir/index.ts";
-import { declined } from "../../../rewrite/index.ts";
+import { intOf, type Node, numbersOf } from "../../ir/index.ts";
+import { declined } from "../../rewrite/index.ts";
 import { stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands } from "../rule.ts";
 import { attributesOf } from "./elementwise.ts";

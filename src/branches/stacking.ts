@@ -1,6 +1,6 @@
 /** @file Which parameters of a fused model hold which of the unrolled one, and the ways there and back. */
-import { InvalidModelError, ShapeError } from "../../errors.ts";
-import { bytesOfTensor, editModel, isSparse, type Model, sizeOf, type Tensor } from "../../ir/index.ts";
+import { InvalidModelError, ShapeError } from "../errors.ts";
+import { bytesOfTensor, editModel, isSparse, type Model, sizeOf, type Tensor } from "../ir/index.ts";
 
 /** One parameter of a fused model that holds one of each branch. */
 export interface StackedParameter {

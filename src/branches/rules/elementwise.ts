@@ -1,5 +1,5 @@
 /** @file Elementwise operators: the same operator over aligned branch axes. */
-import { type BuilderAttributes, type Dims, type Node, qualifiedName, type Value } from "../../../ir/index.ts";
+import { type BuilderAttributes, type Dims, type Node, qualifiedName, type Value } from "../../ir/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands, SumRule } from "../rule.ts";
 

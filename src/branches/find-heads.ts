@@ -1,6 +1,6 @@
 /** @file Heads: isomorphic subgraphs over common inputs, each of which makes an output of the graph. */
-import { type Graph, indexOf, type Node, type Value } from "../../ir/index.ts";
-import { type Isomorphism, isomorphism, type TypeOf } from "../../rewrite/index.ts";
+import { type Graph, indexOf, type Node, type Value } from "../ir/index.ts";
+import { type Isomorphism, isomorphism, type TypeOf } from "../rewrite/index.ts";
 import { classesOf } from "./classes.ts";
 import { hasWeights } from "./find-branches.ts";
 

@@ -1,5 +1,5 @@
 /** @file Values that are the equal parts of one. */
-import { type Graph, intOf, producerOf, type Value } from "../../ir/index.ts";
+import { type Graph, intOf, producerOf, type Value } from "../ir/index.ts";
 
 /** The value that a `Split` cut into these. */
 export function equalParts(graph: Graph, values: readonly Value[]): { value: Value; axis: number } | undefined {
