@@ -52,6 +52,20 @@ describe("architecture", () => {
     expect(wrong).toEqual([]);
   });
 
+  it("allows no direction that nobody takes", () => {
+    const taken = new Set(
+      sources.flatMap((source) => {
+        const own = source.path.split("/")[1] as string;
+        return importsOf(source).flatMap(({ specifier, typeOnly }) => {
+          const target = targetOf(source.path, specifier);
+          return typeOnly ? [`${own}: ${target} (types)`] : [`${own}: ${target}`, `${own}: ${target} (types)`];
+        });
+      }),
+    );
+    const stated = [...allowed].flatMap(([own, folders]) => [...folders].map((folder) => `${own}: ${folder}`));
+    expect(stated.filter((arrow) => !taken.has(arrow))).toEqual([]);
+  });
+
   it("keeps protobuf in onnx/ and ONNX Runtime in runtime/", () => {
     const wrong = sources.flatMap((source) =>
       importsOf(source)
