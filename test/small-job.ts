@@ -6,10 +6,11 @@ import type { AccelerateOptions } from "../src/accelerate/options.ts";
 import { divideSamples } from "../src/accelerate/samples.ts";
 import type { Job } from "../src/accelerate/trial.ts";
 import type { Model } from "../src/ir/index.ts";
+import type { Batch } from "../src/measure/index.ts";
 import { encodeModel } from "../src/onnx/index.ts";
 import { inferShapes } from "../src/ops/index.ts";
-import type { Batch, OpenSession } from "../src/runtime/index.ts";
-import { openReference } from "../src/runtime/reference/index.ts";
+import type { OpenSession } from "../src/runtime/index.ts";
+import { openReference } from "../src/runtime/reference.ts";
 import { denseFeeds, denseModel } from "./models.ts";
 
 /** As many batches of two samples as are asked for. */

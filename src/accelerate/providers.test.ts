@@ -4,7 +4,6 @@ import { denseBatches, openTaking } from "../../test/small-job.ts";
 import { chromium, swiftshader } from "../../test/swiftshader.ts";
 import { type Model, tensor } from "../ir/index.ts";
 import { type OpenSession, openSession } from "../runtime/index.ts";
-import { miscomputedConvolution } from "../runtime/miscomputed-convolution.ts";
 import { miscomputedConvolution } from "../runtime/rules/miscomputed-convolution.ts";
 import { agreementElsewhere } from "./providers.ts";
 import type { ProviderResult } from "./result.ts";

@@ -3,8 +3,8 @@ import { denseFeeds, denseModel, dispatchModel, noise } from "../../../test/mode
 import { chromium, swiftshader } from "../../../test/swiftshader.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
 import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
-import { openSession } from "../../runtime/index.ts";
 import { type raceLatency, type Standing, verdictOf } from "../../measure/index.ts";
+import { openSession } from "../../runtime/index.ts";
 import { chooseForm } from "./choose-form.ts";
 
 /** Sessions are real; what is opened and released is noted. */
