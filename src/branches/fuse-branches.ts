@@ -1,8 +1,7 @@
 /** @file Horizontal fusion: n isomorphic subgraphs over a common input become one with stacked weights. */
 import { type Graph, type Model, opsetOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferTypes } from "../passes/index.ts";
-import type { Note, Pass, PassResult, TypeOf } from "../rewrite/index.ts";
-import { typesIn } from "../rewrite/index.ts";
+import { type Note, type Pass, type PassResult, type TypeOf, typesIn } from "../rewrite/index.ts";
 import { branchGroupsOf } from "./find-branches.ts";
 import { headGroupsOf } from "./find-heads.ts";
 import { type FusableSets, type FusedSets, fuseSets } from "./fuse-group.ts";

@@ -1,8 +1,7 @@
 /** @file Horizontal rolling: n isomorphic subgraphs over a common input become a loop over stacked weights. */
 import { type Model, opsetOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferTypes } from "../passes/index.ts";
-import type { Note, Pass, PassResult } from "../rewrite/index.ts";
-import { typesIn } from "../rewrite/index.ts";
+import { type Note, type Pass, type PassResult, typesIn } from "../rewrite/index.ts";
 import { branchGroupsOf } from "./find-branches.ts";
 import { rollGroup } from "./roll-group.ts";
 import { withStacked } from "./stacking.ts";
