@@ -6,7 +6,7 @@ import { html } from "./markup.ts";
 import { reportPage } from "./page.ts";
 import { pageOfReport, parseReport } from "./parse.ts";
 import { niceTicks } from "./scale.ts";
-import { squarify, treemap } from "./treemap.ts";
+import { type Rectangle, squarify, treemap } from "./treemap.ts";
 
 const blocks = {
   size: { a: 4000, b: 1000, ratio: 4 },
@@ -308,6 +308,13 @@ describe("markup", () => {
   });
 });
 
+/** The smaller side of what two rectangles share, or less than 0 where they are apart. */
+function overlap(a: Rectangle, b: Rectangle): number {
+  const across = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const down = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  return Math.min(across, down);
+}
+
 describe("charts", () => {
   it("fills the area of a treemap exactly, in proportion", () => {
     fc.assert(
@@ -320,6 +327,8 @@ describe("charts", () => {
           expect(width * height).toBeCloseTo((sorted[i]! / total) * 480 * 300, 4);
           expect(x + width).toBeLessThanOrEqual(480 + 1e-6);
           expect(y + height).toBeLessThanOrEqual(300 + 1e-6);
+          expect(Math.min(x, y)).toBeGreaterThanOrEqual(-1e-6);
+          for (const other of places.slice(0, i)) expect(overlap(places[i]!, other)).toBeLessThanOrEqual(1e-6);
         });
       }),
     );

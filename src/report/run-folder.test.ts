@@ -90,6 +90,15 @@ describe("a run folder", () => {
     expect((await readdir(folder)).sort()).toEqual(before);
   });
 
+  it("leaves no new folder behind when it cannot be opened, and an earlier one where it was", async () => {
+    const unwritable = { seed: 1n };
+    await expect(openRunFolder(folder, unwritable)).rejects.toThrow(TypeError);
+    expect(existsSync(folder)).toBe(false);
+    await mkdir(folder);
+    await expect(openRunFolder(folder, unwritable)).rejects.toThrow(TypeError);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it("records events as lines", async () => {
     await within({}, async (run) => {
       await run.record({ type: "stage", name: "cleanup" });

@@ -33,8 +33,8 @@ const charts: Record<string, Markup> = {
   bars: sensitivityBars([layer("conv1", 0.5, true), layer("conv2", 0.25), layer("head", 0)])!,
   "heat-map": heatMap(
     [
-      { at: "1", values: [-1, 0.5, 3] },
-      { at: "2", values: [0, Number.NaN, 2.75] },
+      { at: "1", values: [-10, 5, 30.5] },
+      { at: "2", values: [0, Number.NaN, 28] },
     ],
     { label: "load of each expert", row: "expert", x: "epochs" },
   )!,
