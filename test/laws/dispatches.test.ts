@@ -191,6 +191,57 @@ describe("the operator MoE", () => {
   });
 });
 
+describe("few experts", () => {
+  const x = numbers([4, WIDTH], 5);
+  const negated: Expert = (n, rows, index) => n.op("Mul", [rows, n.number(index === 0 ? -1 : 3)]);
+
+  function few(gate: Gate, experts: number, dispatch?: DispatchName, expert: Expert = negated): Model {
+    return network(random(3), (n) => {
+      const rows = n.input("x", "float32", ["batch", WIDTH]);
+      n.output(moeLayer(n, rows, { gate, expert, experts, ...(dispatch && { dispatch }) }), "y");
+    });
+  }
+
+  it("each take what they choose and answer for themselves", () => {
+    // Both take all four tokens, so that a token gets −x·p₀ + 3x·p₁ and the shares sum to 1.
+    const made = evaluate(few(gates["expert-choice"]({ factor: 2 }), 2), new Map([["x", x]]));
+    const [y, first] = [list(made.get("y")), list(x)];
+    const shares = Array.from({ length: 4 }, (_, t) => (y[t * WIDTH]! / first[t * WIDTH]! + 1) / 4);
+    for (const share of shares) expect(share > 0 && share < 1).toBe(true);
+    y.forEach((value, i) => void expect(value).toBeCloseTo((4 * shares[Math.floor(i / WIDTH)]! - 1) * first[i]!, 5));
+    expect(Math.max(...shares) - Math.min(...shares)).toBeGreaterThan(1e-3);
+  });
+
+  it.each([
+    ["by-expert", gates["expert-choice"]({ factor: 1 })],
+    ["slots", gates["soft-slots"]()],
+  ] as const)("of which there is one are reached by %s without dividing the rows", (name, gate) => {
+    const model = few(gate, 1);
+    expect(verify(model)).toEqual([]);
+    expect(model.graph.nodes.filter(({ opType }) => opType === "Split")).toEqual([]);
+    if (name === "slots") return;
+    // The one expert has all of every token.
+    list(evaluate(model, new Map([["x", x]])).get("y")).forEach((value, i) => {
+      expect(value).toBeCloseTo(-list(x)[i]!, 6);
+    });
+  });
+
+  it.each(["capacity", "moe-operator"] as const)("of which a token has one get it by %s without copies of tokens", (name) => {
+    const expert = mlpExpert({ hidden: 3, activation: "Relu" });
+    const spread = (k: number) =>
+      few(gates["top-k"]({ k }), 3, name, expert).graph.nodes.filter(
+        ({ opType, outputs }) =>
+          opType === "Expand" && outputs[0]!.type?.kind === "tensor" && outputs[0]!.type.dims?.length === 3,
+      ).length;
+    expect([spread(1), spread(2)]).toEqual([0, 1]);
+  });
+
+  it("whose activation is not told have Gelu, which the operator MoE lacks", () => {
+    const build = () => few(gates.switch(), 2, "moe-operator", mlpExpert({ hidden: 3 }));
+    expect(build).toThrow(/lacks the activation.*Gelu/);
+  });
+});
+
 /** Other numbers in every parameter. */
 function perturbed(model: Model): Model {
   const initializers = [...model.graph.initializers].map(([value, data]) => {
@@ -237,6 +288,11 @@ describe("capacity", () => {
       expect(served).toEqual(wanted);
     },
   );
+
+  it("tells the share that it drops as one number", () => {
+    const results = evaluate(layered(crowded, capacity({ factor: 1 })), new Map([["x", x]]));
+    expect(results.get("moe/measure/dropped")!.dims).toEqual([]);
+  });
 
   it("of nothing is refused", () => {
     expect(() => capacity({ factor: 0 })).toThrow(/capacity factor/);

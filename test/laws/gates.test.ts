@@ -218,4 +218,55 @@ describe("gates", () => {
     expect(withoutIds).toThrow(/ids/);
     expect(() => gates.score({ select: { name: "one", count: 1, keep: (_, scores) => scores } })).toThrow(/always 1/);
   });
+
+  const factors: readonly (readonly [string, string, (value: number) => Gate])[] = [
+    ["switch", "balance", (balance) => gates.switch({ balance })],
+    ["switch", "zWeight", (zWeight) => gates.switch({ zWeight })],
+    ["switch", "jitter", (jitter) => gates.switch({ jitter })],
+    ["top-k", "balance", (balance) => gates["top-k"]({ balance })],
+    ["top-k", "zWeight", (zWeight) => gates["top-k"]({ zWeight })],
+    ["noisy-top-k", "importance", (importance) => gates["noisy-top-k"]({ importance })],
+    ["noisy-top-k", "load", (load) => gates["noisy-top-k"]({ load })],
+    ["gshard", "balance", (balance) => gates.gshard({ balance })],
+    ["gshard", "secondThreshold", (secondThreshold) => gates.gshard({ secondThreshold })],
+    ["cosine", "balance", (balance) => gates.cosine({ balance })],
+    ["hierarchical", "balance", (balance) => gates.hierarchical({ groups: 2, balance })],
+    ["expert-choice", "factor", (factor) => gates["expert-choice"]({ factor })],
+    ["sigmoid-bias", "step", (step) => gates["sigmoid-bias"]({ step })],
+  ];
+  it.each(factors)("%s refuses a %s that is negative or no number, by both names", (name, option, build) => {
+    for (const value of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => build(value)).toThrow(new RegExp(`^${option} is out of range.*gate ${name}`));
+    }
+    expect(build(0.5).name).toBe(name);
+  });
+
+  it.each(Object.entries(cases))("%s needs an expert, and says so under its name", (name, { gate }) => {
+    const without = () =>
+      network(random(1), (n) => {
+        const tokens = n.input("x", "float32", ["tokens", WIDTH]);
+        gate.build(n, { tokens, ids: n.input("ids", "int64", ["tokens"]) }, 0);
+      });
+    if (name === "score" || name === "hierarchical") return void expect(without).toThrow(UsageError);
+    expect(without).toThrow(new RegExp(`needs experts.*gate ${name}`));
+  });
+
+  it("of angles begin at a temperature of 0.3", () => {
+    const { graph } = decided(gates.cosine());
+    const [, temperature] = [...graph.initializers].find(([value]) => value.name.endsWith("temperature"))!;
+    expect(list(temperature as Tensor)[0]).toBe(Math.fround(0.3));
+  });
+
+  it("give every expert its whole share of many tokens, which rounding does not change", () => {
+    // 3000 tokens for three experts, of which one is 1/3 of 2^40 rounded down and two are rounded up.
+    for (const factor of [1, 2]) {
+      const model = network(random(3), (n) => {
+        const tokens = n.input("x", "float32", ["tokens", 1]);
+        const { routing } = gates["expert-choice"]({ factor }).build(n, { tokens }, 3);
+        if (routing.kind === "expert-choice") n.output(routing.tokens, "tokens");
+      });
+      const many = tensorFromNumbers("float32", [3000, 1], new Float32Array(3000));
+      expect(run(model, { x: many }).get("tokens")!.dims).toEqual([3, 1000 * factor]);
+    }
+  });
 });
