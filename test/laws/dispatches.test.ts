@@ -226,15 +226,18 @@ describe("few experts", () => {
     });
   });
 
-  it.each(["capacity", "moe-operator"] as const)("of which a token has one get it by %s without copies of tokens", (name) => {
-    const expert = mlpExpert({ hidden: 3, activation: "Relu" });
-    const spread = (k: number) =>
-      few(gates["top-k"]({ k }), 3, name, expert).graph.nodes.filter(
-        ({ opType, outputs }) =>
-          opType === "Expand" && outputs[0]!.type?.kind === "tensor" && outputs[0]!.type.dims?.length === 3,
-      ).length;
-    expect([spread(1), spread(2)]).toEqual([0, 1]);
-  });
+  it.each(["capacity", "moe-operator"] as const)(
+    "of which a token has one get it by %s without copies of tokens",
+    (name) => {
+      const expert = mlpExpert({ hidden: 3, activation: "Relu" });
+      const spread = (k: number) =>
+        few(gates["top-k"]({ k }), 3, name, expert).graph.nodes.filter(
+          ({ opType, outputs }) =>
+            opType === "Expand" && outputs[0]!.type?.kind === "tensor" && outputs[0]!.type.dims?.length === 3,
+        ).length;
+      expect([spread(1), spread(2)]).toEqual([0, 1]);
+    },
+  );
 
   it("whose activation is not told have Gelu, which the operator MoE lacks", () => {
     const build = () => few(gates.switch(), 2, "moe-operator", mlpExpert({ hidden: 3 }));

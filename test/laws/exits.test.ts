@@ -7,6 +7,7 @@ import {
   confidences,
   exitCosts,
   exitHead,
+  exitSegments,
   exitTerms,
   exportEarlyExit,
   necksOf,
@@ -27,9 +28,9 @@ import {
   verify,
 } from "../../src/ir/index.ts";
 import { vit } from "../../src/models/index.ts";
-import { batchNorm, conv, linear, maxPool, network } from "../../src/nn/index.ts";
+import { batchNorm, conv, linear, maxPool, network, normal } from "../../src/nn/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
-import { openSession } from "../../src/runtime/index.ts";
+import { type OpenSession, openSession } from "../../src/runtime/index.ts";
 import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
@@ -101,6 +102,25 @@ describe("exits", () => {
     expect(step.terms.map(({ name }) => name)).toEqual(added.exits);
   });
 
+  it("stand at equal distances behind the last value of each layer", () => {
+    const ends: string[] = [];
+    const chain = network(random(1), (n) => {
+      let y = n.input("input", "float32", ["batch", 8]);
+      for (let layer = 0; layer < 6; layer++) {
+        y = n.op("Relu", [linear(n.scope(`layer${layer}`), y, 8)]);
+        ends.push(y.name);
+      }
+      n.output(linear(n.scope("head"), y, CLASSES), "logits");
+    });
+    // Six layers leave seven gaps: exit i of k stands i · 7 / (k + 1) layers deep, to the nearest one.
+    const places = { 1: [3], 2: [1, 4], 3: [1, 3, 4], 5: [0, 1, 3, 4, 5], 6: [0, 1, 2, 3, 4, 5] };
+    for (const [count, layers] of Object.entries(places)) {
+      expect(addExits(chain, random(2), { at: Number(count) }).at).toEqual(layers.map((layer) => ends[layer]));
+    }
+    expect(() => addExits(chain, random(2), { at: 7 })).toThrow(/1 to 6/);
+    expect(() => addExits(chain, random(2), { at: 0 })).toThrow(/1 to 6/);
+  });
+
   it("fit a transformer too", () => {
     const model = vit(random(3), { size: 8, width: 8, depth: 3, heads: 2, channels: 1, classes: CLASSES });
     const { at, model: exited, exits } = addExits(model, random(4), { at: 2 });
@@ -123,6 +143,37 @@ it("the head of an exit averages maps down to a grid at least as fine as asked f
     [3 * 16, 7],
     [3 * 4, 7],
   ]);
+});
+
+it("the head of an exit has a hidden layer with ReLU where one is asked for", () => {
+  const weights = [
+    [1, -1, 2, 0, 3, -3],
+    [1, 1, -2],
+  ];
+  const built = (hidden?: number) =>
+    network(random(1), (n) => {
+      const x = n.input("x", "float32", ["batch", 2]);
+      n.output(exitHead(hidden === undefined ? {} : { hidden })(n, x, 1), "y");
+    });
+  const dimsOf = (model: Model) =>
+    [...model.graph.initializers].filter(([{ name }]) => name.endsWith("weight")).map(([, data]) => data.dims);
+  expect([dimsOf(built()), dimsOf(built(3))]).toEqual([
+    [[2, 1]],
+    [
+      [2, 3],
+      [3, 1],
+    ],
+  ]);
+  const plain = built(3);
+  const given = editModel(plain, (draft) => {
+    for (const [value, { dims }] of plain.graph.initializers) {
+      const numbers = value.name.endsWith("weight") ? weights[dims[0]! - 2]! : new Array<number>(dims[0]!).fill(0);
+      draft.setInitializer(value, tensorFromNumbers("float32", dims, numbers));
+    }
+  });
+  const x = tensorFromNumbers("float32", [2, 2], [1, 1, -1, 2]);
+  // (1, 1) → (1, 2, −1) → 1 + 2; (−1, 2) → (−1, 7, −8) → 7.
+  expect(list(evaluate(given, new Map([["x", x]])).get("y"))).toEqual([3, 7]);
 });
 
 describe.each(names)("confidence %s", (name) => {
@@ -248,6 +299,51 @@ describe("the export", () => {
   });
 });
 
+describe("runs over batches", () => {
+  it("compute in every segment what is made of constants alone and read there", async () => {
+    const model = network(random(3), (n) => {
+      const x = n.input("input", "float32", ["batch", 6]);
+      const turned = n.op("Transpose", [n.parameter("weight", [6, 6], normal(0.5))], { perm: [1, 0] });
+      const once = n.op("Tanh", [n.op("MatMul", [x, turned])]);
+      n.output(linear(n.scope("exit"), once, 3), "exit/0");
+      n.output(linear(n.scope("last"), n.op("Tanh", [n.op("MatMul", [once, turned])]), 3), "logits");
+    });
+    const exits = { exits: ["exit/0"] };
+    const made = exitSegments(model, exits).map((segment) => segment.model.graph);
+    expect(made.map(({ inputs }) => inputs.length)).toEqual([1, 1]);
+    for (const { nodes } of made) expect(nodes.filter(({ opType }) => opType === "Transpose")).toHaveLength(1);
+    const x = tensorFromNumbers("float32", [9, 6], list(pictures(1)).slice(0, 54));
+    const whole = evaluate(model, feedsOf(x));
+    const sorted = list(evaluate(withScores(model, exits).model, feedsOf(x)).get("score/0")).sort((a, b) => a - b);
+    await using session = await openEarlyExit(model, { ...exits, thresholds: [sorted[4]!] }, openReference);
+    const { logits, exits: taken } = await session.run(feedsOf(x));
+    expect(taken.filter((exit) => exit === 0)).toHaveLength(5);
+    for (const [i, exit] of taken.entries()) {
+      const right = rows(whole.get(exit === 0 ? "exit/0" : "logits")!)[i];
+      list(rows(logits)[i]).forEach((value, c) => void expect(value).toBeCloseTo(list(right)[c]!, 6));
+    }
+  });
+
+  it("release the sessions of all segments, also those before one that cannot be opened", async () => {
+    const events: string[] = [];
+    const counting =
+      (fails: number): OpenSession =>
+      async (model) => {
+        const number = events.length;
+        if (number === fails) throw new Error("no more sessions");
+        events.push(`open ${number}`);
+        const session = await openReference(model);
+        return { ...session, release: async () => void events.push(`release ${number}`) };
+      };
+    const options = { ...added, thresholds: [0.5, 0.5] };
+    const session = await openEarlyExit(added.model, options, counting(9));
+    await session.release();
+    expect(events.splice(0)).toEqual(["open 0", "open 1", "open 2", "release 0", "release 1", "release 2"]);
+    await expect(openEarlyExit(added.model, options, counting(2))).rejects.toThrow("no more sessions");
+    expect(events).toEqual(["open 0", "open 1", "release 0", "release 1"]);
+  });
+});
+
 describe("thresholds", () => {
   const draw = random(5);
   const count = 400;
@@ -297,6 +393,61 @@ describe("thresholds", () => {
     outcomes.forEach(({ cost }, i) => void expect(cost).toBeLessThanOrEqual([2, 3, 5][i]!));
     const accuracies = outcomes.map(({ accuracy }) => accuracy);
     expect(accuracies).toEqual([...accuracies].sort((a, b) => a - b));
+  });
+
+  it.each([16, 12, 7])("of one exit are the best of all that there are, for %i samples", (samples) => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const source = random(seed, samples);
+      // Steps of an eighth, so that scores may be equal.
+      const scores = Array.from({ length: samples }, () => source.below(8) / 8);
+      const own = scores.map((score) => source.uniform() < 0.3 + score / 2);
+      const given = { scores: [scores], right: [own, scores.map(() => source.uniform() < 0.7)] };
+      const all = [...scores, Number.POSITIVE_INFINITY].map((threshold) => outcomeOf(given, [1, 4], [threshold]));
+      for (const { accuracy, cost } of all) {
+        const kept = all.filter((other) => other.accuracy >= accuracy);
+        const cheapest = Math.min(...kept.map((other) => other.cost));
+        const best = Math.max(...kept.filter((other) => other.cost === cheapest).map((other) => other.accuracy));
+        const chosen = chooseThresholds(given, { costs: [1, 4], bound: { accuracy } });
+        expect([chosen.cost, chosen.accuracy], `seed ${seed}, accuracy ${accuracy}`).toEqual([cheapest, best]);
+        const paid = all.filter((other) => other.cost <= cost);
+        const most = Math.max(...paid.map((other) => other.accuracy));
+        const least = Math.min(...paid.filter((other) => other.accuracy === most).map((other) => other.cost));
+        const bought = chooseThresholds(given, { costs: [1, 4], bound: { cost } });
+        expect([bought.accuracy, bought.cost], `seed ${seed}, cost ${cost}`).toEqual([most, least]);
+      }
+    }
+  });
+
+  it("are those of the cheaper among equally good ones, whatever may be spent", () => {
+    const alike = [true, true, false, true];
+    const given = { scores: [[0.9, 0.8, 0.7, 0.6]], right: [alike, alike] };
+    for (const bound of [{ cost: 10 }, { accuracy: 0.5 }, { accuracy: 0.75 }]) {
+      const { accuracy, cost, shares } = chooseThresholds(given, { costs: [1, 10], bound });
+      expect([accuracy, cost, shares]).toEqual([0.75, 1, [1, 0]]);
+    }
+  });
+
+  it("are none for a network without exits, and can be chosen on a single sample", () => {
+    const bare = { scores: [], right: [[true, false]] };
+    const bound = { accuracy: 0.5 };
+    expect(chooseThresholds(bare, { costs: [3], bound })).toEqual({
+      thresholds: [],
+      accuracy: 0.5,
+      cost: 3,
+      shares: [1],
+    });
+    const single = { scores: [[0.25]], right: [[true], [true]] };
+    expect(chooseThresholds(single, { costs: [1, 2], bound })).toMatchObject({ accuracy: 1, cost: 1 });
+  });
+
+  it("are refused for records of nothing and such as do not fit each other", () => {
+    const bound = { accuracy: 0.5 };
+    const choose = (scores: number[][], right: boolean[][], count: number) => () =>
+      chooseThresholds({ scores, right }, { costs: Array.from({ length: count }, (_, k) => k + 1), bound });
+    expect(choose([], [], 0)).toThrow(UsageError);
+    expect(choose([[]], [[], []], 2)).toThrow(/do not fit each other/);
+    expect(choose([[0.5]], [[true], [true, false]], 2)).toThrow(/do not fit each other/);
+    expect(choose([], [[true], [true]], 2)).toThrow(/do not fit each other/);
   });
 
   it("come from records that equal the model's own answers", async () => {

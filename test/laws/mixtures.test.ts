@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import {
   balanceOf,
+  type Expert,
   type Gate,
   gates,
   measureMixture,
@@ -13,12 +14,23 @@ import {
   moeTraining,
   reviveExperts,
   routingChurn,
+  switchLayer,
   withoutSideOutputs,
 } from "../../src/conditional/index.ts";
 import { datasetOf, random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
-import { floatsOf, isSparse, type Model, numbersOf, tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
-import { network } from "../../src/nn/index.ts";
+import {
+  type Dims,
+  floatsOf,
+  isSparse,
+  type Model,
+  numbersOf,
+  tensor,
+  tensorFromNumbers,
+  type Value,
+  verify,
+} from "../../src/ir/index.ts";
+import { type Layers, network } from "../../src/nn/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { adamw, crossEntropy, fit } from "../../src/train/index.ts";
@@ -84,8 +96,30 @@ describe("a GPT of mixtures", () => {
   it("has a mixture in every block or in every second one", () => {
     const layers = (every: number) =>
       moeMeasures(moeGpt(random(1), { ...size, depth: 4, every })).filter((name) => name.endsWith("load")).length;
-    expect([layers(1), layers(2)]).toEqual([4, 2]);
+    expect([layers(1), layers(2), layers(3)]).toEqual([4, 2, 1]);
     expect(() => moeGpt(random(1), { ...size, every: 3 })).toThrow(UsageError);
+    expect(() => moeGpt(random(1), { ...size, every: 0 })).toThrow(UsageError);
+  });
+
+  it("has its mixtures in the last of every so many blocks", () => {
+    const blocks = (every: number) =>
+      moeMeasures(moeGpt(random(1), { ...size, depth: 7, every }))
+        .filter((name) => name.endsWith("measure/load"))
+        .map((name) => Number(/\d+/.exec(name)![0]));
+    expect([blocks(2), blocks(3), blocks(7)]).toEqual([[1, 3, 5], [2, 5], [6]]);
+  });
+
+  it("has experts as wide as the dense block unless another width is asked for", () => {
+    const hiddenOf = (options: { hidden?: number }) => {
+      const { hidden: _, ...rest } = size;
+      const { graph } = moeGpt(random(1), { ...rest, ...options });
+      const [value] = [...graph.initializers.keys()].filter(({ name }) => name.endsWith("expert0/in/weight"));
+      return value!.type?.kind === "tensor" ? value!.type.dims : undefined;
+    };
+    expect([hiddenOf({}), hiddenOf({ hidden: 5 })]).toEqual([
+      [16, 4 * 16],
+      [16, 5],
+    ]);
   });
 });
 
@@ -198,6 +232,39 @@ describe("measures", () => {
     expect(await look(await withoutSideOutputs(model), context)).toEqual([]);
   });
 
+  it("refuse options that nobody reads before a run begins", () => {
+    expect(() => mixtureProbe({ dead: 0.5 } as never)).toThrow(/unknown option.*deadBelow/);
+  });
+
+  it("lead to dead experts whose numbers are as far from the busiest one's as those are from each other", async () => {
+    const [before] = await measureMixture(model, batches, openSession);
+    const filled = (value: (i: number) => number): Model => {
+      const initializers = [...model.graph.initializers].map(([at, data]) =>
+        at.name === "moe/expert0/in/weight" && !isSparse(data)
+          ? ([
+              at,
+              tensor(
+                "float32",
+                data.dims,
+                Float32Array.from({ length: 20 }, (_, i) => value(i)),
+              ),
+            ] as const)
+          : ([at, data] as const),
+      );
+      return { ...model, graph: { ...model.graph, initializers: new Map(initializers) } };
+    };
+    const addedTo = (of: Model): number[] => {
+      const revived = reviveExperts(of, [before!], { noise: 0.5 });
+      const own = numbersAt(of, "moe/expert0/in/weight");
+      return numbersAt(revived, "moe/expert2/in/weight").map((x, i) => x - own[i]!);
+    };
+    // Equal numbers have no deviation; those around 8 and those around 0 have the same one.
+    expect(addedTo(filled(() => 8))).toEqual(new Array(20).fill(0));
+    const [near, far] = [addedTo(filled((i) => (i % 2) - 0.5)), addedTo(filled((i) => 7.5 + (i % 2)))];
+    far!.forEach((noise, i) => void expect(noise).toBeCloseTo(near![i]!, 5));
+    expect(Math.max(...near!.map(Math.abs))).toBeGreaterThan(0.1);
+  });
+
   it("lead to dead experts that work again, and to nothing else", async () => {
     const [before] = await measureMixture(model, batches, openSession);
     const revived = reviveExperts(model, [before!], { seed: 6 });
@@ -216,5 +283,45 @@ describe("measures", () => {
     expect(numbersAt(revived, "moe/expert1/in/weight")).toEqual(numbersAt(model, "moe/expert1/in/weight"));
     expect(reviveExperts(model, [{ ...before!, dead: [] }])).toBe(model);
     expect(() => reviveExperts(model, [{ ...before!, layer: "other/" }])).toThrow(UsageError);
+  });
+});
+
+describe("a layer of experts", () => {
+  const layered = (build: (n: Layers, x: Value) => Value, dims: Dims = ["batch", WIDTH]): Model =>
+    network(random(4), (n) => n.output(build(n, n.input("x", "float32", dims)), "y"));
+  const feeds = new Map([["x", tensorFromNumbers("float32", [rows.length, WIDTH], rows.flat())]]);
+
+  it("of Switch Transformers is one MLP per token with the activation that is asked for, else Gelu", () => {
+    for (const activation of [undefined, "Relu", "Tanh"]) {
+      const given = activation === undefined ? {} : { activation };
+      const own = layered((n, x) => switchLayer(n, x, { experts: 3, hidden: 5, ...given, balance: 0.5 }));
+      const expert = mlpExpert({ hidden: 5, activation: activation ?? "Gelu" });
+      const written = layered((n, x) => moeLayer(n, x, { gate: gates.switch({ balance: 0.5 }), expert, experts: 3 }));
+      const [got, wanted] = [evaluate(own, feeds), evaluate(written, feeds)];
+      expect([...got.keys()]).toEqual([...wanted.keys()]);
+      for (const [name, value] of wanted) expect(numbersOf(got.get(name)!), name).toEqual(numbersOf(value));
+    }
+  });
+
+  it("over the tokens of samples needs experts that answer with vectors", () => {
+    const square: Expert = (n, tokens) => n.op("Reshape", [tokens, n.ints([-1, 2, 2])]);
+    const options = { gate: gates["round-robin"](), expert: square, experts: 2 };
+    expect(() => layered((n, x) => moeLayer(n, x, options), ["batch", 3, WIDTH])).toThrow(
+      /experts of tokens answer with vectors.*\[tokens, 2, 2\]/,
+    );
+    expect(
+      evaluate(
+        layered((n, x) => moeLayer(n, x, options)),
+        feeds,
+      ).get("y")!.dims,
+    ).toEqual([rows.length, 2, 2]);
+  });
+
+  it("moves the biases of its gate by a step towards equal loads", () => {
+    const model = mixture(gates["sigmoid-bias"]({ k: 1, step: 0.25 }));
+    expect(moeTraining(model)).toEqual({ terms: [], carry: { "moe/gate/bias": "next/moe/gate/bias" } });
+    // Of eight rows five go to expert 0, two to 1, none to 2 and one to 3; the mean is two.
+    expect([...numbersOf(evaluate(model, feeds).get("next/moe/gate/bias")!)]).toEqual([-0.25, 0, 0.25, 0.25]);
+    expect(moeTraining(mixture(gates.soft())).carry).toEqual({});
   });
 });

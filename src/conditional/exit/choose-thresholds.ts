@@ -65,21 +65,23 @@ export function chooseThresholds(records: ExitRecords, options: ThresholdOptions
   });
 }
 
+type Reached = Pick<ChosenThresholds, "accuracy" | "cost">;
+
 interface Aims {
-  keeps(outcome: ChosenThresholds): boolean;
+  keeps(reached: Reached): boolean;
   /** False where the first does not keep the bound. */
-  isBetter(a: ChosenThresholds, b: ChosenThresholds): boolean;
+  isBetter(a: Reached, b: Reached): boolean;
 }
 
 function aims(bound: ThresholdOptions["bound"]): Aims {
   if ("accuracy" in bound) {
-    const keeps = ({ accuracy }: ChosenThresholds) => accuracy >= bound.accuracy;
+    const keeps = ({ accuracy }: Reached) => accuracy >= bound.accuracy;
     return {
       keeps,
       isBetter: (a, b) => keeps(a) && (a.cost < b.cost || (a.cost === b.cost && a.accuracy > b.accuracy)),
     };
   }
-  const keeps = ({ cost }: ChosenThresholds) => cost <= bound.cost;
+  const keeps = ({ cost }: Reached) => cost <= bound.cost;
   return {
     keeps,
     isBetter: (a, b) => keeps(a) && (a.accuracy > b.accuracy || (a.accuracy === b.accuracy && a.cost < b.cost)),
@@ -94,9 +96,9 @@ function checkRecords({ scores, right }: ExitRecords, costs: readonly number[]):
       got: costs.join(", "),
     });
   }
-  const count = right[0]?.length ?? 0;
+  const count = right[0]?.length;
   const fits = scores.length === right.length - 1 && [...scores, ...right].every(({ length }) => length === count);
-  if (!fits || count === 0) throw new UsageError("the records of the exits do not fit each other");
+  if (!fits || !count) throw new UsageError("the records of the exits do not fit each other");
 }
 
 /** What given thresholds do on the records. */
@@ -114,8 +116,11 @@ export function outcomeOf(
     if (right[exit]![sample]) correct++;
   }
   const shares = taken.map((number) => number / count);
-  const cost = shares.reduce((sum, share, k) => sum + share * costs[k]!, 0);
-  return { thresholds, accuracy: correct / count, cost, shares };
+  return { thresholds, accuracy: correct / count, cost: meanCost(taken, count, costs), shares };
+}
+
+function meanCost(taken: readonly number[], count: number, costs: readonly number[]): number {
+  return taken.reduce((sum, number, k) => sum + (number / count) * costs[k]!, 0);
 }
 
 /** The first exit from `start` on that the sample takes. */
@@ -150,18 +155,18 @@ function refined(
   const count = records.right[0]!.length;
   let best = start;
   for (const k of order) {
-    const { accuracy, cost: spent, shares, thresholds } = best;
-    const changes = changesOf(records, costs, thresholds, k);
-    const now = changes.findLast(({ threshold }) => threshold >= thresholds[k]!) ?? changes[0]!;
-    const reached = ({ threshold, cost, errors }: Change): ChosenThresholds => ({
-      thresholds: thresholds.with(k, threshold),
-      accuracy: accuracy - (errors - now.errors) / count,
-      cost: spent + (cost - now.cost) / count,
-      shares,
+    const { thresholds } = best;
+    const never = outcomeOf(records, costs, thresholds.with(k, Number.POSITIVE_INFINITY));
+    const correct = Math.round(never.accuracy * count);
+    const taken = never.shares.map((share) => Math.round(share * count));
+    // Counted as outcomes are: a sum of differences may miss a bound that is kept to the last digit.
+    const reached = changesOf(records, costs, thresholds, k).map(({ threshold, errors, moved }) => {
+      const left = taken.map((number, exit) => number + moved[exit]!);
+      return { threshold, accuracy: (correct - errors) / count, cost: meanCost(left, count, costs) };
     });
-    const next = changes.map(reached).reduce((x, y) => (isBetter(y, x) ? y : x), best);
-    const exact = outcomeOf(records, costs, next.thresholds);
-    if (isBetter(exact, best)) best = exact;
+    const now = { ...best, threshold: thresholds[k]! };
+    const { threshold } = reached.reduce((x, y) => (isBetter(y, x) ? y : x), now);
+    best = outcomeOf(records, costs, thresholds.with(k, threshold));
   }
   return best;
 }
@@ -171,6 +176,8 @@ interface Change {
   readonly threshold: number;
   readonly cost: number;
   readonly errors: number;
+  /** How many samples more leave at each exit, the whole network last. */
+  readonly moved: readonly number[];
 }
 
 /** All that one threshold can do while the others stay, from never taken to always. */
@@ -184,16 +191,19 @@ function changesOf(
   const before = scores.slice(0, k);
   const reaching = [...own.keys()].filter((sample) => exitOf(before, thresholds, sample, 0) === k);
   const sorted = reaching.sort((a, b) => own[b]! - own[a]!);
-  const changes: Change[] = [{ threshold: Number.POSITIVE_INFINITY, cost: 0, errors: 0 }];
+  const moved = right.map(() => 0);
+  const changes: Change[] = [{ threshold: Number.POSITIVE_INFINITY, cost: 0, errors: 0, moved: moved.slice() }];
   let [cost, errors] = [0, 0];
   sorted.forEach((sample, i) => {
     const other = exitOf(scores, thresholds, sample, k + 1);
     cost += costs[k]! - costs[other]!;
     errors += Number(right[other]![sample]) - Number(right[k]![sample]);
+    moved[k]!++;
+    moved[other]!--;
     const next = sorted[i + 1];
     if (next !== undefined && own[next] === own[sample]) return;
     const threshold = next === undefined ? own[sample]! : (own[sample]! + own[next]!) / 2;
-    changes.push({ threshold, cost, errors });
+    changes.push({ threshold, cost, errors, moved: moved.slice() });
   });
   return changes;
 }

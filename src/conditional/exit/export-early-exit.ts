@@ -92,8 +92,8 @@ function nested(model: Model, output: string, exits: readonly Taken[], last: num
   const stages = stagesOf(graph, [...values, [whole]]);
   const numberType = tensorType("int64", []);
   const answer = (logits: Value, number: number, nodes: readonly Node[]): Made => {
-    const answered = fresh(scope, "answer", original.type);
-    const told = fresh(scope, "taken", numberType);
+    const answered = { ...original, name: scope.fresh("answer") };
+    const told: Value = { name: scope.fresh("taken"), type: numberType };
     const constant = makeNode("Constant", [], [told], {
       name: told.name,
       attributes: { value: scalar("int64", number) },
@@ -104,7 +104,8 @@ function nested(model: Model, output: string, exits: readonly Taken[], last: num
   let made = answer(whole, last, stages.at(-1)!);
   for (let k = exits.length - 1; k >= 0; k--) {
     const [logits, condition] = values[k]!;
-    const outputs = [fresh(scope, "answer", original.type), fresh(scope, "taken", numberType)] as const;
+    const told: Value = { name: scope.fresh("taken"), type: numberType };
+    const outputs = [{ ...original, name: scope.fresh("answer") }, told] as const;
     const branches = {
       then_branch: graphAttribute(branch(scope, answer(logits, exits[k]!.number, []))),
       else_branch: graphAttribute(branch(scope, made)),
@@ -117,10 +118,6 @@ function nested(model: Model, output: string, exits: readonly Taken[], last: num
     makeNode("Identity", [made.outputs[i]], [value], { name: value.name }),
   );
   return { ...graph, nodes: [...made.nodes, ...ends], outputs: [original, told] };
-}
-
-function fresh(scope: Names, name: string, type: Value["type"]): Value {
-  return type ? { name: scope.fresh(name), type } : { name: scope.fresh(name) };
 }
 
 function branch(scope: Names, { nodes, outputs }: Made): Graph {

@@ -187,9 +187,8 @@ function logSizes(n: Layers, sizes: Value): Value {
   return n.op("Unsqueeze", [n.op("Transpose", [n.op("Log", [sizes])], { perm: [0, 2, 1] }), n.ints([1])]);
 }
 
+/** With the attributes of the plain mean, which those of a sum are too. */
 function sizedMean(n: Layers, tokens: Value, sizes: Value, { attributes }: Node): Value {
-  const keepdims = attributes.get("keepdims");
-  const sum = (x: Value) =>
-    n.op("ReduceSum", [x, n.ints([1])], { keepdims: keepdims?.type === "int" ? keepdims.value : 1n });
+  const sum = (x: Value) => n.op("ReduceSum", [x, n.ints([1])], Object.fromEntries(attributes));
   return n.op("Div", [sum(n.op("Mul", [tokens, sizes])), sum(sizes)]);
 }
