@@ -48,6 +48,7 @@ describe.each([
   { size: 3, count: 1 },
   { size: 5, count: 3 },
   { size: 3, count: 20 },
+  { size: 1, count: 2 },
 ])("regions of $size × $size, $count of 20", ({ size, count }) => {
   const model = looking(size, count);
   const feeds = pictures(3);
@@ -218,6 +219,8 @@ it("glances learn where to look", async () => {
 it("wrong use is named", async () => {
   const using = (size: number, count: number) => () => looking(size, count);
   expect(using(13, 1)).toThrow(UsageError);
+  expect(using(0, 1)).toThrow(UsageError);
+  expect(using(3, 0)).toThrow(UsageError);
   expect(using(3, 21)).toThrow(UsageError);
   const bare = network(random(1), (n) => n.output(input(n), "y"));
   await expect(exportRegions(bare)).rejects.toThrow(UsageError);

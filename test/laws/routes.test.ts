@@ -7,6 +7,7 @@ import {
   type RouteOptions,
   routeMethods,
   routeModel,
+  surveyRoute,
   withoutSideOutputs,
 } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
@@ -17,6 +18,7 @@ import { type Layers, linear, network } from "../../src/nn/index.ts";
 import { costOf } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
+import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
 const WIDTH = 6;
@@ -140,6 +142,57 @@ describe.each(Object.keys(routeMethods) as RouteMethodName[])("%s", (method) => 
 });
 
 describe("routing", () => {
+  it("has methods that bear their names, of which copying is the default with one of the experts", () => {
+    expect(Object.values(routeMethods).map(({ name }) => name)).toEqual(Object.keys(routeMethods));
+    const [given, copied] = [{}, { method: "copy", topK: 1, balance: 0.01, zWeight: 0.001, seed: 0 } as const].map(
+      (options) => routeModel(dense(), { experts: 3, ...options }),
+    );
+    expect(given!.blocks).toEqual(copied!.blocks);
+    expect(given!.blocks.map(({ work }) => work)).toEqual([1]);
+    expect(surveyRoute(dense(), { experts: 3 })).toEqual(given!.blocks);
+    const numbersIn = ({ graph }: Model) =>
+      [...graph.initializers].map(([{ name }, data]) => [name, list(data as Tensor)] as const);
+    expect(numbersIn(given!.model)).toEqual(numbersIn(copied!.model));
+    expect([...evaluate(given!.model, new Map([["x", x]]))]).toEqual([...evaluate(copied!.model, new Map([["x", x]]))]);
+    expect(() => routeModel(dense(), { experts: 3, method: "move" as never })).toThrow(/no such method.*copy, split/);
+  });
+
+  it("takes a product without a bias whose activation reads it twice", () => {
+    const bare = dense(activations.SiLU, (n, value, features) => linear(n, value, features, { bias: false }));
+    const { model, blocks } = routeModel(bare, { experts: 3 });
+    expect(blocks.map(({ widths }) => widths)).toEqual([[WIDTH, HIDDEN, WIDTH]]);
+    expectClose(answer(model), answer(bare));
+  });
+
+  it("leaves a block alone whose hidden units something else reads, and activations of more than 32 nodes", () => {
+    const read = (others: number, nodes = 1) =>
+      network(random(1), (n) => {
+        let h = linear(n.scope("in"), n.input("x", "float32", ["batch", WIDTH]), HIDDEN);
+        for (let i = 0; i < nodes; i++) h = n.op("Relu", [h]);
+        n.output(linear(n.scope("out"), h, WIDTH), "y");
+        for (let i = 0; i < others; i++) n.output(linear(n.scope(`other${i}`), h, 2), `z${i}`);
+      });
+    const found = (model: Model) => surveyRoute(model, { experts: 2 }).map(({ widths }) => widths);
+    expect([found(read(0)), found(read(0, 32))]).toEqual([[[WIDTH, HIDDEN, WIDTH]], [[WIDTH, HIDDEN, WIDTH]]]);
+    for (const model of [read(1), read(2), read(0, 33)]) expect(() => found(model)).toThrow(/no feed-forward block/);
+  });
+
+  it("measures 512 tokens unless told otherwise, one at least", async () => {
+    const model = network(random(1), (n) => {
+      const h = n.op("Relu", [linear(n.scope("in"), n.input("x", "float32", ["batch", 2]), 3)]);
+      n.output(linear(n.scope("out"), h, 2), "y");
+    });
+    const values = Array.from({ length: 2 * 700 }, (_, i) => Math.sin(i));
+    const feeds = [new Map([["x", tensorFromNumbers("float32", [700, 2], values)]])];
+    const length = async (tokens?: number) => {
+      const measured = await measureActivity(model, feeds, openReference, tokens === undefined ? {} : { tokens });
+      return [...measured.values()].map((activity) => activity.length);
+    };
+    expect([await length(), await length(1), await length(900)]).toEqual([[3 * 512], [3], [3 * 700]]);
+    await expect(length(0)).rejects.toThrow(UsageError);
+    await expect(length(1.5)).rejects.toThrow(UsageError);
+  });
+
   it("finds every block of a transformer", () => {
     const model = gpt(random(1), { vocabulary: 11, context: 5, width: 8, depth: 2, heads: 2 });
     const { blocks, model: routed } = routeModel(model, { experts: 4, topK: 1, method: "split" });

@@ -7,6 +7,7 @@ import {
   editModel,
   type Model,
   makeNode,
+  namesIn,
   numbersOf,
   type Tensor,
   tensorFromNumbers,
@@ -143,6 +144,12 @@ describe("skippable layers", () => {
     const exported = await exportSkipping(model);
     expect(verify(exported)).toEqual([]);
     expect(exported.graph.outputs.map(({ name }) => name)).toEqual(["logits"]);
+    // What a profile or a viewer shows says what it is.
+    const choices = exported.graph.nodes.filter(({ opType }) => opType === "If").map(({ name }) => name);
+    expect(choices).toEqual(["skip", "skip_1", "skip_2"]);
+    for (const { graph } of [model, exported]) {
+      expect([...namesIn(graph)].filter((name) => /(^|\/)(_\d+)?$/.test(name))).toEqual([]);
+    }
     await using session = await openSession(exported);
     const counts = new Set<number>();
     for (let seed = 1; seed <= 12; seed++) {

@@ -11,7 +11,15 @@ import {
 } from "../../src/conditional/index.ts";
 import { datasetOf, random } from "../../src/data/index.ts";
 import { UnsupportedError, UsageError } from "../../src/errors.ts";
-import { allNodes, type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import {
+  allNodes,
+  type Model,
+  namesIn,
+  numbersOf,
+  type Tensor,
+  tensorFromNumbers,
+  verify,
+} from "../../src/ir/index.ts";
 import { linear, network } from "../../src/nn/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
@@ -89,6 +97,7 @@ describe("slices", () => {
       const exported = await exportSlices(model, { exits, confidence, thresholds: exits.map(() => limit) });
       expect(verify(exported)).toEqual([]);
       expect([...allNodes(exported)].filter(({ opType }) => opType === "Scan")).toEqual([]);
+      expect([...namesIn(exported.graph)].filter((name) => /(^|\/)(_\d+)?$/.test(name))).toEqual([]);
       await using session = await openSession(exported, { profile: true, optimization: "disabled" });
       const taken: number[] = [];
       for (let i = 0; i < 8; i++) {

@@ -50,6 +50,17 @@ describe("structures", () => {
     expect(() => smallFirst(viewed(), { size: 4 })).toThrow(UnsupportedError);
   });
 
+  it("a small picture first is refused where such a reshape hides behind another one", () => {
+    const twice = network(random(1), (n) => {
+      const x = n.input("input", "float32", ["batch", 1, 8, 8]);
+      const maps = n.op("Relu", [conv(n.scope("conv"), x, 4, { kernel: 3, padding: 1 })]);
+      const short = n.op("Reshape", [maps, n.ints([-1, 32])]);
+      n.output(linear(n.scope("head"), n.op("Reshape", [short, n.ints([-1, 4 * 8 * 8])]), 10), "logits");
+    });
+    // Of 60 pictures of a quarter the size there are 15 rows.
+    expect(() => smallFirst(twice, { size: 4 })).toThrow(/other dims.*\[60, 10\].*\[15, 10\]/);
+  });
+
   it.each([1, 8])("experts that answer with %i numbers do so under every dispatch", async (width) => {
     const expert: Expert = (n, rows) => linear(n, rows, width);
     const feeds = new Map([["x", drawn([2, 16])]]);

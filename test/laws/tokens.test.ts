@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { reduceTokens, type TokenReductionName, tokenReductions } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
 import { UnsupportedError, UsageError } from "../../src/errors.ts";
-import { type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
+import { type Model, numbersOf, type Tensor, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
 import { mlp, vit } from "../../src/models/index.ts";
-import { network } from "../../src/nn/index.ts";
+import { type Layers, network } from "../../src/nn/index.ts";
 import { costOf, inferModel } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
@@ -175,22 +175,37 @@ describe("wrong use", () => {
   });
 });
 
-/** Two blocks of attention over tokens of one number, x + softmax(x·xᵀ)·x, and what reads them. */
-function plainAttention(reader: "mean" | "class", time: number): Model {
+interface Plain {
+  readonly reader: "mean" | "class" | "mean that keeps its axis";
+  readonly time: number;
+  readonly blocks?: number;
+  /** What happens to the scores before the softmax. */
+  readonly scaled?: (n: Layers, scores: Value, heads: Value) => Value;
+  /** Makes the keys [1, 1, time, 1] of the tokens [1, time, 1]. */
+  readonly keysOf?: (n: Layers, x: Value) => Value;
+  readonly end?: (n: Layers, read: Value) => Value;
+}
+
+/** Blocks of attention over tokens of one number, x + softmax(x·xᵀ)·x, two by default, and what reads them. */
+function plainAttention({ reader, time, blocks = 2, scaled, keysOf, end }: Plain): Model {
   return network(random(1), (n) => {
-    let x = n.input("x", "float32", [1, time, 1]);
-    for (let block = 0; block < 2; block++) {
+    let x = n.input("x", "float32", ["batch", time, 1]);
+    for (let block = 0; block < blocks; block++) {
       const heads = n.op("Unsqueeze", [x, n.ints([1])]);
-      const scores = n.op("MatMul", [heads, n.op("Transpose", [heads], { perm: [0, 1, 3, 2] })]);
+      const keys = n.op("Transpose", [keysOf ? keysOf(n, x) : heads], { perm: [0, 1, 3, 2] });
+      const product = n.op("MatMul", [heads, keys]);
+      const scores = scaled ? scaled(n, product, heads) : product;
       const mixed = n.op("MatMul", [n.op("Softmax", [scores], { axis: -1 }), heads]);
       x = n.op("Add", [x, n.op("Squeeze", [mixed, n.ints([1])])]);
     }
     const first = n.constant("first", tensorFromNumbers("int64", [], [0]));
-    const read =
-      reader === "mean"
-        ? n.op("ReduceMean", [x, n.ints([1])], { keepdims: 0 })
-        : n.op("Gather", [x, first], { axis: 1 });
-    n.output(read, "y");
+    const readers: Record<Plain["reader"], () => Value> = {
+      mean: () => n.op("ReduceMean", [x, n.ints([1])], { keepdims: 0 }),
+      class: () => n.op("Gather", [x, first], { axis: 1 }),
+      "mean that keeps its axis": () => n.op("ReduceMean", [x, n.ints([1])]),
+    };
+    const read = readers[reader]();
+    n.output(end ? end(n, read) : read, "y");
   });
 }
 
@@ -200,10 +215,10 @@ interface Counted {
 }
 
 /** The same with one token fewer after each block: what gets least attention becomes one, weighted by it. */
-function prunedByHand(start: readonly number[], reader: "mean" | "class"): number {
+function prunedByHand(start: readonly number[], reader: "mean" | "class", blocks = 2): number {
   const sum = (of: readonly number[]) => of.reduce((a, b) => a + b, 0);
   let tokens: Counted[] = start.map((x) => ({ x, size: 1 }));
-  for (let block = 0; block < 2; block++) {
+  for (let block = 0; block < blocks; block++) {
     const shares = tokens.map(({ x: query }) => {
       const powers = tokens.map(({ x, size }) => size * Math.exp(query * x));
       return powers.map((power) => power / sum(powers));
@@ -231,9 +246,61 @@ function prunedByHand(start: readonly number[], reader: "mean" | "class"): numbe
 it.each(["mean", "class"] as const)(
   "pruning by the attention that tokens get is what it is by hand, around a %s",
   (reader) => {
-    const x = [-0.25, 0.75, -0.5, 1, 0.5, -1, 0.25];
-    const reduced = reduceTokens(plainAttention(reader, x.length), { reduction: "prune", remove: 1 });
-    const [y] = list(evaluate(reduced, new Map([["x", tensorFromNumbers("float32", [1, x.length, 1], x)]])).get("y"));
-    expect(y).toBeCloseTo(prunedByHand(x, reader), 6);
+    for (const blocks of [1, 2]) {
+      const [y] = list(pruned({ reader, time: x.length, blocks }).get("y"));
+      expect(y).toBeCloseTo(prunedByHand(x, reader, blocks), 6);
+    }
   },
 );
+
+const x = [-0.25, 0.75, -0.5, 1, 0.5, -1, 0.25];
+
+function pruned(plain: Plain): Map<string, Tensor> {
+  const reduced = reduceTokens(plainAttention(plain), { reduction: "prune", remove: 1 });
+  expect(verify(reduced)).toEqual([]);
+  return evaluate(reduced, new Map([["x", tensorFromNumbers("float32", [1, x.length, 1], x)]]));
+}
+
+describe("attention is found", () => {
+  const time = x.length;
+
+  it("behind scalings of its scores by constants, and behind no others", () => {
+    const scalings: readonly NonNullable<Plain["scaled"]>[] = [
+      (n, scores) => n.op("Div", [n.op("Mul", [scores, n.number(4)]), n.number(4)]),
+      (n, scores) => n.op("Mul", [n.number(0.5), n.op("Mul", [scores, n.number(2)])]),
+    ];
+    for (const scaled of scalings) {
+      const [y] = list(pruned({ reader: "mean", time, scaled }).get("y"));
+      expect(y).toBeCloseTo(prunedByHand(x, "mean"), 6);
+    }
+    const byTokens: Plain = { reader: "mean", time, scaled: (n, scores, heads) => n.op("Mul", [scores, heads]) };
+    expect(() => pruned(byTokens)).toThrow(/no attention blocks/);
+  });
+
+  it("before a mean that keeps the axis of the tokens", () => {
+    const y = pruned({ reader: "mean that keeps its axis", time }).get("y")!;
+    expect(y.dims).toEqual([1, 1, 1]);
+    expect(list(y)[0]).toBeCloseTo(prunedByHand(x, "mean"), 6);
+  });
+
+  it("but not reduced where a shape says the number of tokens, a node has a body or the opset is another one", () => {
+    const written: Plain = {
+      reader: "mean",
+      time,
+      keysOf: (n, tokens) => n.op("Reshape", [tokens, n.ints([-1, 1, time, 1])]),
+    };
+    expect(() => pruned(written)).toThrow(/number of tokens is written into the model.*0 or -1/);
+    const open: Plain = { ...written, keysOf: (n, tokens) => n.op("Reshape", [tokens, n.ints([0, 1, -1, 1])]) };
+    expect(list(pruned(open).get("y"))[0]).toBeCloseTo(prunedByHand(x, "mean"), 6);
+    const bodied: Plain = {
+      reader: "mean that keeps its axis",
+      time,
+      end: (n, read) =>
+        n.scan([], [read], (inner, _, [value]) => ({ states: [], results: [inner.op("Neg", [value])] })).results[0]!,
+    };
+    expect(verify(plainAttention(bodied))).toEqual([]);
+    expect(() => pruned(bodied)).toThrow(/an operator that tokens cannot be reduced around.*Scan/);
+    const old = { ...plainAttention({ reader: "mean", time }), opsets: new Map([["", 17]]) };
+    expect(() => reduceTokens(old, { remove: 1 })).toThrow(/opset 21.*opset 17.*upgradeOpset/);
+  });
+});

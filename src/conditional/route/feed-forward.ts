@@ -75,8 +75,8 @@ function linearAt(graph: Graph, node: Node): LinearLayer | undefined {
   const [fanIn, fanOut] = weight.dims as [number, number];
   const layer = { input, output, nodes: [node], fanIn, fanOut, weight: numbersOf(weight) };
   const added = soleConsumer(graph, output);
-  const bias = added && !graph.outputs.includes(output) ? biasAdded(graph, added, output, fanOut) : undefined;
-  return bias ? { ...layer, bias, output: added!.outputs[0]!, nodes: [node, added!] } : layer;
+  const bias = added && biasAdded(graph, added, output, fanOut);
+  return bias ? { ...layer, bias, output: added.outputs[0]!, nodes: [node, added] } : layer;
 }
 
 function gemmAt(graph: Graph, node: Node): LinearLayer | undefined {

@@ -101,13 +101,13 @@ function replayed({ graph }: Model, { blocks, reader, method, schedule }: Plan):
     for (const node of graph.nodes) {
       const inputs = node.inputs.map(now);
       const block = blocks.find(({ softmax }) => softmax === node);
+      if (block) checkScores(inputs[0]!, node);
       if (block && sizes) inputs[0] = n.op("Add", [inputs[0], logSizes(n, sizes)]);
       const outputs =
         node === reader.node && reader.kind === "mean" && sizes
           ? [sizedMean(n, inputs[0]!, sizes, node)]
           : replay(n, node, inputs);
       node.outputs.forEach((value, i) => void (value && values.set(value, outputs[i]!)));
-      if (block) checkScores(values.get(node.outputs[0]!)!, node);
       const ended = blocks.findIndex(({ sum }) => sum === node);
       if (ended < 0 || schedule[ended] === 0) continue;
       const tokens = values.get(node.outputs[0]!)!;
