@@ -52,6 +52,7 @@ describe("figures", () => {
     [formatNumber(123456), "1.23e+5"],
     [formatNumber(99_900), "99900"],
     [formatNumber(1e5), "1.00e+5"],
+    [formatNumber(99_999), "1.00e+5"],
   ])("%s is %s", (found, expected) => {
     expect(found).toBe(expected);
   });

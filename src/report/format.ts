@@ -33,6 +33,7 @@ export function formatMilliseconds(time: number): string {
 /** Three significant digits, in exponent form where that is shorter. */
 export function formatNumber(value: number): string {
   if (value === 0) return "0";
-  const size = Math.abs(value);
-  return size < 1e-3 || size >= 1e5 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  const rounded = Number(value.toPrecision(3));
+  const size = Math.abs(rounded);
+  return size < 1e-3 || size >= 1e5 ? value.toExponential(2) : String(rounded);
 }

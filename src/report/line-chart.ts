@@ -20,11 +20,12 @@ export interface ChartOptions {
   readonly y: string;
 }
 
-/** An SVG chart of the series over common axes, or nothing when there is no point. */
-export function lineChart(
-  series: readonly Series[],
-  { label, x: xTitle, y: yTitle }: ChartOptions,
-): Markup | undefined {
+/** An SVG chart of the series over common axes, or nothing when there is no point; points at infinity are left out. */
+export function lineChart(given: readonly Series[], { label, x: xTitle, y: yTitle }: ChartOptions): Markup | undefined {
+  const series = given.map((item) => ({
+    ...item,
+    points: item.points.filter((point) => point.every(Number.isFinite)),
+  }));
   const all = series.flatMap(({ points }) => points);
   if (all.length === 0) return undefined;
   const x = linear(extent(all.map(([at]) => at)), [MARGIN.left, WIDTH - MARGIN.right]);

@@ -356,6 +356,7 @@ describe("charts", () => {
         ([, title]) => title!,
       );
     expect(many(120)).toHaveLength(120);
+    expect(many(121).at(-1)).toMatch(/^weight/);
     const titles = many(122);
     expect(titles).toHaveLength(121);
     expect(titles.at(-1)).toMatch(/^2 smaller tensors .*: 3 B, 0.0 %$/);

@@ -193,6 +193,20 @@ describe("the page of a network made parallel", () => {
     }
   });
 
+  it("keeps divergences that know no bound, in its table and out of its chart", () => {
+    const curve = [
+      { depth: 4, divergence: Number.POSITIVE_INFINITY },
+      { depth: 6, divergence: 0.25 },
+    ];
+    const windows = [{ place: "run 1, blocks 1 to 2", divergence: Number.POSITIVE_INFINITY, isParallel: false }];
+    const facts = { ...unlabelled, curve, windows };
+    const page = pageOfReport(JSON.stringify(facts), "report.json");
+    expect(page).toBe(parallelPage(facts));
+    expect(seriesOf(page)).toEqual([`${plans}; ${plans}: 0.25`]);
+    expect(rowsOf(page)[1]).toBe(' class="" | run 1, blocks 1 to 2 | Infinity | –');
+    expect(page).not.toMatch(/NaN|"Infinity/);
+  });
+
   it("lets no name become markup", () => {
     const text = `</title><script>alert(1)</script>"'><img src=x onerror=alert(1)>`;
     const named = (name: string): ParallelReport => ({

@@ -29,8 +29,8 @@ export function treemap(entries: readonly SizeEntry[], area: { width: number; he
 
 function largest(entries: readonly SizeEntry[]): SizeEntry[] {
   const sorted = entries.filter(({ bytes }) => bytes > 0).sort((a, b) => b.bytes - a.bytes);
+  if (sorted.length <= MOST + 1) return sorted;
   const rest = sorted.slice(MOST);
-  if (rest.length === 0) return sorted;
   const bytes = rest.reduce((sum, entry) => sum + entry.bytes, 0);
   return [...sorted.slice(0, MOST), { name: `${rest.length} smaller tensors`, opType: "", dtype: "", bytes }];
 }
