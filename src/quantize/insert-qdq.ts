@@ -85,7 +85,7 @@ function begin(graph: Graph, insertion: Insertion): Writing {
     emission: newEmission(names(namesIn(graph)), activation),
     clampOf: new Map([...placement.folded].map(([clamp, source]) => [source, clamp])),
     values: new Set(placement.values),
-    anchors: layoutAnchors(graph, placement),
+    anchors: layoutAnchors(placement),
     reals: new Map(),
     integers: new Map(),
     fromIntegers: new Set(),

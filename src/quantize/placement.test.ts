@@ -6,8 +6,10 @@ import { type PlacementOptions, place } from "./placement.ts";
 type Builder = ReturnType<typeof graphBuilder>;
 
 /** A convolution in front and one behind what is built between them; the names of nodes are what they are asked for. */
-function between(build: (g: Builder, x: Value) => Value): Graph {
-  const g = graphBuilder({ infer: builderInference(21) });
+function between(
+  build: (g: Builder, x: Value) => Value,
+  g: Builder = graphBuilder({ infer: builderInference(21) }),
+): Graph {
   const conv = (x: Value, name: string) =>
     g.op("Conv", [x, g.constant(`${name}_w`, tensor("float32", [2, 2, 1, 1], [1, 2, 3, 4]))], {}, { name });
   g.output(conv(build(g, conv(g.input("x", "float32", [1, 2, 4, 4]), "first")), "last"), "y");
@@ -59,6 +61,85 @@ describe("padding", () => {
     });
     expect(placed(graph).reasons.pad).toBe(reason);
     expect(placed(graph).integers.includes("pad")).toBe(reason === undefined);
+  });
+});
+
+describe("operators with a kernel on integers", () => {
+  const shape = (g: Builder, ...values: number[]) => g.constant("numbers", int64s(values));
+
+  it.each<[string, string, (g: Builder, x: Value) => Value]>([
+    ["MaxPool", "shared", (g, x) => g.op("MaxPool", [x], { kernel_shape: [1, 1] }, { name: "own" })],
+    ["Reshape", "shared", (g, x) => g.op("Reshape", [x, shape(g, 1, 2, 8, 2)], {}, { name: "own" })],
+    ["Flatten", "shared", (g, x) => g.op("Flatten", [x], {}, { name: "own" })],
+    ["Transpose", "shared", (g, x) => g.op("Transpose", [x], { perm: [0, 1, 3, 2] }, { name: "own" })],
+    ["Squeeze", "shared", (g, x) => g.op("Squeeze", [x, shape(g, 0)], {}, { name: "own" })],
+    ["Unsqueeze", "shared", (g, x) => g.op("Unsqueeze", [x, shape(g, 0)], {}, { name: "own" })],
+    ["Slice", "shared", (g, x) => g.op("Slice", [x, shape(g, 0), shape(g, 1)], {}, { name: "own" })],
+    ["Gather", "shared", (g, x) => g.op("Gather", [x, shape(g, 0, 1)], { axis: 2 }, { name: "own" })],
+    ["Pad", "integer", (g, x) => g.op("Pad", [x, shape(g, 0, 0, 1, 1, 0, 0, 1, 1)], {}, { name: "own" })],
+    ["Concat", "joined", (g, x) => g.op("Concat", [x], { axis: 1 }, { name: "own" })],
+    ["AveragePool", "arithmetic", (g, x) => g.op("AveragePool", [x], { kernel_shape: [1, 1] }, { name: "own" })],
+    ["GlobalAveragePool", "arithmetic", (g, x) => g.op("GlobalAveragePool", [x], {}, { name: "own" })],
+    ["Sigmoid", "arithmetic", (g, x) => g.op("Sigmoid", [x], {}, { name: "own" })],
+    ["LeakyRelu", "arithmetic", (g, x) => g.op("LeakyRelu", [x], {}, { name: "own" })],
+    ["Add", "arithmetic", (g, x) => g.op("Add", [x, x], {}, { name: "own" })],
+    ["Mul", "arithmetic", (g, x) => g.op("Mul", [x, x], {}, { name: "own" })],
+  ])("%s is %s", (opType, kernel, build) => {
+    const { others, quantized, representative, values } = placed(between(build, graphBuilder()));
+    expect([...others].map(([node, own]) => [node.opType, own])).toEqual([[opType, kernel]]);
+    expect(quantized).toEqual(["x", "first", "own", "last"]);
+    const [, first, own] = values;
+    expect(representative(first!) === representative(own!)).toBe(kernel !== "arithmetic");
+  });
+
+  it("have parameters of their own at a Concat where that is asked for", () => {
+    const { representative, values } = placed(
+      between((g, x) => g.op("Concat", [x], { axis: 1 }, { name: "own" })),
+      { shareConcat: false },
+    );
+    expect(new Set(values.map(representative)).size).toBe(4);
+  });
+
+  it("take a constant where they compute, and none where they move", () => {
+    const one = (g: Builder) => g.constant("one", tensor("float32", [1, 2, 4, 4], new Float32Array(32).fill(1)));
+    const added = placed(between((g, x) => g.op("Add", [x, one(g)], {}, { name: "own" })));
+    expect(added.integers).toEqual(["first", "last", "own"]);
+    const joined = placed(between((g, x) => g.op("Concat", [x, one(g)], { axis: 2 }, { name: "own" })));
+    expect(joined.integers).toEqual(["first", "last"]);
+    expect(joined.reasons).toEqual({ own: "one of its inputs is a constant" });
+  });
+
+  it("stay in floats behind floats, and in other domains", () => {
+    const behind = placed(
+      between((g, x) => g.op("MaxPool", [g.op("Exp", [x])], { kernel_shape: [1, 1] }, { name: "own" })),
+    );
+    expect(behind.reasons).toEqual({ own: "its inputs are computed in floats" });
+    const foreign = placed(between((g, x) => g.op("Sigmoid", [x], {}, { name: "own", domain: "com.example" })));
+    expect([foreign.integers, foreign.reasons]).toEqual([["first", "last"], {}]);
+  });
+});
+
+describe("padding of what floats make", () => {
+  const padded = (reader: "layer" | "excluded" | "relu" | "two") => {
+    const graph = between((g, x) => {
+      const pads = g.constant("pads", int64s([0, 0, 1, 1, 0, 0, 1, 1]));
+      const pad = g.op("Pad", [g.op("Exp", [x]), pads], {}, { name: "pad" });
+      if (reader === "two") g.output(pad);
+      return reader === "relu" ? g.op("Tanh", [pad]) : pad;
+    });
+    return placed(graph, {
+      float: ({ name }) => (reader === "excluded" && name === "last" ? "excluded by name" : undefined),
+    });
+  };
+
+  it("is done on integers where a layer alone reads it", () => {
+    expect(padded("layer").integers).toEqual(["first", "last", "pad"]);
+  });
+
+  it.each(["excluded", "relu", "two"] as const)("stays in floats where that is not so: %s", (reader) => {
+    const { integers, reasons } = padded(reader);
+    expect(integers).not.toContain("pad");
+    expect(reasons.pad).toMatch(/its inputs are computed in floats|only graph outputs follow it/);
   });
 });
 

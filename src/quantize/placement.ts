@@ -164,17 +164,15 @@ function choose(
   options: PlacementOptions,
 ): boolean {
   const entry = isStandard(node) ? kernels.get(node.opType) : undefined;
-  const weighted = isWeighted(node);
-  if (!entry && !weighted) return false;
+  if (!entry && !isWeighted(node)) return false;
   const reason = options.float(node) ?? (context.tail.has(node) ? "only graph outputs follow it" : undefined);
   if (reason !== undefined) return skip(skipped, node, reason);
-  if (weighted) {
+  if (!entry) {
     const layer = layerOf(graph, node);
     if (!isLayer(layer)) return skip(skipped, node, layer.reason);
     layers.set(node, layer);
     return true;
   }
-  if (!entry) return false;
   if (!isFed(graph, node, context) && !(entry.kernel === "integer" && feedsALayer(graph, node, options))) {
     return skip(skipped, node, "its inputs are computed in floats");
   }

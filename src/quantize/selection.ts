@@ -59,7 +59,7 @@ export function checkPatterns(
   for (const [where, given = []] of Object.entries(patterns)) {
     const unknown = given.find((pattern) => !nodes.some(matcher([pattern])));
     if (unknown === undefined) continue;
-    const names = nodes.flatMap(namesOfNode);
+    const names = [...new Set(nodes.flatMap(namesOfNode))];
     const near = nearNames(unknown, names);
     const listed = near.length > 0 ? near : names.slice(0, 3);
     throw new UsageError("a pattern matches no node", {

@@ -54,10 +54,38 @@ describe("a divergence", () => {
     expect(divergenceOf(p, q, "classification")).toBeCloseTo((forth + back) / 3, 6);
   });
 
+  it("of the scores of one sample is that of one row, and of nothing none", () => {
+    const forth = 0.25 * Math.log(0.5) + 0.75 * Math.log(1.5);
+    expect(divergenceOf([rows([0, ln3])], [rows([7, 7])], "classification")).toBeCloseTo(forth, 6);
+    for (const task of ["classification", "regression"] as const) expect(divergenceOf([], [], task)).toBe(0);
+  });
+
+  it("of numbers is none where nothing but zeros is expected, and counts where their squares sum up to 1", () => {
+    expect(divergenceOf([rows([0, 0])], [rows([1, 2])], "regression")).toBe(0);
+    expect(divergenceOf([rows([1])], [rows([0.5])], "regression")).toBe(0.25);
+  });
+
   it("of numbers is the squared error over the squares of what is expected, over all batches", () => {
     // (4 − 3)² + (1 − 3)² of 3² + 4² + 1².
     expect(divergenceOf([rows([3, 4]), rows([1])], [rows([3, 3]), rows([3])], "regression")).toBeCloseTo(5 / 26, 9);
   });
+});
+
+it.each([
+  [1, "regression"],
+  [2, "classification"],
+  [3, "classification"],
+] as const)("takes rows of %d numbers for %s unless it is told", async (columns, task) => {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", ["batch", 16]);
+  g.output(g.op("MatMul", [x, g.constant("w", filled([16, columns], 1))], {}, { name: "only" }), "y");
+  const of = async (told?: "regression" | "classification") => {
+    const options = { open: openSession, calibration, ...(told && { task: told }) };
+    return (await sensitivity(model(g.build()), options))[0]!.divergence;
+  };
+  const [untold, regression, classification] = [await of(), await of("regression"), await of("classification")];
+  expect(regression).not.toBe(classification);
+  expect(untold).toBe(task === "regression" ? regression : classification);
 });
 
 it("puts the layer first that alone does most, or whose absence helps most", async () => {

@@ -20,6 +20,18 @@ describe("blocks", () => {
     expect(blockParameters([-4, 1], layout)).toEqual({ scale: 0.5, zeroPoint: 8 });
   });
 
+  it("of zeros have a scale of 1, and zeros are what they stand for", () => {
+    for (const values of [[0, 0], []]) {
+      expect(blockParameters(values, { bits: 4, size: 16, symmetric: false })).toEqual({ scale: 1, zeroPoint: 0 });
+      expect(blockParameters(values, { bits: 4, size: 16, symmetric: true })).toEqual({ scale: 1, zeroPoint: 8 });
+    }
+  });
+
+  it("look at their own part of the values alone", () => {
+    const layout = { bits: 4, size: 16, symmetric: false } as const;
+    expect(blockParameters([-100, -1, 2, 100], layout, 1, 3)).toEqual({ scale: Math.fround(3 / 15), zeroPoint: 5 });
+  });
+
   it("refuse layouts without a kernel", () => {
     expect(() => checkLayout({ bits: 3 as 4, size: 32, symmetric: true })).toThrow(/8, 4 or 2.*got 3/);
     expect(() => checkLayout({ bits: 4, size: 24, symmetric: true })).toThrow(/16, 32, 64, 128 or 256.*got 24/);

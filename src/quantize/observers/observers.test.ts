@@ -31,6 +31,19 @@ function heavyTailed(count: number, seed: number): Float64Array {
 }
 
 describe("histogram", () => {
+  it("is empty until it sees what is not zero", () => {
+    const bins = histogram(8, "value");
+    const states = [[], [0, 0]].map((batch) => {
+      bins.add(batch);
+      return [bins.start, bins.width, bins.counts.length];
+    });
+    expect(states).toEqual([
+      [0, 0, 0],
+      [0, 0, 0],
+    ]);
+    expect(bins.seen).toEqual({ min: 0, max: 0 });
+  });
+
   it("keeps counts when it grows on either side", () => {
     const bins = histogram(8, "value");
     bins.add([0, 1, 2, 3, 4]);
@@ -100,6 +113,14 @@ describe("entropy", () => {
     const observer = entropy({ levels: 65536 });
     observer.observe([...new Float32Array(1000).fill(0.1), 50]);
     expect(observer.range()).toEqual({ min: Math.fround(0.1), max: 50 });
+  });
+
+  it("has seen nothing, or zeros alone", () => {
+    const observer = entropy();
+    expect(observer.range()).toEqual({ min: 0, max: 0 });
+    observer.observe([0, 0]);
+    const { min, max } = observer.range();
+    expect([min === 0, max === 0]).toEqual([true, true]);
   });
 
   it("clips a lonely outlier", () => {
@@ -195,6 +216,15 @@ it("averages batches, starting from the first, with a tenth of each later one", 
   // −1 + 0.1 · (−3 + 1) = −1.2, then + 0.1 · (−2 + 1.2); 1 + 0.1 · 4 = 1.4, then + 0.1 · (11 − 1.4).
   expect(observer.range().min).toBeCloseTo(-1.28, 12);
   expect(observer.range().max).toBeCloseTo(2.36, 12);
+});
+
+it("takes a single value for the range", () => {
+  for (const observer of [minMax(), movingAverage()]) {
+    observer.observe([3]);
+    expect(observer.range()).toEqual({ min: 3, max: 3 });
+    observer.observe([]);
+    expect(observer.range()).toEqual({ min: 3, max: 3 });
+  }
 });
 
 it("ignores what is not finite", () => {

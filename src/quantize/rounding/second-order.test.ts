@@ -226,6 +226,18 @@ describe("triangular factors", () => {
       expect(y[0]! * a[j]! + y[1]! * a[3 + j]! + y[2]! * a[6 + j]!).toBeCloseTo([1, -2, 3][j]!, 12);
   });
 
+  it("find the one row of the matrix that a row vector is", () => {
+    const a = Float64Array.from([4, 2, 1, 2, 5, 3, 1, 3, 6]);
+    const r = upperFactor(a, 3);
+    for (let i = 0; i < 3; i++) {
+      solveRow(r, 3, a.slice(3 * i, 3 * i + 3)).forEach(
+        (value, j) => void expect(value).toBeCloseTo(i === j ? 1 : 0, 12),
+      );
+    }
+    // R = (1 2; 0 1): (1, 0) R Rᵀ = (5, 2), and the first component is 1 exactly.
+    expect([...solveRow(Float64Array.of(1, 2, 0, 1), 2, Float64Array.of(5, 2))]).toEqual([1, 0]);
+  });
+
   it("refuse what is not positive definite", () => {
     expect(() => upperFactor(Float64Array.from([1, 2, 2, 1]), 2)).toThrow(/positive definite/);
   });
