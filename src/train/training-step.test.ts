@@ -232,6 +232,19 @@ describe("the average", () => {
   });
 });
 
+describe("settings out of range", () => {
+  it.each([
+    ["average", [-0.1, 1, Number.NaN], [0, 0.5]],
+    ["clip", [0, -1, Number.NaN], [0.1, 3]],
+    ["accumulate", [0, 1.5, Number.NaN], [1, 2]],
+  ])("of %s are refused, and those in range are taken", (name, wrong, right) => {
+    const made = (value: number) => () =>
+      trainingStep(plain(), { loss: "crossEntropy", optimizer: "sgd", [name]: value });
+    for (const value of wrong) expect(made(value)).toThrow(`${name} is out of range`);
+    for (const value of right) expect(made(value)).not.toThrow();
+  });
+});
+
 describe("accumulation", () => {
   it("over 2 batches of n equals one batch of 2n", () => {
     const options = { loss: "crossEntropy", optimizer: adamw(), clip: 0.3, average: 0.5 } as const;
@@ -284,6 +297,8 @@ describe("loss scaling", () => {
     }
     expectSame(a, b, [...a.keys()], 9);
     expect(numbersAt(b, "loss_scale")).toEqual([2048]);
+    const scales = scaled.state.filter(({ kind, of }) => kind === "loss-scale" && of === undefined);
+    expect(scales.map(({ name }) => name)).toEqual(["loss_scale:good", "loss_scale"]);
   });
 
   const infinite = () => ({ ...batch(0, 6), x: floats([6, 4], new Array(24).fill(Number.POSITIVE_INFINITY)) });
