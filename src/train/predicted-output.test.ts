@@ -2,8 +2,9 @@ import { expect, it } from "vitest";
 import { moons, network } from "../../test/moons.ts";
 import type { Dataset } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
-import { graphBuilder, type Model, namesOf } from "../ir/index.ts";
-import { adamw, evaluateModel, fit } from "./index.ts";
+import { graphBuilder, int64s, type Model, model, namesOf } from "../ir/index.ts";
+import { builderInference } from "../ops/index.ts";
+import { adamw, crossEntropy, evaluateModel, fit } from "./index.ts";
 import { predictedOutput } from "./predicted-output.ts";
 
 /** The network of the moons with its hidden layer as the first output. */
@@ -35,11 +36,32 @@ it("is the one behind most of the network where several fit, in whatever order t
   const inputs = plain.graph.inputs.filter((value) => !plain.graph.initializers.has(value));
   g.output(g.op("Neg", [inputs[0]!]), "side");
   const { nodes, outputs } = g.build();
-  const both = [...outputs, ...plain.graph.outputs];
-  for (const order of [both, both.toReversed()]) {
-    const model = { ...plain, graph: { ...plain.graph, nodes: [...plain.graph.nodes, ...nodes], outputs: order } };
-    expect(await predictedOutput(model, moons(16, 1), { loss: "crossEntropy" })).toBe("logits");
+  const orders = [...outputs, ...plain.graph.outputs];
+  for (const order of [orders, orders.toReversed()]) {
+    const both = { ...plain, graph: { ...plain.graph, nodes: [...plain.graph.nodes, ...nodes], outputs: order } };
+    expect(await predictedOutput(both, moons(16, 1), { loss: "crossEntropy" })).toBe("logits");
   }
+});
+
+it("is counted by the labels that count", async () => {
+  const data = { ...moons(16, 1), labels: async () => [0, 1, 255] };
+  const loss = crossEntropy({ ignoreIndex: 255 });
+  expect(await predictedOutput(withHidden(), data, { loss })).toBe("logits");
+});
+
+it("is the first where that holds scores of every position, and no data says otherwise", async () => {
+  const { labels: _, ...data } = moons(16, 1);
+  const outputs = (first: "tokens" | "sum") => {
+    const g = graphBuilder({ infer: builderInference(21) });
+    const x = g.input("x", "float32", ["batch", 3, 4]);
+    const axes = (...list: number[]) => g.constant("axes", int64s(list));
+    if (first === "tokens") g.output(g.op("Neg", [x]), "tokens");
+    else g.output(g.op("ReduceSum", [x, axes(1, 2)], { keepdims: 0 }), "sum");
+    g.output(g.op("ReduceMean", [x, axes(1)], { keepdims: 0 }), "scores");
+    return model(g.build());
+  };
+  expect(await predictedOutput(outputs("tokens"), data, { loss: "crossEntropy" })).toBeUndefined();
+  expect(await predictedOutput(outputs("sum"), data, { loss: "crossEntropy" })).toBe("scores");
 });
 
 it("is what a model is evaluated by", async () => {

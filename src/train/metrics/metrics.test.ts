@@ -39,6 +39,18 @@ describe.each(Object.keys(metrics) as MetricName[])("%s", (name) => {
     expect(measured(metrics[name](), [1, 3, 4])).toBeCloseTo(measured(metrics[name]()), 12);
   });
 
+  it("says its name, and which way is better", () => {
+    const wordings: Record<MetricName, string> = {
+      accuracy: "accuracy",
+      auroc: "auroc",
+      f1: "f1",
+      perplexity: "perplexity",
+      topK: "top5",
+    };
+    const higherIsBetter = name !== "perplexity";
+    expect(metrics[name]()).toMatchObject({ name: wordings[name], higherIsBetter });
+  });
+
   it("is not a number before there is anything", () => {
     expect(metrics[name]().start().value()).toBeNaN();
   });
@@ -49,6 +61,10 @@ describe("values", () => {
     expect(measured(accuracy())).toBe(0.5);
     expect(measured(topK({ k: 2 }))).toBe(0.75);
     expect(measured(accuracy({ ignoreIndex: 2 }))).toBeCloseTo(2 / 3, 12);
+  });
+
+  it("of top-k are told under a name of their own for each k", () => {
+    expect([1, 2, 5].map((k) => topK({ k }).name)).toEqual(["accuracy", "top2", "top5"]);
   });
 
   it("of F1, per class and in the mean", () => {
@@ -73,6 +89,16 @@ describe("values", () => {
       tensorFromNumbers("float32", [5], [0, 0, 1, 1, 1]),
     );
     expect(state.value()).toBeCloseTo((1.5 + 2 + 1) / 6, 12);
+  });
+
+  it("of the area under the curve count a share above one half as positive", () => {
+    const state = auroc().start();
+    state.add(
+      tensorFromNumbers("float32", [4], [0.9, 0.2, 0.5, 0.1]),
+      tensorFromNumbers("float32", [4], [0.8, 0.6, 0.5, 0.3]),
+    );
+    // Of four pairs only 0.2 against 0.5 is the wrong way round.
+    expect(state.value()).toBeCloseTo(3 / 4, 12);
   });
 
   it("of perplexity: uniform scores are as perplexing as there are classes", () => {
@@ -150,5 +176,11 @@ describe("values", () => {
         .start()
         .add(tensorFromNumbers("float32", [1, 2], [1, 0]), tensorFromNumbers("int64", [2], [0, 1]));
     expect(add).toThrow(/labels do not fit/);
+    const vector = tensorFromNumbers("float32", [3], [1, 0, 2]);
+    expect(() =>
+      accuracy()
+        .start()
+        .add(vector, tensorFromNumbers("int64", [1, 1], [0])),
+    ).toThrow(/expected 0 labels for \[3\] with the classes on axis 1/);
   });
 });

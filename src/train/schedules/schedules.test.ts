@@ -27,6 +27,8 @@ describe("schedules", () => {
     expect([0, 4, 5].map((step) => stepDecay({ factor: 0.5, at: 0.5 })(step, 10))).toEqual([1, 1, 0.5]);
     expect([0, 3, 4, 8].map((step) => stepDecay({ factor: 0.5, at: 4 })(step, 10))).toEqual([1, 1, 0.5, 0.25]);
     expect([1, 2, 5].map((step) => stepDecay({ factor: 0.5, at: [2, 5] })(step, 10))).toEqual([1, 0.5, 0.25]);
+    // From 1 on they are steps, below 1 shares of the run.
+    expect([0, 1, 2].map((step) => stepDecay({ factor: 0.5, at: 1 })(step, 10))).toEqual([1, 0.5, 0.25]);
     // Two of the four steps that are left are half of the way down.
     const rising = [0, 1, 3, 4, 6].map((step) => warmup({ steps: 4, next: linear() })(step, 8));
     expect(rising).toEqual([0.25, 0.5, 1, 1, 0.5]);
