@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { encodeSafetensors, random, readSafetensors } from "../../data/index.ts";
 import {
+  type BuilderAttributes,
+  dataTypes,
   float,
   graphBuilder,
   type Model,
@@ -122,6 +124,36 @@ describe("replaceHead", () => {
     }
   });
 
+  /** A linear layer over features, and what stands behind it. */
+  const ended = (opType: string, attributes: BuilderAttributes = {}): Model => {
+    const g = graphBuilder({ infer: builderInference(21) });
+    const features = g.op("Tanh", [g.input("x", "float32", ["batch", 4])], {}, { name: "features" });
+    const scores = g.op("MatMul", [features, g.constant("weight", noise([4, 5], 1))]);
+    g.output(g.op(opType, [scores], attributes), "y");
+    return model(g.build());
+  };
+
+  it.each<[string, BuilderAttributes]>([
+    ["Cast", { to: dataTypes.float64.code }],
+    ["Clip", {}],
+    ["Dropout", {}],
+    ["Flatten", { axis: 1 }],
+    ["Identity", {}],
+    ["LogSoftmax", {}],
+    ["Relu", {}],
+    ["Sigmoid", {}],
+    ["Squeeze", {}],
+    ["Transpose", { perm: [0, 1] }],
+  ])("looks for the last linear layer behind a %s", (opType, attributes) => {
+    const { at, model: changed } = replaceHead(ended(opType, attributes), { classes: 2 });
+    expect(at).toBe("features");
+    expect(changed.graph.nodes.map((node) => node.opType)).toEqual(["Tanh", "MatMul", "Add"]);
+  });
+
+  it("looks for none behind what makes other things than scores of them", () => {
+    expect(() => replaceHead(ended("ArgMax"), { classes: 2 })).toThrow(/no last linear layer.*ArgMax/);
+  });
+
   it("says what it cannot find", () => {
     expect(() => replaceHead(pictures(), { classes: 2, at: "tail" })).toThrow(/computes no such value.*"mixed"/);
     expect(() => replaceHead(pictures(), { classes: 2, output: "tail" })).toThrow(/no such output/);
@@ -134,8 +166,8 @@ describe("replaceHead", () => {
 });
 
 /** The model with adapters whose second factors are no longer zero, as after training. */
-function trained(): Model {
-  const { model: adapted, parameters } = addLora(pictures(), { rank: 2, alpha: 3, seed: 1 });
+function trained(base = pictures()): Model {
+  const { model: adapted, parameters } = addLora(base, { rank: 2, alpha: 3, seed: 1 });
   const moved = parameters.map((name, i): [string, Tensor] => {
     const old = [...adapted.graph.initializers].find(([value]) => value.name === name)![1] as Tensor;
     return [name, noise(old.dims, 20 + i)];
@@ -165,6 +197,32 @@ describe("adapters", () => {
     await using session = await openSession(merged);
     const native = numbersOf((await session.run(feed)).get("probabilities")!);
     expect(largestDifference([...native], outputOf(trained()))).toBeLessThan(1e-5);
+  });
+
+  it("merged compute the same in a Gemm whose weight is stored as it multiplies", () => {
+    const g = graphBuilder({ infer: builderInference(21) });
+    const x = g.input("x", "float32", ["batch", 4]);
+    g.output(g.op("Gemm", [x, g.constant("weight", noise([4, 3], 1)), g.constant("bias", noise([3], 2))]), "y");
+    const plain = model(g.build());
+    const rows = new Map([["x", noise([2, 4], 3)]]);
+    const answers = (m: Model) => Array.from(numbersOf(evaluate(m, rows).get("y")!));
+    const merged = mergeLora(plain, loraTensors(trained(plain)));
+    expect(largestDifference(answers(plain), answers(trained(plain)))).toBeGreaterThan(0.1);
+    expect(largestDifference(answers(merged), answers(trained(plain)))).toBeLessThan(1e-6);
+  });
+
+  it("begin within one over the root of how many numbers go into one", () => {
+    const { model: adapted } = addLora(pictures(), { rank: 8, seed: 1 });
+    const kept = loraTensors(adapted);
+    for (const [name, inputs] of [
+      ["conv.weight", 2 * 3 * 3],
+      ["mix.weight", 4],
+      ["head.weight", 5],
+    ] as const) {
+      const largest = Math.max(...numbersOf(kept.get(`${name}.lora_A`)!).map(Math.abs)) * Math.sqrt(inputs);
+      expect(largest, name).toBeLessThanOrEqual(1 + 1e-6);
+      expect(largest, name).toBeGreaterThan(0.8);
+    }
   });
 
   it("are all that moves when they are what is trained", () => {
@@ -198,6 +256,9 @@ describe("adapters", () => {
     expect([...kept.keys()]).toContain("head/weight");
     const other = replaceHead(pictures(), { classes: 4, seed: 2 }).model;
     expect(outputOf(applyLora(other, kept))).toEqual(outputOf(head.model));
+    for (const misfit of [noise([5], 1), tensorFromNumbers("float64", [4], [1, 2, 3, 4])]) {
+      expect(() => applyLora(other, new Map([...kept, ["head/bias", misfit]]))).toThrow(/does not fit.*"head\/bias"/);
+    }
   });
 
   it("are refused by name where they do not fit", () => {

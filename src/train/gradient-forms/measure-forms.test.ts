@@ -4,9 +4,10 @@ import { defaultForms, portableForms } from "../../autodiff/index.ts";
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { numbersOf, tensorFromNumbers } from "../../ir/index.ts";
-import { raceLatency } from "../../measure/index.ts";
+import { type LatencyOptions, raceLatency } from "../../measure/index.ts";
 import { conv, globalAveragePool, network } from "../../nn/index.ts";
 import { openSession } from "../../runtime/index.ts";
+import { openReference } from "../../runtime/reference.ts";
 import { trainingStep } from "../training-step.ts";
 import { measuredForms } from "./form-table.ts";
 import { measureGradientForms } from "./measure-forms.ts";
@@ -80,6 +81,20 @@ describe("measureGradientForms", () => {
       expect(Object.keys(times).length).toBeGreaterThan(1);
       for (const time of Object.values(times)) expect(time).toBeGreaterThan(0);
     }
+  });
+
+  it("takes half a second and 30 rounds for each, unless it is told otherwise", async () => {
+    const measured = async (given: object) => {
+      const told: LatencyOptions[] = [];
+      const race = async (contenders: readonly unknown[], latency: LatencyOptions) => {
+        told.push(latency);
+        return contenders.map(() => ({ p50: 1 }));
+      };
+      await measureGradientForms(net, { ...training, batch: 1, race, open: openReference, ...given });
+      return told[0];
+    };
+    expect(await measured({})).toMatchObject({ seconds: 0.5, rounds: 30 });
+    expect(await measured({ latency: { rounds: 3 } })).toMatchObject({ seconds: 0.5, rounds: 3 });
   });
 
   it("refuses what no step can be made of", async () => {
