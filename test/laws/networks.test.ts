@@ -11,124 +11,14 @@ import {
   numbersOf,
   printModel,
   sizeOf,
-  type Tensor,
   tensorFromNumbers,
   verify,
 } from "../../src/ir/index.ts";
-import {
-  gpt,
-  imagenetResnet,
-  lenet,
-  type ModelName,
-  mlp,
-  models,
-  msdnet,
-  paraFormer,
-  paraGpt,
-  paraResnet,
-  resnet,
-  vit,
-} from "../../src/models/index.ts";
+import { gpt, imagenetResnet, lenet, type ModelName, models, paraFormer, resnet, vit } from "../../src/models/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession, resideIn } from "../../src/runtime/index.ts";
 import { adamw, crossEntropy, type ProfileName, type TrainingStep, trainingStep } from "../../src/train/index.ts";
-
-interface Small {
-  readonly make: (seed: number) => Model;
-  readonly input: string;
-  readonly dims: readonly number[];
-  /** Ids below this; floats when absent. */
-  readonly ids?: number;
-  readonly labelDims: readonly number[];
-  readonly axis: number;
-}
-
-const small: Record<ModelName, Small> = {
-  mlp: {
-    make: (seed) => mlp(random(seed), { input: [1, 4, 4], hidden: [8, 8], classes: 3, dropout: 0.1 }),
-    input: "input",
-    dims: [6, 1, 4, 4],
-    labelDims: [6],
-    axis: 1,
-  },
-  lenet: {
-    make: (seed) => lenet(random(seed), { size: 16, classes: 3 }),
-    input: "input",
-    dims: [6, 1, 16, 16],
-    labelDims: [6],
-    axis: 1,
-  },
-  resnet: {
-    make: (seed) => resnet(random(seed), { depth: 8, width: 4, size: 8, classes: 3 }),
-    input: "input",
-    dims: [6, 3, 8, 8],
-    labelDims: [6],
-    axis: 1,
-  },
-  imagenetResnet: {
-    make: (seed) => imagenetResnet(random(seed), { depth: 18, width: 4, size: 16, classes: 3 }),
-    input: "input",
-    dims: [6, 3, 16, 16],
-    labelDims: [6],
-    axis: 1,
-  },
-  msdnet: {
-    make: (seed) => {
-      const shape = { classifiers: 2, base: 2, step: 1, scales: 2, width: 4, growth: 2, head: 6 };
-      return msdnet(random(seed), { ...shape, size: 8, classes: 3 });
-    },
-    input: "input",
-    dims: [6, 3, 8, 8],
-    labelDims: [6],
-    axis: 1,
-  },
-  vit: {
-    make: (seed) => vit(random(seed), { size: 8, patch: 4, width: 12, depth: 2, classes: 3, dropPath: 0.1 }),
-    input: "input",
-    dims: [6, 3, 8, 8],
-    labelDims: [6],
-    axis: 1,
-  },
-  gpt: {
-    make: (seed) => gpt(random(seed), { vocabulary: 7, context: 5, width: 8, depth: 1, heads: 2 }),
-    input: "ids",
-    dims: [3, 5],
-    ids: 7,
-    labelDims: [3, 5],
-    axis: -1,
-  },
-  paraFormer: {
-    make: (seed) => {
-      const shape = { size: 8, patch: 4, width: 12, depth: 2, branches: 3, classes: 3 };
-      return paraFormer(random(seed), { ...shape, pooling: "class", combine: "learnedScale" });
-    },
-    input: "input",
-    dims: [6, 3, 8, 8],
-    labelDims: [6],
-    axis: 1,
-  },
-  paraGpt: {
-    make: (seed) => paraGpt(random(seed), { vocabulary: 7, context: 5, width: 8, branches: 2, heads: 2 }),
-    input: "ids",
-    dims: [3, 5],
-    ids: 7,
-    labelDims: [3, 5],
-    axis: -1,
-  },
-  paraResnet: {
-    make: (seed) => paraResnet(random(seed), { width: 4, size: 8, classes: 3 }),
-    input: "input",
-    dims: [6, 3, 8, 8],
-    labelDims: [6],
-    axis: 1,
-  },
-};
-
-function sample({ dims, ids }: Small): Tensor {
-  const source = random(1);
-  const numbers = Array.from({ length: sizeOf(dims) }, () => (ids ? source.below(ids) : source.normal()));
-  return tensorFromNumbers(ids ? "int64" : "float32", dims, numbers);
-}
+import { type SmallNetwork, sampleOf, smallNetworks } from "../small-networks.ts";
 
 function parameterCount({ graph }: Model): number {
   const kept = [...graph.initializers].filter(([{ name }]) => /(weight|bias|scale|table|positions)$/.test(name));
@@ -136,7 +26,7 @@ function parameterCount({ graph }: Model): number {
 }
 
 describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
-  const entry = small[name];
+  const entry = smallNetworks[name];
 
   it("is valid, and the same for the same seed alone", () => {
     expect(verify(entry.make(1))).toEqual([]);
@@ -146,7 +36,7 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
 
   it("runs on ONNX Runtime as in float64", async () => {
     const built = entry.make(1);
-    const feeds = new Map([[entry.input, sample(entry)]]);
+    const feeds = new Map([[entry.input, sampleOf(entry)]]);
     await using session = await openSession(built);
     const logits = numbersOf((await session.run(feeds)).get("logits")!);
     const expected = numbersOf(evaluate(built, feeds).get("logits")!);
@@ -180,12 +70,12 @@ describe.each(Object.keys(models) as ModelName[])("%s", (name) => {
   });
 });
 
-function stepOf(entry: Small, profile: ProfileName): TrainingStep {
+function stepOf(entry: SmallNetwork, profile: ProfileName): TrainingStep {
   return trainingStep(entry.make(1), { loss: crossEntropy({ axis: entry.axis }), optimizer: adamw(), profile });
 }
 
 /** The losses of steps on one batch. */
-async function trained(entry: Small, steps: number, profile: ProfileName = "native"): Promise<number[]> {
+async function trained(entry: SmallNetwork, steps: number, profile: ProfileName = "native"): Promise<number[]> {
   const step = stepOf(entry, profile);
   const labels = tensorFromNumbers(
     "int64",
@@ -199,7 +89,7 @@ async function trained(entry: Small, steps: number, profile: ProfileName = "nati
   const losses: number[] = [];
   for (let i = 1; i <= steps; i++) {
     const feeds = new Map([
-      [entry.input, sample(entry)],
+      [entry.input, sampleOf(entry)],
       [step.labels!, labels],
       [step.learningRate, tensorFromNumbers("float32", [], [0.01])],
       [step.step, tensorFromNumbers("int64", [], [i])],

@@ -1,0 +1,37 @@
+/** @file The files of a commit in a temporary folder, with the installed packages and the shared models beside it. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface Checkout {
+  /** The tree. */
+  readonly root: string;
+  /** A folder beside it for what is recorded. */
+  readonly home: string;
+  remove(): void;
+}
+
+/** @throws Error when git does not know the commit. */
+export function checkOut(root: string, commit: string): Checkout {
+  const home = mkdtempSync(join(tmpdir(), "lithe-replay-"));
+  const links = ["shared", "tree/node_modules"].map((name) => join(home, name));
+  const tree = join(home, "tree");
+  // The links to what is outside go first.
+  const remove = (): void =>
+    [...links, home].forEach((path, i) => void rmSync(path, { recursive: i === 2, force: true }));
+  process.once("exit", remove);
+  mkdirSync(tree);
+  const archive = join(home, "tree.tar");
+  run("git", ["archive", "--output", archive, commit], root);
+  run("tar", ["-xf", archive, "-C", tree], root);
+  symlinkSync(realpathSync(join(root, "node_modules")), join(tree, "node_modules"));
+  const shared = join(root, "../shared");
+  if (existsSync(shared)) symlinkSync(realpathSync(shared), join(home, "shared"));
+  return { root: tree, home, remove };
+}
+
+function run(command: string, args: readonly string[], cwd: string): void {
+  const { status, stderr } = spawnSync(command, args, { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${stderr.trim()}`);
+}

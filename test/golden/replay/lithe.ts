@@ -1,0 +1,22 @@
+/** @file lithe as the cases see it: the one place here that says where the sources lie. */
+export * as accelerate from "../../../src/accelerate/index.ts";
+export * as autodiff from "../../../src/autodiff/index.ts";
+export * as branches from "../../../src/branches/index.ts";
+export * as conditional from "../../../src/conditional/index.ts";
+export * as data from "../../../src/data/index.ts";
+export * as distill from "../../../src/distill/index.ts";
+export type { Model, Tensor, Value } from "../../../src/ir/index.ts";
+export * as ir from "../../../src/ir/index.ts";
+export * as models from "../../../src/models/index.ts";
+export type { Layers } from "../../../src/nn/index.ts";
+export * as nn from "../../../src/nn/index.ts";
+export * as onnx from "../../../src/onnx/index.ts";
+export * as ops from "../../../src/ops/index.ts";
+export * as parallel from "../../../src/parallel/index.ts";
+export * as passes from "../../../src/passes/index.ts";
+export * as quantize from "../../../src/quantize/index.ts";
+export * as reference from "../../../src/reference/index.ts";
+export * as rewrite from "../../../src/rewrite/index.ts";
+export * as runtime from "../../../src/runtime/index.ts";
+export { openReference } from "../../../src/runtime/reference.ts";
+export * as train from "../../../src/train/index.ts";
