@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../errors.ts";
 import type { Comparison, OutputAgreement } from "../measure/index.ts";
-import { type Bounds, boundsOfNetwork, brokenBounds, outcomeLine } from "./bounds.ts";
+import { type Bounds, boundsOfNetwork, brokenBounds, outcomeLine, showComparison } from "./bounds.ts";
 
 const output: OutputAgreement = {
   name: "y",
@@ -83,5 +83,50 @@ describe("bounds", () => {
   it("decide whether there is a file", () => {
     expect(outcomeLine("out.onnx", [])).toBe("model:  out.onnx");
     expect(outcomeLine("out.onnx", ["one", "two"])).toMatch(/out\.onnx was not written.*one; two/s);
+  });
+});
+
+function shown(changes: Partial<OutputAgreement> = {}, more: object = {}): string[] {
+  const { agreement, accuracy } = compared(changes);
+  const said: string[] = [];
+  const latency = { ep: "cpu", threads: 1, batch: 4, a: { p50: 2 }, b: { p50: 1 }, ratio: 0.5, spread: [0.4, 0.6] };
+  const comparison = { size: { a: 2048, b: 1024, ratio: 2 }, latency, agreement, accuracy, warnings: [], ...more };
+  showComparison(comparison as unknown as Comparison, "random inputs", ["one bound"], {
+    json: false,
+    signal: new AbortController().signal,
+    say: (line) => void said.push(line),
+    progress: () => undefined,
+  });
+  return said;
+}
+
+describe("a comparison in words", () => {
+  const line = (said: readonly string[], start: string) => said.filter((each) => each.startsWith(start));
+
+  it("says where, how large, how alike and what is broken", () => {
+    const said = shown({}, { warnings: [{ code: "W_NOISE", message: "times vary" }] });
+    expect(said[0]).toBe("on random inputs; cpu, 1 thread, batch 4");
+    expect(said[1]).toBe("size      2.0 KiB → 1.0 KiB, 2.00× smaller");
+    expect(line(said, "accuracy")).toEqual([
+      "accuracy  90.00 % → 87.50 % (36 → 35 of 40; change -5.00 % to 0.00 %, 95 % interval)",
+    ]);
+    expect(said.slice(-2)).toEqual(["W_NOISE: times vary", "BROKEN: one bound"]);
+  });
+
+  it("tells the share of equal answers where there are answers", () => {
+    const { agreement } = compared();
+    expect(line(shown(), "agreement")[0]).toMatch(
+      /^agreement cosine 0\.97, relative error 0\.25, largest 0\.5 \(here\)$/,
+    );
+    const classes = shown({}, { agreement: { ...agreement, top1: 0.75 } });
+    expect(line(classes, "agreement")[0]).toMatch(/^agreement same answer 75\.00 %, cosine 0\.97/);
+  });
+
+  it("says what the figures leave out, and nothing where they leave nothing out", () => {
+    expect(line(shown(), "output")).toEqual([]);
+    expect(line(shown({ elements: 0 }), "output")).toEqual(['output "y" is empty, so nothing of it was compared']);
+    const lost = (onlyA: number) => line(shown({ notFinite: { a: 5, onlyB: 0, onlyA } }), "output")[0];
+    expect(lost(0)).toBe('output "y" of the original is not finite in 5 of 100 elements');
+    expect(lost(2)).toMatch(/5 of 100 elements; 2 of them are NaN there and numbers in the other$/);
   });
 });

@@ -1,6 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { printable } from "../printable.ts";
 import { bar, jsonLine, lines, progressText } from "./progress.ts";
+
+beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
+afterEach(() => void vi.useRealTimers());
 
 describe("a progress bar", () => {
   it("tells rate and time left", () => {
@@ -30,7 +33,47 @@ describe("a progress bar", () => {
   });
 });
 
+describe("the rate of a progress bar", () => {
+  it("counts from the first time that a stage is shown", () => {
+    const written: string[] = [];
+    const meter = bar(
+      (text) => void written.push(text),
+      () => 100,
+    );
+    meter.show({ stage: "round", done: 10, total: 50 });
+    vi.advanceTimersByTime(2000);
+    meter.show({ stage: "round", done: 30, total: 50 });
+    // 20 in 2 s, and 20 to go.
+    expect(written[1]).toContain("30/50 10.0/s, 2 s left");
+    meter.show({ stage: "other", done: 1, total: 50 });
+    expect(written[2]).toMatch(/1\/50$/);
+  });
+
+  it("is not told of more than all, and no time is left then", () => {
+    expect(progressText({ stage: "round", done: 30, total: 20 }, 2)).toBe(
+      `round [${"#".repeat(20)}] 30/20 2.0/s, 0 s left`,
+    );
+  });
+});
+
 describe("progress lines", () => {
+  it("come four times a second, for each stage, and for the end of the shortest work", () => {
+    const written: string[] = [];
+    const meter = lines((text) => void written.push(text));
+    const show = (stage: string, done: number, total = 100) => {
+      const before = written.length;
+      meter.show({ stage, done, total });
+      return written.length - before;
+    };
+    expect([show("round", 1), show("round", 2), show("other", 1)]).toEqual([1, 0, 1]);
+    vi.advanceTimersByTime(249);
+    expect(show("round", 3)).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect([show("round", 4), show("round", 5)]).toEqual([1, 0]);
+    expect([show("one", 0, 1), show("one", 1, 1)]).toEqual([1, 1]);
+    expect([show("endless", 1, 0), show("endless", 2, 0)]).toEqual([1, 0]);
+  });
+
   it("are JSON, one for a burst of changes and always one for the end", () => {
     const written: string[] = [];
     const meter = lines((text) => void written.push(text));

@@ -103,6 +103,116 @@ describe("random inputs", () => {
     await session.run(feeds);
   });
 
+  const ranges = (dtype: DataType, dims: readonly (number | string)[], build: Case["build"]) => {
+    const tried = built({ dtype, dims, build, low: 0, high: 0 });
+    return inputRanges(tried, syntheticFeeds(inputPorts(tried), { seed: 1 }).feeds).get("i");
+  };
+  const table = (g: Builder, rows: number) => zeros(g, `t${rows}`, [rows, 2]);
+
+  it.each<[string, DataType, readonly (number | string)[], Case["build"], object | undefined]>([
+    ["the last row of a table", "int64", ["n"], (g, i) => g.op("Gather", [table(g, 7), i]), { low: 0, high: 6 }],
+    ["as many as an axis is long", "int64", [1], (g, i, x) => g.ops("TopK", [x, i], 2)[0]!, { low: 1, high: 4 }],
+    ["all ends of a slice", "int64", [1], (g, i, x) => g.op("Slice", [x, number(g, "s", 0), i]), { low: 6, high: 6 }],
+    ["axes of length one", "int64", [1], (g, i) => g.op("Squeeze", [zeros(g, "t", [3, 1, 2]), i]), { values: [1] }],
+    ["no axis where none has length one", "int64", [1], (g, i, x) => g.op("Squeeze", [x, i]), { values: [0] }],
+    ["the first axis of a sum", "int64", [], (g, i, x) => g.op("CumSum", [x, i]), { low: 0, high: 0 }],
+    [
+      "rows behind copies",
+      "int64",
+      [1],
+      (g, i) =>
+        g.op("Gather", [table(g, 7), g.op("Expand", [i, g.constant("d", tensorFromNumbers("int64", [1], [3]))])]),
+      { low: 0, high: 6 },
+    ],
+    [
+      "rows before a constant is taken away",
+      "int64",
+      ["n"],
+      (g, i) => g.op("Gather", [table(g, 7), g.op("Sub", [i, number(g, "two", 2)])]),
+      { low: 2, high: 8 },
+    ],
+    [
+      "any number where it is taken from a constant",
+      "int64",
+      ["n"],
+      (g, i) => g.op("Gather", [table(g, 7), g.op("Sub", [number(g, "two", 2), i])]),
+      undefined,
+    ],
+    [
+      "rows of the shorter of two tables, whichever comes first",
+      "int64",
+      ["n"],
+      (g, i) => g.op("Add", [g.op("Gather", [table(g, 3), i]), g.op("Gather", [table(g, 9), i])]),
+      { low: 0, high: 2 },
+    ],
+    [
+      "what the first reader takes where no number suits all",
+      "int64",
+      ["n"],
+      (g, i) => {
+        const first = g.op("Gather", [table(g, 5), i]);
+        return g.op("Add", [first, g.op("Gather", [table(g, 3), g.op("Sub", [i, number(g, "ten", 10)])])]);
+      },
+      { low: 0, high: 4 },
+    ],
+    ["any float as a divisor", "float32", [4], (g, i) => g.op("Div", [zeros(g, "t", [4]), i]), undefined],
+  ])("are %s", (_, dtype, dims, build, range) => {
+    expect(ranges(dtype, dims, build)).toEqual(range);
+  });
+
+  it("are the first positions of which the whole step is in the table", () => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", [1, 3, 4]);
+    const i = g.input("i", "int64", [1]);
+    const rows = (name: string) => zeros(g, name, [10, 2]);
+    g.output(
+      g.op("RotaryEmbedding", [x, i, rows("cos"), rows("sin")], { num_heads: 1 }, { domain: "com.microsoft" }),
+      "y",
+    );
+    const tried = model(g.build());
+    const { feeds } = syntheticFeeds(inputPorts(tried), { seed: 1 });
+    // The step has 3 positions, the table 10.
+    expect(inputRanges(tried, feeds).get("i")).toEqual({ low: 0, high: 7 });
+  });
+
+  it("count the keys of a step and those before it", () => {
+    const range = (position: number) => {
+      const g = graphBuilder();
+      const float = (name: string, dims: readonly number[]) => g.input(name, "float32", dims);
+      const step = ["q", "k", "v"].map((name) => float(name, [1, 3, 4]));
+      const past = ["pastK", "pastV"].map((name) => float(name, [1, 1, 5, 4]));
+      const counts = [g.input("last", "int32", [1]), g.input("all", "int32", [])];
+      const attributes = { num_heads: 1, kv_num_heads: 1 };
+      const domain = "com.microsoft";
+      g.output(g.ops("GroupQueryAttention", [...step, ...past, ...counts], 3, attributes, { domain })[0]!, "y");
+      const tried = model(g.build());
+      return inputRanges(tried, syntheticFeeds(inputPorts(tried), { seed: 1 }).feeds).get(
+        position === 5 ? "last" : "all",
+      );
+    };
+    // 3 keys of the step behind 5.
+    expect([range(5), range(6)]).toEqual([
+      { low: 7, high: 7 },
+      { low: 8, high: 8 },
+    ]);
+  });
+
+  it("are the first place of a sequence", () => {
+    const range = (opType: string, operands: (g: Builder, i: Value, x: Value) => Value[]) =>
+      ranges("int64", [], (g, i, x) => g.op("SequenceLength", [g.op(opType, operands(g, i, x))]));
+    const made = (g: Builder, x: Value) => g.op("SequenceConstruct", [x, x]);
+    expect(range("SequenceErase", (g, i, x) => [made(g, x), i])).toEqual({ low: 0, high: 0 });
+    expect(range("SequenceInsert", (g, i, x) => [made(g, x), x, i])).toEqual({ low: 0, high: 0 });
+  });
+
+  it("end where values lead back to themselves", () => {
+    const twice = (g: Builder, i: Value) => {
+      const [a, b] = [g.op("Identity", [i]), g.op("Identity", [i])];
+      return g.op("Gather", [table(g, 7), g.op("Concat", [a, b], { axis: 0 })]);
+    };
+    expect(ranges("int64", ["n"], twice)).toEqual({ low: 0, high: 6 });
+  });
+
   it("are blamed when the runtime refuses them, and only then", () => {
     const refused = new RuntimeError("the runtime failed", { got: "out of range" });
     const hinted = withDataHint(refused, { isRandom: true });

@@ -4,7 +4,7 @@ import { maxOf } from "../ir/index.ts";
 /** Rows under headings, columns aligned; numbers to the right. */
 export function table(headings: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   const cells = [headings, ...rows].map((row) => row.map(String));
-  const widths = headings.map((_, column) => maxOf(cells.map((row) => row[column]?.length ?? 0)));
+  const widths = headings.map((_, column) => maxOf(cells.map((row) => (row[column] ?? "").length)));
   const numeric = headings.map((_, column) => rows.every((row) => typeof row[column] === "number"));
   return cells.map((row) =>
     row
