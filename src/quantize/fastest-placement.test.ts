@@ -20,12 +20,13 @@ async function* calibration(): AsyncGenerator<Feeds> {
 type Times = Readonly<Record<string, readonly [float: number, integer: number]>>;
 
 /** Sessions whose nodes take stated microseconds in four calls each, and the second session half as long again. */
-function timed(times: Times): OpenSession {
+function timed(times: Times, threads: unknown[] = []): OpenSession {
   const opened = new Map<number, number>();
   return async (of, options) => {
     const session = await openSession(of, options);
     const isInteger = of.graph.nodes.some(({ opType }) => opType === "QuantizeLinear");
     const count = (opened.get(Number(isInteger)) ?? 0) + 1;
+    if (options?.profile) threads.push(options.threads);
     if (options?.profile) opened.set(Number(isInteger), count);
     const profile = async () =>
       Object.entries(times).map(([name, both]) => ({
@@ -63,4 +64,19 @@ it.each<[string, Times, number, readonly string[], number]>([
   expect(found.exclude).toEqual(exclude);
   expect(found.mixed).toBeCloseTo(mixed, 6);
   expect([found.float, found.integer]).toEqual([times.a![0] + times.b![0], times.a![1] + times.b![1]]);
+});
+
+it.each([
+  [undefined, 1],
+  [3, 3],
+])("nodes are timed on the threads that are asked for, or one: %s", async (asked, used) => {
+  const threads: unknown[] = [];
+  await fastestPlacement(chain(), {
+    open: timed({ a: [1, 1], b: [1, 1] }, threads),
+    calibration,
+    sessions: 1,
+    runs: 1,
+    ...(asked && { threads: asked }),
+  });
+  expect(threads).toEqual([used, used]);
 });

@@ -1,6 +1,7 @@
 /** @file The range with the least mean squared error of quantization. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dequantizeValue, type Limits, type Parameters, parametersOf, quantizeValue, type Range } from "../scheme.ts";
+import type { Limits, Parameters, Range } from "../scheme.ts";
+import { dequantizeValue, parametersOf, quantizeValue } from "../scheme.ts";
 import { type Histogram, histogram } from "./histogram.ts";
 import { type Observer, type ObserverOptions, orZero } from "./observer.ts";
 
@@ -19,7 +20,7 @@ export function meanSquaredError(options: ObserverOptions = {}): Observer {
   const limits = { low: 0, high: levels - 1 };
   return {
     observe: (values) => bins.add(values),
-    range: () => (bins.width === 0 ? orZero(bins.seen) : search(bins, limits, symmetric)),
+    range: () => search(bins, limits, symmetric),
   };
 }
 

@@ -132,6 +132,31 @@ describe("entropy", () => {
 });
 
 describe("mean squared error", () => {
+  it.each([false, true])("is silent about zeros and what it has not seen, symmetric %s", (symmetric) => {
+    const observer = meanSquaredError({ symmetric });
+    expect(observer.range()).toEqual({ min: 0, max: 0 });
+    observer.observe([0, 0]);
+    const { min, max } = observer.range();
+    expect([min === 0, max === 0]).toEqual([true, true]);
+  });
+
+  it.each([1, 2048])("clips what stands alone, also at %d, where bins or the range are one wide", (edge) => {
+    const observer = meanSquaredError({ levels: 4 });
+    observer.observe([...Array.from({ length: 2000 }, (_, i) => ((i % 300) * edge) / 2048), edge]);
+    const { min, max } = observer.range();
+    expect(min).toBe(0);
+    expect(max).toBeLessThan(0.3 * edge);
+  });
+
+  it("lies inside of what was seen where it is symmetric", () => {
+    const observer = meanSquaredError({ symmetric: true });
+    observer.observe([-1, -0.5, 0.5, 3]);
+    const { min, max } = observer.range();
+    expect(min).toBeGreaterThanOrEqual(-1);
+    expect(max).toBeLessThanOrEqual(3);
+    expect(max).toBeGreaterThan(2);
+  });
+
   it("keeps the whole range of uniform values", () => {
     const observer = meanSquaredError();
     observer.observe(Float32Array.from({ length: 10000 }, (_, i) => i / 9999));

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { graphBuilder, type Model, model, type Tensor, verify } from "../../ir/index.ts";
+import { UsageError } from "../../errors.ts";
+import { tensor as filled, graphBuilder, type Model, model, type Tensor, verify } from "../../ir/index.ts";
+import { type Feeds, openSession } from "../../runtime/index.ts";
 import { quantizeWeights } from "./weight-only.ts";
 
 /** A tensor whose bytes are not aligned, as those of a file are not, and a count of how often they are asked for. */
@@ -62,5 +64,51 @@ describe("weights of few bits", () => {
     const dtypes = new Set([...after.graph.initializers.values()].map((data) => (data as Tensor).dtype));
     expect(dtypes).toEqual(new Set(["float32", "uint8"]));
     expect(verify(after)).toEqual([]);
+  });
+
+  it.each([
+    [true, ["x", "weight_Q4", "weight_scale"]],
+    [false, ["x", "weight_Q4", "weight_scale", "weight_zero_point"]],
+  ])("have zero points where their blocks are not symmetric: %s", async (symmetric, inputs) => {
+    const { model: after } = await quantizeWeights(operators.product(32).subject, { symmetric });
+    const [node] = after.graph.nodes;
+    expect(node!.opType).toBe("MatMulNBits");
+    expect(node!.inputs.map((value) => value?.name)).toEqual(inputs);
+  });
+});
+
+describe("second-order rounding of weights", () => {
+  const subject = () => {
+    const g = graphBuilder();
+    const values = Float32Array.from({ length: 64 }, (_, i) => Math.sin(1 + 7 * i));
+    const weight = g.constant("weight", filled("float32", [16, 4], values));
+    g.output(g.op("MatMul", [g.input("x", "float32", [2, 16]), weight], {}, { name: "product" }), "y");
+    return model(g.build());
+  };
+
+  async function* calibration(): AsyncGenerator<Feeds> {
+    yield new Map([
+      [
+        "x",
+        filled(
+          "float32",
+          [2, 16],
+          Float32Array.from({ length: 32 }, (_, i) => Math.cos(3 * i)),
+        ),
+      ],
+    ]);
+  }
+
+  it("is what the report says of layers whose inputs were seen", async () => {
+    const { report } = await quantizeWeights(subject(), { rounding: "second-order", open: openSession, calibration });
+    expect(report.layers).toMatchObject([{ node: "product", quantized: true, rounding: "second-order" }]);
+    const { report: plain } = await quantizeWeights(subject(), { open: openSession, calibration });
+    expect(plain.layers).toMatchObject([{ node: "product", quantized: true, rounding: "nearest" }]);
+  });
+
+  it("asks for a runtime and for inputs", async () => {
+    for (const options of [{}, { open: openSession }, { calibration }]) {
+      await expect(quantizeWeights(subject(), { rounding: "second-order", ...options })).rejects.toThrow(UsageError);
+    }
   });
 });

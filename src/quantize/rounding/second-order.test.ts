@@ -182,6 +182,28 @@ describe("second-order rounding", () => {
     expect(secondOrder({ damping: 1e-6 })(problem).values.reduce((a, b) => a + b)).toBe(1);
   });
 
+  it("goes through the weights again where one step makes another worth while", () => {
+    const problem: RoundingProblem = {
+      weights: Float64Array.from([-0.1, -0.1, 0.1, -0.4]),
+      bias: new Float64Array(1),
+      biasFixed: true,
+      rows: 1,
+      columns: 4,
+      parameters: () => ({ scale: 1, zeroPoint: 0 }),
+      limits,
+      moments: momentsOf([
+        [0, 4, 4, -4],
+        [-4, -2, 1, -3],
+        [0, -1, -1, 1],
+        [2, 1, 0, 3],
+      ]),
+    };
+    const [none, once, twice] = [0, 1, 2].map((sweeps) => secondOrder({ sweeps })(problem));
+    expect(outputError(problem, once!)).toBeLessThan(outputError(problem, none!) - 0.01);
+    expect(outputError(problem, twice!)).toBeLessThan(outputError(problem, once!) - 0.01);
+    expect(secondOrder()(problem)).toEqual(twice);
+  });
+
   it("moves the bias to where the mean of the error is", () => {
     const problem: RoundingProblem = {
       weights: Float64Array.from([0.3]),
