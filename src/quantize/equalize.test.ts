@@ -40,3 +40,11 @@ it("equalizing cuts scales at the limit, and passes over channels without weight
   w1!.forEach((value, i) => void expect(value).toBeCloseTo([10, 0.1, 0][i]!, 5));
   w2!.forEach((value, i) => void expect(value).toBeCloseTo([0.1, 10, 5][i]!, 5));
 });
+
+it("equalizing leaves a model without such chains as it is", () => {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", [1, 1, 4, 4]);
+  g.output(g.op("Conv", [x, g.constant("w", tensor("float32", [1, 1, 1, 1], [3]))]));
+  const source = model(g.build());
+  expect(equalize(source)).toBe(source);
+});

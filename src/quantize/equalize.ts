@@ -32,7 +32,6 @@ const equalizeOptionsNames: OptionNames<EqualizeOptions> = { rounds: true, limit
 export function equalize(model: Model, options: EqualizeOptions = {}): Model {
   const { rounds = 20, limit = 256 } = checkOptions(options, equalizeOptionsNames);
   const pairs = pairsIn(model.graph);
-  if (pairs.length === 0) return model;
   const data = new Map<Value, Float32Array>();
   const dataOf = (layer: Layer, value: Value, source: Layer["biasTensor"]): Float32Array => {
     const known = data.get(value);

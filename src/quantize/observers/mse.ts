@@ -1,7 +1,6 @@
 /** @file The range with the least mean squared error of quantization. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Limits, Parameters, Range } from "../scheme.ts";
-import { dequantizeValue, parametersOf, quantizeValue } from "../scheme.ts";
+import { dequantizeValue, type Limits, type Parameters, parametersOf, quantizeValue, type Range } from "../scheme.ts";
 import { type Histogram, histogram } from "./histogram.ts";
 import { type Observer, type ObserverOptions, orZero } from "./observer.ts";
 
