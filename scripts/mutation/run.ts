@@ -26,9 +26,9 @@ export interface Settings {
 
 /** Judges the mutants that have no verdict yet. Gives the tests that had to be left out. */
 export async function judgeAll(mutants: readonly Mutant[], settings: Settings): Promise<string[]> {
-  const { root, lanes, log } = settings;
+  const { root, lanes, log, nearOnly } = settings;
   const known = verdictsOn(mutants, settings);
-  if (mutants.every(({ key }) => known.get(key)?.all !== undefined)) return [];
+  if (mutants.every(({ key }) => known.get(key)?.all !== undefined || (nearOnly && known.has(key)))) return [];
   const numbered = mutants.map((mutant, id) => ({ id, mutant }));
   const files = filesOf(root);
   const copy = makeCopy(root, files, numbered);

@@ -1,4 +1,4 @@
-/** @file What no mutant changes: types, imports, and text for people. */
+/** @file What no mutant changes: types, imports, text for people, and values that nobody reads. */
 import ts from "typescript";
 
 /** Properties and calls whose text is read by people only. */
@@ -14,7 +14,7 @@ export function isUntouched(node: ts.Node): boolean {
   if (ts.isNewExpression(node)) return /Error$/.test(node.expression.getText());
   if (ts.isCallExpression(node)) return isImport(node) || proseCalls.test(node.expression.getText());
   if (ts.isPropertyAssignment(node)) return proseProperties.test(node.name.getText());
-  return isName(node) || isDirective(node);
+  return isName(node) || isDirective(node) || isListOfNames(node);
 }
 
 function isImport({ expression }: ts.CallExpression): boolean {
@@ -26,6 +26,11 @@ type Named = ts.Node & { readonly name?: ts.Node };
 /** The name of a property, not its value. */
 function isName(node: ts.Node): boolean {
   return (ts.isStringLiteral(node) || ts.isNumericLiteral(node)) && (node.parent as Named).name === node;
+}
+
+/** Names of options, beside each of which stands a `true` that says nothing. */
+function isListOfNames(node: ts.Node): boolean {
+  return ts.isVariableDeclaration(node) && /^OptionNames\b/.test(node.type?.getText() ?? "");
 }
 
 function isDirective(node: ts.Node): boolean {

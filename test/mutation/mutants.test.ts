@@ -94,6 +94,7 @@ describe("what is left alone", () => {
     'const a = { 1: b, "c": d };',
     "const table = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].length;",
     "[a, b] = c;",
+    "const names: OptionNames<A> = { ...others, a: true, b: true };",
   ];
   for (const text of texts) {
     it(text, () => {
