@@ -1,6 +1,6 @@
 /** @file Choices among forms of gradients that are equal in value and differ in speed. */
-import { type ConvChoice, defaultConvChoice } from "./conv/choose.ts";
-import { defaultPoolChoice, type PoolChoice, portablePoolChoice } from "./pool/choose.ts";
+import type { ConvChoice } from "./conv/choice.ts";
+import type { PoolChoice } from "./pool/choice.ts";
 
 export interface Forms {
   readonly conv: ConvChoice;
@@ -13,14 +13,3 @@ export interface Forms {
    */
   readonly weightProduct: "transposed" | "fused";
 }
-
-/** Rules of thumb for the CPU provider. */
-export const defaultForms: Forms = {
-  conv: defaultConvChoice,
-  pool: defaultPoolChoice,
-  rowSum: "product",
-  weightProduct: "transposed",
-};
-
-/** The same without operators that the WebGPU provider lacks. */
-export const portableForms: Forms = { ...defaultForms, pool: portablePoolChoice };

@@ -16,9 +16,10 @@ import {
 import { builderInference } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { changedSince } from "../passes/index.ts";
+import { defaultForms } from "./default-forms.ts";
 import { expandOperators } from "./expand.ts";
 import { checkFits } from "./fits.ts";
-import { defaultForms, type Forms } from "./forms.ts";
+import type { Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
 import { dependents, withoutDeadNodes } from "./living.ts";
 import { atNode, type FindEntry, type GradientEntry, type GradientRule, operandsOf, refuse } from "./rule.ts";

@@ -23,8 +23,8 @@ import {
   withGraph,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
+import { defaultForms } from "./default-forms.ts";
 import { expandOperators } from "./expand.ts";
-import { defaultForms } from "./forms.ts";
 import { differentiateGraph } from "./gradient.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
 import { prepareForGradient } from "./model-gradient.ts";

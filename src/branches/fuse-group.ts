@@ -22,7 +22,7 @@ import { equalParts } from "./equal-parts.ts";
 import type { Combination } from "./find-branches.ts";
 import { fusionOver } from "./layout.ts";
 import type { Operand } from "./operand.ts";
-import { replaced } from "./replace.ts";
+import { type Replacement, replaced } from "./replace.ts";
 import type { Fusion, FusionForm, FusionRule } from "./rule.ts";
 import { fusionRules } from "./rules/index.ts";
 import type { StackedParameter } from "./stacking.ts";
@@ -84,15 +84,6 @@ function fusionFor(graph: Graph, { nodes }: FusableSets, building: Building, typ
     isParameter: ownedBy(graph, nodes),
     wholeOf: (values) => equalParts(graph, values),
   });
-}
-
-/** What leaves the graph, and what the emitted nodes have to give. */
-export interface Replacement {
-  readonly removed: ReadonlySet<Node>;
-  /** Emitted values that take the place of values of the graph. */
-  readonly given: ReadonlyMap<Value, Value>;
-  /** Nodes besides those of the builder, which make values of the graph. */
-  readonly added: readonly Node[];
 }
 
 class Run {

@@ -1,34 +1,10 @@
 /** @file Laying the values of n branches side by side: moves of the branch axis, stacked parameters, sums. */
 import { UnsupportedError } from "../errors.ts";
-import {
-  type DataType,
-  type Dims,
-  type GraphBuilder,
-  int64s,
-  scalar,
-  type Tensor,
-  tensorType,
-  type Value,
-  type ValueType,
-} from "../ir/index.ts";
+import { type DataType, type Dims, int64s, scalar, type Tensor, tensorType, type Value } from "../ir/index.ts";
+import type { FusionOptions } from "./fusion-options.ts";
 import { type Operand, type Stacked, stacked } from "./operand.ts";
 import { type OwnConstants, ownConstants } from "./own-constants.ts";
 import type { Fusion, FusionForm, Parts } from "./rule.ts";
-import type { StackedParameter } from "./stacking.ts";
-
-export interface FusionOptions {
-  readonly count: number;
-  readonly form: FusionForm;
-  readonly g: GraphBuilder;
-  typeOf(value: Value): ValueType | undefined;
-  constantOf(value: Value | undefined): Tensor | undefined;
-  /** Whether the values are initializers that nothing but their branch reads, so that one can stand for all. */
-  isParameter(values: readonly Value[]): boolean;
-  /** The value of which these are the equal parts, in order, along `axis`. */
-  wholeOf(values: readonly Value[]): { readonly value: Value; readonly axis: number } | undefined;
-  /** Receives what was stacked. */
-  readonly record: StackedParameter[];
-}
 
 export function fusionOver(options: FusionOptions): Fusion {
   return new Layout(options, ownConstants(options));

@@ -1,6 +1,6 @@
 /** @file Constants of the branches laid together: parameters become one stacked parameter, others one constant. */
 import { type Dims, int64s, type Tensor, type Value } from "../ir/index.ts";
-import type { FusionOptions } from "./layout.ts";
+import type { FusionOptions } from "./fusion-options.ts";
 import { joinTensors } from "./stacking.ts";
 
 export interface OwnConstants {

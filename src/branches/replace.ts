@@ -1,6 +1,14 @@
 /** @file Puts emitted nodes in the place of others and brings the graph in order again. */
 import { type Graph, type GraphBuilder, type Node, readsOf, type Value } from "../ir/index.ts";
-import type { Replacement } from "./fuse-group.ts";
+
+/** What leaves the graph, and what the emitted nodes have to give. */
+export interface Replacement {
+  readonly removed: ReadonlySet<Node>;
+  /** Emitted values that take the place of values of the graph. */
+  readonly given: ReadonlyMap<Value, Value>;
+  /** Nodes besides those of the builder, which make values of the graph. */
+  readonly added: readonly Node[];
+}
 
 /** The graph with the replacement made, without emitted nodes that nothing reads and constants that nothing reads any more. */
 export function replaced(graph: Graph, g: GraphBuilder, { removed, given, added }: Replacement) {

@@ -11,7 +11,8 @@ import {
 import { encodedSize } from "../onnx/index.ts";
 import { openSession } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
-import { type LoadedData, timedBatches } from "./load.ts";
+import { timedBatches } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { fileBytes } from "./model-file.ts";
 import type { RuntimeOptions } from "./options.ts";
 

@@ -6,7 +6,8 @@ import type { CommandModule, Console, Outcome } from "./command.ts";
 import { only, withData } from "./conditions.ts";
 import { showInspection } from "./inspect-text.ts";
 import { inspection } from "./inspection.ts";
-import { firstBatch, type LoadedData, loadData } from "./load.ts";
+import { firstBatch, loadData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { measuredWork } from "./measured-work.ts";
 import { fingerprint } from "./model-file.ts";
 import {

@@ -1,7 +1,7 @@
 /** @file What a job is asked for on the command line. */
 import type { Goal } from "../accelerate/index.ts";
 import type { ExecutionProvider } from "../runtime/index.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import type { DataOptions, RuntimeOptions } from "./options.ts";
 
 export interface JobOptions extends RuntimeOptions, DataOptions {

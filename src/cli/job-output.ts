@@ -8,7 +8,7 @@ import { type JobReport, openRunFolder, type RunFolder, reportPage } from "../re
 import { commandLine } from "./command-line.ts";
 import type { JobOptions, JobTarget } from "./job-options.ts";
 import { jobReport } from "./job-report.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { checkOutputFile, checkOutputFolder } from "./output.ts";
 
 export interface JobInput {

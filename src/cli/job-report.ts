@@ -13,7 +13,7 @@ import {
   type JobReport,
 } from "../report/index.ts";
 import { environment } from "./environment.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { modelFacts, storedSizes } from "./model-facts.ts";
 import { timestamp } from "./timestamp.ts";
 

@@ -16,28 +16,10 @@ import { timedInputs } from "../measure/index.ts";
 import { inferModel } from "../ops/index.ts";
 import { checkCancelled, type Feeds } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
+import type { LabelledFeeds, LoadedData } from "./loaded-data.ts";
 import { inputPorts } from "./model-file.ts";
 import { type DataOptions, type RuntimeOptions, usualSamples } from "./options.ts";
 import { randomData } from "./random-data.ts";
-
-export interface LabelledFeeds {
-  readonly feeds: Feeds;
-  readonly labels?: readonly number[];
-  readonly count: number;
-}
-
-export interface LoadedData {
-  /** For reports: what it is and what was assumed. */
-  readonly source: string;
-  readonly assumptions: readonly string[];
-  readonly hasLabels: boolean;
-  readonly calibration: () => AsyncIterable<LabelledFeeds>;
-  readonly evaluation: () => AsyncIterable<LabelledFeeds>;
-  readonly calibrationSize: number;
-  readonly evaluationSize: number;
-  /** The samples as data sets, where they are samples; those to train on have no part in calibration and evaluation. */
-  readonly datasets?: { readonly calibration: Dataset; readonly training: Dataset };
-}
 
 /**
  * Opens the data that the options name, says what was assumed about it, and reads one batch of it, so that data which does not

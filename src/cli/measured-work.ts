@@ -2,7 +2,7 @@
 import { type Model, numbersOf } from "../ir/index.ts";
 import { type CountedWork, countWork } from "../ops/index.ts";
 import { type Feeds, openSession, type Session } from "../runtime/index.ts";
-import type { LabelledFeeds } from "./load.ts";
+import type { LabelledFeeds } from "./loaded-data.ts";
 
 /** Multiply-accumulates of runs, in which a batch of samples is one. */
 export interface MeasuredWork {

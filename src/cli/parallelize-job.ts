@@ -17,7 +17,7 @@ import {
 } from "../parallel/index.ts";
 import type { RunFolder } from "../report/index.ts";
 import type { Console } from "./command.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
 import { fixedBatch, recoveryOf, tellTraining } from "./recovery.ts";
 

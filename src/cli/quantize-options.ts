@@ -2,7 +2,7 @@
 import type { QuantizeEvent, QuantizeOptions } from "../quantize/index.ts";
 import { cpuSaturates, type ExecutionProvider, openSession } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import type { QuantizeFlags } from "./quantize-flags.ts";
 
 export async function quantizeOptions(

@@ -2,7 +2,7 @@
 import { type InputPort, syntheticFeeds } from "../data/index.ts";
 import type { Model } from "../ir/index.ts";
 import { encodedSize } from "../onnx/index.ts";
-import type { LabelledFeeds, LoadedData } from "./load.ts";
+import type { LabelledFeeds, LoadedData } from "./loaded-data.ts";
 import { type DataOptions, type RuntimeOptions, usualRandomSamples } from "./options.ts";
 import { inputRanges } from "./random-ranges.ts";
 

@@ -5,7 +5,7 @@ import { eliminateIdentity, foldConstants, freezeInitializers, upgradeOpset } fr
 import { sequential } from "../rewrite/index.ts";
 import { openSession, type Session } from "../runtime/index.ts";
 import type { Console } from "./command.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import type { RuntimeOptions } from "./options.ts";
 
 type Provider = Pick<RuntimeOptions, "ep" | "threads">;

@@ -7,7 +7,7 @@ import type { Model } from "../ir/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Console } from "./command.ts";
 import { beside, only } from "./conditions.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { inputPorts } from "./model-file.ts";
 import { between, type RuntimeOptions, valued, whole } from "./options.ts";
 

@@ -10,7 +10,7 @@ import type { TrainReport } from "../train/index.ts";
 import type { Console } from "./command.ts";
 import { commandOf } from "./command-line.ts";
 import { environment } from "./environment.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { modelFacts } from "./model-facts.ts";
 import { fingerprint } from "./model-file.ts";
 import { recoveryOf, tellTraining } from "./recovery.ts";

@@ -1,29 +1,8 @@
 /** @file Attributes of nodes: typed literals, tensors and subgraphs, and the accessors that read them. */
 import { InvalidModelError } from "../errors.ts";
-import type { Graph } from "./graph.ts";
+import type { Attribute, Attributes, Graph } from "./graph.ts";
 import { clampedNumber, exactBigint, exactNumber } from "./int64.ts";
-import type { SparseTensor, Tensor } from "./tensor.ts";
-import type { ValueType } from "./types.ts";
-
-/** `reference`: the attribute of the enclosing function whose value this one takes. */
-export type Attribute =
-  | { readonly type: "float"; readonly value: number }
-  | { readonly type: "int"; readonly value: bigint }
-  | { readonly type: "string"; readonly value: Uint8Array }
-  | { readonly type: "tensor"; readonly value: Tensor }
-  | { readonly type: "sparse-tensor"; readonly value: SparseTensor }
-  | { readonly type: "graph"; readonly value: Graph }
-  | { readonly type: "type"; readonly value: ValueType | undefined }
-  | { readonly type: "floats"; readonly value: readonly number[] }
-  | { readonly type: "ints"; readonly value: readonly bigint[] }
-  | { readonly type: "strings"; readonly value: readonly Uint8Array[] }
-  | { readonly type: "tensors"; readonly value: readonly Tensor[] }
-  | { readonly type: "sparse-tensors"; readonly value: readonly SparseTensor[] }
-  | { readonly type: "graphs"; readonly value: readonly Graph[] }
-  | { readonly type: "types"; readonly value: readonly (ValueType | undefined)[] }
-  | { readonly type: "reference"; readonly to: string; readonly of: Exclude<Attribute["type"], "reference"> };
-
-export type Attributes = ReadonlyMap<string, Attribute>;
+import type { Tensor } from "./tensor.ts";
 
 interface HasAttributes {
   readonly opType: string;

@@ -1,7 +1,6 @@
 /** @file Equality of types and of whole models: structure and names, and which uses share a value. */
 import { checkOptions, type OptionNames } from "../options.ts";
-import type { Attribute, Attributes } from "./attribute.ts";
-import type { Graph, Model, ModelFunction, Node, TrainingInfo, Value } from "./graph.ts";
+import type { Attribute, Attributes, Graph, Model, ModelFunction, Node, TrainingInfo, Value } from "./graph.ts";
 import type { Initializer, Tensor } from "./tensor.ts";
 import { formatType, type ValueType } from "./types.ts";
 

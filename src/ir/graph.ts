@@ -1,6 +1,5 @@
 /** @file The nouns Value, Node, Graph and Model. All are immutable; edits make new ones (edit.ts). */
-import type { Attributes } from "./attribute.ts";
-import type { Initializer, Preserved } from "./tensor.ts";
+import type { Initializer, Preserved, SparseTensor, Tensor } from "./tensor.ts";
 import type { ValueType } from "./types.ts";
 
 /** What flows along an edge. Identity is what counts; the name is for printing and unique within the model's scopes. */
@@ -11,6 +10,26 @@ export interface Value {
   readonly metadata?: ReadonlyMap<string, string>;
   readonly preserved?: Preserved;
 }
+
+/** `reference`: the attribute of the enclosing function whose value this one takes. */
+export type Attribute =
+  | { readonly type: "float"; readonly value: number }
+  | { readonly type: "int"; readonly value: bigint }
+  | { readonly type: "string"; readonly value: Uint8Array }
+  | { readonly type: "tensor"; readonly value: Tensor }
+  | { readonly type: "sparse-tensor"; readonly value: SparseTensor }
+  | { readonly type: "graph"; readonly value: Graph }
+  | { readonly type: "type"; readonly value: ValueType | undefined }
+  | { readonly type: "floats"; readonly value: readonly number[] }
+  | { readonly type: "ints"; readonly value: readonly bigint[] }
+  | { readonly type: "strings"; readonly value: readonly Uint8Array[] }
+  | { readonly type: "tensors"; readonly value: readonly Tensor[] }
+  | { readonly type: "sparse-tensors"; readonly value: readonly SparseTensor[] }
+  | { readonly type: "graphs"; readonly value: readonly Graph[] }
+  | { readonly type: "types"; readonly value: readonly (ValueType | undefined)[] }
+  | { readonly type: "reference"; readonly to: string; readonly of: Exclude<Attribute["type"], "reference"> };
+
+export type Attributes = ReadonlyMap<string, Attribute>;
 
 export interface Node {
   readonly opType: string;

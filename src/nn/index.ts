@@ -11,6 +11,7 @@ export * from "./network.ts";
 export * from "./noise.ts";
 export * from "./norms.ts";
 export * from "./patches.ts";
+export type { RandomSource } from "./random-source.ts";
 export * from "./recurrent.ts";
 export * from "./residual.ts";
 export * from "./residual-blocks.ts";

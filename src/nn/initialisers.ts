@@ -1,5 +1,5 @@
 /** @file Initial values of parameters. */
-import type { RandomSource } from "./network.ts";
+import type { RandomSource } from "./random-source.ts";
 
 export type Initialiser = (dims: readonly number[], source: RandomSource) => Float32Array;
 

@@ -25,14 +25,7 @@ import {
 } from "../ir/index.ts";
 import { builderInference, inferShapes } from "../ops/index.ts";
 import type { Initialiser } from "./initialisers.ts";
-
-/** Where initial values come from; `random(seed)` of the data folder is one. */
-export interface RandomSource {
-  /** Uniform in [0, 1). */
-  uniform(): number;
-  /** Standard normal. */
-  normal(): number;
-}
+import type { RandomSource } from "./random-source.ts";
 
 export interface Layers {
   /** Adds a node with one output. The network imports version 1 of a domain beside that of ONNX. */

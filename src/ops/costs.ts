@@ -21,7 +21,7 @@ import { asTensor } from "./dims.ts";
 import { type Inference, isMisfit } from "./infer.ts";
 import { inferModel } from "./model.ts";
 import type { Cost } from "./spec.ts";
-import { specOf } from "./table.ts";
+import { specOf } from "./spec-of.ts";
 
 export interface CostOptions {
   /** Lengths of symbolic dims by name. A symbolic first axis of a graph input is 1 unless it is named here. */

@@ -10,5 +10,6 @@ export { type Signature, signatureOf, type TypeParameter, typeProblem } from "./
 export { checkRequired } from "./required.ts";
 export { agreeInDims, requireSameOutputs, type SameOutputs } from "./same-outputs.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
-export { type OpType, opTable, specOf } from "./table.ts";
+export { specOf } from "./spec-of.ts";
+export { type OpType, opTable } from "./table.ts";
 export { type Work, type WorkRange, workOf } from "./work.ts";

@@ -2,7 +2,7 @@
 import { type Dim, elementCount, intOf, type Node, type ValueType } from "../ir/index.ts";
 import { asTensor, axisIn, dimsOf } from "./dims.ts";
 import type { NodeFacts, OpSpec } from "./spec.ts";
-import { specOf } from "./table.ts";
+import { specOf } from "./spec-of.ts";
 
 /** For each output the lengths that its axes do not pass. */
 type Bounds = (facts: NodeFacts) => readonly (readonly Dim[] | undefined)[];

@@ -15,7 +15,7 @@ import {
 import { checkOptions, type OptionNames } from "../options.ts";
 import { type Inference, type InferOptions, inferWith, isMisfit, type NodeInference, nodeInference } from "./infer.ts";
 import type { AxisEnd, AxisLink } from "./spec.ts";
-import { specOf } from "./table.ts";
+import { specOf } from "./spec-of.ts";
 
 const inferOptionsNames: OptionNames<InferOptions> = { feeds: true, symbols: true, opaque: true, apart: true };
 

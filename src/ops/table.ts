@@ -1,5 +1,4 @@
 /** @file The table of operators: every entry of every family under its qualified name. */
-import { type Node, qualifiedName } from "../ir/index.ts";
 import { attentionOps } from "./attention.ts";
 import { constantOps } from "./constant.ts";
 import { contribOps } from "./contrib.ts";
@@ -16,7 +15,6 @@ import { poolOps } from "./pool.ts";
 import { quantOps } from "./quant.ts";
 import { recurrentOps } from "./recurrent.ts";
 import { reduceOps } from "./reduce.ts";
-import { requiring } from "./required.ts";
 import { sequenceOps } from "./sequence.ts";
 import { signalOps } from "./signal.ts";
 import { slicingOps } from "./slicing.ts";
@@ -49,10 +47,3 @@ export const opTable = {
 
 /** The operators that lithe knows. */
 export type OpType = keyof typeof opTable;
-
-const entries = new Map<string, OpSpec>(Object.entries(opTable).map(([name, spec]) => [name, requiring(spec)]));
-
-/** The node's entry; `undefined` for an operator that lithe does not know, which is kept as it is. */
-export function specOf(node: Pick<Node, "opType" | "domain">): OpSpec | undefined {
-  return entries.get(qualifiedName(node));
-}

@@ -14,7 +14,7 @@ import { boundSymbols, type CostOptions, costWith } from "./costs.ts";
 import { asTensor } from "./dims.ts";
 import { type Inference, inferWith, isMisfit } from "./infer.ts";
 import type { TypedNode } from "./spec.ts";
-import { specOf } from "./table.ts";
+import { specOf } from "./spec-of.ts";
 
 /** Places among the counts. */
 export interface Counts {

@@ -15,7 +15,7 @@ import { boundSymbols, type CostOptions, costOptionsNames, costWith } from "./co
 import { asTensor } from "./dims.ts";
 import { type Inference, inferWith } from "./infer.ts";
 import { longestSpec } from "./longest.ts";
-import { specOf } from "./table.ts";
+import { specOf } from "./spec-of.ts";
 
 /** Multiply-accumulates that are no fewer than `least` and no more than `most`; `undefined` where nothing bounds them. */
 export interface WorkRange {

@@ -1,7 +1,9 @@
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
+export { describeHardware, probeProviders, runtimeBuild } from "./describe-hardware.ts";
 export { checkFeeds, feedBytes, formatPort } from "./feeds.ts";
-export { describeHardware, type Hardware, type ProviderState, probeProviders, runtimeBuild } from "./hardware.ts";
-export { type Judge, type Judged, judged, judgeOf } from "./judge.ts";
+export type { Hardware, ProviderState } from "./hardware.ts";
+export type { Judge, Judged } from "./judge.ts";
+export { judged, judgeOf } from "./judge-of.ts";
 export { cpuSaturates, openSession } from "./open.ts";
 export { type OpenPartition, openPartition } from "./open-partition.ts";
 export { checkPartition, type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";

@@ -9,7 +9,7 @@ import { commands } from "../../src/cli/commands.ts";
 import { conditionOf } from "../../src/cli/conditions.ts";
 import { tuning } from "../../src/cli/finetune.ts";
 import { withLimits } from "../../src/cli/limits.ts";
-import type { LoadedData } from "../../src/cli/load.ts";
+import type { LoadedData } from "../../src/cli/loaded-data.ts";
 import type { RuntimeOptions } from "../../src/cli/options.ts";
 import type { QuantizeFlags } from "../../src/cli/quantize-flags.ts";
 import { quantizeOptions } from "../../src/cli/quantize-options.ts";

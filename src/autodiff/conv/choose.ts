@@ -1,17 +1,9 @@
 /** @file Which form of a convolution's gradient to emit, by shape; a measured table may overrule it. */
 import { maxOf } from "../../ir/index.ts";
+import type { ConvChoice, InputForm, WeightForm } from "./choice.ts";
 import { type ConvGeometry, product } from "./geometry.ts";
 import { inputForms } from "./input-gradient.ts";
 import { weightForms } from "./weight-gradient.ts";
-
-export type InputForm = keyof typeof inputForms;
-export type WeightForm = keyof typeof weightForms;
-
-/** Preferences for a geometry, best first; a form that does not apply is passed over. */
-export interface ConvChoice {
-  input(geometry: ConvGeometry): readonly InputForm[];
-  weight(geometry: ConvGeometry): readonly WeightForm[];
-}
 
 /**
  * Rules of thumb from measurements on the CPU provider (`bench/conv-gradients.ts` repeats them). dx: turning the kernel around

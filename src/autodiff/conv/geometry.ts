@@ -1,7 +1,11 @@
 /** @file The numbers of a convolution, with automatic padding made explicit. */
-import { type Dim, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
-import type { GradientBuilder } from "../gradient-builder.ts";
+import { type Dim, type Dims, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import { isStatic } from "../typed.ts";
+
+/** Knows the dims of values. */
+interface Measuring {
+  dims(x: Value): Dims;
+}
 
 /** Windows that slide over the spatial axes. */
 export interface Windows {
@@ -25,7 +29,7 @@ export interface ConvGeometry extends Windows {
 }
 
 /** Of y = Conv(x, w); `undefined` unless all dims but the batch are known. */
-export function convGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, y: Value): ConvGeometry | undefined {
+export function convGeometry(g: Measuring, node: Node, x: Value, w: Value, y: Value): ConvGeometry | undefined {
   const [batch, , ...from] = g.dims(x);
   const [weight, lengths, to] = [numbers(g.dims(w)), numbers(from), numbers(g.dims(y).slice(2))];
   if (!weight || !lengths || !to) return undefined;
@@ -43,7 +47,7 @@ export interface PoolGeometry extends Windows {
 }
 
 /** Of y = pool(x); `undefined` unless all dims but the batch are known. */
-export function poolGeometry(g: GradientBuilder, node: Node, x: Value, y: Value): PoolGeometry | undefined {
+export function poolGeometry(g: Measuring, node: Node, x: Value, y: Value): PoolGeometry | undefined {
   const [batch, ...rest] = g.dims(x);
   const [planes, to] = [numbers(rest), numbers(g.dims(y).slice(2))];
   if (!planes || !to) return undefined;

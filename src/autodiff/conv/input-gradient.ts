@@ -1,6 +1,8 @@
 /** @file Forms of dx of y = Conv(x, w); equal in value, different in speed. */
+
 import type { Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
+import type { InputForm } from "./choice.ts";
 import { type ConvGeometry, isPointwise, product, reach } from "./geometry.ts";
 
 export interface ConvForm {
@@ -48,4 +50,4 @@ const matmul: ConvForm = {
   },
 };
 
-export const inputForms = { transposed, flipped, matmul } satisfies Record<string, ConvForm>;
+export const inputForms = { transposed, flipped, matmul } satisfies Record<InputForm, ConvForm>;

@@ -1,6 +1,8 @@
 /** @file Forms of dw of y = Conv(x, w); equal in value, different in speed. */
+
 import type { Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
+import type { WeightForm } from "./choice.ts";
 import { type ConvGeometry, isPointwise, product, reach } from "./geometry.ts";
 import type { ConvForm } from "./input-gradient.ts";
 
@@ -149,4 +151,7 @@ const matmul: ConvForm = {
   },
 };
 
-export const weightForms = { convolution, slices, columns, crossed, gemm, matmul } satisfies Record<string, ConvForm>;
+export const weightForms = { convolution, slices, columns, crossed, gemm, matmul } satisfies Record<
+  WeightForm,
+  ConvForm
+>;

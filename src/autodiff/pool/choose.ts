@@ -1,14 +1,8 @@
 /** @file Which form of a maximum pool's gradient to emit. */
 import type { Node } from "../../ir/index.ts";
 import type { PoolGeometry } from "../conv/geometry.ts";
+import type { PoolChoice } from "./choice.ts";
 import { maxPoolForms } from "./max-forms.ts";
-
-export type MaxPoolFormName = keyof typeof maxPoolForms;
-
-/** Preferences for a geometry, best first; a form that does not apply is passed over. */
-export interface PoolChoice {
-  max(geometry: PoolGeometry): readonly MaxPoolFormName[];
-}
 
 /** For the CPU provider: on one thread the indices win, on two the forms are close (`bench/gradient-forms.ts`). */
 export const defaultPoolChoice: PoolChoice = { max: () => ["indices", "repeated", "compared"] };

@@ -1,8 +1,10 @@
 /** @file Forms of dx of y = MaxPool(x); they differ in speed, in what providers run them, and in how ties share. */
+
 import { boundedSize, intOf, type Node, tensorType, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry, reach } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { scatterAdd } from "../scatter.ts";
+import type { MaxPoolFormName } from "./choice.ts";
 import { repeatWindows } from "./window-sum.ts";
 
 export interface MaxPoolOperands {
@@ -94,4 +96,4 @@ function oneHot(g: GradientBuilder, like: Value, channels: number, kernel: reado
   return g.matrix(like, [channels * size, 1, ...kernel], values);
 }
 
-export const maxPoolForms = { indices, repeated, compared } satisfies Record<string, MaxPoolForm>;
+export const maxPoolForms = { indices, repeated, compared } satisfies Record<MaxPoolFormName, MaxPoolForm>;

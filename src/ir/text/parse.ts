@@ -2,8 +2,7 @@
 
 import { FormatError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Attribute, Attributes } from "../attribute.ts";
-import type { Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
+import type { Attribute, Attributes, Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
 import { exactNumber } from "../int64.ts";
 import { type Initializer, isSparse, type SparseTensor, type Tensor } from "../tensor.ts";
 import { tensorType, type ValueType } from "../types.ts";

@@ -1,7 +1,6 @@
 /** @file Model → ONNX text syntax, the one that `onnx.parser` reads. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Attribute, Attributes } from "../attribute.ts";
-import type { Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
+import type { Attribute, Attributes, Graph, Model, ModelFunction, Node, Value } from "../graph.ts";
 import {
   type ExternalReference,
   type Initializer,

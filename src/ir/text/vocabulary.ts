@@ -1,5 +1,5 @@
 /** @file The words of the ONNX text syntax: element types, attribute types, names, strings, numbers. */
-import type { Attribute } from "../attribute.ts";
+import type { Attribute } from "../graph.ts";
 import { type DataType, dataTypes } from "../types.ts";
 
 /** Element types keep their names but for the two that ONNX calls as C does. */

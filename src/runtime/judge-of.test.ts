@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { denseModel } from "../../test/models.ts";
 import { chromium } from "../../test/swiftshader.ts";
 import { convertFloat16 } from "../passes/index.ts";
-import { judgeOf } from "./judge.ts";
+import { judgeOf } from "./judge-of.ts";
 import { openSession } from "./open.ts";
 
 const title = "a page without float16 judges no file that has it";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { describeHardware, probeProviders } from "./hardware.ts";
+import { describeHardware, probeProviders } from "./describe-hardware.ts";
 
 it("tells the machine and the installed runtimes", async () => {
   const { cores, memory, node, runtimes } = await describeHardware();
