@@ -1,8 +1,7 @@
 /** @file Edits: a draft collects changes to a graph, then a new graph is made that shares all that was not touched. */
 import { InvalidModelError } from "../errors.ts";
 import { type AttributeLiteral, attributeFrom } from "./attribute.ts";
-import type { Attributes } from "./graph.ts";
-import { describeNode, type Graph, type Model, type Node, type Value, withGraph } from "./graph.ts";
+import { type Attributes, describeNode, type Graph, type Model, type Node, type Value, withGraph } from "./graph.ts";
 import { type Names, names, namesIn, namesOf } from "./names.ts";
 import type { Initializer } from "./tensor.ts";
 import { subgraphsOf } from "./traverse.ts";
