@@ -1,12 +1,11 @@
 /** @file Small bugs planted in the sources, and how many of them the tests notice. */
-import { judgeFolders, type Scores } from "../scripts/mutation/folders.ts";
+import { judgeFolders, type Scores, scoresOf } from "../scripts/mutation/folders.ts";
 import type { FolderScore } from "../scripts/mutation/score.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { everyOne, intervalText, percentage } from "./judgement.ts";
 
 const FOLDERS = ["accelerate", "conditional", "quantize", "train", "report", "cli"].map((name) => `src/${name}`);
-const COUNT = 200;
-const SEED = 1;
+const SAMPLE = { count: 200, seed: 1 };
 /** What the tests that judge one mutant may take without it. */
 const CAP_MS = 60_000;
 /** Noticed share of each sample. */
@@ -16,11 +15,15 @@ export const mutation: Experiment<Scores> = {
   name: "mutation",
   claim: "Of small bugs planted in each part, the tests notice 85 % or more.",
   source: "lithe",
-  workload: `${COUNT} mutants of each folder, chosen by seed among all that the operators in scripts/mutation/ make (an operator of arithmetic, comparison or logic swapped, a condition fixed, a number, word, flag or list changed, a statement left out), each judged by the tests of its folder and those that import from it or are named after it, as far as they reach it: nearest first, until one fails, at most ${CAP_MS / 1000} s of tests. Other tests are not asked, so that more may be noticed than is counted.`,
-  seeds: [SEED],
+  workload: `${SAMPLE.count} mutants of each folder, chosen by seed among all that the operators in scripts/mutation/ make (an operator of arithmetic, comparison or logic swapped, a condition fixed, a number, word, flag or list changed, a statement left out), each judged by the tests of its folder and those that import from it or are named after it, as far as they reach it: nearest first, until one fails, at most ${CAP_MS / 1000} s of tests. Other tests are not asked, so that more may be noticed than is counted.`,
+  seeds: [SAMPLE.seed],
   criterion: `${100 * ENOUGH} % of each sample is noticed, and every survivor is listed with a reason.`,
-  run: ({ log }) =>
-    judgeFolders({ folders: FOLDERS, count: COUNT, seed: SEED }, { lanes: 2, capMs: CAP_MS, nearOnly: true, log }),
+  async run({ log }) {
+    for (const folder of FOLDERS) {
+      await judgeFolders({ ...SAMPLE, folders: [folder] }, { lanes: 2, capMs: CAP_MS, nearOnly: true, log });
+    }
+    return scoresOf({ ...SAMPLE, folders: FOLDERS });
+  },
   judge: ({ folders }) => [
     everyOne(
       `${100 * ENOUGH} % of each sample is noticed`,

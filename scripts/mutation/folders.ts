@@ -34,7 +34,7 @@ export async function judgeFolders(
   const partial = (mutant: Mutant): string =>
     partialOf(folders.find((folder) => mutant.file.startsWith(`${folder}/`))!);
   const excluded = await judgeAll(mutants, { ...settings, root, partial });
-  writeFileSync(excludedPath, JSON.stringify(excluded, undefined, 1));
+  writeFileSync(excludedPath, JSON.stringify([...new Set([...excludedBefore(), ...excluded])], undefined, 1));
   return scoresOf({ folders, count, seed });
 }
 
@@ -53,8 +53,13 @@ export function scoresOf({ folders, count, seed }: Sample): Scores {
       const sample = sampleOf(mutants, count, seed);
       return scoreOf(folder, mutants.length, sample, linesOf<Verdict>(partialOf(folder)), reasons);
     }),
-    excluded: existsSync(excludedPath) ? JSON.parse(readFileSync(excludedPath, "utf8")) : [],
+    excluded: excludedBefore(),
   };
+}
+
+/** Of this and of interrupted runs. */
+function excludedBefore(): readonly string[] {
+  return existsSync(excludedPath) ? JSON.parse(readFileSync(excludedPath, "utf8")) : [];
 }
 
 /** Mutants that no test noticed are judged anew by the next run. */
