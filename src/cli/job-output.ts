@@ -19,7 +19,7 @@ export interface JobInput {
 
 /** The run folder of a target: the folder itself, or one beside the file. */
 function folderOf({ out }: JobTarget): string {
-  return out.endsWith(".onnx") ? out.replace(/\.onnx$/, "-run") : out;
+  return out.replace(/\.onnx$/, "-run");
 }
 
 export async function checkTarget(target: JobTarget, { data, labels, preprocess }: JobOptions): Promise<void> {

@@ -90,3 +90,103 @@ describe("data for commands", () => {
     await expect(loadData(network(), { ...options, data }, listener())).rejects.toBeInstanceOf(DataError);
   });
 });
+
+describe("data by name and from files", () => {
+  const pictures = () => {
+    const g = graphBuilder();
+    g.output(g.op("Relu", [g.input("image", "float32", ["batch", 3, 32, 32])]), "y");
+    return model(g.build());
+  };
+  async function sizes(batches: AsyncIterable<{ count: number }>): Promise<number[]> {
+    const list: number[] = [];
+    for await (const { count } of batches) list.push(count);
+    return list;
+  }
+
+  it("are the embedded glyphs, with labels, in batches as told", async () => {
+    const few = { ...options, data: "demo", evalSamples: 5 };
+    const data = await loadData(pictures(), few, listener());
+    expect(data).toMatchObject({
+      source: "the embedded glyphs",
+      hasLabels: true,
+      calibrationSize: 4,
+      evaluationSize: 5,
+    });
+    expect(await sizes(data.evaluation())).toEqual([1, 1, 1, 1, 1]);
+    const stacked = await loadData(pictures(), { ...few, batch: 2 }, listener());
+    expect([await sizes(stacked.evaluation()), await sizes(stacked.calibration())]).toEqual([
+      [2, 2, 1],
+      [2, 2],
+    ]);
+    expect(data.datasets?.training.size).toBe(2000);
+  });
+
+  it("hand each input of a model its own values", async () => {
+    const g = graphBuilder();
+    const [a, b] = [g.input("a", "float32", ["n", 1]), g.input("b", "float32", ["n", 1])];
+    g.output(g.op("Add", [a, b]), "y");
+    const path = join(folder, "two.jsonl");
+    const line = (i: number) => JSON.stringify({ inputs: { a: [i], b: [-i] } });
+    await writeFile(path, Array.from({ length: 4 }, (_, i) => line(i)).join("\n"));
+    const { evaluation } = await loadData(
+      model(g.build()),
+      { ...options, calibrationSamples: 1, data: path },
+      listener(),
+    );
+    for await (const { feeds } of evaluation()) {
+      expect(Number(numbersOf(feeds.get("b")!)[0])).toBeCloseTo(-Number(numbersOf(feeds.get("a")!)[0]));
+    }
+  });
+
+  const labelled = async (labels: readonly number[]) => {
+    const path = join(folder, "labels.txt");
+    await writeFile(path, labels.join("\n"));
+    return { ...options, data: await written(labels.length), labels: path };
+  };
+  /** Of data [n, 3]: output dims behind the batch axis. */
+  const answering = (dims: readonly number[]) => {
+    const g = graphBuilder();
+    const x = g.input("x", "float32", ["batch", 3]);
+    const shape = g.constant(
+      "shape",
+      tensor("int64", [dims.length + 1], BigInt64Array.from([-1, ...dims].map(BigInt))),
+    );
+    const weight = g.constant(
+      "w",
+      tensor("float32", [3, dims.reduce((n, d) => n * d)], new Float32Array(3 * dims.reduce((n, d) => n * d))),
+    );
+    g.output(g.op("Reshape", [g.op("MatMul", [x, weight]), shape]), "y");
+    return model(g.build());
+  };
+
+  it("have the labels of the file that is named", async () => {
+    const { hasLabels, evaluation } = await loadData(network(), await labelled([0, 1, 2, 0, 1, 2]), listener());
+    expect(hasLabels).toBe(true);
+    for await (const { labels } of evaluation()) expect(labels).toHaveLength(1);
+    const { labels: _, ...plain } = await labelled([0, 1, 2, 0, 1, 2]);
+    expect((await loadData(network(), plain, listener())).hasLabels).toBe(false);
+  });
+
+  it("have labels within the classes of the model, where it tells classes apart", async () => {
+    const wide = await labelled([0, 9, 0, 9, 0, 9]);
+    await expect(loadData(answering([3]), wide, listener())).rejects.toThrow(DataError);
+    await expect(loadData(answering([3, 1, 1]), wide, listener())).rejects.toThrow(DataError);
+    for (const dims of [[10], [1], [3, 2]]) {
+      expect((await loadData(answering(dims), wide, listener())).hasLabels).toBe(true);
+    }
+  });
+
+  it("are pictures prepared in one way", async () => {
+    const image = { ...options, data: await written(6) };
+    const both = { ...image, preset: "imagenet", preprocess: join(folder, "absent.json") };
+    await expect(loadData(network(), both, listener())).rejects.toThrow(/prepared in one way only/);
+    const absent = { ...image, preprocess: join(folder, "absent.json") };
+    await expect(loadData(network(), absent, listener())).rejects.toThrow(/the preprocess file cannot be read/);
+    await writeFile(join(folder, "wrong.json"), "{");
+    const wrong = { ...image, preprocess: join(folder, "wrong.json") };
+    await expect(loadData(network(), wrong, listener())).rejects.toThrow(/the file is not JSON/);
+    await expect(loadData(network(), { ...image, preset: "none of these" }, listener())).rejects.toThrow(
+      /none of these/,
+    );
+  });
+});

@@ -4,7 +4,6 @@ import type { InputPort } from "../data/index.ts";
 import { fileError, lookAt, openRegular } from "../file-system.ts";
 import type { Model } from "../ir/index.ts";
 import { dataFilesOf } from "../onnx/files.ts";
-import { inferModel } from "../ops/index.ts";
 
 /** A model with data files is small itself; a larger one is not read again to look for them. */
 const SMALL = 2 ** 26;
@@ -40,16 +39,14 @@ async function digestOf(path: string): Promise<{ sha256: string; size: number }>
   return { sha256: hash.digest("hex"), size: stats.size };
 }
 
-/** The model's inputs that are not initializers, with types as far as inference knows them. */
+/** The model's inputs that are not initializers, with types as far as they are stated. */
 export function inputPorts(model: Model): InputPort[] {
-  const { types } = inferModel(model);
   return model.graph.inputs
     .filter((value) => !model.graph.initializers.has(value))
-    .map((value) => {
-      const type = types.get(value) ?? value.type;
+    .map(({ name, type }) => {
       const isTensor = type?.kind === "tensor";
       return {
-        name: value.name,
+        name,
         dtype: isTensor ? type.dtype : undefined,
         ...(isTensor && type.dims && { dims: type.dims }),
       };

@@ -25,6 +25,12 @@ describe("the outputs of a network for labels", () => {
     );
   });
 
+  it("may be a hundred of which few are seen, and not one more", async () => {
+    expect(await classCount(data([0, 99]))).toBe(100);
+    await expect(classCount(data([0, 100]))).rejects.toThrow(/2 different labels up to 100/);
+    expect(await classCount(data([...Array.from({ length: 10 }, (_, i) => i), 100]))).toBe(101);
+  });
+
   it("is one where a number is learned", async () => {
     expect(await outputCount(data([-1e6, 500_001.5]), "meanSquaredError")).toBe(1);
     expect(await outputCount(data([0, 1]), { name: "focal", gamma: 1 })).toBe(1);

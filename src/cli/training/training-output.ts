@@ -49,7 +49,7 @@ export interface WrittenTraining {
 
 /** The run folder of a target: the folder itself, or one beside the file. */
 export function folderOf({ out }: TrainingTarget): string {
-  return out.endsWith(".onnx") ? out.replace(/\.onnx$/, "-run") : out;
+  return out.replace(/\.onnx$/, "-run");
 }
 
 /** Writes the model, then the report. Checkpoints stay, so that a longer run can go on from them. */
