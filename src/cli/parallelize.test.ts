@@ -11,7 +11,7 @@ import { type Parallelized, type ParallelizeEvent, parallelize } from "../parall
 import type { RunFolder } from "../report/index.ts";
 import type { TrainReport } from "../train/index.ts";
 import type { Console, ProgressEvent } from "./command.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
 import { parallelized } from "./parallelize-job.ts";
 import { parallelReport } from "./parallelize-report.ts";

@@ -11,7 +11,7 @@ import { cpuSaturates } from "../runtime/index.ts";
 import { parseArguments } from "./arguments.ts";
 import type { Console, ProgressEvent } from "./command.ts";
 import { openOriginal } from "./compare-with-original.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { command } from "./quantize.ts";
 import { outputPath, type QuantizeFlags, requireData } from "./quantize-flags.ts";
 import { make } from "./quantize-job.ts";

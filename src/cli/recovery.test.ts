@@ -3,7 +3,7 @@ import { denseModel } from "../../test/models.ts";
 import { glyphs } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { ProgressEvent } from "./command.ts";
-import type { LoadedData } from "./load.ts";
+import type { LoadedData } from "./loaded-data.ts";
 import { type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
 import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
 import { routedPath, runFolderOf } from "./route-flags.ts";
