@@ -199,7 +199,7 @@ export function inputRanges(model: Model, feeds: ReadonlyMap<string, Tensor>): R
   const sized = forFeeds(model, feeds);
   const { types } = inferModel(sized);
   const uses = usesIn(sized.graph);
-  const dimsOf = (value: Value | undefined): readonly number[] | undefined => {
+  const dimsOf: DimsOf = (value) => {
     const type = value && (types.get(value) ?? value.type);
     const dims = type?.kind === "tensor" ? type.dims : undefined;
     return dims?.every((dim) => typeof dim === "number") ? (dims as readonly number[]) : undefined;
@@ -209,33 +209,36 @@ export function inputRanges(model: Model, feeds: ReadonlyMap<string, Tensor>): R
     const fed = feeds.get(input.name);
     if (!fed) continue;
     const isFloat = dataTypes[fed.dtype].kind === "float";
-    for (const range of rangesOf(input, isFloat ? undivided(uses) : uses, dimsOf)) {
-      const known = found.get(input.name);
-      found.set(input.name, known ? both(known, range) : range);
-    }
+    const range = rangeOf(input, isFloat ? undivided(uses) : uses, dimsOf);
+    if (range) found.set(input.name, range);
   }
   return found;
 }
 
-/** What every reader of a value allows, behind operators that carry numbers on. */
-function* rangesOf(
+type DimsOf = (value: Value | undefined) => readonly number[] | undefined;
+
+/** What all readers of a value allow together, those behind operators that carry numbers on among them; `known` of values on the way. */
+function rangeOf(
   value: Value,
   uses: ReadonlyMap<Value, readonly Use[]>,
-  dimsOf: (value: Value | undefined) => readonly number[] | undefined,
-  seen = new Set<Value>(),
-): Generator<NumberRange> {
-  if (seen.has(value)) return;
-  seen.add(value);
+  dimsOf: DimsOf,
+  known = new Map<Value, NumberRange | undefined>(),
+): NumberRange | undefined {
+  if (known.has(value)) return known.get(value);
+  known.set(value, undefined);
+  let range: NumberRange | undefined;
   for (const { node, position, graph } of uses.get(value) ?? []) {
-    const range = ruleOf(node, position)?.(readingOf(node, position, graph, dimsOf));
-    if (range) yield range;
+    const own = ruleOf(node, position)?.(readingOf(node, position, graph, dimsOf));
+    range = both(range, own);
     const shift = carries(node, position) ? shiftOf(node, position, graph) : undefined;
     if (shift === undefined) continue;
     for (const output of node.outputs) {
-      if (!output) continue;
-      for (const behind of rangesOf(output, uses, dimsOf, seen)) yield shifted(behind, -shift);
+      const behind = output && rangeOf(output, uses, dimsOf, known);
+      range = both(range, behind && shifted(behind, -shift));
     }
   }
+  known.set(value, range);
+  return range;
 }
 
 /** A float divisor may be any number. */
@@ -262,19 +265,16 @@ function shifted(range: NumberRange, by: number): NumberRange {
   return { low: range.low + by, high: range.high + by };
 }
 
-function both(a: NumberRange, b: NumberRange): NumberRange {
+/** Numbers that both allow; where there are none, those of the first. */
+function both(a: NumberRange | undefined, b: NumberRange | undefined): NumberRange | undefined {
+  if (!a || !b) return a ?? b;
   if ("values" in a) return a;
   if ("values" in b) return b;
   const [low, high] = [Math.max(a.low, b.low), Math.min(a.high, b.high)];
   return low <= high ? { low, high } : a;
 }
 
-function readingOf(
-  node: Node,
-  position: number,
-  graph: Graph,
-  dimsOf: (value: Value | undefined) => readonly number[] | undefined,
-): Reading {
+function readingOf(node: Node, position: number, graph: Graph, dimsOf: DimsOf): Reading {
   const dims = (at: number) => dimsOf(node.inputs[at]);
   return {
     node,
