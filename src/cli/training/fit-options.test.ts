@@ -66,6 +66,11 @@ describe("a configuration", () => {
     await expect(wrong).rejects.toThrow(/at options\.epochs$/);
   });
 
+  it("reads samples ahead in no thread or in some", () => {
+    expect([0, 3].map((workers) => configOf({ workers }).workers)).toEqual([0, 3]);
+    for (const workers of [-1, 0.5]) expect(() => configOf({ workers })).toThrow();
+  });
+
   it("averages by shares from 0 on, short of 1", () => {
     expect([0, 0.999].map((average) => configOf({ average }).average)).toEqual([0, 0.999]);
     for (const average of [-0.1, 1]) expect(() => configOf({ average })).toThrow();
