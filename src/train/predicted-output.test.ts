@@ -57,7 +57,8 @@ it("is the first where that holds scores of every position, and no data says oth
     const axes = (...list: number[]) => g.constant("axes", int64s(list));
     if (first === "tokens") g.output(g.op("Neg", [x]), "tokens");
     else g.output(g.op("ReduceSum", [x, axes(1, 2)], { keepdims: 0 }), "sum");
-    g.output(g.op("ReduceMean", [x, axes(1)], { keepdims: 0 }), "scores");
+    g.output(g.op("ReduceMean", [x, axes(2)], { keepdims: 0 }), "others");
+    g.output(g.op("Neg", [g.op("ReduceMean", [x, axes(1)], { keepdims: 0 })]), "scores");
     return model(g.build());
   };
   expect(await predictedOutput(outputs("tokens"), data, { loss: "crossEntropy" })).toBeUndefined();

@@ -184,10 +184,12 @@ interface Plain {
   /** Makes the keys [1, 1, time, 1] of the tokens [1, time, 1]. */
   readonly keysOf?: (n: Layers, x: Value) => Value;
   readonly end?: (n: Layers, read: Value) => Value;
+  /** What becomes of the tokens behind each block. */
+  readonly behind?: (n: Layers, x: Value) => Value;
 }
 
 /** Blocks of attention over tokens of one number, x + softmax(x·xᵀ)·x, two by default, and what reads them. */
-function plainAttention({ reader, time, blocks = 2, scaled, keysOf, end }: Plain): Model {
+function plainAttention({ reader, time, blocks = 2, scaled, keysOf, end, behind }: Plain): Model {
   return network(random(1), (n) => {
     let x = n.input("x", "float32", ["batch", time, 1]);
     for (let block = 0; block < blocks; block++) {
@@ -197,6 +199,7 @@ function plainAttention({ reader, time, blocks = 2, scaled, keysOf, end }: Plain
       const scores = scaled ? scaled(n, product, heads) : product;
       const mixed = n.op("MatMul", [n.op("Softmax", [scores], { axis: -1 }), heads]);
       x = n.op("Add", [x, n.op("Squeeze", [mixed, n.ints([1])])]);
+      if (behind) x = behind(n, x);
     }
     const first = n.constant("first", tensorFromNumbers("int64", [], [0]));
     const readers: Record<Plain["reader"], () => Value> = {
@@ -275,6 +278,15 @@ describe("attention is found", () => {
     }
     const byTokens: Plain = { reader: "mean", time, scaled: (n, scores, heads) => n.op("Mul", [scores, heads]) };
     expect(() => pruned(byTokens)).toThrow(/no attention blocks/);
+  });
+
+  it("over as many tokens in every block, and not where some are dropped between", () => {
+    const fewer: Plain = {
+      reader: "mean",
+      time,
+      behind: (n, x) => n.op("Slice", [x, n.ints([0]), n.ints([time - 1]), n.ints([1])]),
+    };
+    expect(() => pruned(fewer)).toThrow(/no attention blocks.*7, 6 tokens/);
   });
 
   it("before a mean that keeps the axis of the tokens", () => {

@@ -3,7 +3,17 @@ import { type DataType, graphBuilder, model, numbersOf, tensorFromNumbers } from
 import { builderInference } from "../../ops/index.ts";
 import { evaluate } from "../../reference/index.ts";
 import { stepBuilder } from "../step-builder.ts";
-import { focal, huber, klDivergence, type Loss, type LossName, losses, lossOf, softCrossEntropy } from "./index.ts";
+import {
+  crossEntropy,
+  focal,
+  huber,
+  klDivergence,
+  type Loss,
+  type LossName,
+  losses,
+  lossOf,
+  softCrossEntropy,
+} from "./index.ts";
 
 /** The loss of rows of numbers, each result rounded to the dtype. */
 function lossAt(loss: Loss, rows: readonly (readonly number[])[], labels: typeof rows, dtype: DataType = "float64") {
@@ -59,6 +69,13 @@ describe("softCrossEntropy", () => {
     const target = [0.5, 0.5, 0].map((y) => (1 - smoothing) * y + smoothing / 3);
     const expected = -target.reduce((sum, y, i) => sum + y * logs[i]!, 0);
     expect(lossAt(softCrossEntropy({ smoothing }), [[1, 2, 4]], [[0.5, 0.5, 0]])).toBeCloseTo(expected, 12);
+  });
+});
+
+describe("crossEntropy", () => {
+  it("takes every share from 0 to 1 for smoothing", () => {
+    for (const smoothing of [0, 0.5, 1]) expect(() => crossEntropy({ smoothing })).not.toThrow();
+    for (const smoothing of [-0.1, 1.1]) expect(() => crossEntropy({ smoothing })).toThrow(/smoothing.*0 to 1/);
   });
 });
 
