@@ -11,11 +11,12 @@ const every = ["src", "test"].flatMap((folder) =>
 const alone =
   /openSession|openReplica|openPartition|spawn|fork\(|execFile|\bvi\.|process\.env|worker_threads|runCli|runtime\/node|shared\.ts|chromium|lithe\(/i;
 
-const shared = every.filter((path) => !alone.test(readFileSync(path, "utf8")));
+const together = every.filter((path) => !alone.test(readFileSync(path, "utf8")));
 
 export default defineConfig({
   test: {
     globalSetup: ["test/setup.ts"],
+    setupFiles: ["test/seed.ts"],
     // What hangs ends; nothing that works on a busy machine does. No test has a time of its own.
     testTimeout: 900_000,
     hookTimeout: 900_000,
@@ -23,10 +24,10 @@ export default defineConfig({
     // A test that runs away fails by itself, before the machine runs out of memory and takes other processes.
     execArgv: ["--max-old-space-size=3072"],
     projects: [
-      { extends: true, test: { name: "fast", include: shared, isolate: false, setupFiles: ["test/seed.ts"] } },
+      { extends: true, test: { name: "fast", include: together, isolate: false } },
       {
         extends: true,
-        test: { name: "whole", include: every.filter((path) => !shared.includes(path)), setupFiles: ["test/seed.ts"] },
+        test: { name: "whole", include: every.filter((path) => !together.includes(path)) },
       },
     ],
   },

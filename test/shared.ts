@@ -1,15 +1,13 @@
 /** @file The real models and data beside the checkout; suites that need them skip by name where they are absent. */
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { describe } from "vitest";
+import { sharedRoot } from "./shared-root.ts";
 
-const root = fileURLToPath(new URL("../../shared/", import.meta.url));
-
-export const hasShared = existsSync(root);
+export const hasShared = existsSync(sharedRoot);
 
 /** Path of a file under the shared folder. */
 export function sharedPath(relative: string): string {
-  return root + relative;
+  return sharedRoot + relative;
 }
 
 /** `describe`, skipped under a name that says why when the shared folder is absent. */

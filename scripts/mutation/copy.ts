@@ -1,19 +1,10 @@
 /** @file A copy of the repository in which every mutant of a run waits to be made active. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { borrow, removeHome } from "../tree-beside.ts";
 import { instrumented, type Numbered } from "./instrument.ts";
 
 export interface Copy {
@@ -27,10 +18,14 @@ export interface Copy {
 /** The copy of these files with these mutants; one that an interrupted run has left is used again. */
 export function makeCopy(root: string, files: readonly string[], mutants: readonly Numbered[]): Copy {
   const home = join(tmpdir(), `lithe-mutation-${digest(root, files, mutants)}`);
-  const copy = { root: join(home, "tree"), notes: join(home, "notes"), remove: () => removed(home) };
+  const copy = {
+    root: join(home, "tree"),
+    notes: join(home, "notes"),
+    remove: () => removeHome(home, ["tree", "draft"]),
+  };
   if (existsSync(copy.root)) return copy;
   const draft = join(home, "draft");
-  removed(home);
+  removeHome(home, ["tree", "draft"]);
   mkdirSync(copy.notes, { recursive: true });
   for (const file of files) {
     mkdirSync(dirname(join(draft, file)), { recursive: true });
@@ -39,9 +34,7 @@ export function makeCopy(root: string, files: readonly string[], mutants: readon
   for (const [file, here] of byFile(mutants)) {
     writeFileSync(join(draft, file), instrumented(readFileSync(join(root, file), "utf8"), here));
   }
-  symlinkSync(realpathSync(join(root, "node_modules")), join(draft, "node_modules"));
-  const shared = join(root, "../shared");
-  if (existsSync(shared)) symlinkSync(realpathSync(shared), join(home, "shared"));
+  borrow(root, home, "draft");
   build(draft);
   renameSync(draft, copy.root);
   return copy;
@@ -57,12 +50,6 @@ export function filesOf(root: string): string[] {
   if (status !== 0) throw new Error("git does not list the files of the repository; mutants are taken from a checkout");
   const names = stdout.split("\0").filter((name) => name !== "" && existsSync(join(root, name)));
   return [...new Set(names)].sort();
-}
-
-/** The links to what is outside go first. */
-function removed(home: string): void {
-  for (const link of ["shared", "tree/node_modules", "draft/node_modules"]) rmSync(join(home, link), { force: true });
-  rmSync(home, { recursive: true, force: true });
 }
 
 function byFile(mutants: readonly Numbered[]): Map<string, Numbered[]> {

@@ -1,8 +1,9 @@
 /** @file The files of a commit in a temporary folder, with the installed packages and the shared models beside it. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { borrow, removeHome } from "../tree-beside.ts";
 
 export interface Checkout {
   /** The tree. */
@@ -15,19 +16,14 @@ export interface Checkout {
 /** @throws Error when git does not know the commit. */
 export function checkOut(root: string, commit: string): Checkout {
   const home = mkdtempSync(join(tmpdir(), "lithe-replay-"));
-  const links = ["shared", "tree/node_modules"].map((name) => join(home, name));
   const tree = join(home, "tree");
-  // The links to what is outside go first.
-  const remove = (): void =>
-    [...links, home].forEach((path, i) => void rmSync(path, { recursive: i === 2, force: true }));
+  const remove = (): void => removeHome(home, ["tree"]);
   process.once("exit", remove);
   mkdirSync(tree);
   const archive = join(home, "tree.tar");
   run("git", ["archive", "--output", archive, commit], root);
   run("tar", ["-xf", archive, "-C", tree], root);
-  symlinkSync(realpathSync(join(root, "node_modules")), join(tree, "node_modules"));
-  const shared = join(root, "../shared");
-  if (existsSync(shared)) symlinkSync(realpathSync(shared), join(home, "shared"));
+  borrow(root, home, "tree");
   return { root: tree, home, remove };
 }
 

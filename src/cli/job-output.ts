@@ -9,7 +9,7 @@ import { commandLine } from "./command-line.ts";
 import type { JobOptions, JobTarget } from "./job-options.ts";
 import { jobReport } from "./job-report.ts";
 import type { LoadedData } from "./loaded-data.ts";
-import { checkOutputFile, checkOutputFolder } from "./output.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "./output.ts";
 
 export interface JobInput {
   readonly model: Model;
@@ -17,14 +17,9 @@ export interface JobInput {
   readonly data: LoadedData;
 }
 
-/** The run folder of a target: the folder itself, or one beside the file. */
-function folderOf({ out }: JobTarget): string {
-  return out.replace(/\.onnx$/, "-run");
-}
-
 export async function checkTarget(target: JobTarget, { data, labels, preprocess }: JobOptions): Promise<void> {
   if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [target.path, data, labels, preprocess]);
-  await checkOutputFolder(folderOf(target));
+  await checkOutputFolder(runFolderOf(target.out));
 }
 
 /** Opens the run folder; a resumed run must have been given the same, except for the time it may take. */
@@ -32,7 +27,7 @@ export async function openJobFolder(target: JobTarget, options: JobOptions, sha2
   const { resume = false, dryRun: _, budget: __, ...rest } = options;
   const { path, out } = target;
   const config = { command: "accelerate", model: basename(path), sha256, ...rest, out: basename(out) };
-  return await openRunFolder(folderOf(target), config, { resume });
+  return await openRunFolder(runFolderOf(target.out), config, { resume });
 }
 
 /** Finished candidates as parts of the run folder. */

@@ -36,6 +36,11 @@ export async function checkOutputFolder(path: string): Promise<void> {
   await checkWritable(path);
 }
 
+/** The run folder of a result: beside a file, or the folder itself. */
+export function runFolderOf(out: string): string {
+  return out.replace(/\.onnx$/, "-run");
+}
+
 function parentOf(path: string): string {
   const parent = dirname(resolve(path));
   if (parent === resolve(path)) throw new PathError("there is no such folder", { where: path });

@@ -9,7 +9,7 @@ import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
 import { fingerprint } from "./model-file.ts";
-import { checkOutputFile, checkOutputFolder } from "./output.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "./output.ts";
 import { declareParallelize, type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
 import { parallelized, planned } from "./parallelize-job.ts";
 import { type ParallelFacts, parallelReport, spreadLatency } from "./parallelize-report.ts";
@@ -24,7 +24,7 @@ async function run(
   requireSamples(flags);
   const out = flags.out ?? parallelPath(path!);
   if (!out.endsWith(".onnx")) throw new UsageError("the result is an .onnx file", { got: out });
-  const place = out.replace(/\.onnx$/, "-run");
+  const place = runFolderOf(out);
   await checkOutputFile(out, [path, flags.data, flags.labels, flags.preprocess]);
   await checkOutputFolder(place);
   const original = await loadModel(path!);

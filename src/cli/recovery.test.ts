@@ -4,9 +4,10 @@ import { glyphs } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { ProgressEvent } from "./command.ts";
 import type { LoadedData } from "./loaded-data.ts";
+import { runFolderOf } from "./output.ts";
 import { type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
 import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
-import { routedPath, runFolderOf } from "./route-flags.ts";
+import { routedPath } from "./route-flags.ts";
 
 const training = glyphs({ split: "train", size: 4 });
 const data = { datasets: { calibration: training, training } } as unknown as LoadedData;

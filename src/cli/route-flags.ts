@@ -44,8 +44,3 @@ export function declareRoute(command: Command): void {
 export function routedPath(path: string): string {
   return `${path.replace(/\.onnx$/, "")}_routed.onnx`;
 }
-
-/** The folder of the distillation, beside the result. */
-export function runFolderOf(out: string): string {
-  return out.replace(/\.onnx$/, "-run");
-}

@@ -13,8 +13,9 @@ import { environment } from "./environment.ts";
 import type { LoadedData } from "./loaded-data.ts";
 import { modelFacts } from "./model-facts.ts";
 import { fingerprint } from "./model-file.ts";
+import { runFolderOf } from "./output.ts";
 import { recoveryOf, tellTraining } from "./recovery.ts";
-import { type RouteFlags, runFolderOf } from "./route-flags.ts";
+import type { RouteFlags } from "./route-flags.ts";
 import { timestamp } from "./timestamp.ts";
 import { runFacts } from "./training/run-facts.ts";
 

@@ -9,10 +9,10 @@ import type { CommandModule, Console, Outcome } from "./command.ts";
 import { compareWithOriginal } from "./compare-with-original.ts";
 import { loadData } from "./load.ts";
 import type { LoadedData } from "./loaded-data.ts";
-import { checkOutputFile, checkOutputFolder } from "./output.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "./output.ts";
 import { readied } from "./readied.ts";
 import { requireSamplesFor } from "./recovery.ts";
-import { declareRoute, type RouteFlags, routedPath, runFolderOf } from "./route-flags.ts";
+import { declareRoute, type RouteFlags, routedPath } from "./route-flags.ts";
 import { recoveredRoute } from "./route-job.ts";
 
 async function run(

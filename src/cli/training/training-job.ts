@@ -9,7 +9,7 @@ import type { Console } from "../command.ts";
 import { openDataset } from "../load.ts";
 import type { LabelledFeeds } from "../loaded-data.ts";
 import { fingerprint, inputPorts } from "../model-file.ts";
-import { checkOutputFile, checkOutputFolder } from "../output.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "../output.ts";
 import { trainable } from "../readied.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { formsMeasured } from "./measured-forms.ts";
@@ -17,7 +17,7 @@ import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelOfFile, networkFor, prepared } from "./training-model.ts";
-import { folderOf, type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
+import { type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
 
 export interface Trained extends WrittenTraining {
   readonly training: TrainReport;
@@ -32,7 +32,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const inputs = [name, config.data, config.labels, config.preprocess];
   if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
   if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
-  await checkOutputFolder(folderOf(target));
+  await checkOutputFolder(runFolderOf(target.out));
   const loaded = await modelOfFile(config);
   const data = target.data ?? (await openParts(config, loaded, console));
   const ready = loaded && (await trainable(loaded, { evaluation: () => firstOf(data, loaded) }, config, console));
@@ -43,7 +43,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const sha256 = loaded && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
   const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256 };
-  await using folder = await openRunFolder(folderOf(target), identity, { resume: target.resume });
+  await using folder = await openRunFolder(runFolderOf(target.out), identity, { resume: target.resume });
   try {
     const everySteps = config.checkpointEvery;
     const mixture = mixtureOptions(start.model, { ...options, ...evaluation });

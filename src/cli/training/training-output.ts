@@ -47,11 +47,6 @@ export interface WrittenTraining {
   readonly adapters?: string;
 }
 
-/** The run folder of a target: the folder itself, or one beside the file. */
-export function folderOf({ out }: TrainingTarget): string {
-  return out.replace(/\.onnx$/, "-run");
-}
-
 /** Writes the model, then the report. Checkpoints stay, so that a longer run can go on from them. */
 export async function writeTraining(finished: FinishedTraining): Promise<WrittenTraining> {
   const { target, config, folder, start, trained } = finished;

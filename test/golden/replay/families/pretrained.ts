@@ -1,6 +1,7 @@
 /** @file The pretrained models beside the checkout, through everything that needs no training. They are no part of a checkout, so nothing is accepted for them. */
+
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { sharedRoot } from "../../../shared-root.ts";
 import { byReference, type Cases, type Make } from "../case.ts";
 import {
   branches,
@@ -17,7 +18,7 @@ import {
   train,
 } from "../lithe.ts";
 
-const folder = fileURLToPath(new URL("../../../../../shared/models/", import.meta.url));
+const folder = `${sharedRoot}models/`;
 const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".onnx")) : [];
 
 /** Multiply-accumulates of a run up to which the reference evaluator carries one out. */
