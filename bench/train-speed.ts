@@ -20,8 +20,8 @@ import {
 } from "../experiments/training-tasks.ts";
 import { numbersOf, type Tensor } from "../src/ir/index.ts";
 import { openSession, resideIn } from "../src/runtime/index.ts";
+import { stackFeeds } from "../src/train/feeds/step-feeds.ts";
 import { loopedStep } from "../src/train/index.ts";
-import { stackFeeds } from "../src/train/step-feeds.ts";
 
 const WARM_UP = 2;
 const PROFILED = 3;

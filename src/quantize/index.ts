@@ -1,10 +1,9 @@
 /** @file Post-training quantization. */
-export { alignChannels } from "./align-channels.ts";
-export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibrate.ts";
-export { type Batches, type CaptureOptions, capture } from "./capture.ts";
-export { type EqualizeOptions, equalize } from "./equalize.ts";
-export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./fastest-placement.ts";
-export { type ModelAdvice, modelAdvice } from "./form-advice.ts";
+
+export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibration/calibrate.ts";
+export { type Batches, type CaptureOptions, capture } from "./calibration/capture.ts";
+export * from "./calibration/observers/index.ts";
+export { type ModelAdvice, modelAdvice } from "./forms/form-advice.ts";
 export {
   type Advice,
   advice,
@@ -13,9 +12,16 @@ export {
   type ProbeForm,
   type ProbeOptions,
   probeForms,
-} from "./form-table.ts";
-export * from "./observers/index.ts";
-export { type ProbeProduct, probeProducts } from "./probe-models.ts";
+} from "./forms/form-table.ts";
+export { type ProbeProduct, probeProducts } from "./forms/probe-models.ts";
+export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./placement/fastest-placement.ts";
+export {
+  divergenceOf,
+  type LayerSensitivity,
+  type SensitivityOptions,
+  sensitivity,
+  type Task,
+} from "./placement/sensitivity.ts";
 export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
 export { type Float16FormOptions, quantizeFloat16 } from "./quantizers/float16.ts";
@@ -26,11 +32,12 @@ export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-onl
 export * from "./report.ts";
 export * from "./rounding/index.ts";
 export * from "./scheme.ts";
-export { divergenceOf, type LayerSensitivity, type SensitivityOptions, sensitivity, type Task } from "./sensitivity.ts";
+export { alignChannels } from "./weights/align-channels.ts";
+export { type EqualizeOptions, equalize } from "./weights/equalize.ts";
 export {
   type BlockedMatrix,
   type BlockLayout,
   blockParameters,
   packForMatMulNBits,
   type WeightBits,
-} from "./weight-blocks.ts";
+} from "./weights/weight-blocks.ts";

@@ -1,6 +1,6 @@
 /** @file Clusters of equal size: of small sets the best there are, equal points in their order, the same for the same seed. */
 import { describe, expect, it } from "vitest";
-import { balancedClusters } from "../../src/conditional/route/balanced-clusters.ts";
+import { balancedClusters } from "../../src/conditional/moe/route/balanced-clusters.ts";
 
 type Point = readonly [number, number];
 

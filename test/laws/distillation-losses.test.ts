@@ -13,7 +13,7 @@ import {
 import { graphBuilder, model, numbersOf, sizeOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { builderInference } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
-import { stepBuilder } from "../../src/train/step-builder.ts";
+import { stepBuilder } from "../../src/train/step/step-builder.ts";
 import { noise } from "../models.ts";
 
 const pairs = [{ teacher: "t", student: "s" }];

@@ -6,7 +6,7 @@ import { graphBuilder, model, numbersOf, type Tensor, tensorFromNumbers } from "
 import { builderInference } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { type Loss, type LossName, losses } from "../../src/train/index.ts";
-import { stepBuilder } from "../../src/train/step-builder.ts";
+import { stepBuilder } from "../../src/train/step/step-builder.ts";
 
 interface Recorded {
   readonly loss: LossName;

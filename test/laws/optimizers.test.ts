@@ -5,7 +5,7 @@ import { graphBuilder, model, numbersOf, sizeOf, type Tensor, tensor, tensorFrom
 import { builderInference } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { type Optimizer, type OptimizerName, optimizers } from "../../src/train/index.ts";
-import { stepBuilder } from "../../src/train/step-builder.ts";
+import { stepBuilder } from "../../src/train/step/step-builder.ts";
 import { references } from "./optimizer-references.ts";
 
 interface Trajectory {

@@ -4,9 +4,9 @@ import { describeNode, type Model, producerOf, type Value } from "../../ir/index
 import { dimsOf, extend, lengthOf, type RandomSource } from "../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Loss, LossName, LossTerm } from "../../train/index.ts";
-import { outputTerms } from "../output-terms.ts";
 import { type ExitHead, exitHead } from "./head.ts";
 import { necksOf } from "./necks.ts";
+import { outputTerms } from "./output-terms.ts";
 
 export interface ExitOptions {
   /** Names of the values that exits read, in the order of the computation; or a number of exits, spread over the depth. */

@@ -16,8 +16,8 @@ import {
 } from "../../ir/index.ts";
 import { extend } from "../../nn/index.ts";
 import { requireSameOutputs } from "../../ops/index.ts";
-import { keepOutputs } from "../keep-outputs.ts";
-import { noWeights } from "../no-weights.ts";
+import { keepOutputs } from "../lowering/keep-outputs.ts";
+import { noWeights } from "../lowering/no-weights.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
 
 export interface EarlyExitOptions extends StageOptions {

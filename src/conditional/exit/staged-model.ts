@@ -3,7 +3,7 @@ import { UsageError } from "../../errors.ts";
 import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
 import { dimsOf, extend, type Layers } from "../../nn/index.ts";
 import { agreeInDims, inferShapes } from "../../ops/index.ts";
-import { noWeights } from "../no-weights.ts";
+import { noWeights } from "../lowering/no-weights.ts";
 import { type Confidence, type ConfidenceName, confidenceOf } from "./confidences/index.ts";
 
 export interface StageOptions {

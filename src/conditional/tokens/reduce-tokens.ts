@@ -21,7 +21,7 @@ import {
 import { dimsOf, type Layers, lengthOf, network } from "../../nn/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { noWeights } from "../no-weights.ts";
+import { noWeights } from "../lowering/no-weights.ts";
 import { type AttentionBlock, type TokenNetwork, type TokenReader, tokenNetworkOf } from "./attention-blocks.ts";
 import { type TokenReduction, type TokenReductionName, tokenReductions } from "./reductions/index.ts";
 

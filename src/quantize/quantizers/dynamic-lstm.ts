@@ -9,11 +9,11 @@ import {
   tensor,
   type Value,
 } from "../../ir/index.ts";
-import type { Store } from "../constant-store.ts";
-import type { RecurrentMatrix, RecurrentWeights } from "../recurrent-weights.ts";
+import type { Store } from "../qdq/constant-store.ts";
 import type { LayerReport } from "../report.ts";
 import { groupParameters, limitsOf, quantizeValue, type Scheme } from "../scheme.ts";
 import { labelOf } from "../selection.ts";
+import type { RecurrentMatrix, RecurrentWeights } from "../weights/recurrent-weights.ts";
 
 /**
  * Puts the node in integers in the place of an LSTM. Weights are int8, a scale for each row of each direction, and turned to

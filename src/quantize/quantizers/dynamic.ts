@@ -19,15 +19,15 @@ import {
 } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { editWithStore, type Store } from "../constant-store.ts";
-import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../layer.ts";
-import { type RecurrentWeights, recurrentWeights } from "../recurrent-weights.ts";
+import { editWithStore, type Store } from "../qdq/constant-store.ts";
+import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { checkPatterns, labelOf, type NodeChoice, nodeChoice } from "../selection.ts";
-import { replaceLookup, type TableLookup, tableLookup } from "../tables.ts";
-import { withoutUnread } from "../unread.ts";
-import { overriddenIn, weightsIn } from "../weights.ts";
+import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../weights/layer.ts";
+import { type RecurrentWeights, recurrentWeights } from "../weights/recurrent-weights.ts";
+import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";
+import { overriddenIn, weightsIn } from "../weights/weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 
 export interface DynamicOptions extends NodeChoice {

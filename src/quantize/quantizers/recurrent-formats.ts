@@ -3,8 +3,8 @@
  * adds to the state is off by so much that the answers of real networks are lost.
  */
 import { type ConstantLookup, floatsOf, makeNode, type Node, tensorFromNumbers, type Value } from "../../ir/index.ts";
-import { type RecurrentMatrix, recurrentWeights } from "../recurrent-weights.ts";
-import { blocksIn } from "../weight-blocks.ts";
+import { type RecurrentMatrix, recurrentWeights } from "../weights/recurrent-weights.ts";
+import { blocksIn } from "../weights/weight-blocks.ts";
 import { BLOCKED_OPSET, type TargetOptions, type WeightTarget } from "./weight-formats.ts";
 
 const BITS = 8;

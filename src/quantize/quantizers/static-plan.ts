@@ -1,13 +1,11 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { floatsOf, forgetTypes, type Model, type Node, opsetOf, storedConstants, type Value } from "../../ir/index.ts";
-import { alignChannels } from "../align-channels.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import { calibrate, type Ranges } from "../calibrate.ts";
-import { equalize } from "../equalize.ts";
-import { isStacked, type Layer } from "../layer.ts";
-import { type Observer, type ObserverName, observers } from "../observers/index.ts";
-import { type Placement, place } from "../placement.ts";
+import { calibrate, type Ranges } from "../calibration/calibrate.ts";
+import { type Observer, type ObserverName, observers } from "../calibration/observers/index.ts";
+import { type Placement, place } from "../placement/placement.ts";
+import { sharedBy } from "../qdq/sharing.ts";
 import {
   type Granularity,
   groupParameters,
@@ -19,7 +17,9 @@ import {
   type Scheme,
 } from "../scheme.ts";
 import { labelOf } from "../selection.ts";
-import { sharedBy } from "../sharing.ts";
+import { alignChannels } from "../weights/align-channels.ts";
+import { equalize } from "../weights/equalize.ts";
+import { isStacked, type Layer } from "../weights/layer.ts";
 import {
   captureOptions,
   type LayerSettings,

@@ -1,15 +1,15 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
-import { editWithStore } from "../constant-store.ts";
-import { insertQdq } from "../insert-qdq.ts";
-import { isLstm, isWeighted } from "../layer.ts";
-import { recurrentWeights } from "../recurrent-weights.ts";
+import { editWithStore } from "../qdq/constant-store.ts";
+import { insertQdq } from "../qdq/insert-qdq.ts";
+import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
 import { checkPatterns, labelOf } from "../selection.ts";
-import { replaceLookup, tableLookup } from "../tables.ts";
-import { withoutUnread } from "../unread.ts";
-import { weightsIn } from "../weights.ts";
+import { isLstm, isWeighted } from "../weights/layer.ts";
+import { recurrentWeights } from "../weights/recurrent-weights.ts";
+import { replaceLookup, tableLookup } from "../weights/tables.ts";
+import { weightsIn } from "../weights/weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 import { placementOptions, type StaticOptions, settingsOf, staticOptionsNames } from "./static-options.ts";
 import { type StaticPlan, staticPlan } from "./static-plan.ts";

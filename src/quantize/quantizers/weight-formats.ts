@@ -10,11 +10,11 @@ import {
   type Tensor,
   tensorFromNumbers,
 } from "../../ir/index.ts";
-import type { FloatMatrix } from "../block-rounding.ts";
-import type { Store } from "../constant-store.ts";
-import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../layer.ts";
+import type { Store } from "../qdq/constant-store.ts";
+import type { FloatMatrix } from "../rounding/block-rounding.ts";
 import { labelOf } from "../selection.ts";
-import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weight-blocks.ts";
+import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../weights/layer.ts";
+import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weights/weight-blocks.ts";
 
 export type WeightFormat = "matmul-nbits" | "dequantize";
 

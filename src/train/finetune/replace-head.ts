@@ -22,9 +22,9 @@ import {
 } from "../../ir/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { answerOutput } from "../answer-output.ts";
-import { outputOf } from "../objective.ts";
-import { dimsOf, dtypeOf } from "../step-builder.ts";
+import { answerOutput } from "../feeds/answer-output.ts";
+import { outputOf } from "../step/objective.ts";
+import { dimsOf, dtypeOf } from "../step/step-builder.ts";
 
 export interface HeadOptions {
   readonly classes: number;

@@ -1,7 +1,7 @@
 /** @file The form table of gradients: what each form of a convolution's gradient takes on one machine, measured. */
 import type { ConvGeometry, Forms, InputForm, WeightForm } from "../../autodiff/index.ts";
 import type { ExecutionProvider } from "../../runtime/index.ts";
-import { profileFor, profileOf } from "../profiles.ts";
+import { profileFor, profileOf } from "../step/profiles.ts";
 
 /** Whose gradient: that of the convolution's input, or of its weight. */
 export type ConvSide = "input" | "weight";

@@ -8,7 +8,7 @@ import { type LatencyOptions, raceLatency } from "../../measure/index.ts";
 import { conv, globalAveragePool, network } from "../../nn/index.ts";
 import { openSession } from "../../runtime/index.ts";
 import { openReference } from "../../runtime/reference.ts";
-import { trainingStep } from "../training-step.ts";
+import { trainingStep } from "../step/training-step.ts";
 import { measuredForms } from "./form-table.ts";
 import { measureGradientForms } from "./measure-forms.ts";
 

@@ -22,9 +22,9 @@ import { type Contender, type LatencyOptions, raceLatency } from "../../measure/
 import { builderInference } from "../../ops/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../../runtime/index.ts";
-import { profileFor, profileOf } from "../profiles.ts";
-import type { TrainingStepOptions } from "../step.ts";
-import { trainingStep, trainingStepOptionsNames } from "../training-step.ts";
+import { profileFor, profileOf } from "../step/profiles.ts";
+import type { TrainingStepOptions } from "../step/step.ts";
+import { trainingStep, trainingStepOptionsNames } from "../step/training-step.ts";
 import { type ConvSide, type FormRow, type GradientFormTable, keyOf } from "./form-table.ts";
 
 export interface MeasureFormsOptions extends Omit<TrainingStepOptions, "forms"> {

@@ -2,7 +2,7 @@
 import { UsageError } from "../../errors.ts";
 import { type DataType, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dimsOf, dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { dimsOf, dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { checkSetting, classAxis, classIndices, type Loss, pick } from "./loss.ts";
 
 export interface CrossEntropyOptions {

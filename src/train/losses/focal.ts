@@ -1,6 +1,6 @@
 /** @file Focal loss of logits and targets in [0, 1]: Lin et al., "Focal loss for dense object detection", arXiv:1708.02002. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dtypeOf } from "../step-builder.ts";
+import { dtypeOf } from "../step/step-builder.ts";
 import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
 
 export interface FocalOptions {

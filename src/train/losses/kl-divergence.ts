@@ -1,6 +1,6 @@
 /** @file Kullback-Leibler divergence of the softmax of logits from target probabilities. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dtypeOf } from "../step-builder.ts";
+import { dtypeOf } from "../step/step-builder.ts";
 import { classAxis, classProbabilities, type Loss } from "./loss.ts";
 
 export interface KlDivergenceOptions {

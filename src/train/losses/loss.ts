@@ -1,7 +1,7 @@
 /** @file What a loss is: the labels it wants, and one number from them and a prediction. */
 import { UsageError } from "../../errors.ts";
 import { type Dims, dataTypes, type LabelDomain, type TensorType, tensorType, type Value } from "../../ir/index.ts";
-import { dimsOf, dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { dimsOf, dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 
 export interface Loss {
   readonly name: string;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type DataType, graphBuilder, model, numbersOf, tensorFromNumbers } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import { evaluate } from "../../reference/index.ts";
-import { stepBuilder } from "../step-builder.ts";
+import { stepBuilder } from "../step/step-builder.ts";
 import {
   crossEntropy,
   focal,

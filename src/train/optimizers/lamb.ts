@@ -5,7 +5,7 @@
  * a norm) takes the plain step, ratio 1.
  */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dtypeOf } from "../step-builder.ts";
+import { dtypeOf } from "../step/step-builder.ts";
 import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
 import type { Optimizer } from "./optimizer.ts";
 

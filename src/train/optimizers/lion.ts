@@ -5,7 +5,7 @@
  */
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { decayed, type Optimizer, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
 

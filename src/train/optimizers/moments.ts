@@ -8,7 +8,7 @@
  *   m̂ / (√v̂ + ε) = c₁·r · m' / (√v' + ε·r).
  */
 import type { DataType, Value } from "../../ir/index.ts";
-import { dtypeOf, type StepBuilder } from "../step-builder.ts";
+import { dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { type Optimizer, type OptimizerState, type UpdateInputs, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
 

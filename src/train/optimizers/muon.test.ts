@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { graphBuilder, model, numbersOf, sizeOf, tensor, tensorFromNumbers } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import { evaluate } from "../../reference/index.ts";
-import { stepBuilder } from "../step-builder.ts";
+import { stepBuilder } from "../step/step-builder.ts";
 import { type MuonOptions, muon } from "./muon.ts";
 
 /** The parameter after one update. */

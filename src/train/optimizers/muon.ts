@@ -7,7 +7,7 @@
  */
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { dimsOf, type StepBuilder } from "../step-builder.ts";
+import { dimsOf, type StepBuilder } from "../step/step-builder.ts";
 import { adamw } from "./adamw.ts";
 import { decayed, type Optimizer, type Parameter, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";

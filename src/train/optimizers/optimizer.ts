@@ -1,6 +1,6 @@
 /** @file What an optimizer is: the state that a parameter begins with, and the formulas of one update. */
 import { type DataType, sizeOf, type Tensor, tensorFromNumbers, type Value } from "../../ir/index.ts";
-import type { StepBuilder } from "../step-builder.ts";
+import type { StepBuilder } from "../step/step-builder.ts";
 
 /** A trainable tensor of a model. */
 export interface Parameter {

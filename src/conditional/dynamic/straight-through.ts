@@ -1,0 +1,33 @@
+/** @file Hard decisions that learn: noise in training, and gradients that pass a rounding. Bengio et al. (2013), arXiv:1308.3432. */
+import { scalar, type Value } from "../../ir/index.ts";
+import { type Layers, uniformNoise } from "../../nn/index.ts";
+
+/** What keeps a sum of a half and a number in [0, 1] away from where rounding turns. */
+const SLACK = 2 ** -16;
+
+/** Logistic noise in training, which is the difference of two Gumbel variables; 0 in inference. Its dims are those of `like`. */
+export function logisticNoise(n: Layers, like: Value): Value {
+  const noise = uniformNoise(n, like);
+  const one = n.number(1);
+  return n.op("Log", [n.op("Div", [n.op("Add", [one, noise]), n.op("Sub", [one, noise])])]);
+}
+
+/** 0 or 1 of a share. Quantization in steps of 1 is rounding, and its gradient is that of the identity. */
+export function rounded(n: Layers, x: Value): Value {
+  return inSteps(n, x, 0);
+}
+
+/**
+ * `hard`, which is 0 and 1, with the gradient of `soft`: both sum to 1 along the last axis, and `hard` is 1 where `soft` is largest.
+ * ½·hard + soft rounds to `hard`, since what is not the largest is at most ½.
+ */
+export function hardWithSlope(n: Layers, hard: Value, soft: Value): Value {
+  const half = n.op("Sub", [n.op("Mul", [hard, n.number(0.5)]), n.number(SLACK)]);
+  return inSteps(n, n.op("Add", [soft, half]), 1);
+}
+
+/** Whole numbers from −`zero` on. */
+function inSteps(n: Layers, x: Value, zero: number): Value {
+  const scheme = [n.number(1), n.constant("zero", scalar("uint8", zero))];
+  return n.op("DequantizeLinear", [n.op("QuantizeLinear", [x, ...scheme]), ...scheme]);
+}

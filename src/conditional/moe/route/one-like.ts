@@ -1,0 +1,12 @@
+/** @file A factor of one that has a gradient. */
+import type { Value } from "../../../ir/index.ts";
+import type { Layers } from "../../../nn/index.ts";
+
+const STEPS = 2 ** 20;
+
+/** 1 + p − p₀ for p in [0, 1], where p₀ is p rounded down to steps of 2⁻²⁰, which stops the gradient: 1 up to 10⁻⁶, with the slope of p. */
+export function oneLike(n: Layers, p: Value): Value {
+  const steps = n.op("Floor", [n.op("Mul", [p, n.number(STEPS)])]);
+  const still = n.op("Mul", [steps, n.number(1 / STEPS)]);
+  return n.op("Add", [n.op("Sub", [p, still]), n.number(1)]);
+}

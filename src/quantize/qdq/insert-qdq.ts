@@ -1,0 +1,217 @@
+/** @file Writes a placement into the model as QuantizeLinear and DequantizeLinear nodes. */
+import {
+  editGraph,
+  type Graph,
+  type Model,
+  type Node,
+  names,
+  namesIn,
+  readsOf,
+  tensorType,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
+import { layoutAnchors } from "../placement/layout-anchors.ts";
+import { dataInputs, type Placement } from "../placement/placement.ts";
+import type { Parameters, QuantizedTensor, QuantizedType } from "../scheme.ts";
+import type { Layer } from "../weights/layer.ts";
+import {
+  type Emission,
+  emitBias,
+  emitConstant,
+  emitDequantize,
+  emitIdentity,
+  emitParameters,
+  emitQuantize,
+  emitWeight,
+  emitZeroPoint,
+  newEmission,
+} from "./emit-qdq.ts";
+import { withoutUnread } from "./unread.ts";
+
+/** The constants of one layer: its quantized weight, and its bias in reals (absent: none). */
+export interface LayerConstants {
+  readonly weight: QuantizedTensor;
+  readonly bias: Float64Array | undefined;
+}
+
+export interface Insertion {
+  readonly placement: Placement;
+  readonly activation: QuantizedType;
+  /** Of every value of the placement; equal for values that share. */
+  readonly parameters: ReadonlyMap<Value, Parameters>;
+  readonly constants: ReadonlyMap<Node, LayerConstants>;
+}
+
+export interface Inserted {
+  readonly model: Model;
+  /** What each layer of the placement reads in the new model: its input, quantized and dequantized. */
+  readonly layerInputs: ReadonlyMap<Node, Value>;
+}
+
+/** The model with the placement's pairs inserted, the clamps folded and the weights and biases stored as integers. */
+export function insertQdq(model: Model, insertion: Insertion): Inserted {
+  const { graph } = model;
+  const writing = begin(graph, insertion);
+  for (const input of graph.inputs) if (writing.values.has(input)) pair(writing, input, input);
+  for (const node of graph.nodes) write(writing, node);
+  const { emission, layerInputs } = writing;
+  const initializers = new Map([...graph.initializers, ...emission.initializers]);
+  const written = withGraph(model, { ...graph, nodes: emission.nodes, initializers });
+  return { model: withoutUnread(written), layerInputs };
+}
+
+interface Writing {
+  readonly graph: Graph;
+  readonly insertion: Insertion;
+  readonly emission: Emission;
+  /** The clamp that is folded into a node. */
+  readonly clampOf: ReadonlyMap<Node, Node>;
+  readonly values: ReadonlySet<Value>;
+  readonly anchors: ReadonlyMap<Value, number>;
+  /** The real value that integer nodes read, and the integers behind it. */
+  readonly reals: Map<Value, Value>;
+  readonly integers: Map<Value, Value>;
+  /** Values that integer nodes make. */
+  readonly fromIntegers: Set<Value>;
+  readonly layerInputs: Map<Node, Value>;
+}
+
+function begin(graph: Graph, insertion: Insertion): Writing {
+  const { placement, activation } = insertion;
+  return {
+    graph,
+    insertion,
+    emission: newEmission(names(namesIn(graph)), activation),
+    clampOf: new Map([...placement.folded].map(([clamp, source]) => [source, clamp])),
+    values: new Set(placement.values),
+    anchors: layoutAnchors(placement),
+    reals: new Map(),
+    integers: new Map(),
+    fromIntegers: new Set(),
+    layerInputs: new Map(),
+  };
+}
+
+function write(writing: Writing, node: Node): void {
+  const { layers, others, folded } = writing.insertion.placement;
+  if (folded.has(node)) return;
+  const layer = layers.get(node);
+  const kernel = others.get(node);
+  if (layer) writeLayer(writing, node, layer);
+  else if (kernel === "integer") writeInteger(writing, node);
+  else if (kernel) writeOther(writing, node);
+  else writeFloat(writing, node);
+}
+
+/** QuantizeLinear and DequantizeLinear after `source`; what comes out is `target`, or new. */
+function pair(writing: Writing, value: Value, source: Value, target?: Value): void {
+  const { emission, insertion, integers, reals } = writing;
+  const parameters = emitParameters(emission, value.name, insertion.parameters.get(value)!);
+  const q = integers.get(value) ?? emitQuantize(emission, value.name, source, parameters);
+  integers.set(value, q);
+  reals.set(value, emitDequantize(emission, value.name, q, parameters, { target }));
+}
+
+/** The value that an integer node writes to, and the pair after it. Graph outputs keep their value behind the pair. */
+function produce(writing: Writing, node: Node): { output: Value; finish: () => void } {
+  const { clampOf, emission, fromIntegers, graph, values } = writing;
+  const value = (clampOf.get(node) ?? node).outputs[0]!;
+  fromIntegers.add(value);
+  if (!values.has(value)) return { output: value, finish: () => undefined };
+  if (!graph.outputs.includes(value)) return { output: value, finish: () => pair(writing, value, value) };
+  const output = { ...value, name: emission.scope.fresh(`${value.name}_QuantizeLinear_Input`) };
+  return { output, finish: () => pair(writing, value, output, value) };
+}
+
+/** What an integer node reads in the place of a value. */
+function read({ emission, graph, reals }: Writing, value: Value): Value {
+  const real = reals.get(value);
+  if (real) return real;
+  const constant = graph.initializers.get(value);
+  if (!constant || "indices" in constant) return value;
+  const made = emitConstant(emission, value.name, constant);
+  reals.set(value, made);
+  return made;
+}
+
+function writeLayer(writing: Writing, node: Node, { input, weight, bias }: Layer): void {
+  const { emission, insertion, layerInputs } = writing;
+  const { output, finish } = produce(writing, node);
+  const constants = insertion.constants.get(node)!;
+  const x = read(writing, input);
+  layerInputs.set(node, x);
+  const inputs = [x, emitWeight(emission, weight.name, constants.weight)];
+  if (constants.bias) {
+    const { scale } = insertion.parameters.get(input)!;
+    inputs.push(emitBias(emission, bias?.name ?? `${weight.name}_bias`, constants.bias, scale, constants.weight));
+  }
+  emission.nodes.push(renamedNode(node, inputs, [output]));
+  finish();
+}
+
+function writeOther(writing: Writing, node: Node): void {
+  const data = new Set(dataInputs(node));
+  const { output, finish } = produce(writing, node);
+  const inputs = node.inputs.map((value) => (value && data.has(value) ? read(writing, value) : value));
+  writing.emission.nodes.push(renamedNode(node, inputs, [output, ...node.outputs.slice(1)]));
+  finish();
+}
+
+/** Moves the integers themselves; what is padded with zero is padded with the zero point. */
+function writeInteger(writing: Writing, node: Node): void {
+  const { emission, fromIntegers, graph, insertion, integers } = writing;
+  const [input, pads, , ...rest] = node.inputs;
+  const output = node.outputs[0]!;
+  const zero = emitZeroPoint(emission, `${output.name}_pad`, insertion.parameters.get(output)!);
+  const moved = {
+    name: emission.scope.fresh(`${output.name}_QuantizeLinear_Output`),
+    type: tensorType(insertion.activation),
+  };
+  emission.nodes.push(renamedNode(node, [integers.get(input!), pads, zero, ...rest], [moved]));
+  integers.set(output, moved);
+  fromIntegers.add(output);
+  pair(writing, output, output, graph.outputs.includes(output) ? output : undefined);
+}
+
+function writeFloat(writing: Writing, node: Node): void {
+  const { emission, values } = writing;
+  emission.nodes.push(readingReals(writing, node));
+  for (const output of node.outputs) {
+    if (!output || !values.has(output)) continue;
+    pair(writing, output, output);
+    anchor(writing, output);
+  }
+}
+
+/** The node, and what its branches capture, over the reals behind the integers: a clamp that is folded is in those alone. */
+function readingReals({ fromIntegers, reals }: Writing, node: Node): Node {
+  const alone: Graph = { name: "", inputs: [], outputs: [], nodes: [node], initializers: new Map() };
+  const edited = editGraph(alone, (draft) => {
+    for (const value of new Set(readsOf(node))) {
+      const real = fromIntegers.has(value) ? reals.get(value) : undefined;
+      if (real) draft.replaceValue(value, real);
+    }
+  });
+  return edited.nodes[0]!;
+}
+
+function anchor({ anchors, emission, insertion, integers, reals }: Writing, value: Value): void {
+  const channels = anchors.get(value);
+  if (channels === undefined) return;
+  const name = `${value.name}_anchored`;
+  const source = emitIdentity(emission, value.name, reals.get(value)!, channels);
+  const parameters = emitParameters(emission, name, insertion.parameters.get(value)!);
+  const q = emitQuantize(emission, name, source, parameters);
+  integers.set(value, q);
+  reals.set(value, emitDequantize(emission, name, q, parameters));
+}
+
+/** The node over other values; unnamed nodes get their output's name, so that profiles can be read. */
+function renamedNode(
+  node: Node,
+  inputs: readonly (Value | undefined)[],
+  outputs: readonly (Value | undefined)[],
+): Node {
+  return { ...node, name: node.name || (node.outputs[0]?.name ?? ""), inputs, outputs };
+}
