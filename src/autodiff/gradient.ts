@@ -1,6 +1,8 @@
 /** @file Reverse-mode differentiation of a graph. The driver knows no operator; `rules/` does. */
+
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
+  dependents,
   describeNode,
   type Graph,
   graphBuilder,
@@ -12,6 +14,7 @@ import {
   readsOf,
   TARGET_OPSET,
   type Value,
+  withoutDeadNodes,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -21,7 +24,6 @@ import { expandOperators } from "./expand.ts";
 import { checkFits } from "./fits.ts";
 import type { Forms } from "./forms.ts";
 import { type Backward, type GradientBuilder, gradientBuilder } from "./gradient-builder.ts";
-import { dependents, withoutDeadNodes } from "./living.ts";
 import { atNode, type FindEntry, type GradientEntry, type GradientRule, operandsOf, refuse } from "./rule.ts";
 import { entryOf } from "./rules/index.ts";
 

@@ -6,7 +6,6 @@ export { defaultForms, portableForms } from "./default-forms.ts";
 export type { Forms } from "./forms.ts";
 export { type Differentiated, type DifferentiateOptions, differentiateGraph } from "./gradient.ts";
 export { inlineFunctions } from "./inline-functions.ts";
-export { dependents, withoutDeadNodes } from "./living.ts";
 export { lowerTraining } from "./lower-training.ts";
 export { type MemoryEstimate, type MemoryOptions, memoryEstimate } from "./memory-estimate.ts";
 export { type GradientOptions, gradient, prepareForGradient } from "./model-gradient.ts";

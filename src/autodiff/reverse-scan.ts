@@ -8,6 +8,7 @@ import {
   attributesFrom,
   constantOf,
   dataTypes,
+  dependents,
   type Graph,
   graphAttribute,
   graphOf,
@@ -18,10 +19,10 @@ import {
   readsOf,
   type TensorType,
   type Value,
+  withoutDeadNodes,
 } from "../ir/index.ts";
 import { cloneGraph } from "./clone.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
-import { dependents, withoutDeadNodes } from "./living.ts";
 import { type Cotangents, operandsOf } from "./rule.ts";
 import { bodyOutputs, emitScan, type Sequence } from "./scan.ts";
 

@@ -10,8 +10,16 @@ export * from "./graph.ts";
 export { clampedNumber, exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";
 export * from "./labels.ts";
 export * from "./names.ts";
+export {
+  checkPatterns,
+  labelOf,
+  type NodePattern,
+  namesOfNode,
+  nodeMatcher,
+} from "./node-patterns.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
 export { storedConstants, storedWeights } from "./stored-constants.ts";
+export { takePositions } from "./take-positions.ts";
 export * from "./tensor.ts";
 export * from "./tensor-index.ts";
 export * from "./text.ts";
@@ -19,4 +27,5 @@ export * from "./traverse.ts";
 export * from "./types.ts";
 export { uniquely } from "./unique-names.ts";
 export * from "./verify.ts";
+export * from "./walks.ts";
 export * from "./wildcard.ts";

@@ -3,13 +3,12 @@ import { FormatError, InvalidModelError } from "../errors.ts";
 import {
   type Attribute,
   type Attributes,
-  describeNode,
   type Graph,
   type Initializer,
+  inOrder,
   isSparse,
   type ModelFunction,
   type Node,
-  readsOf,
   tensorType,
   type Value,
 } from "../ir/index.ts";
@@ -190,7 +189,7 @@ function decodeInitializers(proto: GraphProto, scope: Scope, where: string): Map
 
 function decodeNodes(protos: readonly NodeProto[], scope: Scope, where: string): readonly Node[] {
   for (const { output } of protos) for (const name of output) if (name !== "") define(scope, name);
-  return sorted(
+  return inOrder(
     protos.map((proto) => decodeNode(proto, scope, where)),
     where,
   );
@@ -238,52 +237,4 @@ function decodeAttributes(
     if (kept) keptByName.set(proto.name, kept);
   }
   return keptByName.size > 0 ? { attributes, kept: keptByName } : { attributes };
-}
-
-/** The nodes in topological order: as they stand when they are, else each after what it reads, otherwise in file order. */
-function sorted(nodes: readonly Node[], where: string): readonly Node[] {
-  const makers = new Map<Value, Node>();
-  for (const node of nodes) for (const output of node.outputs) if (output) makers.set(output, node);
-  const state = new Map<Node, "open" | "done">();
-  const order: Node[] = [];
-  for (const node of nodes) visit(node, makers, state, order, where);
-  return order;
-}
-
-interface Frame {
-  readonly node: Node;
-  readonly reads: readonly Value[];
-  next: number;
-}
-
-/** Depth first, with a stack of its own: chains may be longer than the call stack. */
-function visit(
-  root: Node,
-  makers: ReadonlyMap<Value, Node>,
-  state: Map<Node, "open" | "done">,
-  order: Node[],
-  where: string,
-): void {
-  if (state.has(root)) return;
-  const stack: Frame[] = [];
-  const open = (node: Node): void => {
-    state.set(node, "open");
-    stack.push({ node, reads: readsOf(node), next: 0 });
-  };
-  open(root);
-  for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
-    const read = frame.reads[frame.next++];
-    if (frame.next > frame.reads.length) {
-      state.set(frame.node, "done");
-      order.push(frame.node);
-      stack.pop();
-      continue;
-    }
-    const maker = read && makers.get(read);
-    if (!maker || state.get(maker) === "done") continue;
-    if (state.get(maker) === "open") {
-      throw new InvalidModelError("the graph has a cycle", { got: `through ${describeNode(maker)}`, where });
-    }
-    open(maker);
-  }
 }

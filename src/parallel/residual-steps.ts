@@ -1,5 +1,6 @@
 /** @file Residual steps of a graph, found by its edges alone: y = x + f(x), whatever the nodes are called. */
 import {
+  ancestors,
   type Graph,
   type Model,
   type Node,
@@ -144,14 +145,10 @@ function between(
   { graph, producer, position }: Surroundings,
 ): Node[] | undefined {
   if (end - start > MOST_NODES) return undefined;
-  const needed = new Set<Node>();
-  const open = [...terms];
-  for (let value = open.pop(); value; value = open.pop()) {
+  const needed = ancestors(terms, (value) => {
     const node = producer.get(value);
-    if (!node || needed.has(node) || position.get(node)! <= start) continue;
-    needed.add(node);
-    for (const item of readsOf(node)) open.push(item);
-  }
+    return node && position.get(node)! > start ? node : undefined;
+  });
   const reached = new Set<Value>([input]);
   return graph.nodes.slice(start + 1, end).filter((node) => {
     if (!needed.has(node) || !readsOf(node).some((value) => reached.has(value))) return false;

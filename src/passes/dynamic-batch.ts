@@ -7,6 +7,7 @@ import {
   dataTypes,
   describeNode,
   editModel,
+  fedInputs,
   type Graph,
   intOf,
   type Model,
@@ -58,7 +59,7 @@ async function withDynamicBatch(
 }
 
 function batchedInputs(graph: Graph, names: readonly string[] | undefined): Value[] {
-  const fed = graph.inputs.filter((input) => !graph.initializers.has(input));
+  const fed = fedInputs(graph);
   for (const wanted of names ?? []) {
     if (!fed.some((input) => input.name === wanted))
       throw new UsageError(`no input is called "${wanted}"`, { expected: fed.map((input) => input.name).join(", ") });
@@ -202,7 +203,7 @@ async function ran(model: Model, feeds: ReadonlyMap<string, Tensor>, evaluate: E
 
 /** Deterministic inputs: floats between -1 and 1, integers and booleans 0 or 1; unknown dims are 1. */
 function feedsOf({ graph }: Model, sample: number, batched: readonly Value[]): Map<string, Tensor> {
-  const fed = graph.inputs.filter((input) => !graph.initializers.has(input));
+  const fed = fedInputs(graph);
   const types = fed.map(({ name, type }) => {
     if (type?.kind !== "tensor" || !type.dims) throw new UnsupportedError(`the dims of input "${name}" are unknown`);
     return { dtype: type.dtype, dims: type.dims.map((dim) => (typeof dim === "number" ? dim : 1)) };

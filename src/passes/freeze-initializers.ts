@@ -1,5 +1,5 @@
 /** @file Initializers that are listed among the inputs become constants. */
-import { type Model, withGraph } from "../ir/index.ts";
+import { fedInputs, type Model, withGraph } from "../ir/index.ts";
 import type { Note, Pass } from "../rewrite/index.ts";
 
 const name = "freeze-initializers";
@@ -16,7 +16,7 @@ function freeze(model: Model): { model: Model; notes: Note[] } {
   const { graph } = model;
   const frozen = graph.inputs.filter((input) => graph.initializers.has(input));
   if (frozen.length === 0) return { model, notes: [] };
-  const inputs = graph.inputs.filter((input) => !graph.initializers.has(input));
+  const inputs = fedInputs(graph);
   const reason = "an input with a default becomes a constant";
   const notes = frozen.map((input): Note => ({ pass: name, kind: "applied", reason, nodes: [input.name] }));
   return { model: withGraph(model, { ...graph, inputs }), notes };

@@ -3,6 +3,7 @@ import {
   allGraphs,
   type Draft,
   editAllGraphs,
+  fedInputs,
   type Graph,
   indexOf,
   int64s,
@@ -60,7 +61,7 @@ function labelled(model: Model): Model {
 }
 
 function withoutDefaults(graph: Graph): Graph {
-  return { ...graph, inputs: graph.inputs.filter((input) => !graph.initializers.has(input)) };
+  return { ...graph, inputs: fedInputs(graph) };
 }
 
 function staged(model: Model, version: number): { model: Model; notes: readonly Note[] } {

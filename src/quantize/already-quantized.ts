@@ -1,7 +1,6 @@
 /** @file Quantizing twice is refused: the second time would add error and nothing else. */
 import { UnsupportedError } from "../errors.ts";
-import { allNodes, type Model } from "../ir/index.ts";
-import { labelOf } from "./selection.ts";
+import { allNodes, labelOf, type Model } from "../ir/index.ts";
 
 const quantizedOperators = new Set([
   "QuantizeLinear",

@@ -1,6 +1,15 @@
 /** @file A model cut into parts that several ranks run together: plain data, which any transport can carry out. */
 import { InvalidModelError } from "../errors.ts";
-import { type DataType, formatType, type Model, type Tensor, tensor, typedArray, type Value } from "../ir/index.ts";
+import {
+  type DataType,
+  fedInputs,
+  formatType,
+  type Model,
+  type Tensor,
+  tensor,
+  typedArray,
+  type Value,
+} from "../ir/index.ts";
 
 /**
  * Every rank that has a part runs it. A part's inputs are named after the tensors that its rank holds, its outputs are
@@ -63,7 +72,7 @@ function checkRun({ parts }: RunStep, held: readonly Set<string>[], index: numbe
   }
   parts.forEach((part, rank) => {
     if (!part) return;
-    for (const { name } of inputsOf(part)) need(held, rank, name, `step ${index}`);
+    for (const { name } of fedInputs(part.graph)) need(held, rank, name, `step ${index}`);
     for (const { name } of part.graph.outputs) held[rank]!.add(name);
   });
 }
@@ -93,11 +102,6 @@ function need(held: readonly Set<string>[], rank: number, name: string, where: s
   });
 }
 
-/** The inputs of a part that have to be fed. */
-export function inputsOf({ graph }: Model): Value[] {
-  return graph.inputs.filter((value) => !graph.initializers.has(value));
-}
-
 /** Runs one part. */
 export type RunPart = (
   part: Model,
@@ -125,7 +129,7 @@ export async function runPartition(
 async function runParts({ parts }: RunStep, held: readonly Map<string, Tensor>[], run: RunPart): Promise<void> {
   for (const [rank, part] of parts.entries()) {
     if (!part) continue;
-    const feeds = inputsOf(part).map(({ name }) => [name, held[rank]!.get(name)!] as const);
+    const feeds = fedInputs(part.graph).map(({ name }) => [name, held[rank]!.get(name)!] as const);
     for (const [name, value] of await run(part, new Map(feeds))) held[rank]!.set(name, value);
   }
 }

@@ -1,6 +1,8 @@
 /** @file The reference evaluator behind the `Session` interface. */
+
 import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model, Value } from "../ir/index.ts";
+import { fedInputs } from "../ir/index.ts";
 import { evaluate } from "../reference/index.ts";
 import { checkFeeds } from "./feeds.ts";
 import type { OpenSession, Port, Session } from "./session.ts";
@@ -9,7 +11,7 @@ import type { OpenSession, Port, Session } from "./session.ts";
 export function referenceSession(model: Model): Session {
   const { graph } = model;
   const precision = "declared";
-  const inputs = graph.inputs.filter((value) => !graph.initializers.has(value)).map(portOf);
+  const inputs = fedInputs(graph).map(portOf);
   return {
     ep: "reference",
     inputs,

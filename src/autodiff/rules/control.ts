@@ -1,4 +1,5 @@
 /** @file Gradients of control flow: an If has an If, a Scan a Scan from the back. A Loop that cannot stop early is a Scan. */
+
 import { UnsupportedError } from "../../errors.ts";
 import {
   constantOf,
@@ -11,10 +12,10 @@ import {
   numbersOf,
   tensorFromNumbers,
   type Value,
+  withoutDeadNodes,
 } from "../../ir/index.ts";
 import { cloneGraph } from "../clone.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
-import { withoutDeadNodes } from "../living.ts";
 import { reverseScan } from "../reverse-scan.ts";
 import {
   type Cotangents,

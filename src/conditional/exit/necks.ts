@@ -1,5 +1,5 @@
 /** @file Necks of a network: the values that everything behind them is computed from. */
-import { type Model, readsOf, type Value } from "../../ir/index.ts";
+import { fedInputs, type Model, readsOf, type Value } from "../../ir/index.ts";
 import { costOf, inferShapes } from "../../ops/index.ts";
 
 export interface Neck {
@@ -12,7 +12,7 @@ export interface Neck {
 export function necksOf(model: Model): Neck[] {
   const typed = inferShapes(model);
   const { graph } = typed;
-  const fed = graph.inputs.filter((value) => !graph.initializers.has(value));
+  const fed = fedInputs(graph);
   const lastRead = new Map<Value, number>();
   graph.nodes.forEach((node, i) => {
     for (const value of readsOf(node)) lastRead.set(value, i);

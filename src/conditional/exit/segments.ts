@@ -2,7 +2,10 @@
 /** @file A network with exits cut into models, and runs over them in which the samples that are sure drop out. */
 import { DataError, UnsupportedError } from "../../errors.ts";
 import {
+  ancestors,
   bytesOfTensor,
+  dependents,
+  fedInputs,
   type Graph,
   type Model,
   type Node,
@@ -39,7 +42,7 @@ export function exitSegments(model: Model, options: StageOptions): Segment[] {
     { logits: scored.output },
   ];
   const wanted = ends.map((end) => Object.values(end).map((name) => named(graph, name)));
-  const moving = movingValues(graph);
+  const moving = dependents(graph.nodes, new Set(fedInputs(graph)));
   const stages = stagesOf(graph, wanted).map((nodes) =>
     nodes.filter((node) => node.outputs.some((value) => value && moving.has(value))),
   );
@@ -59,26 +62,12 @@ export function exitSegments(model: Model, options: StageOptions): Segment[] {
   });
 }
 
-/** Values that depend on the inputs. */
-function movingValues(graph: Graph): Set<Value> {
-  const moving = new Set(graph.inputs.filter((value) => !graph.initializers.has(value)));
-  for (const node of graph.nodes) {
-    if (!readsOf(node).some((value) => moving.has(value))) continue;
-    for (const value of node.outputs) if (value) moving.add(value);
-  }
-  return moving;
-}
-
 /** The nodes and those that make constants for them, in the order of the graph. */
 function withConstants(graph: Graph, nodes: readonly Node[], moving: ReadonlySet<Value>): Node[] {
-  const needed = new Set(nodes);
-  const open = nodes.flatMap(readsOf);
-  for (let value = open.pop(); value; value = open.pop()) {
-    const node = moving.has(value) ? undefined : producerOf(graph, value);
-    if (!node || needed.has(node)) continue;
-    needed.add(node);
-    for (const item of readsOf(node)) open.push(item);
-  }
+  const constants = ancestors(nodes.flatMap(readsOf), (value) =>
+    moving.has(value) ? undefined : producerOf(graph, value),
+  );
+  const needed = new Set([...nodes, ...constants]);
   return graph.nodes.filter((node) => needed.has(node));
 }
 

@@ -1,6 +1,6 @@
 /** @file A network with exits as stages: what each exit needs beyond the exits before it, and how sure it is. */
 import { UsageError } from "../../errors.ts";
-import { type Graph, type Model, type Node, producerOf, readsOf, type Value, withGraph } from "../../ir/index.ts";
+import { ancestors, type Graph, type Model, type Node, producerOf, type Value, withGraph } from "../../ir/index.ts";
 import { dimsOf, extend, type Layers } from "../../nn/index.ts";
 import { agreeInDims, inferShapes } from "../../ops/index.ts";
 import { noWeights } from "../lowering/no-weights.ts";
@@ -70,14 +70,10 @@ export function named({ outputs }: Pick<Graph, "outputs">, name: string): Value 
 export function stagesOf(graph: Graph, wanted: readonly (readonly Value[])[]): Node[][] {
   const placed = new Set<Node>();
   return wanted.map((values) => {
-    const needed = new Set<Node>();
-    const open = [...values];
-    for (let value = open.pop(); value; value = open.pop()) {
+    const needed = ancestors(values, (value) => {
       const node = producerOf(graph, value);
-      if (!node || placed.has(node) || needed.has(node)) continue;
-      needed.add(node);
-      for (const item of readsOf(node)) open.push(item);
-    }
+      return node && placed.has(node) ? undefined : node;
+    });
     for (const node of needed) placed.add(node);
     return graph.nodes.filter((node) => needed.has(node));
   });

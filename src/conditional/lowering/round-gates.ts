@@ -1,6 +1,5 @@
 /** @file Gates for inference: rounded by `Round`. */
-import { editModel, type Graph, type Model, makeNode, producerOf } from "../../ir/index.ts";
-import { ancestors } from "./ancestors.ts";
+import { ancestors, editModel, type Graph, type Model, makeNode, producerOf } from "../../ir/index.ts";
 
 /** Gates rounded by `Round`, which is the same: ONNX Runtime 1.30 can end the process over quantization nodes before an `If`. */
 export function withRoundedGates(model: Model, gates: readonly string[]): Model {
@@ -13,7 +12,9 @@ export function withRoundedGates(model: Model, gates: readonly string[]): Model 
 
 function quantizedGate(graph: Graph, gate: string) {
   const output = graph.outputs.find(({ name }) => name === gate)!;
-  const behind = [...ancestors(graph, output)].find(({ opType }) => opType === "DequantizeLinear");
+  const behind = [...ancestors([output], (value) => producerOf(graph, value))].find(
+    ({ opType }) => opType === "DequantizeLinear",
+  );
   const quantized = behind?.inputs[0] && producerOf(graph, behind.inputs[0]);
   const source = quantized?.opType === "QuantizeLinear" ? quantized.inputs[0] : undefined;
   return behind && source ? { name: behind.name, node: behind, source } : undefined;

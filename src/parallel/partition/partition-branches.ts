@@ -3,6 +3,7 @@
 import { type BranchGroup, branchGroupsOf } from "../../branches/index.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
+  fedInputs,
   formatType,
   type Model,
   makeNode,
@@ -34,7 +35,7 @@ export function partitionBranches(model: Model, size: number): Partition {
   const { graph } = typed;
   const groups = branchGroupsOf(graph);
   checkSize(size, groups);
-  const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
+  const inputs = fedInputs(graph);
   const ends = { size, inputs, outputs: graph.outputs };
   if (size === 1) return { ...ends, steps: [{ kind: "run", parts: [typed] }] };
   return { ...ends, steps: stepsFrom(typed, size, planSteps(typed, groups, size, evenShare(size))) };

@@ -2,6 +2,7 @@
 
 import type { BranchGroup } from "../../branches/index.ts";
 import {
+  ancestors,
   bytesOfTensor,
   constantOf,
   type Graph,
@@ -79,17 +80,13 @@ function leadingToBranches(
   groups: readonly BranchGroup[],
   trunk: ReadonlyMap<Node, number>,
 ): ReadonlySet<Node> {
-  const shared = new Set<Node>();
-  const pending = groups.flatMap(({ nodes }) => nodes.flat());
-  for (let node = pending.pop(); node; node = pending.pop()) {
-    for (const value of readsOf(node)) {
+  return ancestors(
+    groups.flatMap(({ nodes }) => nodes.flat().flatMap(readsOf)),
+    (value) => {
       const producer = producerOf(graph, value);
-      if (!producer || !trunk.has(producer) || shared.has(producer)) continue;
-      shared.add(producer);
-      pending.push(producer);
-    }
-  }
-  return shared;
+      return producer && trunk.has(producer) ? producer : undefined;
+    },
+  );
 }
 
 /** A node that every part that reads it can have for itself. */

@@ -2,7 +2,16 @@
  * @file Which nodes are worth computing on integers: every node has a time in floats and one on integers, every value that crosses
  * between the two a price, and the cheapest assignment is a minimum cut.
  */
-import { type Graph, type Model, maxOf, type Node, type Value, withGraph } from "../../ir/index.ts";
+import {
+  type Graph,
+  labelOf,
+  type Model,
+  maxOf,
+  type Node,
+  namesOfNode,
+  type Value,
+  withGraph,
+} from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Feeds, OpenSession, Session } from "../../runtime/index.ts";
 import { openProbe } from "../calibration/capture.ts";
@@ -10,7 +19,6 @@ import { insertQdq } from "../qdq/insert-qdq.ts";
 import { type StaticOptions, staticOptionsNames } from "../quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "../quantizers/static-plan.ts";
 import { roundLayers } from "../quantizers/static-rounding.ts";
-import { labelOf, namesOfNode } from "../selection.ts";
 import { flowNetwork } from "./min-cut.ts";
 import { dataInputs, type Placement } from "./placement.ts";
 

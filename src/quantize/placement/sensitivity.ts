@@ -1,12 +1,11 @@
 /** @file Sensitivity: what quantizing one layer at a time, or all but one, does to the model's output. */
-import { dataTypes, floatsOf, type Model, type Node, type Tensor, type Value } from "../../ir/index.ts";
+import { dataTypes, floatsOf, labelOf, type Model, type Node, type Tensor, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Batches, type CaptureOptions, capture } from "../calibration/capture.ts";
 import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
 import { placementOptions, type StaticOptions, staticOptionsNames } from "../quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "../quantizers/static-plan.ts";
 import { roundLayers } from "../quantizers/static-rounding.ts";
-import { labelOf } from "../selection.ts";
 import { type Placement, place } from "./placement.ts";
 
 export interface SensitivityOptions extends StaticOptions {

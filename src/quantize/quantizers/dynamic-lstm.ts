@@ -3,6 +3,7 @@ import {
   type Draft,
   exactBigint,
   floatsOf,
+  labelOf,
   type Model,
   makeNode,
   type Tensor,
@@ -12,7 +13,6 @@ import {
 import type { Store } from "../qdq/constant-store.ts";
 import type { LayerReport } from "../report.ts";
 import { groupParameters, limitsOf, quantizeValue, type Scheme } from "../scheme.ts";
-import { labelOf } from "../selection.ts";
 import type { RecurrentMatrix, RecurrentWeights } from "../weights/recurrent-weights.ts";
 
 /**

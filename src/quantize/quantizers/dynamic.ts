@@ -2,8 +2,10 @@
 import { UnsupportedError } from "../../errors.ts";
 import {
   type ConstantLookup,
+  checkPatterns,
   type Draft,
   floatsOf,
+  labelOf,
   type Model,
   makeNode,
   maxOf,
@@ -23,7 +25,7 @@ import { editWithStore, type Store } from "../qdq/constant-store.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
-import { checkPatterns, labelOf, type NodeChoice, nodeChoice } from "../selection.ts";
+import { type NodeChoice, nodeChoice } from "../selection.ts";
 import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../weights/layer.ts";
 import { type RecurrentWeights, recurrentWeights } from "../weights/recurrent-weights.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";

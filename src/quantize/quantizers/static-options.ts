@@ -1,12 +1,13 @@
 /** @file Options of static quantization, their defaults, and how they apply to one node. */
 import type { Model, Node } from "../../ir/index.ts";
+import { type NodePattern, nodeMatcher } from "../../ir/index.ts";
 import type { OptionNames } from "../../options.ts";
 import type { CaptureOptions } from "../calibration/capture.ts";
 import type { ObserverName } from "../calibration/observers/index.ts";
 import type { PlacementOptions } from "../placement/placement.ts";
 import type { QuantizeEvent } from "../report.ts";
 import type { RoundingName } from "../rounding/index.ts";
-import { matcher, type NodeChoice, type NodePattern, nodeChoice } from "../selection.ts";
+import { type NodeChoice, nodeChoice } from "../selection.ts";
 import { overriddenIn } from "../weights/weights.ts";
 
 /** Settings that may differ from layer to layer. */
@@ -82,7 +83,7 @@ export const staticDefaults = {
 
 /** The settings of one node: staticDefaults, then the options, then the first override that names it. */
 export function settingsOf(options: StaticOptions): (node: Node) => LayerSettings {
-  const overrides = (options.overrides ?? []).map((entry) => ({ entry, matches: matcher(entry.nodes) }));
+  const overrides = (options.overrides ?? []).map((entry) => ({ entry, matches: nodeMatcher(entry.nodes) }));
   const { weightBits, perChannel, rounding, observer } = { ...staticDefaults, ...definedOf(options) };
   const general = { weightBits, perChannel, rounding, observer };
   return (node) => {

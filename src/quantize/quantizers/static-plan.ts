@@ -1,6 +1,15 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { floatsOf, forgetTypes, type Model, type Node, opsetOf, storedConstants, type Value } from "../../ir/index.ts";
+import {
+  floatsOf,
+  forgetTypes,
+  labelOf,
+  type Model,
+  type Node,
+  opsetOf,
+  storedConstants,
+  type Value,
+} from "../../ir/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { calibrate, type Ranges } from "../calibration/calibrate.ts";
 import { type Observer, type ObserverName, observers } from "../calibration/observers/index.ts";
@@ -16,7 +25,6 @@ import {
   type Range,
   type Scheme,
 } from "../scheme.ts";
-import { labelOf } from "../selection.ts";
 import { alignChannels } from "../weights/align-channels.ts";
 import { equalize } from "../weights/equalize.ts";
 import { isStacked, type Layer } from "../weights/layer.ts";

@@ -1,13 +1,13 @@
 /** @file Rounds the layers of a static plan, at once or one after another. */
 import { UsageError } from "../../errors.ts";
 import type { Node, Value } from "../../ir/index.ts";
+import { labelOf } from "../../ir/index.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
 import { joinedMoments } from "../calibration/moments.ts";
 import type { Placement } from "../placement/placement.ts";
 import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
 import { type Moments, type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
 import type { QuantizedTensor } from "../scheme.ts";
-import { labelOf } from "../selection.ts";
 import { roundLayer } from "../weights/matrices.ts";
 import { captureOptions, type StaticOptions, settingsOf, staticDefaults } from "./static-options.ts";
 import type { StaticPlan } from "./static-plan.ts";

@@ -1,11 +1,10 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
-import { allGraphs, type Model, maxOf, minOf } from "../../ir/index.ts";
+import { allGraphs, checkPatterns, labelOf, type Model, maxOf, minOf } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
 import { editWithStore } from "../qdq/constant-store.ts";
 import { insertQdq } from "../qdq/insert-qdq.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
-import { checkPatterns, labelOf } from "../selection.ts";
 import { isLstm, isWeighted } from "../weights/layer.ts";
 import { recurrentWeights } from "../weights/recurrent-weights.ts";
 import { replaceLookup, tableLookup } from "../weights/tables.ts";

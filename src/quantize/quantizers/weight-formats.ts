@@ -5,6 +5,7 @@ import {
   type Draft,
   floatsOf,
   intOf,
+  labelOf,
   makeNode,
   type Node,
   type Tensor,
@@ -12,7 +13,6 @@ import {
 } from "../../ir/index.ts";
 import type { Store } from "../qdq/constant-store.ts";
 import type { FloatMatrix } from "../rounding/block-rounding.ts";
-import { labelOf } from "../selection.ts";
 import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../weights/layer.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weights/weight-blocks.ts";
 

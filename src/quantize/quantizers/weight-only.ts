@@ -1,6 +1,16 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { allGraphs, type Draft, type Model, maxOf, minOf, type Node, opsetOf } from "../../ir/index.ts";
+import {
+  allGraphs,
+  checkPatterns,
+  type Draft,
+  labelOf,
+  type Model,
+  maxOf,
+  minOf,
+  type Node,
+  opsetOf,
+} from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import type { CaptureOptions } from "../calibration/capture.ts";
@@ -12,7 +22,7 @@ import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { roundGroups } from "../rounding/block-rounding.ts";
 import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
-import { checkPatterns, labelOf, type NodeChoice, nodeChoice } from "../selection.ts";
+import { type NodeChoice, nodeChoice } from "../selection.ts";
 import { isRecurrent, isWeighted } from "../weights/layer.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";
 import { type BlockedMatrix, type BlockLayout, checkLayout, type WeightBits } from "../weights/weight-blocks.ts";

@@ -5,6 +5,7 @@ import {
   dataTypes,
   floatsOf,
   intOf,
+  labelOf,
   makeNode,
   type Node,
   type NodeParts,
@@ -16,7 +17,6 @@ import {
 import type { Store } from "../qdq/constant-store.ts";
 import type { LayerReport } from "../report.ts";
 import { groupParameters, limitsOf, quantizeValue, type Scheme } from "../scheme.ts";
-import { labelOf } from "../selection.ts";
 
 /** Tables with fewer elements stay: the nodes that a lookup would need take more room. */
 const SMALLEST_TABLE = 1024;

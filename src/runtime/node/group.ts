@@ -1,9 +1,11 @@
 /** @file Opens a partition in Node: every rank in a thread of its own, all of them in one process. */
+
 import { UnsupportedError } from "../../errors.ts";
 import type { Model, Value } from "../../ir/index.ts";
+import { fedInputs } from "../../ir/index.ts";
 import { type GroupSpec, groupChannel, type RankParts } from "../group/channel.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
-import { checkPartition, inputsOf, type Partition } from "../partition.ts";
+import { checkPartition, type Partition } from "../partition.ts";
 import { loadSpec } from "../prepare.ts";
 import type { RankPart, RankSpec, WirePort } from "../protocol.ts";
 import { openRemote } from "../remote-session.ts";
@@ -70,7 +72,7 @@ async function rankSpec(
 async function rankPart(part: Model, options: ResolvedOptions): Promise<RankPart> {
   const { spec } = loadSpec(part, { ...options, saturates: await saturates(part, options), reduced: false });
   const names = (values: readonly Value[]) => values.map(({ name }) => name);
-  return { kind: "run", spec, inputs: names(inputsOf(part)), outputs: names(part.graph.outputs) };
+  return { kind: "run", spec, inputs: names(fedInputs(part.graph)), outputs: names(part.graph.outputs) };
 }
 
 function portOf({ name, type }: Value): WirePort {

@@ -1,6 +1,6 @@
 /** @file Which of a model's outputs its answers are, where no data tells. */
 import { UsageError } from "../../errors.ts";
-import { dataTypes, type Graph, type Node, readsOf, type Value } from "../../ir/index.ts";
+import { ancestors, dataTypes, type Graph, makersAmong, type Value } from "../../ir/index.ts";
 
 /**
  * The output of a typed graph that its answers are: rows of classes [N, C], else any, behind most of the network. What stands beside the
@@ -24,19 +24,7 @@ export function areClasses({ type }: Value): boolean {
 /** The one that most nodes are computed for; the first of equals. */
 export function deepest(graph: Graph, outputs: readonly Value[]): Value | undefined {
   if (outputs.length < 2) return outputs[0];
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
-  const depths = outputs.map((output) => ({ output, depth: nodesBehind(output, makers) }));
+  const makers = makersAmong(graph.nodes);
+  const depths = outputs.map((output) => ({ output, depth: ancestors([output], (value) => makers.get(value)).size }));
   return depths.sort((a, b) => b.depth - a.depth)[0]?.output;
-}
-
-function nodesBehind(output: Value, makers: ReadonlyMap<Value | undefined, Node>): number {
-  const found = new Set<Node>();
-  const open = [output];
-  for (let value = open.pop(); value; value = open.pop()) {
-    const node = makers.get(value);
-    if (!node || found.has(node)) continue;
-    found.add(node);
-    for (const read of readsOf(node)) open.push(read);
-  }
-  return found.size;
 }

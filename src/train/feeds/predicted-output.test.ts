@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { moons, network } from "../../../test/moons.ts";
 import type { Dataset } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { graphBuilder, int64s, type Model, model, namesOf } from "../../ir/index.ts";
+import { fedInputs, graphBuilder, int64s, type Model, model, namesOf } from "../../ir/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import { adamw, crossEntropy, evaluateModel, fit } from "../index.ts";
 import { predictedOutput } from "./predicted-output.ts";
@@ -33,7 +33,7 @@ it("is the one with as many scores as there are classes", async () => {
 it("is the one behind most of the network where several fit, in whatever order they are", async () => {
   const plain = network();
   const g = graphBuilder({ names: namesOf(plain), prefix: "side/" });
-  const inputs = plain.graph.inputs.filter((value) => !plain.graph.initializers.has(value));
+  const inputs = fedInputs(plain.graph);
   g.output(g.op("Neg", [inputs[0]!]), "side");
   const { nodes, outputs } = g.build();
   const orders = [...outputs, ...plain.graph.outputs];

@@ -1,10 +1,13 @@
 /** @file A new head in the place of a network's last layer, so that it can learn other classes. */
-import { dependents, withoutDeadNodes } from "../../autodiff/index.ts";
+
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import {
+  dataTypes,
+  dependents,
   describeNode,
   editGraph,
+  fedInputs,
   type Graph,
   type GraphBuilder,
   graphBuilder,
@@ -19,8 +22,9 @@ import {
   tensorFromNumbers,
   type Value,
   withGraph,
+  withoutDeadNodes,
 } from "../../ir/index.ts";
-import { builderInference, inferShapes } from "../../ops/index.ts";
+import { type AxisLink, axesOf, builderInference, inferModel, inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { answerOutput } from "../feeds/answer-output.ts";
 import { outputOf } from "../step/objective.ts";
@@ -51,8 +55,8 @@ const headOptionsNames: OptionNames<HeadOptions> = { classes: true, at: true, ou
  * The output keeps its name and holds logits. Features [batch, channels, height, width] (and other ranks above 3) are averaged over
  * their positions first; of [batch, time, features] each position gets its own logits.
  *
- * Without `at` the cut is before the last MatMul, Gemm or Conv with weights that only element-wise operators, pooling, changes of shape
- * and a softmax follow.
+ * Without `at` the cut is before the last layer that sums an axis of the data with weights (MatMul, Gemm, Conv, …); nothing with weights
+ * of that kind follows it.
  *
  * @throws UsageError when there is no such value or output, when no such layer is found, or when the number of features is unknown.
  */
@@ -64,7 +68,7 @@ export function replaceHead(model: Model, options: HeadOptions): NewHead {
   const typed = inferShapes(model);
   const names = namesOf(typed);
   const old = output === undefined ? answerOutput(typed.graph) : outputOf(typed.graph, output);
-  const cut = at === undefined ? lastFeatures(typed.graph, old) : namedValue(typed.graph, at);
+  const cut = at === undefined ? lastFeatures(typed, old) : namedValue(typed.graph, at);
   const g = graphBuilder({ names, infer: builderInference(TARGET_OPSET), prefix: "head/" });
   const pooled = dimsOf(cut).length > 3 ? averaged(g, cut) : cut;
   const features = featuresOf(pooled);
@@ -97,33 +101,38 @@ function endedBy(graph: Graph, g: GraphBuilder, old: Value, logits: Value, names
 /** The stream of random numbers. */
 const HEAD = 0x4ead;
 
-/** Operators that may stand behind the last linear layer. */
-const behindHead: ReadonlySet<string> = new Set([
-  ...["Add", "AveragePool", "Cast", "Clip", "Div", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "LogSoftmax"],
-  ...["Mul", "ReduceMean", "Relu", "Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "Transpose", "Unsqueeze"],
-]);
-
-const linear: ReadonlySet<string> = new Set(["MatMul", "Gemm", "Conv"]);
-
-/** What the last linear layer before `end` reads. */
-function lastFeatures(graph: Graph, end: Value): Value {
-  const inputs = graph.inputs.filter((value) => !graph.initializers.has(value));
+/** What the last linear layer before `end` reads: it sums one axis of the data with constant weights; what follows it has no weights. */
+function lastFeatures(model: Model, end: Value): Value {
+  const { graph } = model;
+  const inputs = fedInputs(graph);
   const fromData = dependents(graph.nodes, new Set(inputs));
+  const inference = inferModel(model);
+  const isFloat = (of: Value): boolean => {
+    const type = inference.types.get(of);
+    return type?.kind !== "tensor" || dataTypes[type.dtype].kind === "float";
+  };
   let value = end;
   for (;;) {
     const node = producerOf(graph, value);
     const read = node ? readsOf(node).filter((input) => fromData.has(input)) : [];
     const [only] = read;
-    if (!node || !only || read.length > 1 || node.domain !== "") throw noHead(end, node);
-    if (linear.has(node.opType) && only === node.inputs[0]) return only;
-    if (!behindHead.has(node.opType)) throw noHead(end, node);
+    const links = node && axesOf(inference, node);
+    const isKnown = links !== undefined || (node && readsOf(node).length === 1);
+    if (!node || !only || read.length > 1 || !isKnown || (isFloat(only) && !isFloat(value))) throw noHead(end, node);
+    if (links?.some((link) => isWeighted(link, node, only))) return only;
     value = only;
   }
 }
 
+/** Whether the link is a sum over an axis of `data` and one of another input. */
+function isWeighted({ kind, inputs }: AxisLink, node: Node, data: Value): boolean {
+  const read = inputs.map(({ port }) => node.inputs[port]);
+  return kind === "reduced" && read.includes(data) && read.some((value) => value !== data);
+}
+
 function noHead(end: Value, node: Node | undefined): UsageError {
   return new UsageError("no last linear layer was found", {
-    expected: "a MatMul, Gemm or Conv with constant weights before the output",
+    expected: "a layer with constant weights, such as MatMul, Gemm or Conv, before the output",
     got: node ? describeNode(node) : "an input of the model",
     where: `output ${JSON.stringify(end.name)}`,
     hint: "Name the value that the new head shall read.",

@@ -6,7 +6,6 @@ import {
   type Forms,
   type InputForm,
   type WeightForm,
-  withoutDeadNodes,
 } from "../../autodiff/index.ts";
 import { random } from "../../data/index.ts";
 import {
@@ -17,6 +16,7 @@ import {
   TARGET_OPSET,
   type Tensor,
   tensor,
+  withoutDeadNodes,
 } from "../../ir/index.ts";
 import { type Contender, type LatencyOptions, raceLatency } from "../../measure/index.ts";
 import { builderInference } from "../../ops/index.ts";

@@ -1,6 +1,7 @@
 /** @file A model in which a layer that its gate skips is not computed. */
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
+  ancestors,
   forgetTypes,
   formatType,
   type Graph,
@@ -17,7 +18,7 @@ import {
 } from "../../../ir/index.ts";
 import { dimsOf, extend } from "../../../nn/index.ts";
 import { agreeInDims, inferShapes, requireSameOutputs } from "../../../ops/index.ts";
-import { ancestors, exclusive } from "../../lowering/ancestors.ts";
+import { exclusive } from "../../lowering/exclusive.ts";
 import { keepOutputs } from "../../lowering/keep-outputs.ts";
 import { noWeights } from "../../lowering/no-weights.ts";
 import { outputsNamed } from "../../lowering/outputs-named.ts";
@@ -87,7 +88,7 @@ function branched(graph: Graph, gateName: string, openName: string, scope: Names
       else_branch: branch([copy], kept),
     },
   });
-  const decision = ancestors(graph, condition);
+  const decision = ancestors([condition], (value) => producerOf(graph, value));
   const before = graph.nodes.slice(0, graph.nodes.indexOf(add)).filter((node) => !inner.has(node));
   const early = new Set([...before, ...decision]);
   const after = graph.nodes.filter((node) => !early.has(node) && !inner.has(node) && node !== add);

@@ -18,7 +18,7 @@ import {
 } from "../../../ir/index.ts";
 import type { Layers } from "../../../nn/index.ts";
 import { inferShapes, requireSameOutputs } from "../../../ops/index.ts";
-import { exclusive } from "../../lowering/ancestors.ts";
+import { exclusive } from "../../lowering/exclusive.ts";
 import { keepOutputs } from "../../lowering/keep-outputs.ts";
 import { outputsNamed } from "../../lowering/outputs-named.ts";
 import { replaceNode } from "../../lowering/replace-node.ts";

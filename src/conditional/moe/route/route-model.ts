@@ -1,5 +1,5 @@
 /** @file The dense feed-forward blocks of a trained model become mixtures of experts. */
-import { withoutDeadNodes } from "../../../autodiff/index.ts";
+
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   type Draft,
@@ -13,6 +13,7 @@ import {
   TARGET_OPSET,
   type Value,
   withGraph,
+  withoutDeadNodes,
 } from "../../../ir/index.ts";
 import { layersInto } from "../../../nn/index.ts";
 import { builderInference, inferShapes, requireSameOutputs } from "../../../ops/index.ts";
