@@ -1,5 +1,5 @@
 /** @file Links between axes, as the operators' entries put them together. */
-import { type Dims, sameDim } from "../ir/index.ts";
+import { type Dim, type Dims, sameDim } from "../ir/index.ts";
 import { asTensor, dimsOf, outputDims } from "./dims.ts";
 import type { AxisEnd, AxisLink, AxisRule, TypedNode } from "./spec.ts";
 
@@ -78,4 +78,37 @@ export function broadcastAxes(
 
 function allOutputs({ node }: TypedNode, axis: number): AxisEnd[] {
   return node.outputs.flatMap((value, port) => (value ? [end(port, axis)] : []));
+}
+
+/** Dims of the value at an end of a link. */
+export type DimsAt = (port: number, side: "inputs" | "outputs") => Dims | undefined;
+
+/** Length of the axis that a link is about; `undefined` when it is not known. */
+export function linkedLength(link: AxisLink, dimsAt: DimsAt): number | undefined {
+  for (const side of ["inputs", "outputs"] as const) {
+    for (const each of link[side]) {
+      const length = lengthAt(each, dimsAt(each.port, side)?.[each.axis]);
+      if (length !== undefined) return length;
+    }
+  }
+  return undefined;
+}
+
+function lengthAt({ outer = 1, inner = 1, offset, places, length }: AxisEnd, dim: Dim | undefined): number | undefined {
+  if (length !== undefined) return length;
+  if (places) return places.length;
+  return offset === undefined && typeof dim === "number" ? dim / (outer * inner) : undefined;
+}
+
+/** Where position `k` of a linked axis of `length` positions lies on the axis of an end. */
+export function placesOf(
+  { outer = 1, inner = 1, offset = 0, places }: Omit<AxisEnd, "port" | "axis">,
+  length: number,
+  k: number,
+): readonly number[] {
+  if (places) return [places[k]!];
+  if (outer === 1 && inner === 1) return [offset + k];
+  const found: number[] = [];
+  for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) found.push(offset + (o * length + k) * inner + i);
+  return found;
 }

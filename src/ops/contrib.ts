@@ -7,7 +7,7 @@ import { pointwise, sameType } from "./elementwise.ts";
 import { matrixProduct } from "./matmul.ts";
 import { globalPool, pool } from "./pool.ts";
 import { quantizedLstm } from "./recurrent.ts";
-import type { AxisRule, InferRule, NodeFacts, OpSpec } from "./spec.ts";
+import type { AxisEnd, AxisRule, InferRule, NodeFacts, OpSpec } from "./spec.ts";
 
 const rounding = { exactness: "rounding" } as const;
 
@@ -93,14 +93,23 @@ function packedProduct(since: readonly number[], settings: readonly number[]): O
   };
 }
 
-/** The weight's first axis runs over the columns of the result; the attribute `N` follows it. */
+/** The first axes of the weight and of what goes with it run over the columns of the result; the attribute `N` follows them. */
 const packedAxes: AxisRule = (node) => {
   const dims = dimsOf(node, 0);
   if (!dims) return undefined;
   const rows = dims.slice(0, -1).map((_, i) => same(end(0, i), end(0, i)));
-  const weight = dimsOf(node, 1)?.length === 3 ? [same(end(1, 0), end(0, dims.length - 1))] : [];
-  return [...rows, ...weight];
+  if (dimsOf(node, 1)?.length !== 3) return rows;
+  const columns = intOf(node.node, "N", 0);
+  const further = [2, 3, 5].flatMap((port) => columnEnd(port, dimsOf(node, port)?.[0], columns));
+  return [...rows, same([end(1, 0), ...further], end(0, dims.length - 1))];
 };
+
+/** Scales, zero points or biases, several for each column one after another. */
+function columnEnd(port: number, length: Dim | undefined, columns: number): AxisEnd[] {
+  const each = typeof length === "number" ? length / columns : 0;
+  if (!(Number.isInteger(each) && each > 0)) return [];
+  return [end(port, 0, each === 1 ? {} : { inner: each })];
+}
 
 /** Y like X; then mean, inverse deviation and the sum before the norm. */
 const inferSkipNorm: InferRule = (context) => {

@@ -1,5 +1,5 @@
 /** @file Operators that pick and place elements by index: Gather, Scatter, OneHot, NonZero, Compress, Range, Trilu. */
-import { type DataType, type Dim, type Dims, intOf, sameDim, tensorType, UNKNOWN_DIM } from "../ir/index.ts";
+import { type DataType, type Dim, type Dims, intOf, numbersOf, sameDim, tensorType, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, mixed, noAxes, same, throughAxes } from "./axes.ts";
 import { dtypeAttribute } from "./constant.ts";
 import { costPerInput, costPerOutput, noCost } from "./cost.ts";
@@ -36,7 +36,7 @@ const gatherSymbols: SymbolRule = (facts) => {
   return items && indices?.map((index) => items[index < 0 ? index + items.length : index] ?? UNKNOWN_DIM);
 };
 
-/** Data's axes but the indexed one, and the axes of the indices in its place. */
+/** Data's axes but the indexed one, and the axes of the indices in its place; constant indices pick positions of the indexed one. */
 const gatherAxes: AxisRule = (node) => {
   const dims = dimsOf(node, 0);
   const indices = dimsOf(node, 1);
@@ -46,8 +46,25 @@ const gatherAxes: AxisRule = (node) => {
     if (i === axis) return [];
     return [same(end(0, i), end(0, i < axis ? i : i - 1 + indices.length))];
   });
+  const places = pickedPlaces(node, dims[axis]!, indices);
+  if (places) return [...data, ...pickedLinks(places, dims[axis] as number, axis)];
   return [...data, ...indices.map((_, i) => same(end(1, i), end(0, axis + i)))];
 };
+
+/** The positions that a constant vector of indices picks, where it picks none twice. */
+export function pickedPlaces(node: NodeFacts, dim: Dim, indices: Dims): readonly number[] | undefined {
+  const constant = indices.length === 1 ? node.constant(1) : undefined;
+  if (!constant || typeof dim !== "number") return undefined;
+  const places = Array.from(numbersOf(constant), (index) => (index < 0 ? index + dim : index));
+  return new Set(places).size === places.length ? places : undefined;
+}
+
+function pickedLinks(places: readonly number[], dim: number, axis: number): AxisLink[] {
+  const picked = new Set(places);
+  const unread = Array.from({ length: dim }, (_, i) => i).filter((i) => !picked.has(i));
+  const links = [same([end(0, axis, { places }), end(1, 0)], end(0, axis))];
+  return unread.length > 0 ? [...links, same(end(0, axis, { places: unread }), [])] : links;
+}
 
 /** The output has the indices' dims. */
 const inferGatherElements: InferRule = (context) => [typed(dtypeOf(context, 0), dimsOf(context, 1))];

@@ -43,8 +43,24 @@ const batchNormAxes: AxisRule = (node) => {
 const instanceNormAxes: AxisRule = (node) =>
   dimsOf(node, 0) && channelLinks(node, [1, 2], (axis) => (axis < 2 ? "same" : "mixed"));
 
-const groupNormAxes: AxisRule = (node) =>
-  dimsOf(node, 0) && channelLinks(node, node.version >= 21 ? [1, 2] : [], (axis) => (axis === 0 ? "same" : "mixed"));
+/** Whole groups of channels stand for themselves; within a group, and over the places, everything is mixed. Scales of opset 18 are one for each group. */
+const groupNormAxes: AxisRule = (node) => {
+  const dims = dimsOf(node, 0);
+  const groups = intOf(node.node, "num_groups", 0);
+  const members = dims && typeof dims[1] === "number" ? dims[1] / groups : 0;
+  if (!dims || !(Number.isInteger(members) && members > 0)) return undefined;
+  const perChannel = node.version >= 21;
+  const rest = dims.flatMap((_, axis) => (axis === 1 ? [] : [axis]));
+  const through = rest.map((axis) => (axis === 0 ? same : mixed)(end(0, axis), end(0, axis)));
+  const [whole, vector] = [
+    members === 1 ? {} : { inner: members },
+    perChannel && members > 1 ? { inner: members } : {},
+  ];
+  const group = same([end(0, 1, whole), end(1, 0, vector), end(2, 0, vector)], end(0, 1, whole));
+  const member = end(0, 1, { outer: groups });
+  const vectors = perChannel ? [end(1, 0, { outer: groups }), end(2, 0, { outer: groups })] : [];
+  return members > 1 ? [...through, group, mixed([member, ...vectors], member)] : [...through, group];
+};
 
 function normAxis(facts: NodeFacts, rank: number): number {
   return axisIn(intOf(facts.node, "axis", -1), rank);

@@ -4,9 +4,9 @@ import { end, mixed, noAxes, same } from "./axes.ts";
 import { dtypeAttribute } from "./constant.ts";
 import { costPerOutput } from "./cost.ts";
 import { asTensor, axisIn, dimsOf, dtypeOf, typed } from "./dims.ts";
-import type { AxisRule, InferContext, OpSpec } from "./spec.ts";
+import type { AxisLink, AxisRule, InferContext, NodeFacts, OpSpec } from "./spec.ts";
 
-/** A vector of scales goes with `axis`; with blocks the axis can only be cut between blocks. */
+/** A vector of scales goes with `axis`; with blocks the axis can only be cut by whole blocks. */
 const quantizedAxes: AxisRule = (node) => {
   const dims = dimsOf(node, 0);
   const scale = dimsOf(node, 1);
@@ -17,8 +17,8 @@ const quantizedAxes: AxisRule = (node) => {
   const axis = axisIn(intOf(node.node, "axis", 1), dims.length);
   const blocked = scale.length > 1;
   const further = node.node.inputs[2] ? [1, 2] : [1];
-  return dims.map((_, i) => {
-    if (blocked && i === axis) return mixed(end(0, i), end(0, i));
+  return dims.flatMap((_, i) => {
+    if (blocked && i === axis) return blockLinks(node, i, further);
     const vectors = blocked
       ? further.map((port) => end(port, i))
       : i === axis
@@ -27,6 +27,15 @@ const quantizedAxes: AxisRule = (node) => {
     return same([end(0, i), ...vectors], end(0, i));
   });
 };
+
+/** Blocks of a known size that fill the axis; others cannot be cut. */
+function blockLinks(node: NodeFacts, axis: number, scales: readonly number[]): AxisLink[] {
+  const block = intOf(node.node, "block_size", 0);
+  const [length, blocks] = [dimsOf(node, 0)?.[axis], dimsOf(node, 1)?.[axis]];
+  if (block === 0 || typeof length !== "number" || length !== block * Number(blocks)) return [];
+  const whole = end(0, axis, block === 1 ? {} : { inner: block });
+  return [same([whole, ...scales.map((port) => end(port, axis))], whole)];
+}
 
 const settings = { settings: [1, 2] } as const;
 

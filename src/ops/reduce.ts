@@ -4,7 +4,7 @@ import { end, mixed, reduced, same, throughAxes } from "./axes.ts";
 import { costPerInput } from "./cost.ts";
 import { axisIn, dimFrom, dimsOf, dtypeOf, hasInput, integers, typed, unknownDims } from "./dims.ts";
 import { sameType } from "./elementwise.ts";
-import type { AxisRule, Exactness, InferRule, NodeFacts, OpSpec, SymbolRule } from "./spec.ts";
+import type { AxisEnd, AxisLink, AxisRule, Exactness, InferRule, NodeFacts, OpSpec, SymbolRule } from "./spec.ts";
 import { settle } from "./symbols.ts";
 
 /** The reduced axes; `undefined` when they are not known before the run. `inputSince`: when they became an input. */
@@ -39,8 +39,11 @@ function reducesAll(facts: NodeFacts): boolean {
   return given?.length === 0 && intOf(facts.node, "noop_with_empty_axes", 0) === 0;
 }
 
-/** Kept axes go through, in their new places. */
-function reduceLinks(axesOf: (facts: NodeFacts, rank: number) => readonly number[] | undefined): AxisRule {
+/** Kept axes go through, in their new places; `gone` says what becomes of the others. */
+function reduceLinks(
+  axesOf: (facts: NodeFacts, rank: number) => readonly number[] | undefined,
+  gone: (axis: AxisEnd) => AxisLink,
+): AxisRule {
   return (node) => {
     const dims = dimsOf(node, 0);
     const axes = dims && axesOf(node, dims.length);
@@ -49,7 +52,7 @@ function reduceLinks(axesOf: (facts: NodeFacts, rank: number) => readonly number
     return dims.map((_, axis) => {
       if (axes.includes(axis)) {
         if (keepsDims(node)) place++;
-        return reduced(end(0, axis));
+        return gone(end(0, axis));
       }
       return same(end(0, axis), end(0, place++));
     });
@@ -66,10 +69,22 @@ function foldSymbols(fold: (values: readonly number[]) => number): SymbolRule {
   };
 }
 
+/** Means, extremes and products: zeros count too. */
 function reduction(since: readonly number[], exactness: Exactness = "rounding", symbols?: SymbolRule): OpSpec {
-  const entry: OpSpec = { since, infer: inferReduce, axes: reduceLinks(reducedAxes), cost: costPerInput, exactness };
+  return reducing(reduceLinks(reducedAxes, endsThere), since, exactness, symbols);
+}
+
+/** Sums over what is added up: zeros change nothing. */
+function summation(since: readonly number[], symbols?: SymbolRule): OpSpec {
+  return reducing(reduceLinks(reducedAxes, reduced), since, "rounding", symbols);
+}
+
+function reducing(axes: AxisRule, since: readonly number[], exactness: Exactness, symbols?: SymbolRule): OpSpec {
+  const entry: OpSpec = { since, infer: inferReduce, axes, cost: costPerInput, exactness };
   return symbols ? { ...entry, symbols } : entry;
 }
+
+const endsThere = (axis: AxisEnd): AxisLink => mixed(axis, []);
 
 function argAxis(facts: NodeFacts, rank: number): readonly number[] {
   return [axisIn(intOf(facts.node, "axis", 0), rank)];
@@ -81,7 +96,7 @@ const arg = (): OpSpec => ({
     const dims = dimsOf(context, 0);
     return [typed("int64", dims && dimsWithout(dims, argAxis(context, dims.length), keepsDims(context)))];
   },
-  axes: reduceLinks(argAxis),
+  axes: reduceLinks(argAxis, endsThere),
   cost: costPerInput,
   exactness: "exact",
 });
@@ -153,9 +168,9 @@ const productSymbols: SymbolRule = (facts, output) => {
 };
 
 export const reduceOps = {
-  ReduceL1: reduction([1, 11, 13, 18]),
-  ReduceL2: reduction([1, 11, 13, 18]),
-  ReduceLogSum: reduction([1, 11, 13, 18, 28]),
+  ReduceL1: summation([1, 11, 13, 18]),
+  ReduceL2: summation([1, 11, 13, 18]),
+  ReduceLogSum: summation([1, 11, 13, 18, 28]),
   ReduceLogSumExp: reduction([1, 11, 13, 18, 28]),
   ReduceMax: reduction(
     [1, 11, 12, 13, 18, 20],
@@ -169,8 +184,8 @@ export const reduceOps = {
     foldSymbols((values) => minOf(values)),
   ),
   ReduceProd: reduction([1, 11, 13, 18], "rounding", productSymbols),
-  ReduceSum: reduction([1, 11, 13], "rounding", foldSymbols(sum)),
-  ReduceSumSquare: reduction([1, 11, 13, 18]),
+  ReduceSum: summation([1, 11, 13], foldSymbols(sum)),
+  ReduceSumSquare: summation([1, 11, 13, 18]),
   ArgMax: arg(),
   ArgMin: arg(),
   TopK: { since: [1, 10, 11, 24], infer: inferTopK, axes: topKAxes, cost: costPerInput, exactness: "exact" },

@@ -1,6 +1,6 @@
 /** @file A changed network has the outputs of its original, proved by inference for batches of two sizes. */
 import { UnsupportedError } from "../errors.ts";
-import { type Dims, forgetTypes, formatType, type Model, UNKNOWN_DIM, type ValueType } from "../ir/index.ts";
+import { type Dims, fedInputs, forgetTypes, formatType, type Model, UNKNOWN_DIM, type ValueType } from "../ir/index.ts";
 import { inferModel } from "./model.ts";
 
 /** Numbers of samples that a reshape into rows of another length does not keep. */
@@ -47,7 +47,7 @@ export function agreeInDims(a: Dims, b: Dims): boolean {
 /** What is known of the outputs' types when the batch has this size. */
 function outputsFor(model: Model, batch: number) {
   const { graph } = forgetTypes(model);
-  const fed = graph.inputs.filter((value) => !graph.initializers.has(value));
+  const fed = fedInputs(graph);
   const feeds = new Map(
     fed.flatMap(({ name, type }): [string, Dims][] =>
       type?.kind === "tensor" && type.dims ? [[name, withBatch(type.dims, batch)]] : [],

@@ -1,6 +1,16 @@
 /** @file Operators that put tensors together and take parts of them: Concat, Split, Slice, Pad, Crop. */
 import { ShapeError } from "../errors.ts";
-import { boundsOf, type Dim, type Dims, elementCount, intOf, intsOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
+import {
+  boundsOf,
+  type Dim,
+  type Dims,
+  elementCount,
+  intOf,
+  intsOf,
+  sameDim,
+  stringOf,
+  UNKNOWN_DIM,
+} from "../ir/index.ts";
 import { end, same } from "./axes.ts";
 import { noCost } from "./cost.ts";
 import {
@@ -143,7 +153,7 @@ const splitAxes: AxisRule = (node) => {
   return [...links, ...partLinks(splitLengths(node, dims[axis]!), axis, "input")];
 };
 
-interface Range {
+export interface Range {
   readonly axis: number;
   readonly start: Dim;
   readonly end: Dim;
@@ -151,7 +161,7 @@ interface Range {
 }
 
 /** What is cut on each axis; `undefined` when not even the axes are known. */
-function ranges(facts: NodeFacts, rank: number): readonly Range[] | undefined {
+export function ranges(facts: NodeFacts, rank: number): readonly Range[] | undefined {
   const legacy = facts.version < 10;
   const starts = legacy ? boundsOf(facts.node, "starts") : facts.symbols(1);
   const ends = legacy ? boundsOf(facts.node, "ends") : facts.symbols(2);
@@ -248,14 +258,25 @@ const sliceAxes: AxisRule = (node) => {
 function sliceLink(dim: Dim, axis: number, cut: Range | undefined): AxisLink[] {
   if (!cut || sameDim(sliceLength(dim, cut.start, cut.end, cut.step), dim))
     return cut?.step === -1 ? [] : [same(end(0, axis), end(0, axis))];
-  if (cut.step !== 1 || typeof cut.start !== "number" || typeof cut.end !== "number" || typeof dim !== "number")
-    return [];
-  const [offset] = bounds(dim, cut.start, cut.end, 1);
-  return [same(end(0, axis, { offset }), end(0, axis))];
+  const taken = slicedPart(dim, cut);
+  if (!taken || typeof dim !== "number") return [];
+  const [first, stop] = taken;
+  const left = (offset: number, length: number) => (length > 0 ? [same(end(0, axis, { offset, length }), [])] : []);
+  return [
+    ...left(0, first),
+    same(end(0, axis, { offset: first }), end(0, axis)),
+    ...left(Math.max(first, stop), dim - Math.max(first, stop)),
+  ];
+}
+
+/** First and last (exclusive) position of a cut with step 1. */
+export function slicedPart(dim: Dim, { start, end: stop, step }: Range): readonly [number, number] | undefined {
+  if (step !== 1 || typeof start !== "number" || typeof stop !== "number" || typeof dim !== "number") return undefined;
+  return bounds(dim, start, stop, 1);
 }
 
 /** Padding before and after each axis. */
-function paddings(facts: NodeFacts, rank: number): readonly (readonly [Dim, Dim])[] {
+export function paddings(facts: NodeFacts, rank: number): readonly (readonly [Dim, Dim])[] {
   const pads = padList(facts);
   const axes = padAxes(facts, rank);
   const result = Array.from({ length: rank }, (): [Dim, Dim] => (axes ? [0, 0] : [UNKNOWN_DIM, UNKNOWN_DIM]));
@@ -302,15 +323,28 @@ function paddedDim(dim: Dim, [before, after]: readonly [Dim, Dim]): Dim {
   });
 }
 
+/** What is in front, behind and between them; only constants can be cut out of the padding. */
 const padAxesRule: AxisRule = (node) => {
   const dims = dimsOf(node, 0);
+  const isConstant = stringOf(node.node, "mode", "constant") === "constant";
   return (
-    dims &&
-    paddings(node, dims.length).flatMap(([before, after], axis) =>
-      before === 0 && after === 0 ? [same(end(0, axis), end(0, axis))] : [],
-    )
+    dims && paddings(node, dims.length).flatMap((padding, axis) => padLinks(dims[axis]!, padding, axis, isConstant))
   );
 };
+
+function padLinks(dim: Dim, [before, after]: readonly [Dim, Dim], axis: number, isConstant: boolean): AxisLink[] {
+  if (before === 0 && after === 0) return [same(end(0, axis), end(0, axis))];
+  if (!isConstant || typeof dim !== "number" || typeof before !== "number" || typeof after !== "number") return [];
+  const length = dim + Math.min(0, before) + Math.min(0, after);
+  const [from, to] = [Math.max(0, -before), Math.max(0, before)];
+  const part = (offset: number, size: number) => end(0, axis, { offset, length: size });
+  const links = [same(part(from, length), part(to, length))];
+  if (before > 0) links.push(same([], part(0, before)));
+  if (before < 0) links.push(same(part(0, -before), []));
+  if (after > 0) links.push(same([], part(to + length, after)));
+  if (after < 0) links.push(same(part(from + length, -after), []));
+  return links;
+}
 
 /** Legacy `Crop`: `border` is left, top, right, bottom; `scale` the height and width to keep. */
 const inferCrop: InferRule = (context) => {

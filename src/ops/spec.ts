@@ -37,6 +37,8 @@ export const SYMBOL_LIMIT = 1024;
  * One axis of one input or output of a node; ports are counted from 0, axes are never negative.
  * `outer`, `inner`: the linked axis is one factor of this one, `outer × linked × inner` (both 1 when absent).
  * `offset`: the linked axis is the part of this one that starts there (Concat, Split).
+ * `places`: the linked axis lies at these positions of this one, in this order (Gather by constant indices).
+ * `length`: of the linked axis, where no end is a whole axis that tells it.
  */
 export interface AxisEnd {
   readonly port: number;
@@ -44,16 +46,20 @@ export interface AxisEnd {
   readonly outer?: number;
   readonly inner?: number;
   readonly offset?: number;
+  readonly places?: readonly number[];
+  readonly length?: number;
 }
 
 /**
  * Axes that are one and the same axis: shrinking one means shrinking all at the same places.
- * - `same`: the operator treats every position alike, so that cutting before is cutting after.
- * - `reduced`: contracted away; on inputs only. Cutting gives a partial result.
- * - `mixed`: the axis goes through, yet a result depends on all of its positions (Softmax, LayerNormalization).
+ * - `same`: the operator treats every position alike, so that cutting before is cutting after. A link without inputs is what the operator
+ *   puts in itself (Pad), one without outputs what it leaves out (Slice).
+ * - `reduced`: summed over; on inputs only. Cutting gives a partial sum, the same where what is cut was zero.
+ * - `mixed`: the axis goes through, yet a result depends on all of its positions (Softmax, LayerNormalization), or it ends here in
+ *   another way than by a sum (ReduceMean, ReduceMax).
  *
  * Attributes and inputs that state a length (the target of a Reshape, the sizes of a Split, `group` of a Conv) have to
- * follow a cut. An axis in no link cannot be cut by itself: its length follows from others in a way that is not a cut.
+ * follow a cut, see `restated`. An axis in no link cannot be cut by itself: its length follows from others in a way that is not a cut.
  */
 export interface AxisLink {
   readonly inputs: readonly AxisEnd[];

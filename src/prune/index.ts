@@ -1,0 +1,8 @@
+/** @file Pruning: smaller networks of the same kind. */
+export * from "./criteria/index.ts";
+export type { Criterion, WeightRows } from "./criterion.ts";
+export { type PrunedModel, type PrunedWidth, type PruneOptions, type PruneReport, pruneModel } from "./prune.ts";
+export type { RankedWidth, Ranking } from "./ranking.ts";
+export * from "./rankings/index.ts";
+export type { WeightAxis } from "./weight-axes.ts";
+export type { Width } from "./widths.ts";
