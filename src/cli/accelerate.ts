@@ -2,13 +2,14 @@
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { goals } from "../accelerate/index.ts";
+import { runJob } from "../job/accelerate/job.ts";
+import type { JobOptions } from "../job/accelerate/job-options.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { among, only } from "../job/settings/conditions.ts";
+import { between, choice, declareData, declareRuntime, list, seconds, valued } from "../job/settings/options.ts";
 import { LARGEST_ERROR } from "../measure/index.ts";
 import { executionProviders } from "../runtime/index.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { among, only } from "./conditions.ts";
-import { runJob } from "./job.ts";
-import type { JobOptions } from "./job-options.ts";
-import { between, choice, declareData, declareRuntime, list, seconds, valued } from "./options.ts";
+import type { CommandModule } from "./command.ts";
 
 function declare(command: Command): void {
   declareData(declareRuntime(command.argument("<model>", "an .onnx file")))

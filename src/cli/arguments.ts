@@ -1,8 +1,8 @@
 /** @file Arguments and options of one command, from words. */
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../errors.ts";
+import { isRandom, optionsInForce } from "../job/settings/conditions.ts";
 import type { CommandModule } from "./command.ts";
-import { isRandom, optionsInForce } from "./conditions.ts";
 
 export interface Parsed {
   readonly args: readonly string[];

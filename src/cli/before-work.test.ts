@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { PathError, UsageError } from "../errors.ts";
+import type { Console } from "../job/console.ts";
 import { parseArguments } from "./arguments.ts";
-import type { Console } from "./command.ts";
 import { commands } from "./commands.ts";
 
 let folder = "";

@@ -1,12 +1,20 @@
 /** @file `lithe bench MODEL`: how fast it is. */
 import type { Command } from "commander";
+import type { Console, Outcome } from "../job/console.ts";
+import { loadData, timedBatches } from "../job/data/load.ts";
+import {
+  declareInputs,
+  declareRuntime,
+  type InputOptions,
+  type RuntimeOptions,
+  seconds,
+  whole,
+} from "../job/settings/options.ts";
 import { benchmark, dependsOnData, profileNodes } from "../measure/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { formatBytes, formatMilliseconds } from "../report/index.ts";
 import { type NodeProfile, openSession } from "../runtime/index.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { loadData, timedBatches } from "./load.ts";
-import { declareInputs, declareRuntime, type InputOptions, type RuntimeOptions, seconds, whole } from "./options.ts";
+import type { CommandModule } from "./command.ts";
 import { table } from "./text-table.ts";
 
 interface BenchOptions extends RuntimeOptions, InputOptions {

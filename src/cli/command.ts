@@ -1,32 +1,6 @@
-/** @file What a command is, and what it is given. */
+/** @file What a command is. */
 import type { Command } from "commander";
-
-/** What a command talks through; its result it returns. */
-export interface Console {
-  /** `--json`: one object on stdout at the end; JSON lines of logs and progress on stderr. */
-  readonly json: boolean;
-  /** A line for the user; on stdout, or on stderr with `--json`. */
-  say(line: string): void;
-  /** Progress that replaces itself on a terminal. */
-  progress(event: ProgressEvent): void;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-}
-
-export interface ProgressEvent {
-  readonly stage: string;
-  readonly done: number;
-  readonly total: number;
-  /** What is being worked on. */
-  readonly detail?: string;
-}
-
-/** What a command came to: the object for `--json`, and whether a stated bound was broken. */
-export interface Outcome {
-  readonly result: object;
-  /** Absent or `true`: exit 0. `false`: the work was done but a bound was broken, exit 1. */
-  readonly ok?: boolean;
-}
+import type { Console, Outcome } from "../job/console.ts";
 
 export interface CommandModule {
   /** Declares arguments and options. */

@@ -1,16 +1,24 @@
 /** @file `lithe compare A B`: two models on the same inputs. */
 import { basename } from "node:path";
 import type { Command } from "commander";
+import type { Console, Outcome } from "../job/console.ts";
+import { loadData, timedBatches } from "../job/data/load.ts";
+import { fingerprint } from "../job/model/model-file.ts";
+import {
+  between,
+  type DataOptions,
+  declareData,
+  declareRuntime,
+  type RuntimeOptions,
+  whole,
+} from "../job/settings/options.ts";
+import { brokenBounds, showComparison } from "../job/verify/bounds.ts";
+import { openOriginal } from "../job/verify/compare-with-original.ts";
+import { firstDivergence } from "../job/verify/first-divergence.ts";
 import { compareSessions, dependsOnData, openReplicated } from "../measure/index.ts";
 import { loadModel } from "../onnx/files.ts";
 import { openSession } from "../runtime/index.ts";
-import { brokenBounds, showComparison } from "./bounds.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { openOriginal } from "./compare-with-original.ts";
-import { firstDivergence } from "./first-divergence.ts";
-import { loadData, timedBatches } from "./load.ts";
-import { fingerprint } from "./model-file.ts";
-import { between, type DataOptions, declareData, declareRuntime, type RuntimeOptions, whole } from "./options.ts";
+import type { CommandModule } from "./command.ts";
 
 interface CompareOptions extends RuntimeOptions, DataOptions {
   readonly rounds: number;

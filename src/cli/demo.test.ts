@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { runJob } from "../job/accelerate/job.ts";
+import { trainDemo } from "../job/training/demo-training.ts";
 import { parseArguments } from "./arguments.ts";
 import { command } from "./demo.ts";
-import { runJob } from "./job.ts";
-import { trainDemo } from "./training/demo-training.ts";
 
 vi.mock("./job.ts", () => ({ runJob: vi.fn(async () => ({ result: { faster: true } })) }));
 vi.mock("./training/demo-training.ts", () => ({

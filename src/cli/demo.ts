@@ -1,12 +1,13 @@
 /** @file `lithe demo`: trains, then accelerates, on what the package brings along. */
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { invocation } from "./command-line.ts";
-import { runJob } from "./job.ts";
-import { seconds, whole } from "./options.ts";
-import { checkOutputFolder } from "./output.ts";
-import { type DemoTraining, trainDemo } from "./training/demo-training.ts";
+import { runJob } from "../job/accelerate/job.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { checkOutputFolder } from "../job/run/output.ts";
+import { invocation } from "../job/settings/command-line.ts";
+import { seconds, whole } from "../job/settings/options.ts";
+import { type DemoTraining, trainDemo } from "../job/training/demo-training.ts";
+import type { CommandModule } from "./command.ts";
 
 interface DemoOptions extends DemoTraining {
   readonly budget: number;

@@ -1,12 +1,13 @@
 /** @file `lithe doctor`: what this machine can run, and which forms pay on it. */
 import type { Command } from "commander";
+import type { Console, Outcome } from "../job/console.ts";
+import { beside, only } from "../job/settings/conditions.ts";
+import { choice, type RuntimeOptions, valued, whole } from "../job/settings/options.ts";
+import { version } from "../job/version.ts";
 import { formatBytes } from "../report/index.ts";
 import { cpuSaturates, describeHardware, executionProviders, probeProviders } from "../runtime/index.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { beside, only } from "./conditions.ts";
+import type { CommandModule } from "./command.ts";
 import { probeAndKeep } from "./form-probe.ts";
-import { choice, type RuntimeOptions, valued, whole } from "./options.ts";
-import { version } from "./version.ts";
 
 interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
   readonly probe?: boolean;

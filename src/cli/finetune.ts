@@ -1,13 +1,14 @@
 /** @file `lithe finetune MODEL --data DATA`: fits an imported network to a new task. */
 import { join } from "node:path";
 import { type Command, Option } from "commander";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { beside, only, unless } from "./conditions.ts";
-import { between, names, valued, whole } from "./options.ts";
-import { type Flags, readConfig } from "./training/training-config.ts";
-import { configOf, declareTraining } from "./training/training-flags.ts";
-import { runTraining } from "./training/training-job.ts";
-import { showTraining, stemOf } from "./training/training-outcome.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { beside, only, unless } from "../job/settings/conditions.ts";
+import { between, names, valued, whole } from "../job/settings/options.ts";
+import { type Flags, readConfig } from "../job/training/training-config.ts";
+import { configOf, declareTraining } from "../job/training/training-flags.ts";
+import { runTraining } from "../job/training/training-job.ts";
+import { showTraining, stemOf } from "../job/training/training-outcome.ts";
+import type { CommandModule } from "./command.ts";
 
 function declare(command: Command): void {
   const adapted = beside("--lora");

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { knownFormTable } from "../job/forms/form-cache.ts";
 import { probeForms } from "../quantize/index.ts";
-import { knownFormTable } from "./form-cache.ts";
 import { probeAndKeep } from "./form-probe.ts";
 
 vi.mock("../quantize/index.ts", async (original) => ({ ...(await original<object>()), probeForms: vi.fn() }));

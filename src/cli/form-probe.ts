@@ -1,9 +1,10 @@
 /** @file Measuring what the forms are worth here: the table is kept for later commands and shown. */
+
+import type { Console } from "../job/console.ts";
+import { keepFormTable } from "../job/forms/form-cache.ts";
+import type { RuntimeOptions } from "../job/settings/options.ts";
 import { type FormTable, probeForms } from "../quantize/index.ts";
 import { openSession } from "../runtime/index.ts";
-import type { Console } from "./command.ts";
-import { keepFormTable } from "./form-cache.ts";
-import type { RuntimeOptions } from "./options.ts";
 import { table } from "./text-table.ts";
 
 export async function probeAndKeep(

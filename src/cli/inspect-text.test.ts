@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import type { Inspection } from "../job/model/inspection.ts";
+import type { MeasuredWork } from "../job/model/measured-work.ts";
 import { showInspection } from "./inspect-text.ts";
-import type { Inspection } from "./inspection.ts";
-import type { MeasuredWork } from "./measured-work.ts";
 
 const facts = {
   sha256: "0123456789abcdef0123",

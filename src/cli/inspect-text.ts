@@ -1,8 +1,9 @@
 /** @file What `lithe inspect` says to people. */
+
+import type { Console } from "../job/console.ts";
+import type { Inspection } from "../job/model/inspection.ts";
+import type { MeasuredWork } from "../job/model/measured-work.ts";
 import { formatBytes, formatCount } from "../report/index.ts";
-import type { Console } from "./command.ts";
-import type { Inspection } from "./inspection.ts";
-import type { MeasuredWork } from "./measured-work.ts";
 import { table } from "./text-table.ts";
 
 /** Prints the facts; `layers` adds a line for every node that computes. */

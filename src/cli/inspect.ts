@@ -1,15 +1,13 @@
 /** @file `lithe inspect MODEL`: what it is made of, and with data how much it does. */
 import type { Command } from "commander";
 import type { Model } from "../ir/index.ts";
-import { loadModel } from "../onnx/files.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { only, withData } from "./conditions.ts";
-import { showInspection } from "./inspect-text.ts";
-import { inspection } from "./inspection.ts";
-import { firstBatch, loadData } from "./load.ts";
-import type { LoadedData } from "./loaded-data.ts";
-import { measuredWork } from "./measured-work.ts";
-import { fingerprint } from "./model-file.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { firstBatch, loadData } from "../job/data/load.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { inspection } from "../job/model/inspection.ts";
+import { measuredWork } from "../job/model/measured-work.ts";
+import { fingerprint } from "../job/model/model-file.ts";
+import { only, withData } from "../job/settings/conditions.ts";
 import {
   type DataOptions,
   declareSamples,
@@ -18,7 +16,10 @@ import {
   usualSamples,
   valued,
   whole,
-} from "./options.ts";
+} from "../job/settings/options.ts";
+import { loadModel } from "../onnx/files.ts";
+import type { CommandModule } from "./command.ts";
+import { showInspection } from "./inspect-text.ts";
 
 interface InspectOptions extends Omit<DataOptions, "labels" | "calibrationSamples"> {
   readonly dims: ReadonlyMap<string, number>;

@@ -1,8 +1,8 @@
 /** @file The bounds of whatever a command runs of a model: declared once, in force for every session that the command opens. */
 import { basename } from "node:path";
+import { byteCount, seconds } from "../job/settings/options.ts";
 import { type SessionLimits, setSessionDefaults } from "../runtime/index.ts";
 import type { CommandModule } from "./command.ts";
-import { byteCount, seconds } from "./options.ts";
 
 interface LimitOptions {
   /** Seconds. */

@@ -2,6 +2,7 @@
 /** @file The command line: one command, one exit code, with `--json` one object on stdout whatever happens. */
 import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import { fileError } from "../file-system.ts";
+import { version } from "../job/version.ts";
 import { printable } from "../printable.ts";
 import { parseArguments } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
@@ -9,7 +10,6 @@ import { commands, helpText } from "./commands.ts";
 import { withDataHint } from "./data-hint.ts";
 import { jsonLine, terminal } from "./terminal.ts";
 import { guardAnswer } from "./unanswered.ts";
-import { version } from "./version.ts";
 
 /** As a shell reports a process that Ctrl-C has ended. */
 const INTERRUPTED = 130;

@@ -1,7 +1,6 @@
 /** @file The options of `lithe parallelize`, and what they must have beside each other. */
 import type { Command } from "commander";
-import { type ArrangementName, arrangements } from "../parallel/index.ts";
-import { type Bounds, declareBounds } from "./bounds.ts";
+import { declareRecovery, type RecoveryFlags, requireSamplesFor } from "../job/recovery.ts";
 import {
   between,
   choice,
@@ -10,8 +9,9 @@ import {
   declareRuntime,
   type RuntimeOptions,
   whole,
-} from "./options.ts";
-import { declareRecovery, type RecoveryFlags, requireSamplesFor } from "./recovery.ts";
+} from "../job/settings/options.ts";
+import { type Bounds, declareBounds } from "../job/verify/bounds.ts";
+import { type ArrangementName, arrangements } from "../parallel/index.ts";
 
 export interface ParallelizeFlags extends RuntimeOptions, DataOptions, RecoveryFlags, Bounds {
   readonly branches: number;

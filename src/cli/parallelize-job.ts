@@ -1,5 +1,8 @@
 /** @file From the options of `lithe parallelize` to the work, and its events to the terminal. */
 import type { Model } from "../ir/index.ts";
+import type { Console } from "../job/console.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { fixedBatch, recoveryOf, tellTraining } from "../job/recovery.ts";
 import {
   depthOf,
   fullPlan,
@@ -16,10 +19,7 @@ import {
   windowsOf,
 } from "../parallel/index.ts";
 import type { RunFolder } from "../report/index.ts";
-import type { Console } from "./command.ts";
-import type { LoadedData } from "./loaded-data.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
-import { fixedBatch, recoveryOf, tellTraining } from "./recovery.ts";
 
 /** What would be done. Throws what the work would throw about the model and the shape, before any work. */
 export function planned(model: Model, flags: ParallelizeFlags) {

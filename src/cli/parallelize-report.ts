@@ -2,21 +2,21 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { Model } from "../ir/index.ts";
+import { agreementFacts } from "../job/accelerate/job-report.ts";
+import type { Console } from "../job/console.ts";
+import { firstBatch } from "../job/data/load.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { modelFacts } from "../job/model/model-facts.ts";
+import { fingerprint } from "../job/model/model-file.ts";
+import { environment } from "../job/run/environment.ts";
+import { timestamp } from "../job/run/timestamp.ts";
+import { commandOf } from "../job/settings/command-line.ts";
 import { type Comparison, compareLatency } from "../measure/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { type Parallelized, partitionBranches, type Window, windowLength } from "../parallel/index.ts";
 import type { ParallelReport, WindowFacts } from "../report/index.ts";
 import { openPartition, openSession } from "../runtime/index.ts";
-import type { Console } from "./command.ts";
-import { commandOf } from "./command-line.ts";
-import { environment } from "./environment.ts";
-import { agreementFacts } from "./job-report.ts";
-import { firstBatch } from "./load.ts";
-import type { LoadedData } from "./loaded-data.ts";
-import { modelFacts } from "./model-facts.ts";
-import { fingerprint } from "./model-file.ts";
 import type { ParallelizeFlags } from "./parallelize-flags.ts";
-import { timestamp } from "./timestamp.ts";
 
 export interface ParallelFacts {
   readonly path: string;

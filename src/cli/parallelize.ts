@@ -2,18 +2,26 @@
 import { basename } from "node:path";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { loadData } from "../job/data/load.ts";
+import { fingerprint } from "../job/model/model-file.ts";
+import { readied } from "../job/model/readied.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "../job/run/output.ts";
+import {
+  boundsOfNetwork,
+  brokenBounds,
+  outcomeLine,
+  outcomeOf,
+  requireLabels,
+  showComparison,
+} from "../job/verify/bounds.ts";
+import { compareWithOriginal } from "../job/verify/compare-with-original.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { formatChange, openRunFolder, parallelPage, type RunFolder } from "../report/index.ts";
-import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, requireLabels, showComparison } from "./bounds.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { compareWithOriginal } from "./compare-with-original.ts";
-import { loadData } from "./load.ts";
-import { fingerprint } from "./model-file.ts";
-import { checkOutputFile, checkOutputFolder, runFolderOf } from "./output.ts";
+import type { CommandModule } from "./command.ts";
 import { declareParallelize, type ParallelizeFlags, parallelPath, requireSamples } from "./parallelize-flags.ts";
 import { parallelized, planned } from "./parallelize-job.ts";
 import { type ParallelFacts, parallelReport, spreadLatency } from "./parallelize-report.ts";
-import { readied } from "./readied.ts";
 
 async function run(
   [path]: readonly string[],

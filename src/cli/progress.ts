@@ -1,6 +1,7 @@
 /** @file Progress: a bar with rate and time left on a terminal, JSON lines elsewhere. */
+
+import type { ProgressEvent } from "../job/console.ts";
 import { printable } from "../printable.ts";
-import type { ProgressEvent } from "./command.ts";
 
 export interface Meter {
   show(event: ProgressEvent): void;

@@ -1,11 +1,18 @@
 /** @file The options of `lithe quantize`, and what they must have beside each other. */
 import { type Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
+import { among, only } from "../job/settings/conditions.ts";
+import {
+  choice,
+  type DataOptions,
+  declareData,
+  declareRuntime,
+  names,
+  type RuntimeOptions,
+} from "../job/settings/options.ts";
+import { type Bounds, declareBounds } from "../job/verify/bounds.ts";
 import { LARGEST_ERROR } from "../measure/index.ts";
 import { observers, type QuantizeOptions, quantizers, roundings } from "../quantize/index.ts";
-import { type Bounds, declareBounds } from "./bounds.ts";
-import { among, only } from "./conditions.ts";
-import { choice, type DataOptions, declareData, declareRuntime, names, type RuntimeOptions } from "./options.ts";
 
 /** Those that only some forms have are there for these. */
 export interface QuantizeFlags extends RuntimeOptions, DataOptions, Bounds {

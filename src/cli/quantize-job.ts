@@ -1,17 +1,17 @@
 /** @file What `lithe quantize` makes of a model before it is compared. */
 import type { Model } from "../ir/index.ts";
+import type { Console } from "../job/console.ts";
+import { loadData } from "../job/data/load.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { knownFormTable } from "../job/forms/form-cache.ts";
+import { withOwnMemory } from "../job/model/own-memory.ts";
+import { cleaned } from "../job/model/readied.ts";
+import { requireLabels } from "../job/verify/bounds.ts";
+import { type Original, openOriginal } from "../job/verify/compare-with-original.ts";
 import { loadModel } from "../onnx/files.ts";
 import { type LayerReport, modelAdvice, quantize } from "../quantize/index.ts";
-import { requireLabels } from "./bounds.ts";
-import type { Console } from "./command.ts";
-import { type Original, openOriginal } from "./compare-with-original.ts";
-import { knownFormTable } from "./form-cache.ts";
-import { loadData } from "./load.ts";
-import type { LoadedData } from "./loaded-data.ts";
-import { withOwnMemory } from "./own-memory.ts";
 import type { QuantizeFlags } from "./quantize-flags.ts";
 import { quantizeOptions } from "./quantize-options.ts";
-import { cleaned } from "./readied.ts";
 
 interface Facts {
   readonly form: string;

@@ -1,8 +1,9 @@
 /** @file From the options of `lithe quantize` to those of the quantizer. */
+
+import type { Console } from "../job/console.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
 import type { QuantizeEvent, QuantizeOptions } from "../quantize/index.ts";
 import { cpuSaturates, type ExecutionProvider, openSession } from "../runtime/index.ts";
-import type { Console } from "./command.ts";
-import type { LoadedData } from "./loaded-data.ts";
 import type { QuantizeFlags } from "./quantize-flags.ts";
 
 export async function quantizeOptions(

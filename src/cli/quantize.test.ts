@@ -5,20 +5,20 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { denseFeeds, denseModel } from "../../test/models.ts";
 import { UsageError } from "../errors.ts";
+import type { Console, ProgressEvent } from "../job/console.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { openOriginal } from "../job/verify/compare-with-original.ts";
 import { encodeModel } from "../onnx/index.ts";
 import type { QuantizeOptions } from "../quantize/index.ts";
 import { cpuSaturates } from "../runtime/index.ts";
 import { parseArguments } from "./arguments.ts";
-import type { Console, ProgressEvent } from "./command.ts";
-import { openOriginal } from "./compare-with-original.ts";
-import type { LoadedData } from "./loaded-data.ts";
 import { command } from "./quantize.ts";
 import { outputPath, type QuantizeFlags, requireData } from "./quantize-flags.ts";
 import { make } from "./quantize-job.ts";
 import { quantizeOptions } from "./quantize-options.ts";
 
 vi.mock("./compare-with-original.ts", async (original) => {
-  const all = await original<typeof import("./compare-with-original.ts")>();
+  const all = await original<typeof import("../job/verify/compare-with-original.ts")>();
   return { ...all, openOriginal: vi.fn(all.openOriginal) };
 });
 

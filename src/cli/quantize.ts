@@ -1,10 +1,12 @@
 /** @file `lithe quantize MODEL --form FORM`: fewer bits, verified against the original before anything is written. */
+
+import type { Console, Outcome } from "../job/console.ts";
+import { collectGarbage } from "../job/model/collect-garbage.ts";
+import { checkOutputFile } from "../job/run/output.ts";
+import { brokenBounds, outcomeLine, outcomeOf, showComparison } from "../job/verify/bounds.ts";
+import { compareWith } from "../job/verify/compare-with-original.ts";
 import { saveModel } from "../onnx/files.ts";
-import { brokenBounds, outcomeLine, outcomeOf, showComparison } from "./bounds.ts";
-import { collectGarbage } from "./collect-garbage.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { compareWith } from "./compare-with-original.ts";
-import { checkOutputFile } from "./output.ts";
+import type { CommandModule } from "./command.ts";
 import { declareQuantize, outputPath, type QuantizeFlags, requireData } from "./quantize-flags.ts";
 import { make } from "./quantize-job.ts";
 

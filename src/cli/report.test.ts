@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { DataError, PathError } from "../errors.ts";
-import type { Console } from "./command.ts";
+import type { Console } from "../job/console.ts";
 import { command } from "./report.ts";
 
 let folder = "";

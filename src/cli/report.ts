@@ -4,9 +4,10 @@ import type { Command } from "commander";
 import { writeAtomically } from "../atomic-file.ts";
 import { DataError } from "../errors.ts";
 import { isMissing, readText } from "../file-system.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { checkOutputFile } from "../job/run/output.ts";
 import { pageOfReport } from "../report/index.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { checkOutputFile } from "./output.ts";
+import type { CommandModule } from "./command.ts";
 
 function declare(command: Command): void {
   command

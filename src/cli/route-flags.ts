@@ -1,8 +1,8 @@
 /** @file The options of `lithe route`. */
 import type { Command } from "commander";
 import { type RouteMethodName, routeMethods } from "../conditional/index.ts";
-import { type Bounds, declareBounds } from "./bounds.ts";
-import { beside, only } from "./conditions.ts";
+import { declareRecovery, type RecoveryFlags } from "../job/recovery.ts";
+import { beside, only } from "../job/settings/conditions.ts";
 import {
   between,
   choice,
@@ -12,8 +12,8 @@ import {
   type RuntimeOptions,
   valued,
   whole,
-} from "./options.ts";
-import { declareRecovery, type RecoveryFlags } from "./recovery.ts";
+} from "../job/settings/options.ts";
+import { type Bounds, declareBounds } from "../job/verify/bounds.ts";
 
 export interface RouteFlags extends RuntimeOptions, DataOptions, RecoveryFlags, Bounds {
   readonly experts: number;

@@ -2,16 +2,24 @@
 import { measureActivity, routeModel, surveyRoute } from "../conditional/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { loadData } from "../job/data/load.ts";
+import type { LoadedData } from "../job/data/loaded-data.ts";
+import { readied } from "../job/model/readied.ts";
+import { requireSamplesFor } from "../job/recovery.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "../job/run/output.ts";
+import {
+  boundsOfNetwork,
+  brokenBounds,
+  outcomeLine,
+  outcomeOf,
+  requireLabels,
+  showComparison,
+} from "../job/verify/bounds.ts";
+import { compareWithOriginal } from "../job/verify/compare-with-original.ts";
 import { loadModel, saveModel } from "../onnx/files.ts";
 import { openSession } from "../runtime/index.ts";
-import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, requireLabels, showComparison } from "./bounds.ts";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { compareWithOriginal } from "./compare-with-original.ts";
-import { loadData } from "./load.ts";
-import type { LoadedData } from "./loaded-data.ts";
-import { checkOutputFile, checkOutputFolder, runFolderOf } from "./output.ts";
-import { readied } from "./readied.ts";
-import { requireSamplesFor } from "./recovery.ts";
+import type { CommandModule } from "./command.ts";
 import { declareRoute, type RouteFlags, routedPath } from "./route-flags.ts";
 import { recoveredRoute } from "./route-job.ts";
 

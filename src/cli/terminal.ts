@@ -1,6 +1,7 @@
 /** @file Where a command writes: text for people, or with `--json` lines of JSON on stderr; names made harmless either way. */
+
+import type { Console } from "../job/console.ts";
 import { printable } from "../printable.ts";
-import type { Console } from "./command.ts";
 import { bar, jsonLine, lines } from "./progress.ts";
 
 export { jsonLine } from "./progress.ts";

@@ -1,13 +1,14 @@
 /** @file `lithe train CONFIG` and `lithe train --model NAME|FILE --data DATA`: trains a network on labelled samples. */
 import { join } from "node:path";
 import type { Command } from "commander";
-import type { CommandModule, Console, Outcome } from "./command.ts";
-import { nameOf } from "./training/named-choice.ts";
-import { readConfig } from "./training/training-config.ts";
-import { configOf, declareTraining } from "./training/training-flags.ts";
-import { runTraining } from "./training/training-job.ts";
-import { networkNames } from "./training/training-model.ts";
-import { showTraining, stemOf } from "./training/training-outcome.ts";
+import type { Console, Outcome } from "../job/console.ts";
+import { nameOf } from "../job/training/named-choice.ts";
+import { readConfig } from "../job/training/training-config.ts";
+import { configOf, declareTraining } from "../job/training/training-flags.ts";
+import { runTraining } from "../job/training/training-job.ts";
+import { networkNames } from "../job/training/training-model.ts";
+import { showTraining, stemOf } from "../job/training/training-outcome.ts";
+import type { CommandModule } from "./command.ts";
 
 function declare(command: Command): void {
   declareTraining(

@@ -2,8 +2,6 @@
 
 import { type GradientOptions, gradient } from "../../src/autodiff/index.ts";
 import { branchGroupsOf } from "../../src/branches/index.ts";
-import { inspection } from "../../src/cli/inspection.ts";
-import { inputPorts } from "../../src/cli/model-file.ts";
 import { LimitError } from "../../src/errors.ts";
 import {
   isSparse,
@@ -15,6 +13,8 @@ import {
   type Value,
   verify,
 } from "../../src/ir/index.ts";
+import { inspection } from "../../src/job/model/inspection.ts";
+import { inputPorts } from "../../src/job/model/model-file.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { cleanup, dynamicBatch, fixDims } from "../../src/passes/index.ts";
 import {

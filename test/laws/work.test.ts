@@ -1,6 +1,5 @@
 /** @file The work of a run: bounds that hold whatever the data are, and counts that agree with arithmetic by hand and with the exits taken. */
 import { describe, expect, it } from "vitest";
-import { type MeasuredWork, measuredWork } from "../../src/cli/measured-work.ts";
 import { addExits, exitCosts, exportEarlyExit } from "../../src/conditional/index.ts";
 import { random } from "../../src/data/index.ts";
 import {
@@ -18,6 +17,7 @@ import {
   type Value,
   verify,
 } from "../../src/ir/index.ts";
+import { type MeasuredWork, measuredWork } from "../../src/job/model/measured-work.ts";
 import { conv, linear, network } from "../../src/nn/index.ts";
 import { countWork, workOf } from "../../src/ops/index.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";

@@ -10,7 +10,7 @@ import { type Source, sourcesIn } from "./sources.ts";
 const short = new Map([
   ["* draft.replaceNode", "the nodes that one node becomes"],
   ["src/autodiff/shapes.ts shapeFrom", "operands of one operator"],
-  ["src/cli/command-line.ts invocation", "words of a command"],
+  ["src/job/settings/command-line.ts invocation", "words of a command"],
   ["src/conditional/dynamic/width/slimmable.ts n.parameter", "the parameters of a function"],
   ["src/data/glyphs/shapes.ts closed", "corners of a drawing in the source"],
   ["src/data/glyphs/shapes.ts line", "corners of a drawing in the source"],

@@ -1,0 +1,104 @@
+/** @file The files of a job: the run folder while it works, the model and its report when it is done. */
+import { createHash } from "node:crypto";
+import { basename, join } from "node:path";
+import type { Accelerated, CandidateStore } from "../../accelerate/index.ts";
+import { writeAtomically } from "../../atomic-file.ts";
+import type { Model } from "../../ir/index.ts";
+import { type JobReport, openRunFolder, type RunFolder, reportPage } from "../../report/index.ts";
+import type { LoadedData } from "../data/loaded-data.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
+import { commandLine } from "../settings/command-line.ts";
+import type { JobOptions, JobTarget } from "./job-options.ts";
+import { jobReport } from "./job-report.ts";
+
+export interface JobInput {
+  readonly model: Model;
+  readonly file: { readonly sha256: string; readonly bytes: number };
+  readonly data: LoadedData;
+}
+
+export async function checkTarget(target: JobTarget, { data, labels, preprocess }: JobOptions): Promise<void> {
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [target.path, data, labels, preprocess]);
+  await checkOutputFolder(runFolderOf(target.out));
+}
+
+/** Opens the run folder; a resumed run must have been given the same, except for the time it may take. */
+export async function openJobFolder(target: JobTarget, options: JobOptions, sha256: string): Promise<RunFolder> {
+  const { resume = false, dryRun: _, budget: __, ...rest } = options;
+  const { path, out } = target;
+  const config = { command: "accelerate", model: basename(path), sha256, ...rest, out: basename(out) };
+  return await openRunFolder(runFolderOf(target.out), config, { resume });
+}
+
+/** Finished candidates as parts of the run folder. */
+export function storeIn(folder: RunFolder): CandidateStore {
+  return {
+    async load(form) {
+      const part = await folder.load(form);
+      if (!part?.bytes) return undefined;
+      return { comparison: withInfinities(part.facts as Accelerated["comparison"]), bytes: part.bytes };
+    },
+    keep: (form, comparison, bytes) => folder.keep(form, { facts: comparison, bytes }),
+  };
+}
+
+/** JSON has no infinity: it was kept as `null`, which must not pass for 0. */
+function withInfinities(comparison: Accelerated["comparison"]): Accelerated["comparison"] {
+  const { agreement } = comparison;
+  const far = <T extends { readonly relative: number; readonly maxAbs: number }>(distance: T): T => ({
+    ...distance,
+    relative: distance.relative ?? Number.POSITIVE_INFINITY,
+    maxAbs: distance.maxAbs ?? Number.POSITIVE_INFINITY,
+  });
+  return { ...comparison, agreement: { ...far(agreement), perOutput: agreement.perOutput.map(far) } };
+}
+
+export interface WrittenJob {
+  readonly report: JobReport;
+  /** Paths. */
+  readonly model: string;
+  readonly page: string;
+}
+
+/** Writes the model, then the report; the parts that only served to resume go. */
+export async function writeJob(
+  target: JobTarget,
+  options: JobOptions,
+  folder: RunFolder,
+  { model, file, data }: JobInput,
+  result: Accelerated,
+): Promise<WrittenJob> {
+  const { path, out, title } = target;
+  const stem = basename(path).replace(/\.onnx$/, "");
+  const chosen = out.endsWith(".onnx") ? out : join(out, `${stem}${suffix(result.form)}.onnx`);
+  await writeAtomically(chosen, result.bytes);
+  const report = await jobReport({
+    title,
+    command: target.command ?? commandLine(path, options),
+    seed: options.seed,
+    name: basename(path),
+    original: model,
+    originalFile: file,
+    chosenFile: { name: basename(chosen), sha256: digest(result.bytes), bytes: result.bytes.byteLength },
+    data,
+    bound: { maxDrop: options.maxDrop, goal: options.goal, budgetSeconds: options.budget },
+    result,
+  });
+  await folder.write("report.json", `${JSON.stringify(report, null, 1)}\n`);
+  const page = await folder.write("report.html", reportPage(report));
+  await folder.finish();
+  return { report, model: chosen, page };
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Names of files as the ecosystem has them. */
+function suffix(form: string): string {
+  if (form === "float16") return "_fp16";
+  const weightOnly = /^weight-only.*?(\d)-bit/.exec(form);
+  if (weightOnly) return `_q${weightOnly[1]}`;
+  const isPlain = form === "cleaned" || form === "original" || form === "float32";
+  return isPlain ? "_cleaned" : "_quantized";
+}

@@ -1,0 +1,104 @@
+/** @file Runs an acceleration from files to files: everything is checked first, the model and its report come last. */
+import { basename, relative } from "node:path";
+import { type AccelerateEvent, accelerate } from "../../accelerate/index.ts";
+import { CancelledError } from "../../errors.ts";
+import { loadModel } from "../../onnx/files.ts";
+import { formatChange, formatPercent, formatSpeed, type RunFolder } from "../../report/index.ts";
+import type { Console, Outcome } from "../console.ts";
+import { loadData } from "../data/load.ts";
+import { knownFormTable } from "../forms/form-cache.ts";
+import { fingerprint } from "../model/model-file.ts";
+import type { JobOptions, JobTarget } from "./job-options.ts";
+import { checkTarget, type JobInput, openJobFolder, storeIn, type WrittenJob, writeJob } from "./job-output.ts";
+
+export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
+  const { path } = target;
+  const { goal, maxDrop, budget } = options;
+  await checkTarget(target, options);
+  const model = await loadModel(path);
+  const file = await fingerprint(path);
+  const data = target.data ?? (await loadData(model, options, console));
+  console.say(`${basename(path)}: ${data.source}, goal ${goal}, at most ${formatPercent(maxDrop)} lost, ${budget} s`);
+  if (options.dryRun) {
+    if (!console.json) console.say("nothing was changed");
+    const { source, assumptions } = data;
+    return { result: { dryRun: true, model: file, data: source, assumptions, goal, maxDrop, out: target.out } };
+  }
+  await using folder = await openJobFolder(target, options, file.sha256);
+  try {
+    const { faster, written } = await work(target, options, folder, { model, file, data }, console);
+    const { report, model: chosen, page } = written;
+    console.say("");
+    console.say(report.verdict.sentence);
+    for (const { ep, build, status, reason } of report.providers) console.say(`${ep} (${build}) ${status}: ${reason}`);
+    console.say(`model:  ${chosen}`);
+    console.say(`report: ${page}`);
+    return {
+      result: {
+        chosen: { ...report.chosen, file: chosen },
+        candidates: report.candidates,
+        providers: report.providers,
+        samples: report.data,
+        warnings: report.warnings,
+        report: page,
+        faster,
+      },
+    };
+  } catch (error) {
+    if (console.signal.aborted) throw interrupted(error, folder);
+    await folder.abandon();
+    throw error;
+  }
+}
+
+async function work(
+  target: JobTarget,
+  options: JobOptions,
+  folder: RunFolder,
+  input: JobInput,
+  console: Console,
+): Promise<{ readonly faster: boolean; readonly written: WrittenJob }> {
+  const { ep, threads, maxDrop, allowError, goal, maxSlowdown, seed, budget, weightBits = "auto", checkEp } = options;
+  const formTable = await knownFormTable(ep, threads);
+  const run = accelerate(input.model, {
+    ...(formTable && { formTable }),
+    calibration: input.data.calibration,
+    evaluation: input.data.evaluation,
+    ep,
+    threads,
+    maxDrop,
+    ...(allowError !== undefined && { maxError: allowError }),
+    goal,
+    ...(maxSlowdown !== undefined && { maxSlowdown }),
+    seed,
+    budgetSeconds: budget,
+    weightBits: weightBits === "auto" ? weightBits : weightBits === "7" ? 7 : 8,
+    otherProviders: checkEp,
+    originalBytes: input.file.bytes,
+    store: storeIn(folder),
+    signal: console.signal,
+  });
+  for await (const event of run) {
+    if (event.type !== "progress") await folder.record(event);
+    tell(event, console);
+  }
+  const result = await run.result;
+  return { faster: result.faster, written: await writeJob(target, options, folder, input, result) };
+}
+
+function tell(event: AccelerateEvent, { say, progress }: Console): void {
+  if (event.type === "warning") say(`${event.code}: ${event.message}`);
+  if (event.type === "progress") progress(event);
+  if (event.type === "stage") progress({ stage: event.name, done: 0, total: 0, detail: event.detail });
+  if (event.type !== "candidate") return;
+  const { form, accepted, reason, comparison } = event.candidate;
+  const figures = comparison
+    ? `; ${formatSpeed(comparison.latency)}, ${formatChange(comparison.size.ratio, "smaller", "larger")}`
+    : "";
+  say(`${accepted ? "✓" : "✗"} ${form}: ${reason}${accepted ? "" : figures}`);
+}
+
+function interrupted(cause: unknown, folder: RunFolder): CancelledError {
+  const hint = `Finished forms are kept in ${relative("", folder.path) || "."}; the same command with --resume goes on.`;
+  return new CancelledError("interrupted", { hint, cause });
+}

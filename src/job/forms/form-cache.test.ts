@@ -1,0 +1,36 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { FormTable } from "../../quantize/index.ts";
+import { keepFormTable, knownFormTable } from "./form-cache.ts";
+
+const before = process.env.XDG_CACHE_HOME;
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "lithe-"));
+  process.env.XDG_CACHE_HOME = folder;
+});
+afterEach(async () => {
+  if (before === undefined) delete process.env.XDG_CACHE_HOME;
+  else process.env.XDG_CACHE_HOME = before;
+  await rm(folder, { recursive: true });
+});
+
+const table = { ep: "cpu", threads: 1, entries: [] } as unknown as FormTable;
+
+it("gives the table back for its provider and threads only", async () => {
+  expect(await knownFormTable("cpu", 1)).toBeUndefined();
+  await keepFormTable(table);
+  expect(await knownFormTable("cpu", 1)).toEqual(table);
+  expect(await knownFormTable("cpu", 2)).toBeUndefined();
+  expect(await knownFormTable("wasm", 1)).toBeUndefined();
+});
+
+it.each(["", "{", "null", "[]", `{"ep":"cpu","threads":1,"entries":3}`, `{"ep":"cpu","threads":1,"entries":[null]}`])(
+  "takes a damaged file for none: %s",
+  async (text) => {
+    await writeFile(await keepFormTable(table), text);
+    expect(await knownFormTable("cpu", 1)).toBeUndefined();
+  },
+);

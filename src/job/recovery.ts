@@ -1,0 +1,88 @@
+/** @file Options of distillation from the original, for commands that change a network and win its accuracy back. */
+import type { Command } from "commander";
+import type { Dataset } from "../data/index.ts";
+import type { RecoveryOptions } from "../distill/index.ts";
+import { UsageError } from "../errors.ts";
+import type { Model } from "../ir/index.ts";
+import type { TrainEvent } from "../train/index.ts";
+import type { Console } from "./console.ts";
+import type { LoadedData } from "./data/loaded-data.ts";
+import { inputPorts } from "./model/model-file.ts";
+import { beside, only } from "./settings/conditions.ts";
+import { between, type RuntimeOptions, valued, whole } from "./settings/options.ts";
+
+/** What stands beside `finetune` is there only with it. */
+export interface RecoveryFlags {
+  /** Epochs of distillation. */
+  readonly finetune?: number;
+  readonly learningRate: number;
+  readonly trainBatch?: number;
+  readonly temperature: number;
+  readonly featureWeight: number;
+}
+
+export function declareRecovery(command: Command): Command {
+  const distilled = beside("--finetune");
+  const weight = "weight of the outputs of blocks beside the answers";
+  return command
+    .option("--finetune <epochs>", "epochs of distillation from the original (needs data)", whole(1))
+    .addOption(only(distilled, valued("--learning-rate <x>", "highest learning rate", between(0, 1e6), 5e-4)))
+    .addOption(only(distilled, valued("--train-batch <n>", "samples per step (32, or the model's own)", whole(1))))
+    .addOption(only(distilled, valued("--temperature <t>", "of the soft targets", between(1e-3, 1e3), 2)))
+    .addOption(only(distilled, valued("--feature-weight <w>", weight, between(0, 1e6), 1)));
+}
+
+/** What the options ask of the distillation; `undefined` without `--finetune`. */
+export function recoveryOf(
+  model: Model,
+  { datasets }: LoadedData,
+  flags: RecoveryFlags & RuntimeOptions,
+): RecoveryOptions | undefined {
+  const { ep, threads, seed, finetune, learningRate, trainBatch, temperature, featureWeight } = flags;
+  if (finetune === undefined) return undefined;
+  return {
+    data: toTrain(datasets?.training),
+    epochs: finetune,
+    learningRate,
+    temperature,
+    featureWeight,
+    seed,
+    session: { ep, threads },
+    batch: stepSize(fixedBatch(model), trainBatch),
+  };
+}
+
+/** The model's own number of samples, where it has one. */
+function stepSize(fixed: number | undefined, given = fixed ?? 32): number {
+  if (fixed === undefined || fixed === given) return given;
+  throw new UsageError("the model takes another number of samples at once", {
+    expected: `--train-batch ${fixed}`,
+    got: `--train-batch ${given}`,
+  });
+}
+
+/** Samples are never made up for what an option chooses or learns by them; `option` is the one that asks, if any. */
+export function requireSamplesFor(option: string | undefined, data: string | undefined): void {
+  const isGiven = data !== undefined && data !== "random";
+  if (isGiven || option === undefined) return;
+  throw new UsageError(`${option} needs data`, { expected: "--data PATH", got: data ?? "none" });
+}
+
+function toTrain(data: Dataset | undefined): Dataset {
+  if (data && data.size > 0) return data;
+  throw new UsageError("there are no samples left to train on", {
+    hint: "Keep fewer for choosing and verifying, with --calibration-samples and --eval-samples.",
+  });
+}
+
+/** The number of samples that the model takes at once, where it takes one number only. */
+export function fixedBatch(model: Model): number | undefined {
+  const lengths = inputPorts(model).map(({ dims }) => dims?.[0]);
+  return lengths.find((dim): dim is number => typeof dim === "number");
+}
+
+export function tellTraining(event: TrainEvent, { progress }: Pick<Console, "progress">): void {
+  if (event.type !== "step") return;
+  const terms = Object.entries(event.terms ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  progress({ stage: "distil", done: event.step, total: event.steps, detail: terms.join(", ") });
+}

@@ -1,0 +1,113 @@
+/** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
+import { basename, join, relative } from "node:path";
+import { batches, split } from "../../data/index.ts";
+import { CancelledError } from "../../errors.ts";
+import type { Model } from "../../ir/index.ts";
+import { openRunFolder, type RunFolder } from "../../report/index.ts";
+import { fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
+import type { Console } from "../console.ts";
+import { openDataset } from "../data/load.ts";
+import type { LabelledFeeds } from "../data/loaded-data.ts";
+import { fingerprint, inputPorts } from "../model/model-file.ts";
+import { trainable } from "../model/readied.ts";
+import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
+import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { formsMeasured } from "./measured-forms.ts";
+import { mixtureOptions } from "./mixture-options.ts";
+import { nameOf, present } from "./named-choice.ts";
+import type { TrainingConfig } from "./training-config.ts";
+import { modelOfFile, networkFor, prepared } from "./training-model.ts";
+import { type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
+
+export interface Trained extends WrittenTraining {
+  readonly training: TrainReport;
+  /** What was said before it began: the head, the adapters, weights that are not trained. */
+  readonly notes: readonly string[];
+}
+
+/** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
+export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
+  const name = nameOf(config.model);
+  const options = fitOptions(config);
+  const inputs = [name, config.data, config.labels, config.preprocess];
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
+  if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
+  await checkOutputFolder(runFolderOf(target.out));
+  const loaded = await modelOfFile(config);
+  const data = target.data ?? (await openParts(config, loaded, console));
+  const ready = loaded && (await trainable(loaded, { evaluation: () => firstOf(data, loaded) }, config, console));
+  const augment = await augmentOf(config, data.training);
+  const evaluation = evaluationOf(config, data);
+  const start = await prepared(ready ?? (await networkFor(config, data.training)), config, data.training);
+  for (const note of start.notes) console.say(note);
+  const sha256 = loaded && (await fingerprint(name)).sha256;
+  const { out: _, keepAdapters: __, ...rest } = config;
+  const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256 };
+  await using folder = await openRunFolder(runFolderOf(target.out), identity, { resume: target.resume });
+  try {
+    const everySteps = config.checkpointEvery;
+    const mixture = mixtureOptions(start.model, { ...options, ...evaluation });
+    const chosen = { ...options, ...start.options, ...mixture, ...evaluation };
+    const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
+    const run = fit(start.model, {
+      ...chosen,
+      ...present({ forms }),
+      ...augment,
+      data: data.training,
+      checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },
+      resume: target.resume,
+      signal: console.signal,
+    });
+    for await (const event of run) {
+      await folder.record(event);
+      follow(event, console);
+    }
+    const { model, report } = await run.result;
+    return {
+      training: report,
+      notes: start.notes,
+      ...(await writeTraining({ target, config, folder, start, data, trained: model, report })),
+    };
+  } catch (error) {
+    if (console.signal.aborted) throw interrupted(error, folder);
+    await folder.abandon();
+    throw error;
+  }
+}
+
+async function openParts(
+  config: TrainingConfig,
+  known: Model | undefined,
+  { say }: Pick<Console, "say">,
+): Promise<TrainingData> {
+  const data = await openDataset(config.data, known ? inputPorts(known) : undefined, present(config));
+  for (const assumption of data.assumptions ?? []) say(`assumed: ${assumption}`);
+  const held = Math.round(config.validation * data.size);
+  const parts = await split(data, { calibration: data.size - held, evaluation: held, seed: config.seed });
+  return { training: parts.calibration, validation: parts.evaluation };
+}
+
+/** Batches on which a changed model shows that it answers otherwise. */
+async function* firstOf({ training }: TrainingData, model: Model): AsyncGenerator<LabelledFeeds> {
+  for await (const { feeds, count } of batches(training, { port: inputPorts(model), limit: 64 }))
+    yield { feeds, count };
+}
+
+function follow(event: TrainEvent, { say, progress }: Console): void {
+  if (event.type === "start" && event.resumedFrom > 0) say(`resumed after batch ${event.resumedFrom}`);
+  if (event.type === "early-stop") say(`ended early: ${event.reason}`);
+  if (event.type === "step") {
+    progress({ stage: "train", done: event.step, total: event.steps, detail: `loss ${event.loss.toFixed(4)}` });
+  }
+  if (event.type !== "evaluation") return;
+  const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  say(`epoch ${event.epoch}: ${metrics.join(", ")}${event.isBest ? " (best)" : ""}`);
+}
+
+function interrupted(cause: unknown, folder: RunFolder): CancelledError {
+  const place = relative("", folder.path) || ".";
+  return new CancelledError("interrupted", {
+    hint: `The state of the run is kept in ${place}; the same command with --resume goes on.`,
+    cause,
+  });
+}
