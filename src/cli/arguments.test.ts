@@ -1,16 +1,28 @@
 import { expect, it } from "vitest";
+import * as z from "zod";
 import { UsageError } from "../errors.ts";
-import { parseArguments } from "./arguments.ts";
-import type { CommandModule } from "./command.ts";
+import { flag, setting, text, whole } from "../settings/index.ts";
+import { declared, parseArguments } from "./arguments.ts";
+import { defineCommand } from "./command.ts";
 
-const module: CommandModule = {
-  declare: (command) => void command.argument("<model>", "a file").option("--out <file>", "a file"),
+const module = defineCommand({
+  operands: [["<model>", "a file"]],
+  settings: z.strictObject({
+    out: setting("-o, --out <file>", "a file", text().exactOptional()),
+    rounds: setting("--rounds <n>", "how often", whole(1).default(3)),
+    fast: setting("--fast", "at once", flag().exactOptional()),
+  }),
   run: async () => ({ result: {} }),
-};
+});
 const parse = (...words: readonly string[]) => parseArguments("try", "a command", module, words);
 
-it("words become arguments and options", () => {
-  expect(parse("m.onnx", "--out", "o.onnx")).toEqual({ args: ["m.onnx"], options: { out: "o.onnx" }, isRandom: false });
+it("words become operands and settings, read by the schema", () => {
+  expect(parse("m.onnx", "--out", "o.onnx")).toEqual({
+    operands: ["m.onnx"],
+    settings: { out: "o.onnx", rounds: 3 },
+    isRandom: false,
+  });
+  expect(parse("m.onnx", "--rounds", "7", "--fast", "--json")!.settings).toEqual({ rounds: 7, fast: true });
 });
 
 it("empty words and unknown ones are refused by name", () => {
@@ -18,5 +30,19 @@ it("empty words and unknown ones are refused by name", () => {
   expect(() => parse("")).toThrow(/^a word of the command is empty/);
   expect(() => parse("m.onnx", "--out", "")).toThrow(/empty; at --out/);
   expect(() => parse("m.onnx", "--ouf", "x")).toThrow(/unknown option '--ouf'.*lithe try --help/s);
+  expect(() => parse("m.onnx", "--rounds", "0")).toThrow(/'--rounds <n>' argument '0' is invalid.*1 or more/s);
   expect(() => parse()).toThrow(/missing required argument 'model'/);
+});
+
+it("help tells every setting, with what is taken when nothing is said", () => {
+  const help = declared("try", "a command", module).helpInformation();
+  expect(help).toMatch(/-o, --out <file> +a file\n/);
+  expect(help).toMatch(/--rounds <n> +how often \(default: 3\)/);
+});
+
+it("a setting is found under its flag, or the command is a defect", () => {
+  const settings = z.strictObject({ other: setting("--name <n>", "a name", text()) });
+  expect(() => declared("try", "", { operands: [], settings })).toThrow(
+    /the setting other cannot be found under --name/,
+  );
 });

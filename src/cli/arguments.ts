@@ -1,12 +1,13 @@
-/** @file Arguments and options of one command, from words. */
+/** @file Operands and settings of one command, from words. */
 import { Command, CommanderError } from "commander";
+import type * as z from "zod";
 import { UsageError } from "../errors.ts";
-import { isRandom, optionsInForce } from "../job/settings/conditions.ts";
+import { declareFlags, isRandom, settingsOf } from "../job/settings/flags.ts";
 import type { CommandModule } from "./command.ts";
 
-export interface Parsed {
-  readonly args: readonly string[];
-  readonly options: Readonly<Record<string, unknown>>;
+export interface Parsed<S extends z.ZodObject = z.ZodObject> {
+  readonly operands: readonly string[];
+  readonly settings: z.output<S>;
   /** Whether the command makes up the inputs of its models. */
   readonly isRandom: boolean;
 }
@@ -16,12 +17,32 @@ export interface Parsed {
  *
  * @throws UsageError that names the wrong word and, where there is a list, the valid ones; and for an option that would have no effect
  */
-export function parseArguments(
+export function parseArguments<S extends z.ZodObject>(
   name: string,
   summary: string,
-  module: CommandModule,
+  module: CommandModule<S>,
   words: readonly string[],
-): Parsed | undefined {
+): Parsed<S> | undefined {
+  const command = declared(name, summary, module);
+  try {
+    command.parse([...words], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return undefined;
+    const sentence = error.message.replace(/^error: /, "").replace(/\.$/, "");
+    throw new UsageError(sentence, { hint: `See lithe ${name} --help.` });
+  }
+  checkNotEmpty(command);
+  const settings = settingsOf(command, module.settings);
+  return { operands: command.args, settings, isRandom: isRandom(module.settings, settings) };
+}
+
+/** The command as commander knows it. */
+export function declared(
+  name: string,
+  summary: string,
+  { operands, settings }: Pick<CommandModule, "operands" | "settings">,
+): Command {
   const command = new Command(`lithe ${name}`)
     .description(summary)
     .exitOverride()
@@ -29,18 +50,9 @@ export function parseArguments(
     .allowExcessArguments(false)
     .option("--json", "print one JSON object on stdout, logs on stderr")
     .showHelpAfterError(false);
-  module.declare(command);
-  try {
-    command.parse([...words], { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return undefined;
-    const summary = error.message.replace(/^error: /, "").replace(/\.$/, "");
-    throw new UsageError(summary, { hint: `See lithe ${name} --help.` });
-  }
-  checkNotEmpty(command);
-  const options = optionsInForce(command);
-  return { args: command.args, options, isRandom: isRandom(command, options) };
+  for (const [operand, description] of operands) command.argument(operand, description);
+  declareFlags(command, settings);
+  return command;
 }
 
 /** Nothing has an empty name: a variable of the shell that is not set leaves such words. */

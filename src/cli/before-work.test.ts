@@ -26,8 +26,8 @@ const console: Console = {
 async function refused(name: string, words: readonly string[]): Promise<unknown> {
   const module = await commands[name]!.load();
   const placed = words.map((word) => word.replace("FOLDER", folder));
-  const { args, options } = parseArguments(name, "", module, [join(folder, "absent.onnx"), ...placed])!;
-  return module.run(args, options, console).catch((error: unknown) => error);
+  const { operands, settings } = parseArguments(name, "", module, [join(folder, "absent.onnx"), ...placed])!;
+  return module.run(operands, settings, console).catch((error: unknown) => error);
 }
 
 const samples = ["--data", "samples.npz"];

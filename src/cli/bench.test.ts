@@ -27,8 +27,8 @@ afterAll(() => rm(folder, { recursive: true }));
 async function run(module: CommandModule, words: readonly string[], json = false) {
   const said: string[] = [];
   const placed = words.map((word) => (word.endsWith(".onnx") ? join(folder, word) : word));
-  const { args, options } = parseArguments("a", "", module, placed)!;
-  const outcome = await module.run(args, options, {
+  const { operands, settings } = parseArguments("a", "", module, placed)!;
+  const outcome = await module.run(operands, settings, {
     json,
     signal: new AbortController().signal,
     say: (line) => void said.push(line),

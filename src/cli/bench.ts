@@ -1,43 +1,26 @@
 /** @file `lithe bench MODEL`: how fast it is. */
-import type { Command } from "commander";
+
+import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
 import { loadData, timedBatches } from "../job/data/load.ts";
-import {
-  declareInputs,
-  declareRuntime,
-  type InputOptions,
-  type RuntimeOptions,
-  seconds,
-  whole,
-} from "../job/settings/options.ts";
+import { inputSettings, runtimeSettings } from "../job/settings/settings.ts";
 import { benchmark, dependsOnData, profileNodes } from "../measure/index.ts";
 import { loadModel } from "../onnx/files.ts";
-import { formatBytes, formatMilliseconds } from "../report/index.ts";
-import { type NodeProfile, openSession } from "../runtime/index.ts";
-import type { CommandModule } from "./command.ts";
-import { table } from "./text-table.ts";
+import { openSession } from "../runtime/index.ts";
+import { flag, seconds, setting, whole } from "../settings/index.ts";
+import { showBenchmark } from "./bench-text.ts";
+import { defineCommand } from "./command.ts";
 
-interface BenchOptions extends RuntimeOptions, InputOptions {
-  readonly warmup: number;
-  readonly rounds: number;
-  readonly time: number;
-  readonly profile?: boolean;
-}
+const settings = z.strictObject({
+  ...runtimeSettings,
+  ...inputSettings,
+  warmup: setting("--warmup <n>", "runs before the first that counts", whole(0).default(5)),
+  rounds: setting("--rounds <n>", "runs that count, at most", whole(1).default(200)),
+  time: setting("--time <time>", "seconds for the runs that count, at most", seconds().default(20)),
+  profile: setting("--profile", "time per node, too", flag().exactOptional()),
+});
 
-function declare(command: Command): void {
-  declareInputs(declareRuntime(command.argument("<model>", "an .onnx file")))
-    .option("--warmup <n>", "runs before the first that counts", whole(0), 5)
-    .option("--rounds <n>", "runs that count, at most", whole(1), 200)
-    .option("--time <time>", "seconds for the runs that count, at most", seconds, 20)
-    .option("--profile", "time per node, too");
-}
-
-async function run(
-  [path]: readonly string[],
-  given: Readonly<Record<string, unknown>>,
-  console: Console,
-): Promise<Outcome> {
-  const options = given as unknown as BenchOptions;
+async function run([path]: readonly string[], options: z.output<typeof settings>, console: Console): Promise<Outcome> {
   const { ep, threads, batch = 1, warmup, rounds } = options;
   const model = await loadModel(path!);
   const data = await loadData(model, { data: "random", ...options }, console);
@@ -49,36 +32,8 @@ async function run(
     ? await profileNodes(openSession, model, feeds[0]!, { ep, threads, stock: true })
     : undefined;
   const result = { ep, threads, batch, data: data.source, ...times, ...(nodes && { nodes }) };
-  if (!console.json) show(result, nodes, console);
+  if (!console.json) showBenchmark(result, nodes, console);
   return { result };
 }
 
-function show(
-  result: Awaited<ReturnType<typeof benchmark>> & { ep: string; threads: number; batch: number; data: string },
-  nodes: readonly NodeProfile[] | undefined,
-  { say }: Console,
-): void {
-  const { ep, threads, batch, data, p50, p95, min, throughput, firstRun, loadTime, peakMemory, rounds } = result;
-  const inTurn = result.inputs > 1 ? `, ${result.inputs} inputs in turn` : "";
-  say(`${ep}, ${threads} thread${threads === 1 ? "" : "s"}, batch ${batch}, ${data}, ${rounds} runs${inTurn}`);
-  say(
-    `p50 ${formatMilliseconds(p50)}, p95 ${formatMilliseconds(p95)}, min ${formatMilliseconds(min)}, ${throughput.toFixed(1)} samples/s`,
-  );
-  say(
-    `loading ${formatMilliseconds(loadTime)}, first run ${formatMilliseconds(firstRun)}${peakMemory === undefined ? "" : `, peak memory ${formatBytes(peakMemory)}`}`,
-  );
-  if (!nodes) return;
-  const total = nodes.reduce((sum, { micros }) => sum + micros, 0);
-  const rows = nodes
-    .slice(0, 30)
-    .map(({ name, opType, provider, micros, calls }) => [
-      name,
-      opType,
-      provider,
-      (micros / calls).toFixed(1),
-      `${((100 * micros) / total).toFixed(1)} %`,
-    ]);
-  for (const line of table(["node", "operator", "provider", "µs/run", "share"], rows)) say(line);
-}
-
-export const command: CommandModule = { declare, run };
+export const command = defineCommand({ operands: [["<model>", "an .onnx file"]], settings, run });

@@ -1,11 +1,17 @@
 /** @file What a command is. */
-import type { Command } from "commander";
+import type * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
 
-export interface CommandModule {
-  /** Declares arguments and options. */
-  declare(command: Command): void;
-  run(args: readonly string[], options: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome>;
+export interface CommandModule<S extends z.ZodObject = z.ZodObject> {
+  /** The words before its flags, with what they say: `<model>`, or `[config]` for one that may be left out. */
+  readonly operands: readonly (readonly [name: string, description: string])[];
+  readonly settings: S;
+  run(operands: readonly string[], settings: z.output<S>, console: Console): Promise<Outcome>;
+}
+
+/** The command, its settings typed by their schema. */
+export function defineCommand<S extends z.ZodObject>(command: CommandModule<S>): CommandModule<S> {
+  return command;
 }
 
 export interface CommandEntry {

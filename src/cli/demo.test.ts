@@ -7,8 +7,8 @@ import { trainDemo } from "../job/training/demo-training.ts";
 import { parseArguments } from "./arguments.ts";
 import { command } from "./demo.ts";
 
-vi.mock("./job.ts", () => ({ runJob: vi.fn(async () => ({ result: { faster: true } })) }));
-vi.mock("./training/demo-training.ts", () => ({
+vi.mock("../job/accelerate/job.ts", () => ({ runJob: vi.fn(async () => ({ result: { faster: true } })) }));
+vi.mock("../job/training/demo-training.ts", () => ({
   trainDemo: vi.fn(async () => ({ file: "glyphs.onnx", page: "report.html", training: { epochs: 2 } })),
 }));
 
@@ -20,8 +20,8 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function demo(...words: readonly string[]) {
   const said: string[] = [];
-  const { options } = parseArguments("demo", "", command, ["-o", folder, ...words])!;
-  const { result } = await command.run([], options, {
+  const { settings } = parseArguments("demo", "", command, ["-o", folder, ...words])!;
+  const { result } = await command.run([], settings, {
     json: false,
     signal: new AbortController().signal,
     say: (line) => void said.push(line),
@@ -44,6 +44,8 @@ it("trains, then accelerates what was trained, and says where it is", async () =
       maxDrop: 0.01,
       goal: "balanced",
       checkEp: ["wasm"],
+      allowError: 0.5,
+      weightBits: "auto",
       threads: 1,
       seed: 1,
       budget: 75,

@@ -1,32 +1,31 @@
 /** @file `lithe demo`: trains, then accelerates, on what the package brings along. */
+
 import { join } from "node:path";
-import type { Command } from "commander";
+import * as z from "zod";
 import { runJob } from "../job/accelerate/job.ts";
+import { accelerateSettings } from "../job/accelerate/job-options.ts";
 import type { Console, Outcome } from "../job/console.ts";
 import { checkOutputFolder } from "../job/run/output.ts";
-import { invocation } from "../job/settings/command-line.ts";
-import { seconds, whole } from "../job/settings/options.ts";
-import { type DemoTraining, trainDemo } from "../job/training/demo-training.ts";
-import type { CommandModule } from "./command.ts";
+import { commandLine } from "../job/settings/command-line.ts";
+import { runtimeSettings } from "../job/settings/settings.ts";
+import { trainDemo } from "../job/training/demo-training.ts";
+import { flag, seconds, setting, text } from "../settings/index.ts";
+import { defineCommand } from "./command.ts";
 
-interface DemoOptions extends DemoTraining {
-  readonly budget: number;
-}
+const place = { role: "place" } as const;
 
-function declare(command: Command): void {
-  command
-    .option("-o, --out <folder>", "where models and reports go", join("lithe-out", "demo"))
-    .option("--budget <time>", "time for the acceleration", seconds, 75)
-    .option("--threads <n>", "threads within an operator", whole(1), 1)
-    .option("--seed <n>", "seed of everything random", whole(0), 1)
-    .option("--resume", "go on with an interrupted run");
-}
+const settings = z.strictObject({
+  out: setting("-o, --out <folder>", "where models and reports go", text().default(join("lithe-out", "demo")), place),
+  budget: setting("--budget <time>", "time for the acceleration", seconds().default(75)),
+  threads: runtimeSettings.threads,
+  seed: runtimeSettings.seed,
+  resume: setting("--resume", "go on with an interrupted run", flag().exactOptional(), place),
+});
 
-async function run(_: readonly string[], given: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
-  const options = given as unknown as DemoOptions;
+async function run(_: readonly string[], options: z.output<typeof settings>, console: Console): Promise<Outcome> {
   const { out, budget, threads, seed } = options;
   await checkOutputFolder(out);
-  const command = invocation("demo", `--budget ${budget}s`, `--threads ${threads}`, `--seed ${seed}`);
+  const command = commandLine("demo", [], settings, options);
   console.say("1. training: the network gets a new head, which learns the glyphs together with the last two blocks");
   const { file, page, training } = await trainDemo(options, command, console);
   console.say(`report of the training: ${page}`);
@@ -34,7 +33,7 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
   console.say("2. acceleration of the trained network");
   const accelerated = await runJob(
     { path: file, title: "lithe demo: ten drawn glyphs", out, command },
-    { ...acceleration, threads, seed, budget, resume: options.resume ?? false },
+    accelerateSettings.parse({ ...acceleration, threads, seed, budget, resume: options.resume === true }),
     console,
   );
   return { ...accelerated, result: { training: { report: page, ...training }, ...accelerated.result } };
@@ -50,4 +49,4 @@ const acceleration = {
   checkEp: ["wasm"],
 } as const;
 
-export const command: CommandModule = { declare, run };
+export const command = defineCommand({ operands: [], settings, run });

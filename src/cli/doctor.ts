@@ -1,32 +1,32 @@
 /** @file `lithe doctor`: what this machine can run, and which forms pay on it. */
-import type { Command } from "commander";
+
+import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
-import { beside, only } from "../job/settings/conditions.ts";
-import { choice, type RuntimeOptions, valued, whole } from "../job/settings/options.ts";
+import { runtimeSettings } from "../job/settings/settings.ts";
 import { version } from "../job/version.ts";
 import { formatBytes } from "../report/index.ts";
 import { cpuSaturates, describeHardware, executionProviders, probeProviders } from "../runtime/index.ts";
-import type { CommandModule } from "./command.ts";
+import { beside, choice, flag, only, setting } from "../settings/index.ts";
+import { defineCommand } from "./command.ts";
 import { probeAndKeep } from "./form-probe.ts";
 
-interface DoctorOptions extends Pick<RuntimeOptions, "ep" | "threads"> {
-  readonly probe?: boolean;
-}
+const probing = beside("--probe");
+const { threads } = runtimeSettings;
 
-function declare(command: Command): void {
-  command
-    .addOption(
-      only(
-        beside("--probe"),
-        choice("--ep <provider>", "provider whose forms are measured", executionProviders, "cpu"),
-      ),
-    )
-    .addOption(only(beside("--probe"), valued("--threads <n>", "threads within an operator", whole(1), 1)))
-    .option("--probe", "measure the forms and keep the table for quantize and accelerate");
-}
+const settings = z.strictObject({
+  ep: only(
+    probing,
+    setting("--ep <provider>", "provider whose forms are measured", choice(executionProviders).default("cpu")),
+  ),
+  threads: only(probing, threads),
+  probe: setting("--probe", "measure the forms and keep the table for quantize and accelerate", flag().exactOptional()),
+});
 
-async function run(_: readonly string[], given: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome> {
-  const { ep, threads, probe } = given as unknown as DoctorOptions;
+async function run(
+  _: readonly string[],
+  { ep = "cpu", threads = 1, probe }: z.output<typeof settings>,
+  console: Console,
+): Promise<Outcome> {
   const hardware = await describeHardware();
   const providers = await probeProviders();
   const saturates = await cpuSaturates();
@@ -57,4 +57,4 @@ async function run(_: readonly string[], given: Readonly<Record<string, unknown>
   return { result };
 }
 
-export const command: CommandModule = { declare, run };
+export const command = defineCommand({ operands: [], settings, run });

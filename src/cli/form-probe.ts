@@ -2,7 +2,7 @@
 
 import type { Console } from "../job/console.ts";
 import { keepFormTable } from "../job/forms/form-cache.ts";
-import type { RuntimeOptions } from "../job/settings/options.ts";
+import type { RuntimeOptions } from "../job/settings/settings.ts";
 import { type FormTable, probeForms } from "../quantize/index.ts";
 import { openSession } from "../runtime/index.ts";
 import { table } from "./text-table.ts";

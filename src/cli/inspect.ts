@@ -1,5 +1,6 @@
 /** @file `lithe inspect MODEL`: what it is made of, and with data how much it does. */
-import type { Command } from "commander";
+
+import * as z from "zod";
 import type { Model } from "../ir/index.ts";
 import type { Console, Outcome } from "../job/console.ts";
 import { firstBatch, loadData } from "../job/data/load.ts";
@@ -7,43 +8,26 @@ import type { LoadedData } from "../job/data/loaded-data.ts";
 import { inspection } from "../job/model/inspection.ts";
 import { measuredWork } from "../job/model/measured-work.ts";
 import { fingerprint } from "../job/model/model-file.ts";
-import { only, withData } from "../job/settings/conditions.ts";
-import {
-  type DataOptions,
-  declareSamples,
-  parseDims,
-  usualRandomSamples,
-  usualSamples,
-  valued,
-  whole,
-} from "../job/settings/options.ts";
+import { sampleSettings, usualRandomSamples, usualSamples, withData } from "../job/settings/settings.ts";
 import { loadModel } from "../onnx/files.ts";
-import type { CommandModule } from "./command.ts";
+import { flag, lengths, only, setting, whole } from "../settings/index.ts";
+import { defineCommand } from "./command.ts";
 import { showInspection } from "./inspect-text.ts";
 
-interface InspectOptions extends Omit<DataOptions, "labels" | "calibrationSamples"> {
-  readonly dims: ReadonlyMap<string, number>;
-  readonly layers?: boolean;
-  readonly batch?: number;
-  readonly seed?: number;
-}
+const usual = `(${usualSamples.evaluation}, ${usualRandomSamples.evaluation} random)`;
 
-function declare(command: Command): void {
-  const usual = `(${usualSamples.evaluation}, ${usualRandomSamples.evaluation} random)`;
-  declareSamples(command.argument("<model>", "an .onnx file"), "also run the model, and count its work: ")
-    .addOption(only(withData, valued("--eval-samples <n>", `samples to count on, at most ${usual}`, whole(1))))
-    .addOption(only(withData, valued("--batch <n>", "samples per run (default: the model's own, or 1)", whole(1))))
-    .addOption(only(withData, valued("--seed <n>", "seed of everything random", whole(0), 1)))
-    .option("--dims <list>", "lengths of symbolic dims, `batch=1,length=128`", parseDims, new Map())
-    .option("--layers", "one line per node that computes");
-}
+const settings = z.strictObject({
+  ...sampleSettings("also run the model, and count its work: "),
+  evalSamples: only(withData, setting("--eval-samples <n>", `samples to count on, at most ${usual}`, whole(1))),
+  batch: only(withData, setting("--batch <n>", "samples per run (default: the model's own, or 1)", whole(1))),
+  seed: only(withData, setting("--seed <n>", "seed of everything random", whole(0).default(1))),
+  dims: setting("--dims <list>", "lengths of symbolic dims, `batch=1,length=128`", lengths().default(new Map())),
+  layers: setting("--layers", "one line per node that computes", flag().exactOptional()),
+});
 
-async function run(
-  [path]: readonly string[],
-  given: Readonly<Record<string, unknown>>,
-  console: Console,
-): Promise<Outcome> {
-  const options = given as unknown as InspectOptions;
+type InspectOptions = z.output<typeof settings>;
+
+async function run([path]: readonly string[], options: InspectOptions, console: Console): Promise<Outcome> {
   const model = await loadModel(path!);
   const data = await dataOf(model, options, console);
   const facts = inspection(model, await fingerprint(path!), options.dims, data && (await dimsOf(data)));
@@ -64,4 +48,4 @@ async function dimsOf(data: LoadedData): Promise<Map<string, readonly number[]>>
   return new Map([...feeds].map(([name, { dims }]) => [name, dims]));
 }
 
-export const command: CommandModule = { declare, run };
+export const command = defineCommand({ operands: [["<model>", "an .onnx file"]], settings, run });

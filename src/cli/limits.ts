@@ -1,38 +1,40 @@
 /** @file The bounds of whatever a command runs of a model: declared once, in force for every session that the command opens. */
 import { basename } from "node:path";
-import { byteCount, seconds } from "../job/settings/options.ts";
+import * as z from "zod";
 import { type SessionLimits, setSessionDefaults } from "../runtime/index.ts";
+import { byteCount, seconds, setting } from "../settings/index.ts";
 import type { CommandModule } from "./command.ts";
 
-interface LimitOptions {
-  /** Seconds. */
-  readonly timeLimit?: number;
-  /** Bytes. */
-  readonly memoryLimit?: number;
-}
+const limitSettings = {
+  timeLimit: setting(
+    "--time-limit <time>",
+    "for loading the model, and for one run of it (default: 2 minutes)",
+    seconds().exactOptional(),
+  ),
+  memoryLimit: setting(
+    "--memory-limit <size>",
+    "of a process that runs the model, such as 4g (default: by the machine)",
+    byteCount().exactOptional(),
+  ),
+};
 
-/** The command with options for the bounds, which it does not see itself. */
-export function withLimits({ declare, run }: CommandModule): CommandModule {
+type Limits = z.output<z.ZodObject<typeof limitSettings>>;
+
+/** The command with settings for the bounds, which it does not see itself. */
+export function withLimits({ operands, settings, run }: CommandModule): CommandModule {
   return {
-    declare(command) {
-      declare(command);
-      command
-        .option("--time-limit <time>", "for loading the model, and for one run of it (default: 2 minutes)", seconds)
-        .option(
-          "--memory-limit <size>",
-          "of a process that runs the model, such as 4g (default: by the machine)",
-          byteCount,
-        );
-    },
-    run(args, { timeLimit, memoryLimit, ...options }, console) {
-      limitSessions([...args, String(options.model)], { timeLimit, memoryLimit } as LimitOptions);
-      return run(args, options, console);
+    operands,
+    settings: settings.extend(limitSettings),
+    run(words, given, console) {
+      const { timeLimit: _, memoryLimit: __, ...own } = given;
+      limitSessions([...words, String(own.model)], z.object(limitSettings).parse(given));
+      return run(words, own, console);
     },
   };
 }
 
 /** Sets the bounds, and the first model file among the words as the name that errors give. */
-function limitSessions(words: readonly string[], { timeLimit, memoryLimit }: LimitOptions): void {
+function limitSessions(words: readonly string[], { timeLimit, memoryLimit }: Limits): void {
   const file = words.find((word) => word.endsWith(".onnx"));
   const limits: SessionLimits = {
     ...(timeLimit !== undefined && { time: Math.max(1, Math.ceil(1000 * timeLimit)) }),

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-vi.mock("./commands.ts", () => {
+vi.mock("./commands.ts", async () => {
+  const z = await import("zod");
   const does = (run: (args: never, options: never, console: { say(line: string): void }) => Promise<object>) => ({
     summary: "a command",
     runsNothing: true,
-    load: async () => ({ declare: () => undefined, run }),
+    load: async () => ({ operands: [], settings: z.strictObject({}), run }),
   });
   return {
     helpText: () => "the help\n",

@@ -4,7 +4,6 @@ import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import { fileError } from "../file-system.ts";
 import { version } from "../job/version.ts";
 import { printable } from "../printable.ts";
-import { parseArguments } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
 import { withDataHint } from "./data-hint.ts";
@@ -40,6 +39,7 @@ function unknownCommand(name: string): UsageError {
 }
 
 async function execute(name: string, entry: CommandEntry, words: readonly string[], json: boolean): Promise<number> {
+  const { parseArguments } = await import("./arguments.ts");
   const module = await limited(entry);
   const parsed = parseArguments(name, entry.summary, module, words);
   if (parsed === undefined) return 0;
@@ -53,7 +53,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
   };
   process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   try {
-    const { result, ok = true } = await module.run(parsed.args, parsed.options, console);
+    const { result, ok = true } = await module.run(parsed.operands, parsed.settings, console);
     if (json) process.stdout.write(`${jsonLine(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {

@@ -1,28 +1,27 @@
 /** @file `lithe train CONFIG` and `lithe train --model NAME|FILE --data DATA`: trains a network on labelled samples. */
+
 import { join } from "node:path";
-import type { Command } from "commander";
+import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
 import { nameOf } from "../job/training/named-choice.ts";
 import { readConfig } from "../job/training/training-config.ts";
-import { configOf, declareTraining } from "../job/training/training-flags.ts";
+import { configOf, trainingFlags } from "../job/training/training-flags.ts";
 import { runTraining } from "../job/training/training-job.ts";
 import { networkNames } from "../job/training/training-model.ts";
 import { showTraining, stemOf } from "../job/training/training-outcome.ts";
-import type { CommandModule } from "./command.ts";
+import { setting, text } from "../settings/index.ts";
+import { defineCommand } from "./command.ts";
 
-function declare(command: Command): void {
-  declareTraining(
-    command
-      .argument("[config]", "a JSON file; flags go before what it says")
-      .option("--model <name|file>", `${networkNames.join(", ")}, or an .onnx file to train further`),
-  );
-}
+const settings = z.strictObject({
+  model: setting(
+    "--model <name|file>",
+    `${networkNames.join(", ")}, or an .onnx file to train further`,
+    text().exactOptional(),
+  ),
+  ...trainingFlags,
+});
 
-async function run(
-  [path]: readonly string[],
-  flags: Readonly<Record<string, unknown>>,
-  console: Console,
-): Promise<Outcome> {
+async function run([path]: readonly string[], flags: z.output<typeof settings>, console: Console): Promise<Outcome> {
   const config = await readConfig(path, configOf(flags));
   const stem = stemOf(nameOf(config.model));
   const out = config.out ?? join("lithe-out", `${stem}-trained`);
@@ -31,4 +30,8 @@ async function run(
   return showTraining(config, trained, console);
 }
 
-export const command: CommandModule = { declare, run };
+export const command = defineCommand({
+  operands: [["[config]", "a JSON file; flags go before what it says"]],
+  settings,
+  run,
+});

@@ -1,13 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { denseModel } from "../../test/models.ts";
-import { type ParallelizeFlags, parallelPath, requireSamples } from "../cli/parallelize-flags.ts";
-import { routedPath } from "../cli/route-flags.ts";
 import { glyphs } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
 import type { ProgressEvent } from "./console.ts";
 import type { LoadedData } from "./data/loaded-data.ts";
 import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
-import { runFolderOf } from "./run/output.ts";
 
 const training = glyphs({ split: "train", size: 4 });
 const data = { datasets: { calibration: training, training } } as unknown as LoadedData;
@@ -40,15 +37,6 @@ describe("winning accuracy back", () => {
     for (const path of ["random", undefined]) expect(() => requireSamplesFor(undefined, path)).not.toThrow();
   });
 
-  it("names the option that needs samples", () => {
-    const require = (given: object) => () => requireSamples({ ...given } as unknown as ParallelizeFlags);
-    expect(require({ depth: 2, finetune: 1 })).toThrow(/^--depth needs data/);
-    expect(require({ finetune: 1 })).toThrow(/^--finetune needs data/);
-    expect(require({ depth: 0, data: "random" })).toThrow(/^--depth needs data/);
-    expect(require({})).not.toThrow();
-    expect(require({ depth: 2, data: "d.npz" })).not.toThrow();
-  });
-
   it("shows steps with the terms of the loss, and nothing else", () => {
     const shown: ProgressEvent[] = [];
     const progress = (event: ProgressEvent) => void shown.push(event);
@@ -57,9 +45,4 @@ describe("winning accuracy back", () => {
     tellTraining({ ...step, samplesPerSecond: 1, etaMs: 1, terms: { answers: 0.5, blocks: 0.25 } }, { progress });
     expect(shown).toEqual([{ stage: "distil", done: 3, total: 9, detail: "answers 0.5000, blocks 0.2500" }]);
   });
-});
-
-it("results stand beside the model, their runs beside them", () => {
-  expect([routedPath("a/net.onnx"), parallelPath("a/net.onnx")]).toEqual(["a/net_routed.onnx", "a/net_parallel.onnx"]);
-  expect(runFolderOf("a/net_routed.onnx")).toBe("a/net_routed-run");
 });

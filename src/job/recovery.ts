@@ -1,51 +1,49 @@
 /** @file Options of distillation from the original, for commands that change a network and win its accuracy back. */
-import type { Command } from "commander";
+import type * as z from "zod";
 import type { Dataset } from "../data/index.ts";
 import type { RecoveryOptions } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { beside, between, only, setting, whole } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Console } from "./console.ts";
 import type { LoadedData } from "./data/loaded-data.ts";
 import { inputPorts } from "./model/model-file.ts";
-import { beside, only } from "./settings/conditions.ts";
-import { between, type RuntimeOptions, valued, whole } from "./settings/options.ts";
+import type { RuntimeOptions } from "./settings/settings.ts";
+import { present } from "./training/named-choice.ts";
 
-/** What stands beside `finetune` is there only with it. */
-export interface RecoveryFlags {
-  /** Epochs of distillation. */
-  readonly finetune?: number;
-  readonly learningRate: number;
-  readonly trainBatch?: number;
-  readonly temperature: number;
-  readonly featureWeight: number;
-}
+/** Accuracy is to be won back. */
+export const distilled = beside("--finetune");
 
-export function declareRecovery(command: Command): Command {
-  const distilled = beside("--finetune");
-  const weight = "weight of the outputs of blocks beside the answers";
-  return command
-    .option("--finetune <epochs>", "epochs of distillation from the original (needs data)", whole(1))
-    .addOption(only(distilled, valued("--learning-rate <x>", "highest learning rate", between(0, 1e6), 5e-4)))
-    .addOption(only(distilled, valued("--train-batch <n>", "samples per step (32, or the model's own)", whole(1))))
-    .addOption(only(distilled, valued("--temperature <t>", "of the soft targets", between(1e-3, 1e3), 2)))
-    .addOption(only(distilled, valued("--feature-weight <w>", weight, between(0, 1e6), 1)));
-}
+export const recoverySettings = {
+  finetune: setting(
+    "--finetune <epochs>",
+    "epochs of distillation from the original (needs data)",
+    whole(1).exactOptional(),
+  ),
+  learningRate: only(distilled, setting("--learning-rate <x>", "highest learning rate", between(0, 1e6).default(5e-4))),
+  trainBatch: only(distilled, setting("--train-batch <n>", "samples per step (32, or the model's own)", whole(1))),
+  temperature: only(distilled, setting("--temperature <t>", "of the soft targets", between(1e-3, 1e3).default(2))),
+  featureWeight: only(
+    distilled,
+    setting("--feature-weight <w>", "weight of the outputs of blocks beside the answers", between(0, 1e6).default(1)),
+  ),
+};
+
+export type RecoveryFlags = z.output<z.ZodObject<typeof recoverySettings>>;
 
 /** What the options ask of the distillation; `undefined` without `--finetune`. */
 export function recoveryOf(
   model: Model,
   { datasets }: LoadedData,
-  flags: RecoveryFlags & RuntimeOptions,
+  flags: RecoveryFlags & Pick<RuntimeOptions, "ep" | "threads" | "seed">,
 ): RecoveryOptions | undefined {
   const { ep, threads, seed, finetune, learningRate, trainBatch, temperature, featureWeight } = flags;
   if (finetune === undefined) return undefined;
   return {
     data: toTrain(datasets?.training),
     epochs: finetune,
-    learningRate,
-    temperature,
-    featureWeight,
+    ...present({ learningRate, temperature, featureWeight }),
     seed,
     session: { ep, threads },
     batch: stepSize(fixedBatch(model), trainBatch),

@@ -22,3 +22,4 @@ export {
   type SumCost,
   simulate,
 } from "./simulate.ts";
+export { parallelizeTechnique } from "./technique.ts";

@@ -32,6 +32,7 @@ export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-onl
 export * from "./report.ts";
 export * from "./rounding/index.ts";
 export * from "./scheme.ts";
+export { quantizeTechnique } from "./technique.ts";
 export { alignChannels } from "./weights/align-channels.ts";
 export { type EqualizeOptions, equalize } from "./weights/equalize.ts";
 export {

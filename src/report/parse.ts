@@ -3,8 +3,8 @@ import { z } from "zod";
 import { FormatError } from "../errors.ts";
 import type { JobReport } from "./facts.ts";
 import { reportPage } from "./page.ts";
-import type { ParallelReport } from "./parallel-facts.ts";
-import { parallelPage } from "./parallel-page.ts";
+import type { TechniqueReport } from "./technique-facts.ts";
+import { techniquePage } from "./technique-page.ts";
 import { measurement, numberOrNaN } from "./training-events.ts";
 import type { TrainingReport } from "./training-facts.ts";
 import { trainingPage } from "./training-page.ts";
@@ -113,19 +113,13 @@ const schema = z.object({
   warnings: z.array(z.object({ code: text, message: text })),
 });
 
-const training = z.object({
-  ...head,
-  kind: z.literal("training"),
-  model,
-  data: z.object({ source: text, training: number, validation: number }),
-  settings: z.array(z.object({ name: text, value: text })),
+const course = {
   trained: number,
   steps: number,
   updates: number,
   epochs: number,
   seconds: number,
   stoppedEarly: z.boolean(),
-  restoredBest: z.boolean(),
   monitor: text,
   curve: z.array(z.object({ step: number, loss: number, learningRate: number })),
   evaluations: z.array(
@@ -137,23 +131,60 @@ const training = z.object({
     }),
   ),
   measured: z.array(measurement).optional(),
+};
+const settings = z.array(z.object({ name: text, value: text }));
+
+const training = z.object({
+  ...head,
+  ...course,
+  kind: z.literal("training"),
+  model,
+  data: z.object({ source: text, training: number, validation: number }),
+  settings,
+  restoredBest: z.boolean(),
   notes: z.array(text),
 });
 
-const parallel = z.object({
+const section = z.discriminatedUnion("kind", [
+  z.object({
+    kind: z.literal("table"),
+    title: text,
+    head: z.array(text),
+    rows: z.array(z.object({ cells: z.array(z.union([text, number, z.null()])), isChosen: z.boolean().optional() })),
+  }),
+  z.object({
+    kind: z.literal("chart"),
+    title: text,
+    label: text,
+    x: text,
+    y: text,
+    series: z.array(z.object({ name: text, points: z.array(z.tuple([numberOrNaN, numberOrNaN])) })),
+    empty: text,
+  }),
+]);
+
+const technique = z.object({
   ...head,
-  kind: z.literal("parallel"),
+  kind: z.literal("technique"),
+  technique: text,
   original: model,
-  result: model,
-  data: z.object({ source: text, selection: number, training: number, verification: number }),
-  shape: z.object({ branches: number, group: number, arrangement: text }),
-  runs: z.array(z.object({ blocks: number, period: number })),
-  depth: z.object({ before: number, after: number }),
-  windows: z.array(z.object({ place: text, divergence: distance.optional(), isParallel: z.boolean() })),
-  curve: z.array(z.object({ depth: number, divergence: distance, accuracy: number.optional() })),
+  model,
+  data: z.object({ source: text, calibration: number, training: number, verification: number }),
+  settings,
   comparison: z.object(comparison),
-  spread: timing.extend({ workers: number }).optional(),
-  training: z.object({ epochs: number, samples: number, seconds: number, loss: number }).optional(),
+  sections: z.object({
+    verdict: text,
+    cards: z
+      .array(
+        z.object({ label: text, value: text, tone: z.enum(["better", "worse", "plain"]), change: text, note: text }),
+      )
+      .optional(),
+    speeds: z.array(z.object({ label: text, each: text, latency: timing })).optional(),
+    parts: z.array(section),
+    facts: z.array(z.tuple([text, text])),
+  }),
+  training: z.object(course).optional(),
+  warnings: z.array(z.object({ code: text, message: text })),
   broken: z.array(text),
 });
 
@@ -172,7 +203,7 @@ export function pageOfReport(json: string, where: string): string {
   const value = jsonOf(json, where);
   const kind = typeof value === "object" && value !== null && "kind" in value ? value.kind : undefined;
   if (kind === "training") return trainingPage(fitting(training, value, where) as TrainingReport);
-  if (kind === "parallel") return parallelPage(fitting(parallel, value, where) as ParallelReport);
+  if (kind === "technique") return techniquePage(fitting(technique, value, where) as TechniqueReport);
   return reportPage(fitting(schema, value, where) as JobReport);
 }
 

@@ -31,25 +31,29 @@ export interface MeasurementFacts {
   }[];
 }
 
-/** Its `model` is the one that was trained. */
-export interface TrainingReport extends ReportHeader {
-  readonly kind: "training";
-  readonly data: { readonly source: string; readonly training: number; readonly validation: number };
-  /** How it was trained, as names and values to print. */
-  readonly settings: readonly { readonly name: string; readonly value: string }[];
+/** What a training came to. */
+export interface TrainingFacts {
   readonly trained: number;
   readonly steps: number;
   readonly updates: number;
   readonly epochs: number;
   readonly seconds: number;
   readonly stoppedEarly: boolean;
-  /** Whether the model is that of the best evaluation instead of the last one. */
-  readonly restoredBest: boolean;
   /** The metric that decides which evaluation is best. */
   readonly monitor: string;
   readonly curve: readonly CurvePoint[];
   readonly evaluations: readonly EvaluationFacts[];
   /** In the order of the evaluations. */
   readonly measured?: readonly MeasurementFacts[];
+}
+
+/** Its `model` is the one that was trained. */
+export interface TrainingReport extends ReportHeader, TrainingFacts {
+  readonly kind: "training";
+  readonly data: { readonly source: string; readonly training: number; readonly validation: number };
+  /** How it was trained, as names and values to print. */
+  readonly settings: readonly { readonly name: string; readonly value: string }[];
+  /** Whether the model is that of the best evaluation instead of the last one. */
+  readonly restoredBest: boolean;
   readonly notes: readonly string[];
 }

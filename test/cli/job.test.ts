@@ -157,8 +157,8 @@ describe("lithe accelerate", () => {
     const again = shellWords(command);
     expect(again.slice(0, 3)).toEqual(["npx", "litheml", "accelerate"]);
     const parse = (words: readonly string[]) => parseArguments("accelerate", "", accelerate, words);
-    const { out: _, ...options } = parse(given.slice(1))!.options;
-    expect(parse(again.slice(3))).toEqual({ args: ["net.onnx"], options, isRandom: false });
+    const { out: _, ...settings } = parse(given.slice(1))!.settings;
+    expect(parse(again.slice(3))).toEqual({ operands: ["net.onnx"], settings, isRandom: false });
   });
 
   it("changes nothing in a dry run", async () => {
@@ -228,7 +228,7 @@ describe("lithe quantize", () => {
     expect(existsSync(join(cwd, "net_quantized.onnx"))).toBe(true);
   });
 
-  it("writes nothing when a bound is broken", async () => {
+  it("writes no model when a bound is broken, and reports it", async () => {
     const { code, json } = await litheJson(
       ["quantize", "net.onnx", "--form", "weight-only", "--bits", "2", "--min-agreement", "1", "--data", "data.npy"],
       { cwd },
@@ -236,7 +236,9 @@ describe("lithe quantize", () => {
     expect(code).toBe(1);
     expect(json).toMatchObject({ form: "weight-only", broken: [expect.stringContaining("agreement")] });
     expect(json).not.toHaveProperty("file");
-    expect(readdirSync(cwd).sort()).toEqual(["data.npy", "net.onnx"]);
+    expect(readdirSync(cwd).sort()).toEqual(["data.npy", "net.onnx", "net_q2-run"]);
+    const { broken } = JSON.parse(readFileSync(join(cwd, "net_q2-run", "report.json"), "utf8"));
+    expect(broken).toEqual(json.broken);
   });
 
   it("never replaces its source", async () => {

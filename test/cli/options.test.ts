@@ -1,25 +1,27 @@
 /** @file Every option of every command is read, and changes what the command makes of its words or is refused. */
+
 import { dirname, join } from "node:path";
-import { Command, type Option } from "commander";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
+import * as z from "zod";
 import { parseArguments } from "../../src/cli/arguments.ts";
 import type { CommandModule } from "../../src/cli/command.ts";
 import { commands } from "../../src/cli/commands.ts";
-import { tuning } from "../../src/cli/finetune.ts";
 import { withLimits } from "../../src/cli/limits.ts";
-import type { QuantizeFlags } from "../../src/cli/quantize-flags.ts";
-import { quantizeOptions } from "../../src/cli/quantize-options.ts";
 import { glyphs, random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
-import type { Console } from "../../src/job/console.ts";
 import type { LoadedData } from "../../src/job/data/loaded-data.ts";
 import { type RecoveryFlags, recoveryOf } from "../../src/job/recovery.ts";
-import { conditionOf } from "../../src/job/settings/conditions.ts";
-import type { RuntimeOptions } from "../../src/job/settings/options.ts";
+import { pickSettings } from "../../src/job/settings/command-line.ts";
+import type { RuntimeOptions } from "../../src/job/settings/settings.ts";
+import { tuning } from "../../src/job/training/finetune-flags.ts";
 import { readConfig } from "../../src/job/training/training-config.ts";
 import { configOf } from "../../src/job/training/training-flags.ts";
 import { network } from "../../src/nn/index.ts";
+import { quantizeTechnique } from "../../src/quantize/index.ts";
+import { optionsOf } from "../../src/quantize/technique.ts";
+import { openSession } from "../../src/runtime/index.ts";
+import { type Field, fieldsOf, unwrapped } from "../../src/settings/index.ts";
 import { importsOf, type Source, sourcesIn } from "../meta/sources.ts";
 import { denseModel } from "../models.ts";
 
@@ -50,14 +52,12 @@ function leastWords(command: string): readonly string[] {
   return required[command] ?? ["m.onnx"];
 }
 
-function optionsOf(command: string): readonly Option[] {
-  const declared = new Command();
-  modules.get(command)!.declare(declared);
-  return declared.options;
+function fieldsIn(command: string): readonly Field[] {
+  return fieldsOf(modules.get(command)!.settings);
 }
 
 function parse(command: string, words: readonly string[]): Values {
-  return parseArguments(command, "", modules.get(command)!, words)!.options;
+  return parseArguments(command, "", modules.get(command)!, words)!.settings;
 }
 
 /** A value that no option has unless it is given. */
@@ -77,11 +77,12 @@ const samples: Readonly<Record<string, string>> = {
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
-function variants(option: Option): string[][] {
-  const flag = option.long!;
-  if (!option.required) return [[flag]];
-  const values = option.argChoices?.filter((value) => value !== option.defaultValue);
-  return (values ?? [samples[flag] ?? "3"]).map((value) => [flag, value]);
+function variants({ schema, facts: { flag, placeholder, word } }: Field): string[][] {
+  if (!placeholder) return [[flag]];
+  const { usual } = unwrapped(schema);
+  const { schema: inner } = unwrapped(word ?? schema);
+  if (!(inner instanceof z.ZodLiteral)) return [[flag, samples[flag] ?? "3"]];
+  return [...inner.values].filter((value) => value !== usual).map((value) => [flag, String(value)]);
 }
 
 /** Words under which an option counts. */
@@ -121,25 +122,25 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 describe.each([...modules.keys()])("the options of %s", (command) => {
   it("are handed over, or refused with what they need", () => {
-    for (const option of optionsOf(command)) {
-      const condition = conditionOf(option);
+    for (const field of fieldsIn(command)) {
+      const { name, facts } = field;
+      const { flag, condition, description } = facts;
       const base = [...leastWords(command), ...(condition ? helpers[condition.label]! : [])];
-      const key = option.attributeName();
-      const plain = parse(command, base)[key];
-      const given = variants(option).map((words) => parse(command, [...base, ...words])[key]);
-      expect(given, option.long).not.toContain(undefined);
+      const plain = parse(command, base)[name];
+      const given = variants(field).map((words) => parse(command, [...base, ...words])[name]);
+      expect(given, flag).not.toContain(undefined);
       expect(
         given.some((value) => value !== plain),
-        option.long,
+        flag,
       ).toBe(true);
       if (!condition) continue;
-      expect(option.description).toContain(condition.label);
+      expect(description).toContain(condition.label);
       for (const idle of hindrances[condition.label] ?? [[]]) {
         const words = [...leastWords(command), ...idle];
-        expect(parse(command, words), `${option.long} ${idle}`).not.toHaveProperty(key);
-        const refused = () => parse(command, [...words, ...variants(option)[0]!]);
-        expect(refused, `${option.long} ${idle}`).toThrow(UsageError);
-        expect(refused).toThrow(option.long!);
+        expect(parse(command, words), `${flag} ${idle}`).not.toHaveProperty(name);
+        const refused = () => parse(command, [...words, ...variants(field)[0]!]);
+        expect(refused, `${flag} ${idle}`).toThrow(UsageError);
+        expect(refused).toThrow(flag);
         expect(refused).toThrow(condition.expected);
       }
     }
@@ -147,8 +148,7 @@ describe.each([...modules.keys()])("the options of %s", (command) => {
 
   it("are read by what the command runs", () => {
     const read = namesRead(`src/cli/${command}.ts`);
-    const unread = optionsOf(command).filter((option) => !read.has(option.attributeName()));
-    expect(unread.map(({ long }) => long)).toEqual([]);
+    expect(fieldsIn(command).flatMap(({ name }) => (read.has(name) ? [] : [name]))).toEqual([]);
   });
 });
 
@@ -162,18 +162,29 @@ it("a command knows when it makes up its inputs", () => {
   expect(isRandom("inspect", "--data", "random")).toBe(true);
 });
 
-const sources = new Map(sourcesIn("src/cli").map((source) => [source.path, source]));
+const sources = new Map(sourcesIn("src").map((source) => [source.path, source]));
 
-/** Names of properties that are read in a file and those of `src/cli` that it imports, outside of declarations of options. */
+/** What commands are made of. */
+const own = /^src\/(cli|job)\/|\/technique\.ts$/;
+
+/** Where a technique stands that a command takes from the index of its family. */
+const techniques: Readonly<Record<string, string>> = {
+  quantize: "src/quantize/technique.ts",
+  route: "src/conditional/moe/route/technique.ts",
+  parallelize: "src/parallel/technique.ts",
+};
+
+/** Names of properties that are read in a file and those of commands, jobs and techniques that it imports. */
 function namesRead(path: string): Set<string> {
   const names = new Set<string>();
-  const paths = [path, "src/cli/limits.ts"];
+  const command = path.replace(/^.*\/|\.ts$/g, "");
+  const paths = [path, "src/cli/limits.ts", ...[techniques[command] ?? []].flat()];
   for (const each of paths) {
     const source = sources.get(each);
     if (!source) continue;
     for (const { specifier } of importsOf(source)) {
       const next = join(dirname(each), specifier);
-      if (!paths.includes(next)) paths.push(next);
+      if (own.test(next) && !paths.includes(next)) paths.push(next);
     }
     readIn(source, names);
   }
@@ -182,7 +193,7 @@ function namesRead(path: string): Set<string> {
 
 function readIn({ tree }: Source, names: Set<string>): void {
   const visit = (node: ts.Node): void => {
-    if (ts.isFunctionDeclaration(node) && node.name?.text.startsWith("declare")) return;
+    if (ts.isCallExpression(node) && node.expression.getText(tree) === "z.strictObject") return;
     if (ts.isPropertyAccessExpression(node)) names.add(node.name.text);
     if (ts.isBindingElement(node)) names.add((node.propertyName ?? node.name).getText(tree));
     ts.forEachChild(node, visit);
@@ -190,12 +201,15 @@ function readIn({ tree }: Source, names: Set<string>): void {
   visit(tree);
 }
 
-const silent: Console = {
-  json: true,
-  say: () => undefined,
-  progress: () => undefined,
+/** As much of a job's context as settings are turned into options with. */
+const context = {
+  open: openSession,
+  session: { ep: "cpu", threads: 1 },
   signal: new AbortController().signal,
-};
+  data: { calibration: async function* () {}, timed: () => Promise.reject(new Error("nothing is timed")) },
+  saturates: async () => false,
+  progress: () => undefined,
+} as const;
 
 describe("options that only some settings have", () => {
   const data = {
@@ -208,9 +222,9 @@ describe("options that only some settings have", () => {
     const plain = JSON.stringify(await made(parse(command, least)));
     const changing = new Set<string>();
     const refused = new Set<string>();
-    for (const option of optionsOf(command)) {
-      const name = option.attributeName();
-      for (const words of variants(option).map((given) => [...least, ...given])) {
+    for (const field of fieldsIn(command)) {
+      const { name } = field;
+      for (const words of variants(field).map((given) => [...least, ...given])) {
         try {
           if (JSON.stringify(await made(parse(command, words))) !== plain) changing.add(name);
         } catch (error) {
@@ -235,7 +249,7 @@ describe("options that only some settings have", () => {
     "quantize --form %s hands all that it takes to the quantizer, and refuses the rest",
     async (form, takes, others) => {
       const found = await sorted("quantize", ["m.onnx", "--form", form], (flags) =>
-        quantizeOptions(flags as unknown as QuantizeFlags, data, silent),
+        optionsOf(pickSettings(quantizeTechnique.settings, flags), context),
       );
       const own = [...integer, ...blocked, ...named, "rounding"];
       expect(found.changing.filter((name) => own.includes(name)).sort()).toEqual([...takes].sort());
@@ -247,14 +261,14 @@ describe("options that only some settings have", () => {
     const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight"];
     const words = [...leastWords(command), "--finetune", "2"];
     const { changing } = await sorted(command, words, (flags) => {
-      return recoveryOf(denseModel(), data, flags as unknown as Distillation);
+      return recoveryOf(denseModel(), data, flags as Distillation);
     });
     expect(changing).toEqual(expect.arrayContaining(own));
   });
 
   it("a batch that the model does not take is refused", () => {
     const model = network(random(1), (n) => n.output(n.op("Relu", [n.input("x", "float32", [4, 3])]), "y"));
-    const flags = { ...parse("route", [...leastWords("route"), "--finetune", "2"]) } as unknown as Distillation;
+    const flags = parse("route", [...leastWords("route"), "--finetune", "2"]) as Distillation;
     expect(recoveryOf(model, data, flags)).toMatchObject({ batch: 4 });
     expect(recoveryOf(model, data, { ...flags, trainBatch: 4 })).toMatchObject({ batch: 4 });
     expect(() => recoveryOf(model, data, { ...flags, trainBatch: 8 })).toThrow("--train-batch 4");
@@ -269,7 +283,7 @@ describe("options that only some settings have", () => {
       return readConfig(undefined, command === "finetune" ? tuning({ ...given, model: "m.onnx" }) : given);
     };
     const { changing, refused } = await sorted(command, words, config);
-    const rest = optionsOf(command).map((option) => option.attributeName());
+    const rest = fieldsIn(command).map(({ name }) => name);
     const apart = rest.filter((name) => !changing.includes(name) && !refused.includes(name));
     expect(apart).toEqual(["resume", "timeLimit", "memoryLimit"]);
   });

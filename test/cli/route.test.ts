@@ -8,7 +8,7 @@ import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { mlp } from "../../src/models/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
-import { parseTrainingReport } from "../../src/report/index.ts";
+import type { TrainingFacts } from "../../src/report/index.ts";
 import { denseModel, noise } from "../models.ts";
 import { litheJson } from "./run.ts";
 
@@ -60,7 +60,7 @@ describe("lithe route", () => {
     expect(after.json).toMatchObject({ training: { samples: 100, epochs: 40 }, file: "learned.onnx" });
     expect(after.json).toMatchObject({ report: "learned-run/report.html" });
     const text = await readFile(join(folder, "learned-run/report.json"), "utf8");
-    const { measured = [], evaluations } = parseTrainingReport(text, "report.json");
+    const { measured, evaluations } = (JSON.parse(text) as { training: Required<TrainingFacts> }).training;
     expect(measured.map(({ epoch }) => epoch)).toEqual(evaluations.map(({ epoch }) => epoch));
     const load = measured.map(({ measurements }) => measurements.find(({ name }) => name === "load")!);
     for (const { values } of load) expect(values.reduce((sum, share) => sum + share)).toBeCloseTo(2, 5);

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parseArguments } from "../../src/cli/arguments.ts";
+import type { CommandModule } from "../../src/cli/command.ts";
 import { command as finetune } from "../../src/cli/finetune.ts";
 import { command as train } from "../../src/cli/train.ts";
 import { gates, mlpExpert, moeLayer } from "../../src/conditional/index.ts";
@@ -60,10 +61,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 async function refused(name: "train" | "finetune", words: readonly string[]): Promise<unknown> {
   const placed = words.map((word) => (/\.(json|jsonl|onnx)$/.test(word) ? join(folder, word) : word));
   const out = words.includes("-o") ? [] : ["-o", join(folder, "out")];
-  const module = { train, finetune }[name];
-  const { args, options } = parseArguments(name, "", module, [...placed, ...out])!;
+  const module: CommandModule = { train, finetune }[name];
+  const { operands, settings } = parseArguments(name, "", module, [...placed, ...out])!;
   const signal = new AbortController().signal;
-  return module.run(args, options, { json: true, say: () => undefined, progress: () => undefined, signal });
+  return module.run(operands, settings, { json: true, say: () => undefined, progress: () => undefined, signal });
 }
 
 const common = ["--data", "points.jsonl", "--batch", "20", "--learning-rate", "0.01"];

@@ -1,8 +1,8 @@
 /** @file What runs a model cannot forget the bounds: there is one way to the runtime, and every command leads to it. */
-import { Command } from "commander";
 import { expect, it } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
 import { withLimits } from "../../src/cli/limits.ts";
+import { fieldsOf } from "../../src/settings/index.ts";
 import { sourcesIn } from "./sources.ts";
 
 const sources = sourcesIn("src");
@@ -30,9 +30,7 @@ it("every command that runs a model takes bounds", async () => {
   expect(without.map(([name]) => name)).toEqual(["report"]);
   for (const { load, runsNothing } of Object.values(commands)) {
     if (runsNothing) continue;
-    const command = new Command();
-    withLimits(await load()).declare(command);
-    const flags = command.options.map(({ long }) => long);
+    const flags = fieldsOf(withLimits(await load()).settings).map(({ facts }) => facts.flag);
     expect(flags).toEqual(expect.arrayContaining(["--time-limit", "--memory-limit"]));
   }
 });

@@ -1,22 +1,49 @@
-/** @file What a job is asked for on the command line. */
-import type { Goal } from "../../accelerate/index.ts";
-import type { ExecutionProvider } from "../../runtime/index.ts";
+/** @file What an acceleration is asked for. */
+import * as z from "zod";
+import { goals } from "../../accelerate/index.ts";
+import { LARGEST_ERROR } from "../../measure/index.ts";
+import { executionProviders } from "../../runtime/index.ts";
+import { among, between, choice, flag, list, only, seconds, setting, text } from "../../settings/index.ts";
 import type { LoadedData } from "../data/loaded-data.ts";
-import type { DataOptions, RuntimeOptions } from "../settings/options.ts";
+import { dataSettings, runtimeSettings } from "../settings/settings.ts";
 
-export interface JobOptions extends RuntimeOptions, DataOptions {
-  readonly maxDrop: number;
-  readonly allowError?: number;
-  readonly goal: Goal;
-  readonly maxSlowdown?: number;
-  /** Seconds. */
-  readonly budget: number;
-  readonly weightBits?: "auto" | "7" | "8";
-  readonly checkEp: readonly ExecutionProvider[];
-  readonly out?: string;
-  readonly resume?: boolean;
-  readonly dryRun?: boolean;
-}
+const place = { role: "place" } as const;
+
+export const accelerateSettings = z.strictObject({
+  ...runtimeSettings,
+  ...dataSettings,
+  maxDrop: setting(
+    "--max-drop <share>",
+    "accuracy that may be lost; without labels, agreement",
+    between(0, 1).default(0.01),
+  ),
+  allowError: setting(
+    "--allow-error <error>",
+    "relative error that every output may have",
+    between(0, 1e6).default(LARGEST_ERROR),
+  ),
+  goal: setting("--goal <goal>", "what to make best", choice(goals).default("latency")),
+  maxSlowdown: only(
+    among("--goal", "size"),
+    setting("--max-slowdown <share>", "how much slower the result may be (none)", between(0, 100)),
+  ),
+  budget: setting("--budget <time>", "time for the whole job", seconds().default(300), { role: "pace" }),
+  weightBits: setting(
+    "--weight-bits <bits>",
+    "of int8 weights; 7 avoids saturation",
+    choice(["auto", 7, 8]).default("auto"),
+  ),
+  checkEp: setting(
+    "--check-ep <list>",
+    "providers that must give the same answers",
+    list(executionProviders).default(["wasm"]),
+  ),
+  out: setting("-o, --out <path>", "folder for model and report, or an .onnx file", text().exactOptional(), place),
+  resume: setting("--resume", "go on with an interrupted run", flag().exactOptional(), place),
+  dryRun: setting("--dry-run", "check model, data and options, change nothing", flag().exactOptional(), place),
+});
+
+export type JobOptions = z.output<typeof accelerateSettings>;
 
 export interface JobTarget {
   readonly path: string;

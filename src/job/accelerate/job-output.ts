@@ -4,11 +4,12 @@ import { basename, join } from "node:path";
 import type { Accelerated, CandidateStore } from "../../accelerate/index.ts";
 import { writeAtomically } from "../../atomic-file.ts";
 import type { Model } from "../../ir/index.ts";
-import { type JobReport, openRunFolder, type RunFolder, reportPage } from "../../report/index.ts";
+import { type JobReport, type RunFolder, reportPage } from "../../report/index.ts";
 import type { LoadedData } from "../data/loaded-data.ts";
+import type { RunPlace } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
-import { commandLine } from "../settings/command-line.ts";
-import type { JobOptions, JobTarget } from "./job-options.ts";
+import { commandLine, decidingSettings } from "../settings/command-line.ts";
+import { accelerateSettings, type JobOptions, type JobTarget } from "./job-options.ts";
 import { jobReport } from "./job-report.ts";
 
 export interface JobInput {
@@ -22,12 +23,12 @@ export async function checkTarget(target: JobTarget, { data, labels, preprocess 
   await checkOutputFolder(runFolderOf(target.out));
 }
 
-/** Opens the run folder; a resumed run must have been given the same, except for the time it may take. */
-export async function openJobFolder(target: JobTarget, options: JobOptions, sha256: string): Promise<RunFolder> {
-  const { resume = false, dryRun: _, budget: __, ...rest } = options;
+/** The run folder; a resumed run must have been given the same, except for the time it may take. */
+export function placeOf(target: JobTarget, options: JobOptions, sha256: string): RunPlace {
   const { path, out } = target;
-  const config = { command: "accelerate", model: basename(path), sha256, ...rest, out: basename(out) };
-  return await openRunFolder(runFolderOf(target.out), config, { resume });
+  const deciding = decidingSettings(accelerateSettings, options);
+  const identity = { command: "accelerate", model: basename(path), sha256, ...deciding, out: basename(out) };
+  return { path: runFolderOf(out), identity, resume: options.resume === true, kept: "Finished forms are kept" };
 }
 
 /** Finished candidates as parts of the run folder. */
@@ -74,7 +75,7 @@ export async function writeJob(
   await writeAtomically(chosen, result.bytes);
   const report = await jobReport({
     title,
-    command: target.command ?? commandLine(path, options),
+    command: target.command ?? commandLine("accelerate", [path], accelerateSettings, options),
     seed: options.seed,
     name: basename(path),
     original: model,

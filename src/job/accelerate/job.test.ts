@@ -9,7 +9,7 @@ import { parseArguments } from "../../cli/arguments.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import type { ProgressEvent } from "../console.ts";
 
-vi.mock("../accelerate/index.ts", async (original) => ({ ...(await original<object>()), accelerate: vi.fn() }));
+vi.mock("../../accelerate/index.ts", async (original) => ({ ...(await original<object>()), accelerate: vi.fn() }));
 
 let folder = "";
 let path = "";
@@ -60,8 +60,8 @@ async function run(...words: readonly string[]) {
     .mockReturnValue(run as unknown as ReturnType<typeof accelerate>);
   const said: string[] = [];
   const shown: ProgressEvent[] = [];
-  const { options } = parseArguments("accelerate", "", command, [path, "--data", "random", ...words])!;
-  const outcome = await command.run([path], options, {
+  const { settings } = parseArguments("accelerate", "", command, [path, "--data", "random", ...words])!;
+  const outcome = await command.run([path], settings, {
     json: false,
     signal: new AbortController().signal,
     say: (line) => void said.push(line),

@@ -1,15 +1,15 @@
 /** @file Runs an acceleration from files to files: everything is checked first, the model and its report come last. */
-import { basename, relative } from "node:path";
+import { basename } from "node:path";
 import { type AccelerateEvent, accelerate } from "../../accelerate/index.ts";
-import { CancelledError } from "../../errors.ts";
 import { loadModel } from "../../onnx/files.ts";
 import { formatChange, formatPercent, formatSpeed, type RunFolder } from "../../report/index.ts";
 import type { Console, Outcome } from "../console.ts";
 import { loadData } from "../data/load.ts";
 import { knownFormTable } from "../forms/form-cache.ts";
 import { fingerprint } from "../model/model-file.ts";
+import { inRunFolder } from "../run/in-run-folder.ts";
 import type { JobOptions, JobTarget } from "./job-options.ts";
-import { checkTarget, type JobInput, openJobFolder, storeIn, type WrittenJob, writeJob } from "./job-output.ts";
+import { checkTarget, type JobInput, placeOf, storeIn, type WrittenJob, writeJob } from "./job-output.ts";
 
 export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
   const { path } = target;
@@ -24,8 +24,7 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
     const { source, assumptions } = data;
     return { result: { dryRun: true, model: file, data: source, assumptions, goal, maxDrop, out: target.out } };
   }
-  await using folder = await openJobFolder(target, options, file.sha256);
-  try {
+  return await inRunFolder(placeOf(target, options, file.sha256), console, async (folder) => {
     const { faster, written } = await work(target, options, folder, { model, file, data }, console);
     const { report, model: chosen, page } = written;
     console.say("");
@@ -44,11 +43,7 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
         faster,
       },
     };
-  } catch (error) {
-    if (console.signal.aborted) throw interrupted(error, folder);
-    await folder.abandon();
-    throw error;
-  }
+  });
 }
 
 async function work(
@@ -58,7 +53,7 @@ async function work(
   input: JobInput,
   console: Console,
 ): Promise<{ readonly faster: boolean; readonly written: WrittenJob }> {
-  const { ep, threads, maxDrop, allowError, goal, maxSlowdown, seed, budget, weightBits = "auto", checkEp } = options;
+  const { ep, threads, maxDrop, allowError, goal, maxSlowdown, seed, budget, weightBits, checkEp } = options;
   const formTable = await knownFormTable(ep, threads);
   const run = accelerate(input.model, {
     ...(formTable && { formTable }),
@@ -67,12 +62,12 @@ async function work(
     ep,
     threads,
     maxDrop,
-    ...(allowError !== undefined && { maxError: allowError }),
+    maxError: allowError,
     goal,
     ...(maxSlowdown !== undefined && { maxSlowdown }),
     seed,
     budgetSeconds: budget,
-    weightBits: weightBits === "auto" ? weightBits : weightBits === "7" ? 7 : 8,
+    weightBits,
     otherProviders: checkEp,
     originalBytes: input.file.bytes,
     store: storeIn(folder),
@@ -96,9 +91,4 @@ function tell(event: AccelerateEvent, { say, progress }: Console): void {
     ? `; ${formatSpeed(comparison.latency)}, ${formatChange(comparison.size.ratio, "smaller", "larger")}`
     : "";
   say(`${accepted ? "✓" : "✗"} ${form}: ${reason}${accepted ? "" : figures}`);
-}
-
-function interrupted(cause: unknown, folder: RunFolder): CancelledError {
-  const hint = `Finished forms are kept in ${relative("", folder.path) || "."}; the same command with --resume goes on.`;
-  return new CancelledError("interrupted", { hint, cause });
 }

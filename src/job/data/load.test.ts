@@ -178,14 +178,14 @@ describe("data by name and from files", () => {
 
   it("are pictures prepared in one way", async () => {
     const image = { ...options, data: await written(6) };
-    const both = { ...image, preset: "imagenet", preprocess: join(folder, "absent.json") };
+    const both = { ...image, preset: "imagenet", preprocess: join(folder, "absent.json") } as const;
     await expect(loadData(network(), both, listener())).rejects.toThrow(/prepared in one way only/);
     const absent = { ...image, preprocess: join(folder, "absent.json") };
     await expect(loadData(network(), absent, listener())).rejects.toThrow(/the preprocess file cannot be read/);
     await writeFile(join(folder, "wrong.json"), "{");
     const wrong = { ...image, preprocess: join(folder, "wrong.json") };
     await expect(loadData(network(), wrong, listener())).rejects.toThrow(/the file is not JSON/);
-    await expect(loadData(network(), { ...image, preset: "none of these" }, listener())).rejects.toThrow(
+    await expect(loadData(network(), { ...image, preset: "none of these" as "unit" }, listener())).rejects.toThrow(
       /none of these/,
     );
   });

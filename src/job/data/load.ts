@@ -1,4 +1,5 @@
 /** @file The data that commands work on: opened, divided into disjoint parts, checked against the model. */
+
 import {
   batches,
   checkDatasetLabels,
@@ -17,7 +18,7 @@ import { inferModel } from "../../ops/index.ts";
 import { checkCancelled, type Feeds } from "../../runtime/index.ts";
 import type { Console } from "../console.ts";
 import { inputPorts } from "../model/model-file.ts";
-import { type DataOptions, type RuntimeOptions, usualSamples } from "../settings/options.ts";
+import { type DataOptions, type RuntimeOptions, usualSamples } from "../settings/settings.ts";
 import type { LabelledFeeds, LoadedData } from "./loaded-data.ts";
 import { randomData } from "./random-data.ts";
 

@@ -1,8 +1,9 @@
 /** @file Random inputs for models without data: enough to time, and to see whether two models agree. */
+
 import { type InputPort, syntheticFeeds } from "../../data/index.ts";
 import type { Model } from "../../ir/index.ts";
 import { encodedSize } from "../../onnx/index.ts";
-import { type DataOptions, type RuntimeOptions, usualRandomSamples } from "../settings/options.ts";
+import { type DataOptions, type RuntimeOptions, usualRandomSamples } from "../settings/settings.ts";
 import type { LabelledFeeds, LoadedData } from "./loaded-data.ts";
 import { inputRanges } from "./random-ranges.ts";
 

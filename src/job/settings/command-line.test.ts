@@ -1,31 +1,40 @@
 import { expect, it } from "vitest";
-import type { JobOptions } from "../accelerate/job-options.ts";
-import { commandLine, commandOf } from "./command-line.ts";
+import * as z from "zod";
+import { flag, setting, text, whole } from "../../settings/index.ts";
+import { accelerateSettings } from "../accelerate/job-options.ts";
+import { commandLine, decidingSettings } from "./command-line.ts";
 
-const options = {
+const options = accelerateSettings.parse({
   data: "my data.npz",
   labels: "labels.txt",
-  maxDrop: 0.01,
   goal: "size",
   budget: 60,
-  ep: "cpu",
   threads: 2,
   seed: 7,
-  checkEp: ["wasm"],
-} as const satisfies JobOptions;
+});
 
-it("a job is told with every option that it has", () => {
+it("a job is told with every setting that it has", () => {
+  const line = (changes: object) =>
+    commandLine("accelerate", ["net.onnx"], accelerateSettings, { ...options, ...changes });
   const words =
-    "--data 'my data.npz' --labels labels.txt --max-drop 0.01 --goal size --budget 60s --ep cpu --threads 2";
-  expect(commandLine("net.onnx", options)).toBe(`npx litheml accelerate net.onnx ${words} --check-ep wasm --seed 7`);
-  expect(commandLine("net.onnx", { ...options, checkEp: [], weightBits: "7" })).toMatch(
-    /--weight-bits 7 --check-ep none --seed 7$/,
-  );
+    "--ep cpu --threads 2 --seed 7 --data 'my data.npz' --labels labels.txt --max-drop 0.01 --allow-error 0.5 --goal size --budget 60s";
+  expect(line({})).toBe(`npx litheml accelerate net.onnx ${words} --weight-bits auto --check-ep wasm`);
+  expect(line({ checkEp: [], weightBits: 7 })).toMatch(/--weight-bits 7 --check-ep none$/);
 });
 
 it("a command is told without where its result goes", () => {
-  const flags = { topK: 2, symmetric: true, out: "o.onnx", dryRun: true, json: true, labels: undefined, data: "it's" };
-  expect(commandOf("route", "a/net.onnx", flags)).toBe(
-    "npx litheml route net.onnx --top-k 2 --symmetric --data 'it'\\''s'",
+  const settings = z.strictObject({
+    topK: setting("--top-k <k>", "experts", whole(1)),
+    symmetric: setting("--symmetric", "no zero points", flag()),
+    out: setting("-o, --out <file>", "a file", text(), { role: "place" }),
+    budget: setting("--budget <n>", "time", whole(1), { role: "pace" }),
+    labels: setting("--labels <file>", "a file", text().exactOptional()),
+    data: setting("--data <path>", "a file", text()),
+  });
+  const values = { topK: 2, symmetric: true, out: "o.onnx", budget: 3, data: "it's" };
+  expect(commandLine("route", ["a/net.onnx"], settings, values)).toBe(
+    "npx litheml route a/net.onnx --top-k 2 --symmetric --budget 3 --data 'it'\\''s'",
   );
+  expect(commandLine("route", [], settings, { ...values, symmetric: false })).not.toContain("--symmetric");
+  expect(decidingSettings(settings, values)).toEqual({ topK: 2, symmetric: true, data: "it's" });
 });

@@ -1,61 +1,49 @@
-/** @file The command that does a job again. */
-import { basename, relative } from "node:path";
-import type { JobOptions } from "../accelerate/job-options.ts";
+/** @file The command that does a job again, and what a run is known by. */
+import { relative } from "node:path";
+import type * as z from "zod";
+import { type Field, fieldsOf, unwrapped, writeWord } from "../../settings/index.ts";
 
-/** The command line with every option written out; paths as they were given. */
-export function commandLine(path: string, options: JobOptions): string {
-  const {
-    data,
-    preset,
-    preprocess,
-    labels,
-    calibrationSamples,
-    evalSamples,
-    maxDrop,
-    allowError,
-    goal,
-    maxSlowdown,
-    budget,
-    ep,
-    threads,
-    batch,
-    seed,
-    checkEp,
-  } = options;
-  const flags: readonly (readonly [string, string | number | undefined])[] = [
-    ["data", data],
-    ["preset", preset],
-    ["preprocess", preprocess],
-    ["labels", labels],
-    ["calibration-samples", calibrationSamples],
-    ["eval-samples", evalSamples],
-    ["max-drop", maxDrop],
-    ["allow-error", allowError],
-    ["goal", goal],
-    ["max-slowdown", maxSlowdown],
-    ["budget", `${budget}s`],
-    ["ep", ep],
-    ["threads", threads],
-    ["batch", batch],
-    ["weight-bits", options.weightBits],
-    ["check-ep", checkEp.length > 0 ? checkEp.join(",") : "none"],
-    ["seed", seed],
-  ];
-  const given = flags
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `--${name} ${quoted(String(value))}`);
-  return invocation("accelerate", quoted(relative("", path) || path), ...given);
+type Values = Readonly<Record<string, unknown>>;
+
+/** The command line with every setting written out but where its result goes. */
+export function commandLine(command: string, paths: readonly string[], settings: z.ZodObject, values: Values): string {
+  const words = given(settings, values)
+    .filter(([{ facts }]) => facts.role !== "place")
+    .map(([{ facts }, value]) => (value === true ? facts.flag : `${facts.flag} ${quoted(value)}`));
+  return invocation(command, ...paths.map((path) => quoted(relative("", path) || path)), ...words);
 }
 
-/** The command line of what was given, without where the result goes. */
-export function commandOf(command: string, path: string, flags: object): string {
-  const elsewhere = new Set(["dryRun", "out", "json"]);
-  const dashed = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  const given = Object.entries(flags).filter(([name, value]) => value !== undefined && !elsewhere.has(name));
-  const words = given.map(([name, value]) =>
-    value === true ? `--${dashed(name)}` : `--${dashed(name)} ${quoted(String(value))}`,
-  );
-  return invocation(command, quoted(basename(path)), ...words);
+/** What the result of a run depends on, as far as settings say. */
+export function decidingSettings(settings: z.ZodObject, values: Values): Values {
+  const apart = new Set(fieldsOf(settings).flatMap(({ name, facts }) => (facts.role ? [name] : [])));
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !apart.has(name)));
+}
+
+/** The settings that were given, as words. */
+function given(settings: z.ZodObject, values: Values): [Field, string | true][] {
+  return fieldsOf(settings).flatMap((field): [Field, string | true][] => {
+    const value = values[field.name];
+    if (value === undefined || value === false) return [];
+    return [[field, value === true ? true : writeWord(unwrapped(field.schema).schema, value)]];
+  });
+}
+
+/** The settings that were given, as names and values to print. */
+export function settingWords(
+  settings: z.ZodObject,
+  values: Values,
+): { readonly name: string; readonly value: string }[] {
+  return given(settings, values).map(([{ facts }, value]) => ({
+    name: facts.flag.slice(2),
+    value: value === true ? "yes" : value,
+  }));
+}
+
+/** Those of the values that a schema has; what has nothing to do stays absent. */
+export function pickSettings<S extends z.ZodObject>(settings: S, values: Values): z.output<S> {
+  const own = Object.fromEntries(Object.entries(values).filter(([name]) => name in settings.shape));
+  settings.parse(own);
+  return own as z.output<S>;
 }
 
 /** How a user starts a command. The registry's `lithe` is somebody else's package; ours is called `litheml`. */

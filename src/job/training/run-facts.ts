@@ -1,25 +1,11 @@
 /** @file What a training run came to, for its report. */
 import { join } from "node:path";
 import { readText } from "../../file-system.ts";
-import { type RunFolder, type TrainingReport, trainingCurve, trainingMeasurements } from "../../report/index.ts";
+import { type RunFolder, type TrainingFacts, trainingCurve, trainingMeasurements } from "../../report/index.ts";
 import type { TrainReport } from "../../train/index.ts";
 
-type RunFacts = Pick<
-  TrainingReport,
-  | "trained"
-  | "steps"
-  | "updates"
-  | "epochs"
-  | "seconds"
-  | "stoppedEarly"
-  | "monitor"
-  | "curve"
-  | "evaluations"
-  | "measured"
->;
-
 /** From the report of the trainer and the events in the run folder; `accumulate` is the number of batches per update. */
-export async function runFacts(report: TrainReport, folder: RunFolder, accumulate = 1): Promise<RunFacts> {
+export async function runFacts(report: TrainReport, folder: RunFolder, accumulate = 1): Promise<TrainingFacts> {
   const { parameters, steps, updates, epochs, seconds, stoppedEarly, evaluations, best } = report;
   const lines = await readText(join(folder.path, "events.jsonl"));
   const measured = trainingMeasurements(lines);

@@ -1,68 +1,108 @@
 /** @file The configuration of a training run: a JSON file, flags that go before it, and what is taken when neither says. */
 import * as z from "zod";
+import { augmentations, presets } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { readText } from "../../file-system.ts";
 import { executionProviders } from "../../runtime/index.ts";
-import { metrics } from "../../train/index.ts";
+import { between, choice, flag, names, positive, setting, text, whole } from "../../settings/index.ts";
+import { losses, metrics, optimizers, schedules } from "../../train/index.ts";
 import { checked, namedChoice } from "./named-choice.ts";
 
-const count = z.int().min(1);
-const factor = z.number().positive();
-const patterns = z.array(z.string().min(1)).min(1);
+const count = () => whole(1).exactOptional();
+const factor = () => positive().exactOptional();
+const below1 = "It must be a number from 0, below 1.";
+const place = { role: "place" } as const;
 
+/** One of a family by name; with settings where a file says so. */
+const member = (flag: string, description: string, family: object, usual: string) =>
+  setting(flag, description, namedChoice.default(usual), { word: choice(Object.keys(family)) });
+
+/** What has a flag can be said by one, and the flag goes before a file. */
 export const configSchema = z.strictObject({
   /** An `.onnx` file, or a network by name with its settings. */
   model: namedChoice,
-  data: z.string(),
-  preset: z.string().optional(),
-  preprocess: z.string().optional(),
-  labels: z.string().optional(),
-  /** Random changes of the training pictures, in this order. */
-  augment: z.array(namedChoice).optional(),
-  /** Threads that read and augment samples ahead of the steps. */
-  workers: z.int().min(0).optional(),
-  validation: z.number().min(0).max(0.9).default(0.1),
-  epochs: count.default(10),
-  batch: count.optional(),
-  learningRate: z.number().min(0).default(1e-3),
-  optimizer: namedChoice.default("adamw"),
-  schedule: namedChoice.default("warmup"),
-  loss: namedChoice.default("crossEntropy"),
-  output: z.string().optional(),
-  metrics: z.array(z.enum(Object.keys(metrics) as (keyof typeof metrics)[])).optional(),
-  monitor: z.string().optional(),
-  trainable: patterns.optional(),
-  freeze: patterns.optional(),
-  decayExclude: z.array(z.string()).optional(),
-  clip: factor.optional(),
-  accumulate: count.optional(),
-  average: z.number().min(0).lt(1).optional(),
-  lossScale: z
-    .strictObject({
-      initial: factor.optional(),
-      growth: factor.optional(),
-      backoff: factor.optional(),
-      every: count.optional(),
-    })
-    .optional(),
-  precision: z.enum(["float32", "float16", "bfloat16"]).optional(),
-  batchNorm: z.enum(["train", "frozen"]).optional(),
-  dropout: z.enum(["train", "off"]).optional(),
-  earlyStopping: z.strictObject({ patience: count, minDelta: z.number().min(0).optional() }).optional(),
-  restoreBest: z.boolean().optional(),
-  checkpointEvery: count.optional(),
-  stepsPerRun: count.default(1),
-  /** Whether the forms of gradients are chosen by measuring them first. */
-  measureForms: z.boolean().default(false),
+  data: setting("--data <path>", "folder or file with labelled samples", text()),
+  preset: setting(
+    "--preset <name>",
+    "how pictures become tensors",
+    choice(Object.keys(presets) as (keyof typeof presets)[]).exactOptional(),
+  ),
+  preprocess: setting("--preprocess <file>", "the same as a JSON file", text().exactOptional()),
+  labels: setting("--labels <file>", "labels: a file, or the name of a column or array", text().exactOptional()),
+  /** In this order. */
+  augment: setting(
+    "--augment <names>",
+    `changes pictures at random: ${Object.keys(augmentations).join(", ")}`,
+    z.array(namedChoice).exactOptional(),
+    { word: names() },
+  ),
+  workers: setting(
+    "--workers <n>",
+    "threads that read and augment samples ahead of the steps (0)",
+    whole(0).exactOptional(),
+  ),
+  validation: setting(
+    "--validation <share>",
+    "share of the samples that is evaluated on after every epoch",
+    between(0, 0.9).default(0.1),
+  ),
+  epochs: setting("--epochs <n>", "times that every sample is seen", whole(1).default(10)),
+  batch: setting("--batch <n>", "samples per batch (32, or the model's own)", count()),
+  learningRate: setting("--learning-rate <x>", "highest learning rate", between(0, 1e6).default(1e-3)),
+  optimizer: member("--optimizer <name>", "optimizer", optimizers, "adamw"),
+  schedule: member("--schedule <name>", "learning rate over the run", schedules, "warmup"),
+  loss: member("--loss <name>", "loss", losses, "crossEntropy"),
+  output: setting(
+    "--output <name>",
+    "the output that the loss reads; of several, the deepest with as many scores as there are classes",
+    text().exactOptional(),
+  ),
+  metrics: z.array(z.enum(Object.keys(metrics) as (keyof typeof metrics)[])).exactOptional(),
+  monitor: z.string().exactOptional(),
+  trainable: setting(
+    "--trainable <patterns>",
+    "initializers to train: names with *, separated by commas (all)",
+    names().exactOptional(),
+  ),
+  freeze: setting("--freeze <patterns>", "initializers that stay as they are", names().exactOptional()),
+  decayExclude: z.array(z.string()).exactOptional(),
+  clip: setting("--clip <norm>", "largest norm of all gradients together", factor()),
+  accumulate: setting("--accumulate <n>", "batches per update", count()),
+  average: setting(
+    "--average <share>",
+    "keeps a running average of the parameters, such as 0.999",
+    z.number(below1).min(0, below1).lt(1, below1).exactOptional(),
+  ),
+  lossScale: z.strictObject({ initial: factor(), growth: factor(), backoff: factor(), every: count() }).exactOptional(),
+  precision: setting(
+    "--precision <dtype>",
+    "of products and sums (float32)",
+    choice(["float32", "float16", "bfloat16"]).exactOptional(),
+  ),
+  batchNorm: z.enum(["train", "frozen"]).exactOptional(),
+  dropout: z.enum(["train", "off"]).exactOptional(),
+  earlyStopping: z.strictObject({ patience: whole(1), minDelta: z.number().min(0).exactOptional() }).exactOptional(),
+  restoreBest: setting("--restore-best", "hands out the parameters of the best evaluation", flag().exactOptional()),
+  checkpointEvery: setting(
+    "--checkpoint-every <n>",
+    "keeps the state after so many batches too, not only after epochs",
+    count(),
+  ),
+  stepsPerRun: setting("--steps-per-run <n>", "batches per call of the runtime", whole(1).default(1)),
+  measureForms: setting(
+    "--measure-forms",
+    "measures first which forms of the gradients are fastest here",
+    flag().default(false),
+  ),
   /** A new head: where it begins, found when absent, and how many classes it has, those of the data when absent. */
-  head: z.strictObject({ at: z.string().optional(), classes: count.optional() }).optional(),
-  lora: z.strictObject({ rank: count, alpha: factor.optional(), weights: patterns.optional() }).optional(),
+  head: z.strictObject({ at: z.string().exactOptional(), classes: count() }).exactOptional(),
+  lora: z.strictObject({ rank: whole(1), alpha: factor(), weights: names().exactOptional() }).exactOptional(),
   /** The file that keeps the adapters and the new head apart. */
-  keepAdapters: z.string().optional(),
-  seed: z.int().min(0).default(1),
-  ep: z.enum(executionProviders).default("cpu"),
-  threads: count.default(1),
-  out: z.string().optional(),
+  keepAdapters: z.string().exactOptional(),
+  seed: setting("--seed <n>", "seed of everything random", whole(0).default(1)),
+  ep: setting("--ep <provider>", "execution provider", choice(executionProviders).default("cpu")),
+  threads: setting("--threads <n>", "threads within an operator", whole(1).default(1)),
+  out: setting("-o, --out <path>", "folder for the run, or an .onnx file", text().exactOptional(), place),
 });
 
 export type TrainingConfig = z.infer<typeof configSchema>;

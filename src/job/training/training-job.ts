@@ -1,15 +1,14 @@
 /** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import { batches, split } from "../../data/index.ts";
-import { CancelledError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
-import { openRunFolder, type RunFolder } from "../../report/index.ts";
 import { fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { openDataset } from "../data/load.ts";
 import type { LabelledFeeds } from "../data/loaded-data.ts";
 import { fingerprint, inputPorts } from "../model/model-file.ts";
 import { trainable } from "../model/readied.ts";
+import { inRunFolder } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { formsMeasured } from "./measured-forms.ts";
@@ -43,8 +42,9 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const sha256 = loaded && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
   const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256 };
-  await using folder = await openRunFolder(runFolderOf(target.out), identity, { resume: target.resume });
-  try {
+  const kept = "The state of the run is kept";
+  const place = { path: runFolderOf(target.out), identity, resume: target.resume, kept };
+  return await inRunFolder(place, console, async (folder) => {
     const everySteps = config.checkpointEvery;
     const mixture = mixtureOptions(start.model, { ...options, ...evaluation });
     const chosen = { ...options, ...start.options, ...mixture, ...evaluation };
@@ -68,11 +68,7 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
       notes: start.notes,
       ...(await writeTraining({ target, config, folder, start, data, trained: model, report })),
     };
-  } catch (error) {
-    if (console.signal.aborted) throw interrupted(error, folder);
-    await folder.abandon();
-    throw error;
-  }
+  });
 }
 
 async function openParts(
@@ -102,12 +98,4 @@ function follow(event: TrainEvent, { say, progress }: Console): void {
   if (event.type !== "evaluation") return;
   const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
   say(`epoch ${event.epoch}: ${metrics.join(", ")}${event.isBest ? " (best)" : ""}`);
-}
-
-function interrupted(cause: unknown, folder: RunFolder): CancelledError {
-  const place = relative("", folder.path) || ".";
-  return new CancelledError("interrupted", {
-    hint: `The state of the run is kept in ${place}; the same command with --resume goes on.`,
-    cause,
-  });
 }

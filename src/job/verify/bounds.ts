@@ -1,5 +1,6 @@
 /** @file Bounds on a comparison, and the comparison in words. */
-import type { Command } from "commander";
+
+import type * as z from "zod";
 import { BoundError, UsageError } from "../../errors.ts";
 import { type Comparison, lossyFaults } from "../../measure/index.ts";
 import {
@@ -12,17 +13,33 @@ import {
   formatTimes,
   formatWaiting,
 } from "../../report/index.ts";
+import { between, flag, setting } from "../../settings/index.ts";
 import type { Console } from "../console.ts";
-import { between } from "../settings/options.ts";
 
-export interface Bounds {
-  readonly maxDrop?: number;
-  readonly minAgreement?: number;
-  /** The largest ‖a − b‖ / ‖a‖ of any output. */
-  readonly allowError?: number;
-  /** Outputs may be infinite or NaN where those of the original are finite. */
-  readonly allowNotFinite?: boolean;
+/** What the result of a command may differ by from its original and still be written; the error is the largest ‖a − b‖ / ‖a‖ of any output. */
+export function boundSettings(largestError?: number) {
+  const error = between(0, 1e6);
+  return {
+    maxDrop: setting("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1).exactOptional()),
+    minAgreement: setting(
+      "--min-agreement <share>",
+      "share of answers (or cosine) that must agree",
+      between(0, 1).exactOptional(),
+    ),
+    allowError: setting(
+      "--allow-error <error>",
+      "relative error that every output may have",
+      largestError === undefined ? error.exactOptional() : error.default(largestError).exactOptional(),
+    ),
+    allowNotFinite: setting(
+      "--allow-not-finite",
+      "outputs may be infinite or NaN where those of the original are not",
+      flag().exactOptional(),
+    ),
+  };
 }
+
+export type Bounds = z.output<z.ZodObject<ReturnType<typeof boundSettings>>>;
 
 /** An output of zeros is as far from the original. */
 const NOTHING_LEFT = 1;
@@ -35,15 +52,6 @@ export function boundsOfNetwork<B extends Bounds & { readonly finetune?: number 
   const { allowError, maxDrop, minAgreement, finetune } = bounds;
   const isJudged = maxDrop !== undefined || minAgreement !== undefined || finetune !== undefined;
   return { ...bounds, allowError: allowError ?? (isJudged ? Number.POSITIVE_INFINITY : NOTHING_LEFT) };
-}
-
-/** What the result of a command may differ by from its original and still be written. */
-export function declareBounds(command: Command, largestError?: number): Command {
-  return command
-    .option("--max-drop <share>", "accuracy that may be lost (needs labels)", between(0, 1))
-    .option("--min-agreement <share>", "share of answers (or cosine) that must agree", between(0, 1))
-    .option("--allow-error <error>", "relative error that every output may have", between(0, 1e6), largestError)
-    .option("--allow-not-finite", "outputs may be infinite or NaN where those of the original are not");
 }
 
 /** Before any work. @throws UsageError for a bound on accuracy without labels */

@@ -1,4 +1,5 @@
 /** @file A changed model against the file that it was made from. */
+
 import type { Model } from "../../ir/index.ts";
 import {
   type Comparison,
@@ -14,7 +15,7 @@ import type { Console } from "../console.ts";
 import { timedBatches } from "../data/load.ts";
 import type { LoadedData } from "../data/loaded-data.ts";
 import { fileBytes } from "../model/model-file.ts";
-import type { RuntimeOptions } from "../settings/options.ts";
+import type { RuntimeOptions } from "../settings/settings.ts";
 
 /** Seconds of timing after which a model is known well enough; small ones are done long before. */
 const TIMING = 4;

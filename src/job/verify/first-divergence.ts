@@ -1,10 +1,11 @@
 /** @file Where two models begin to differ, for `lithe compare --divergence`. */
+
 import type { Model } from "../../ir/index.ts";
 import { findDivergence } from "../../measure/index.ts";
 import { formatNumber } from "../../report/index.ts";
 import { type Feeds, openSession, runtimeBuild } from "../../runtime/index.ts";
 import type { Console } from "../console.ts";
-import type { RuntimeOptions } from "../settings/options.ts";
+import type { RuntimeOptions } from "../settings/settings.ts";
 
 /** The first value of A that B computes under the same name with a larger error than the tolerance, on one batch. */
 export async function firstDivergence(

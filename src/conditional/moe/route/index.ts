@@ -3,3 +3,4 @@ export { type ActivityOptions, measureActivity } from "./measure-activity.ts";
 export * from "./methods/index.ts";
 export { recoverRouted } from "./recover-routed.ts";
 export * from "./route-model.ts";
+export { routeTechnique } from "./technique.ts";

@@ -1,0 +1,96 @@
+/** @file Runs a technique from files to files: everything is checked first, the model is written when it keeps its bounds, its report in any case. */
+import type * as z from "zod";
+import type { Model } from "../../ir/index.ts";
+import { saveModel } from "../../onnx/files.ts";
+import { type RunFolder, techniquePage } from "../../report/index.ts";
+import type { Evidence, Technique } from "../../technique/index.ts";
+import type { Console, Outcome } from "../console.ts";
+import { collectGarbage } from "../model/collect-garbage.ts";
+import { withOwnMemory } from "../model/own-memory.ts";
+import { requireSamplesFor } from "../recovery.ts";
+import { inRunFolder } from "../run/in-run-folder.ts";
+import { decidingSettings, pickSettings } from "../settings/command-line.ts";
+import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, showComparison } from "../verify/bounds.ts";
+import { compareWith } from "../verify/compare-with-original.ts";
+import { contextOf } from "./context.ts";
+import { type Prepared, prepare } from "./prepared.ts";
+import { type TechniqueRun, techniqueReport } from "./report.ts";
+import { type SharedSettings, sharedSettings, techniqueSettings } from "./settings.ts";
+import { checkedTarget } from "./target.ts";
+
+/** What is known against a result before it is made; `undefined` where nothing is. */
+export type Warn<S extends z.ZodObject = z.ZodObject> = (
+  model: Model,
+  settings: z.output<S>,
+  shared: SharedSettings,
+) => Promise<{ readonly code: string; readonly message: string } | undefined>;
+
+export async function runTechnique<S extends z.ZodObject>(
+  technique: Technique<S>,
+  path: string,
+  settings: z.output<z.ZodObject>,
+  console: Console,
+  warn: Warn<S> = async () => undefined,
+): Promise<Outcome> {
+  const shared = pickSettings(sharedSettings, settings);
+  const own = pickSettings(technique.settings, settings);
+  requireSamplesFor(shared.finetune === undefined ? undefined : "--finetune", shared.data);
+  technique.check({ ...own, ...shared });
+  const target = await checkedTarget(path, technique.suffix(own), shared);
+  await using prepared = await prepare(technique, target, shared, console);
+  const { facts, sentence } = technique.plan(prepared.model, own);
+  const warning = await warn(prepared.model, own, shared);
+  if (warning) console.say(`${warning.code}: ${warning.message}`);
+  const told = { ...(warning && { warning: `${warning.code}: ${warning.message}` }), data: prepared.data.source };
+  if (shared.dryRun) {
+    if (!console.json) console.say(`${sentence}: ${target.out} would be written; nothing was changed`);
+    return { result: { dryRun: true, ...facts, ...told, out: target.out } };
+  }
+  const run = { technique, target, settings, own, shared, warnings: warning ? [warning] : [] };
+  const identity = {
+    command: technique.name,
+    model: target.name,
+    sha256: prepared.facts.sha256,
+    ...decidingSettings(techniqueSettings(technique), settings),
+  };
+  const kept = shared.finetune === undefined ? {} : { kept: "The state of the training is kept" };
+  const place = { path: target.run, identity, resume: shared.resume === true, ...kept };
+  const { result, ok } = await inRunFolder(place, console, (folder) => work(run, prepared, folder, console));
+  return { result: { ...result, ...told }, ok };
+}
+
+async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, console: Console) {
+  const { technique, target, shared } = run;
+  const { data, original } = prepared;
+  const evidence = await changed(run, prepared, folder, console);
+  collectGarbage();
+  const comparison = await compareWith(original, evidence.model, data, shared, console);
+  const broken = brokenBounds(comparison, technique.keeps === "numbers" ? shared : boundsOfNetwork(shared));
+  const isWritten = broken.length === 0;
+  if (isWritten) await saveModel(target.out, evidence.model);
+  const report = await techniqueReport(run, prepared, { evidence, comparison, broken }, folder);
+  await folder.write("report.json", `${JSON.stringify(report, undefined, 1)}\n`);
+  const page = await folder.write("report.html", techniquePage(report));
+  await folder.finish();
+  if (!console.json) {
+    console.say(evidence.sentence);
+    showComparison(comparison, data.source, broken, console);
+    console.say(outcomeLine(target.out, broken));
+    console.say(`report: ${page}`);
+  }
+  const { facts, training } = evidence;
+  const rest = { ...(training && { training }), report: page, ...outcomeOf(target.out, broken), broken };
+  return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
+}
+
+/** What the technique made, in memory of its own: a large original is let go of when this returns. */
+async function changed(
+  { technique, own, shared }: TechniqueRun,
+  prepared: Prepared,
+  folder: RunFolder,
+  console: Console,
+): Promise<Evidence> {
+  const context = contextOf(prepared, shared, folder, console);
+  const evidence = await technique.run(prepared.take(), own, context);
+  return { ...evidence, model: withOwnMemory(evidence.model) };
+}

@@ -1,0 +1,147 @@
+/** @file Quantization as a technique: settings, plan, work, report. */
+import * as z from "zod";
+import { UsageError } from "../errors.ts";
+import { among, choice, flag, names, only, setting } from "../settings/index.ts";
+import { defineTechnique, type Evidence, type TableSection, type TechniqueContext } from "../technique/index.ts";
+import { observers } from "./calibration/observers/index.ts";
+import { quantize } from "./quantize.ts";
+import { type QuantizeOptions, quantizers } from "./quantizers/index.ts";
+import type { LayerReport, QuantizeEvent } from "./report.ts";
+import { roundings } from "./rounding/index.ts";
+
+const integer = among("--form", "static");
+const rounded = among("--form", "static", "weight-only");
+const blocked = among("--form", "weight-only");
+const keysOf = <K extends string>(members: Readonly<Record<K, unknown>>) => Object.keys(members) as K[];
+
+const settings = z.strictObject({
+  form: setting("--form <form>", "what is stored and computed in fewer bits", choice(keysOf(quantizers))),
+  observer: only(
+    integer,
+    setting("--observer <name>", "how ranges are found", choice(keysOf(observers)).default("min-max")),
+  ),
+  rounding: only(
+    rounded,
+    setting("--rounding <name>", "how weights are rounded", choice(keysOf(roundings)).default("nearest")),
+  ),
+  weightBits: only(
+    integer,
+    setting("--weight-bits <bits>", "7 avoids saturation", choice(["auto", 7, 8]).default("auto")),
+  ),
+  perTensor: only(integer, setting("--per-tensor", "one scale per weight tensor", flag())),
+  equalize: only(integer, setting("--equalize", "cross-layer equalization", flag())),
+  biasCorrection: only(integer, setting("--bias-correction", "move output means to where they were", flag())),
+  bits: only(blocked, setting("--bits <bits>", "of each weight", choice([2, 4, 8]).default(4))),
+  blockSize: only(
+    blocked,
+    setting("--block-size <n>", "inputs that share a scale", choice([16, 32, 64, 128, 256]).default(32)),
+  ),
+  symmetric: only(blocked, setting("--symmetric", "no zero points", flag())),
+  format: only(
+    blocked,
+    setting(
+      "--format <name>",
+      "how weights are stored",
+      choice(["matmul-nbits", "dequantize"]).default("matmul-nbits"),
+    ),
+  ),
+  convolutions: only(blocked, setting("--convolutions", "convolutions too", flag())),
+  exclude: setting("--exclude <names>", "nodes that stay in float, `head,block1/*`", names().exactOptional()),
+  include: setting("--include <names>", "only these nodes", names().exactOptional()),
+});
+
+export type QuantizeSettings = z.output<typeof settings>;
+
+export interface QuantizeEvidence extends Evidence {
+  readonly layers: readonly Omit<LayerReport, "weightScale">[];
+}
+
+/** As files are called in the ecosystem. */
+const suffixes = { static: "_quantized", dynamic: "_quantized", "weight-only": "_q", float16: "_fp16" } as const;
+
+export const quantizeTechnique = defineTechnique({
+  name: "quantize",
+  summary: "Fewer bits: static, dynamic, weight-only or float16",
+  settings,
+  ready: "cleaned",
+  keeps: "numbers",
+  recovers: false,
+
+  suffix: ({ form, bits }) => `${suffixes[form]}${bits ?? ""}`,
+
+  /** Calibration is never made up. */
+  check({ form, rounding = "nearest", data }) {
+    if (data !== undefined || (form !== "static" && rounding === "nearest")) return;
+    const what = form === "static" ? "static quantization" : `${rounding} rounding`;
+    throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });
+  },
+
+  plan: ({ graph }, { form }) => ({
+    sentence: `${form} of ${graph.nodes.length} nodes`,
+    facts: { form, nodes: graph.nodes.length },
+  }),
+
+  async run(ready, own, context): Promise<QuantizeEvidence> {
+    const { model, report } = await quantize(ready, await optionsOf(own, context));
+    const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
+    const count = layers.filter(({ quantized }) => quantized).length;
+    const sentence = `${count} of ${layers.length} layers in fewer bits`;
+    return { model, sentence, facts: { form: own.form, layers }, layers };
+  },
+
+  sections: ({ sentence, layers }, { form }) => ({
+    verdict: `${form}: ${sentence}`,
+    parts: [layerTable(layers)],
+    facts: [["form", form]],
+  }),
+});
+
+function layerTable(layers: QuantizeEvidence["layers"]): TableSection {
+  return {
+    kind: "table",
+    title: "Layers",
+    head: ["node", "operator", "now", "bits", "granularity", "note"],
+    rows: layers.map(({ node, opType, quantized, bits, granularity, reason }) => ({
+      cells: [node, opType, quantized ? "quantized" : "float", bits ?? null, granularity ?? null, reason ?? null],
+      isChosen: quantized,
+    })),
+  };
+}
+
+/** What the quantizer of the form is told. */
+export async function optionsOf(
+  own: QuantizeSettings,
+  context: Pick<TechniqueContext, "open" | "session" | "signal" | "data" | "saturates" | "progress">,
+): Promise<QuantizeOptions> {
+  const { form, rounding = "nearest", exclude, include, observer, weightBits = "auto" } = own;
+  const { open, session, signal, data } = context;
+  const chosen = { ...(exclude && { exclude }), ...(include && { include }) };
+  if (form === "dynamic" || form === "float16") return { form, ...chosen };
+  const onEvent = (event: QuantizeEvent): void => show(event, context);
+  const calibration = () => data.calibration();
+  const common = { open, calibration, threads: session.threads, signal, onEvent, rounding, ...chosen };
+  if (form === "static") {
+    return {
+      form,
+      ...common,
+      ...(observer && { observer }),
+      weightBits: weightBits === "auto" ? await exactBits(context) : weightBits,
+      perChannel: own.perTensor !== true,
+      equalization: own.equalize === true,
+      biasCorrection: own.biasCorrection === true,
+    };
+  }
+  const { bits, blockSize, format, symmetric = false, convolutions = false } = own;
+  const layout = { ...(bits && { bits }), ...(blockSize && { blockSize }), ...(format && { format }) };
+  return { form, ...common, ...layout, symmetric, convolutions };
+}
+
+async function exactBits({ saturates }: Pick<TechniqueContext, "saturates">): Promise<7 | 8> {
+  return (await saturates()) ? 7 : 8;
+}
+
+function show(event: QuantizeEvent, { progress }: Pick<TechniqueContext, "progress">): void {
+  if (event.type === "calibrate") progress({ stage: "calibrate", done: event.batch, total: 0 });
+  if (event.type === "moments") progress({ stage: "statistics", done: event.batch, total: 0 });
+  if (event.type === "round") progress({ stage: "round", done: event.done, total: event.total, detail: event.node });
+}

@@ -1,0 +1,11 @@
+/** @file What families of techniques implement, and one job runs. */
+export type { ChartSection, FigureCard, Section, Sections, SpeedCard, TableSection } from "./section.ts";
+export {
+  type Asked,
+  defineTechnique,
+  type Evidence,
+  type Plan,
+  type Technique,
+  type TechniqueContext,
+  type TechniqueData,
+} from "./technique.ts";
