@@ -5,8 +5,7 @@ import { beside, between, choice, only, setting, whole } from "../../../settings
 import { defineTechnique, type Evidence, type TechniqueContext } from "../../../technique/index.ts";
 import { withoutSideOutputs } from "../side-outputs.ts";
 import { measureActivity } from "./measure-activity.ts";
-import type { Activity } from "./methods/index.ts";
-import { type RouteMethodName, routeMethods } from "./methods/index.ts";
+import { type Activity, type RouteMethodName, routeMethods } from "./methods/index.ts";
 import { recoverRouted } from "./recover-routed.ts";
 import { type RoutedBlock, type RouteOptions, routeModel, surveyRoute } from "./route-model.ts";
 
