@@ -4,7 +4,7 @@ import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Comparison, compareLatency } from "../measure/index.ts";
 import { openPartition } from "../runtime/index.ts";
-import { between, choice, setting, whole } from "../settings/index.ts";
+import { between, memberOf, setting, summariesOf, whole } from "../settings/index.ts";
 import {
   type ChartSection,
   defineTechnique,
@@ -13,23 +13,17 @@ import {
   type TableSection,
   type TechniqueContext,
 } from "../technique/index.ts";
-import { type ArrangementName, arrangements } from "./arrangements/index.ts";
+import { arrangements } from "./arrangements/index.ts";
 import { surveyBlocks } from "./block-runs.ts";
 import { type Parallelized, type ParallelizeEvent, type ParallelizeOptions, parallelize } from "./parallelize.ts";
 import { partitionBranches } from "./partition/partition-branches.ts";
 import { depthOf, fullPlan, type Window, windowLength, windowsForDepth, windowsOf } from "./plan.ts";
 import { parallelizeBlocks } from "./regroup.ts";
 
-const help = Object.values(arrangements).map(({ name, summary }) => `${name}: ${summary}`);
-
 const settings = z.strictObject({
   branches: setting("--branches <n>", "branches side by side: n × GROUP blocks become one parallel part", whole(1)),
   group: setting("--group <g>", "blocks one behind the other inside a branch", whole(1).default(1)),
-  arrangement: setting(
-    "--arrangement <name>",
-    help.join("; "),
-    choice(Object.keys(arrangements) as ArrangementName[]).default("blocks"),
-  ),
+  arrangement: setting("--arrangement <name>", summariesOf(arrangements), memberOf(arrangements).default("blocks")),
   depth: setting(
     "--depth <d>",
     "sequential depth to reach, in blocks; what becomes parallel is measured (needs data)",

@@ -1,7 +1,7 @@
 /** @file Quantization as a technique: settings, plan, work, report. */
 import * as z from "zod";
 import { UsageError } from "../errors.ts";
-import { among, choice, flag, names, only, setting } from "../settings/index.ts";
+import { among, choice, flag, memberOf, names, only, setting } from "../settings/index.ts";
 import { defineTechnique, type Evidence, type TableSection, type TechniqueContext } from "../technique/index.ts";
 import { observers } from "./calibration/observers/index.ts";
 import { quantize } from "./quantize.ts";
@@ -12,17 +12,13 @@ import { roundings } from "./rounding/index.ts";
 const integer = among("--form", "static");
 const rounded = among("--form", "static", "weight-only");
 const blocked = among("--form", "weight-only");
-const keysOf = <K extends string>(members: Readonly<Record<K, unknown>>) => Object.keys(members) as K[];
 
 const settings = z.strictObject({
-  form: setting("--form <form>", "what is stored and computed in fewer bits", choice(keysOf(quantizers))),
-  observer: only(
-    integer,
-    setting("--observer <name>", "how ranges are found", choice(keysOf(observers)).default("min-max")),
-  ),
+  form: setting("--form <form>", "what is stored and computed in fewer bits", memberOf(quantizers)),
+  observer: only(integer, setting("--observer <name>", "how ranges are found", memberOf(observers).default("min-max"))),
   rounding: only(
     rounded,
-    setting("--rounding <name>", "how weights are rounded", choice(keysOf(roundings)).default("nearest")),
+    setting("--rounding <name>", "how weights are rounded", memberOf(roundings).default("nearest")),
   ),
   weightBits: only(
     integer,

@@ -6,10 +6,12 @@ import {
   choice,
   lengths,
   list,
+  memberOf,
   names,
   positive,
   readWord,
   seconds,
+  summariesOf,
   whole,
   writeWord,
 } from "./values.ts";
@@ -73,4 +75,11 @@ it.each([
   [whole(0), "3"],
 ] as const)("what a word says is written as that word: %#", (schema, word) => {
   expect(writeWord(schema, read(schema, word))).toBe(word);
+});
+
+it("a member is chosen by its name, and told by its sentence", () => {
+  const family = { one: { summary: "the first" }, two: { summary: "the second" } };
+  expect(read(memberOf(family), "two")).toBe("two");
+  refuses(memberOf(family), /expected one of "one"\|"two"/, "three");
+  expect(summariesOf(family)).toBe("one: the first; two: the second");
 });

@@ -84,6 +84,18 @@ export function choice<const T extends string | number>(values: readonly T[]): z
   return z.literal(values);
 }
 
+/** A member of a family by its name in the index. */
+export function memberOf<T extends object>(family: T): z.ZodLiteral<keyof T & string> {
+  return z.literal(Object.keys(family) as (keyof T & string)[]);
+}
+
+/** What members with a summary are, for a line of help. */
+export function summariesOf(family: Readonly<Record<string, { readonly summary: string }>>): string {
+  return Object.entries(family)
+    .map(([name, { summary }]) => `${name}: ${summary}`)
+    .join("; ");
+}
+
 /** A comma-separated list of names. */
 export function names(): z.ZodArray<z.ZodString> {
   const error = "It must be a list of names such as head,block1/*.";

@@ -2,7 +2,7 @@
 import * as z from "zod";
 import { presets } from "../../data/index.ts";
 import { executionProviders } from "../../runtime/index.ts";
-import { beside, type Condition, choice, only, setting, text, whole } from "../../settings/index.ts";
+import { beside, type Condition, choice, memberOf, only, setting, text, whole } from "../../settings/index.ts";
 
 /** The data are files, neither made up nor embedded. */
 export const onFiles: Condition = {
@@ -29,10 +29,9 @@ export const usualRandomSamples = { calibration: 16, evaluation: 32 } as const;
 /** What samples are made of, without what they are labelled with. */
 export function sampleSettings(use = "") {
   const kinds = "folder or file with samples; `random` for random inputs, `demo` for the embedded glyphs";
-  const presetNames = Object.keys(presets) as (keyof typeof presets)[];
   return {
     data: setting("--data <path>", use + kinds, text().exactOptional()),
-    preset: only(onFiles, setting("--preset <name>", "how pictures become tensors", choice(presetNames))),
+    preset: only(onFiles, setting("--preset <name>", "how pictures become tensors", memberOf(presets))),
     preprocess: only(onFiles, setting("--preprocess <file>", "the same as a JSON file", text())),
   };
 }

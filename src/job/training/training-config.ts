@@ -4,7 +4,7 @@ import { augmentations, presets } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { readText } from "../../file-system.ts";
 import { executionProviders } from "../../runtime/index.ts";
-import { between, choice, flag, names, positive, setting, text, whole } from "../../settings/index.ts";
+import { between, choice, flag, memberOf, names, positive, setting, text, whole } from "../../settings/index.ts";
 import { losses, metrics, optimizers, schedules } from "../../train/index.ts";
 import { checked, namedChoice } from "./named-choice.ts";
 
@@ -15,18 +15,14 @@ const place = { role: "place" } as const;
 
 /** One of a family by name; with settings where a file says so. */
 const member = (flag: string, description: string, family: object, usual: string) =>
-  setting(flag, description, namedChoice.default(usual), { word: choice(Object.keys(family)) });
+  setting(flag, description, namedChoice.default(usual), { word: memberOf(family) });
 
 /** What has a flag can be said by one, and the flag goes before a file. */
 export const configSchema = z.strictObject({
   /** An `.onnx` file, or a network by name with its settings. */
   model: namedChoice,
   data: setting("--data <path>", "folder or file with labelled samples", text()),
-  preset: setting(
-    "--preset <name>",
-    "how pictures become tensors",
-    choice(Object.keys(presets) as (keyof typeof presets)[]).exactOptional(),
-  ),
+  preset: setting("--preset <name>", "how pictures become tensors", memberOf(presets).exactOptional()),
   preprocess: setting("--preprocess <file>", "the same as a JSON file", text().exactOptional()),
   labels: setting("--labels <file>", "labels: a file, or the name of a column or array", text().exactOptional()),
   /** In this order. */
@@ -57,7 +53,7 @@ export const configSchema = z.strictObject({
     "the output that the loss reads; of several, the deepest with as many scores as there are classes",
     text().exactOptional(),
   ),
-  metrics: z.array(z.enum(Object.keys(metrics) as (keyof typeof metrics)[])).exactOptional(),
+  metrics: z.array(memberOf(metrics)).exactOptional(),
   monitor: z.string().exactOptional(),
   trainable: setting(
     "--trainable <patterns>",

@@ -1,24 +1,18 @@
 /** @file Routing as a technique: settings, plan, work, report. */
 import * as z from "zod";
 import type { Model } from "../../../ir/index.ts";
-import { beside, between, choice, only, setting, whole } from "../../../settings/index.ts";
+import { beside, between, memberOf, only, setting, summariesOf, whole } from "../../../settings/index.ts";
 import { defineTechnique, type Evidence, type TechniqueContext } from "../../../technique/index.ts";
 import { withoutSideOutputs } from "../side-outputs.ts";
 import { measureActivity } from "./measure-activity.ts";
-import { type Activity, type RouteMethodName, routeMethods } from "./methods/index.ts";
+import { type Activity, routeMethods } from "./methods/index.ts";
 import { recoverRouted } from "./recover-routed.ts";
 import { type RoutedBlock, type RouteOptions, routeModel, surveyRoute } from "./route-model.ts";
-
-const methods = Object.values(routeMethods).map(({ name, summary }) => `${name}: ${summary}`);
 
 const settings = z.strictObject({
   experts: setting("--experts <n>", "experts per feed-forward block", whole(1)),
   topK: setting("--top-k <k>", "experts that a token goes to", whole(1).default(1)),
-  method: setting(
-    "--method <name>",
-    methods.join("; "),
-    choice(Object.keys(routeMethods) as RouteMethodName[]).default("copy"),
-  ),
+  method: setting("--method <name>", summariesOf(routeMethods), memberOf(routeMethods).default("copy")),
   balance: only(
     beside("--finetune"),
     setting("--balance <x>", "factor of the load-balance loss", between(0, 1e6).default(0.01)),
