@@ -22,6 +22,13 @@ export type { LossTerm, ObjectiveOptions, TermContext } from "./step/objective.t
 export type { Precision } from "./step/precision.ts";
 export { type Profile, type ProfileName, profileFor, profiles } from "./step/profiles.ts";
 export { type Chosen, chooseParameters, type Selection } from "./step/selection.ts";
-export type { StateKind, StateTensor, TrainingStep, TrainingStepOptions } from "./step/step.ts";
+export {
+  type GradientGraph,
+  type GradientTensor,
+  type SplitStep,
+  splitStep,
+  type UpdateGraph,
+} from "./step/split-step.ts";
+export type { LossNames, StateKind, StateTensor, TrainingStep, TrainingStepOptions, UpdateNames } from "./step/step.ts";
 export type { Operand, StepBuilder } from "./step/step-builder.ts";
 export { trainingStep } from "./step/training-step.ts";

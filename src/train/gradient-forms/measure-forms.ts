@@ -23,8 +23,8 @@ import { builderInference } from "../../ops/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import { checkCancelled, type OpenSession, openSession, type SessionOptions } from "../../runtime/index.ts";
 import { profileFor, profileOf } from "../step/profiles.ts";
-import type { TrainingStepOptions } from "../step/step.ts";
-import { trainingStep, trainingStepOptionsNames } from "../step/training-step.ts";
+import { type TrainingStepOptions, trainingStepOptionsNames } from "../step/step.ts";
+import { trainingStep } from "../step/training-step.ts";
 import { type ConvSide, type FormRow, type GradientFormTable, keyOf } from "./form-table.ts";
 
 export interface MeasureFormsOptions extends Omit<TrainingStepOptions, "forms"> {

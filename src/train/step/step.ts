@@ -1,6 +1,7 @@
 /** @file What a training step is made of: its options, and the names of the graph that comes out. */
 import type { Forms } from "../../autodiff/index.ts";
 import type { LabelDomain, Model, Node, Tensor } from "../../ir/index.ts";
+import type { OptionNames } from "../../options.ts";
 import type { Optimizer, OptimizerName } from "../optimizers/index.ts";
 import type { Carry } from "./carry.ts";
 import type { LossScaleOptions } from "./loss-scale.ts";
@@ -44,6 +45,27 @@ export interface TrainingStepOptions extends ObjectiveOptions {
   readonly forms?: Forms;
 }
 
+export const trainingStepOptionsNames: OptionNames<TrainingStepOptions> = {
+  optimizer: true,
+  trainable: true,
+  freeze: true,
+  decayExclude: true,
+  clip: true,
+  accumulate: true,
+  average: true,
+  lossScale: true,
+  batchNorm: true,
+  dropout: true,
+  inference: true,
+  carry: true,
+  profile: true,
+  precision: true,
+  forms: true,
+  loss: true,
+  terms: true,
+  output: true,
+};
+
 export type StateKind = "parameter" | "optimizer" | "statistic" | "average" | "accumulator" | "loss-scale";
 
 /** A tensor that goes into every step and comes out changed. */
@@ -57,24 +79,15 @@ export interface StateTensor {
   readonly initial: Tensor;
 }
 
-/**
- * The names of a step graph. Its inputs are the model's own (`batch`), with a loss `labels`, `learningRate` (float32), `step` (int64,
- * counted from 1), for dropout `maskKey` (uint32[2]: any two words that differ from batch to batch), for accumulation
- * `apply` (bool: whether this batch ends with the update), then the state. Its outputs are `loss`, the model's own
- * outputs, the terms, the norm of the gradients where it is needed, then the next state.
- */
-export interface TrainingStep {
-  /** Opset 21. Parameters and state are plain inputs, never initializers. */
-  readonly model: Model;
+/** What computes a loss takes beside parameters and statistics, and what it tells. */
+export interface LossNames {
+  /** The model's own inputs. */
   readonly batch: readonly string[];
   readonly labels?: string;
   /** Which labels the loss takes. */
   readonly labelDomain?: LabelDomain;
-  readonly learningRate: string;
-  readonly step: string;
+  /** uint32[2]: any two words that differ from batch to batch. Only with dropout. */
   readonly maskKey?: string;
-  readonly apply?: string;
-  readonly accumulate: number;
   /** The sum that is minimised. */
   readonly loss: string;
   /** The outputs that tell the terms, without their weights. */
@@ -82,7 +95,28 @@ export interface TrainingStep {
   /** The model's outputs; metrics read `prediction`. */
   readonly outputs: readonly string[];
   readonly prediction: string;
+}
+
+/** What an update takes beside gradients and state, and what it tells. */
+export interface UpdateNames {
+  /** float32, already scheduled. */
+  readonly learningRate: string;
+  /** int64, the number of the update, counted from 1. */
+  readonly step: string;
+  /** bool: whether this batch ends with the update. Only with accumulation. */
+  readonly apply?: string;
+  readonly accumulate: number;
+  /** The norm of all gradients together before clipping, where it is needed. */
   readonly gradientNorm?: string;
+}
+
+/**
+ * The names of a step graph. Its inputs are the batch with its labels, the learning rate, the number of the update, the mask key and
+ * `apply`, then the state. Its outputs are the loss, the model's own outputs, the terms, the norm of the gradients, then the next state.
+ */
+export interface TrainingStep extends LossNames, UpdateNames {
+  /** Opset 21. Parameters and state are plain inputs, never initializers. */
+  readonly model: Model;
   readonly state: readonly StateTensor[];
 }
 

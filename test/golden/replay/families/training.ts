@@ -14,6 +14,12 @@ function stepOf(name: keyof typeof smallNetworks, options: Partial<train.Trainin
   return train.trainingStep(model, { loss, ...terms, optimizer: "sgd", ...options });
 }
 
+/** Gradients and update as two graphs, with all that crosses between them. */
+function splitOf(name: "mlp" | "resnet"): train.SplitStep {
+  const { make, axis } = smallNetworks[name];
+  return train.splitStep(make(1), { ...accumulated, average: 0.9, loss: crossEntropy({ axis }) });
+}
+
 /** A network that ends in three numbers. */
 function answering(): Model {
   return nn.network(data.random(4), (n) => {
@@ -127,6 +133,7 @@ export const training: Cases = {
   ...each("step in float16", ["lenet", "resnet", "vit", "gpt"] as const, (name) =>
     stepOf(name, { precision: "float16", lossScale: {} }),
   ),
+  ...each("split step", ["mlp", "resnet"] as const, (name) => splitOf(name)),
   ...each("looped", ["mlp", "gpt"] as const, (name) => [
     train.loopedStep(stepOf(name)),
     train.loopedStep(stepOf(name, accumulated)),
