@@ -1,7 +1,9 @@
 /** @file What an acceleration says while it works. */
+import type { MissedEvents } from "../runtime/index.ts";
 import type { CandidateResult } from "./result.ts";
 
 export type AccelerateEvent =
+  | MissedEvents
   | { readonly type: "stage"; readonly name: string; readonly detail: string }
   | {
       readonly type: "progress";

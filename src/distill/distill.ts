@@ -47,7 +47,7 @@ export function distill(given: Model, options: DistillOptions): Run<TrainEvent, 
   checkOptions(options, distillOptionsNames);
   const student = storedWeights(given);
   const { teacher: _, losses: __, teacherOutput: ___, labelWeight = 1, loss, signal, freeze: ____, ...rest } = options;
-  return startRun(
+  return startRun<TrainEvent, TrainResult>(
     async (scope) => {
       const joint = jointModel(student, await jointOptionsFor(student, options));
       const run = fit(joint.model, {

@@ -3,7 +3,7 @@ import { type DistillOptions, distill, type RecoveryOptions, recoveryFrom } from
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import { type Run, type RunScope, startRun } from "../runtime/index.ts";
+import { type MissedEvents, type Run, type RunScope, startRun } from "../runtime/index.ts";
 import type { TrainEvent, TrainReport } from "../train/index.ts";
 import { type BlockRun, requireRuns, surveyBlocks } from "./block-runs.ts";
 import { type Judgement, type JudgeOptions, judge } from "./judge.ts";
@@ -40,6 +40,7 @@ export interface DepthPoint extends Judgement {
 }
 
 export type ParallelizeEvent =
+  | MissedEvents
   | { readonly type: "survey"; readonly runs: readonly { readonly blocks: number; readonly period: number }[] }
   | { readonly type: "window"; readonly window: MeasuredWindow; readonly done: number; readonly total: number }
   | { readonly type: "depth"; readonly point: DepthPoint; readonly done: number; readonly total: number }

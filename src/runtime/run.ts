@@ -11,19 +11,30 @@ export interface RunScope<E> {
   emit(event: E): void;
 }
 
+/** In the place of events that a reader came too late for. */
+export interface MissedEvents {
+  readonly type: "missed";
+  readonly count: number;
+}
+
+/** As many of the latest events are kept for readers. */
+export const EVENT_WINDOW = 8192;
+
 /**
- * Starts `body` at once. Every iteration sees all events from the first on, so none is lost to a late reader;
- * events end when the work does, and a failure is thrown by `result` alone.
+ * Starts `body` at once. Every iteration begins with the first event. A run keeps the last `EVENT_WINDOW` events, however long it
+ * goes on; who reads later than that, or more slowly, is told how many he missed. Work never waits for those who look on.
+ * Events end when the work does, and a failure is thrown by `result` alone.
  */
 export function startRun<E, R>(
   body: (scope: RunScope<E>) => Promise<R>,
   { signal }: { readonly signal?: AbortSignal } = {},
-): Run<E, R> {
+): Run<E | MissedEvents, R> {
   const controller = new AbortController();
   const cancel = (): void => controller.abort(new CancelledError("the run was cancelled"));
   if (signal?.aborted) cancel();
   signal?.addEventListener("abort", cancel, { once: true });
-  const events: E[] = [];
+  const latest: E[] = [];
+  let emitted = 0;
   let ended = false;
   let wake = deferred();
   const notify = (): void => {
@@ -34,7 +45,7 @@ export function startRun<E, R>(
   const result = body({
     signal: controller.signal,
     emit(event) {
-      events.push(event);
+      latest[emitted++ % EVENT_WINDOW] = event;
       notify();
     },
   }).finally(() => {
@@ -47,10 +58,16 @@ export function startRun<E, R>(
     result,
     cancel,
     async *[Symbol.asyncIterator]() {
-      for (let position = 0; ; position++) {
-        while (position >= events.length && !ended) await wake.promise;
-        if (position >= events.length) return;
-        yield events[position] as E;
+      for (let position = 0; ; ) {
+        while (position >= emitted && !ended) await wake.promise;
+        const count = emitted - EVENT_WINDOW - position;
+        if (count > 0) {
+          position += count;
+          yield { type: "missed", count };
+          continue;
+        }
+        if (position >= emitted) return;
+        yield latest[position++ % EVENT_WINDOW] as E;
       }
     },
   };

@@ -1,5 +1,6 @@
 /** @file What a training run tells while it goes on, and in the end. */
 import type { Model } from "../../ir/index.ts";
+import type { MissedEvents } from "../../runtime/index.ts";
 
 export interface Evaluation {
   /** Epochs that were finished before it, counted from 1. */
@@ -21,6 +22,7 @@ export interface Measurement {
 }
 
 export type TrainEvent =
+  | MissedEvents
   | {
       readonly type: "start";
       /** Trained numbers. */
