@@ -1,7 +1,6 @@
 /** @file A graph cut at named values. */
-import { withoutDeadNodes } from "../../autodiff/index.ts";
 import { InvalidModelError } from "../../errors.ts";
-import { capturesOf, type Graph, type Value } from "../../ir/index.ts";
+import { capturesOf, type Graph, type Value, withoutDeadNodes } from "../../ir/index.ts";
 
 /** Where a part of a graph begins and ends. */
 export interface Ends {
