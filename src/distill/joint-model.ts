@@ -221,9 +221,9 @@ function termOf(loss: DistillationLoss, before: readonly DistillationLoss[], all
   return {
     name: same === 0 ? loss.name : `${loss.name}${same + 1}`,
     ...(loss.weight !== undefined && { weight: loss.weight }),
-    build(g, { output }) {
+    build(g, { output, labels }) {
       const parts = all.map(({ teacher, student, projection: layer }) =>
-        loss.build(g, output(teacher.name), output((layer?.output ?? student).name)),
+        loss.build(g, output(teacher.name), output((layer?.output ?? student).name), { labels }),
       );
       const sum = parts.reduce((total, part) => g.add(total, part));
       return parts.length === 1 ? sum : g.div(sum, parts.length);

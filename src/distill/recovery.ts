@@ -60,6 +60,9 @@ export function recoveryFrom(original: Model, values: readonly string[], options
     teacher: original,
     output,
     teacherOutput: output,
-    losses: [areScores ? softTargets({ temperature }) : loss, features({ pairs, weight: featureWeight })],
+    losses: [
+      areScores ? softTargets({ temperature }) : loss,
+      ...(pairs.length > 0 ? [features({ pairs, weight: featureWeight })] : []),
+    ],
   };
 }

@@ -1,4 +1,5 @@
 /** @file Every distillation loss: its value by hand, 0 for equal values, and its gradient against differences in float64. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { differentiateGraph } from "../../src/autodiff/index.ts";
 import {
@@ -26,9 +27,33 @@ interface Case {
   readonly expected: (t: Rows, s: Rows) => number;
 }
 
+/** What PyTorch gives, see make.py beside it. */
+interface Published {
+  readonly loss: DistillationLossName;
+  readonly options: Readonly<Record<string, number>>;
+  readonly teacherDims: readonly number[];
+  readonly teacher: readonly number[];
+  readonly studentDims: readonly number[];
+  readonly student: readonly number[];
+  readonly labels?: readonly number[];
+  readonly value: number;
+  readonly gradient: readonly number[];
+}
+
+const published = JSON.parse(
+  readFileSync(new URL("../fixtures/distillation/torch.json", import.meta.url), "utf8"),
+) as readonly Published[];
+
+function lossOf({ loss, options }: Published): DistillationLoss {
+  const make = distillationLosses[loss] as (settings: object) => DistillationLoss;
+  return make(withPairs.has(loss) ? { ...options, pairs } : options);
+}
+
+const withPairs: ReadonlySet<DistillationLossName> = new Set(["hints", "attentionScores", "distances", "angles"]);
+
 type Rows = readonly (readonly number[])[];
 
-const cases: Record<DistillationLossName, readonly Case[]> = {
+const cases: Partial<Record<DistillationLossName, readonly Case[]>> = {
   softTargets: [1, 4].map((temperature) => ({
     loss: softTargets({ temperature }),
     teacher: [3, 5],
@@ -118,11 +143,12 @@ function rows(values: ArrayLike<number>, count: number): Rows {
 }
 
 /** Value and gradient for the student, in float64. */
-function built({ loss, teacher, student }: Case) {
+function built({ loss, teacher, student }: Pick<Case, "loss" | "teacher" | "student">, labels: readonly number[] = []) {
   const g = graphBuilder({ infer: builderInference(21) });
   const t = g.input("t", "float64", teacher);
   const s = g.input("s", "float64", student);
-  const value = loss.build(stepBuilder(g), t, s);
+  const classes = g.constant("labels", tensorFromNumbers("int64", [labels.length], labels));
+  const value = loss.build(stepBuilder(g), t, s, { labels: () => classes });
   g.output(value);
   const { graph, gradients } = differentiateGraph(g.build(), { of: value, wrt: [s], opset: 21 });
   const gradient = gradients.get(s)!;
@@ -143,7 +169,18 @@ const listed = Object.entries(cases).flatMap(([name, found]) =>
 
 describe("distillation losses", () => {
   it("are all here", () => {
-    expect(Object.keys(cases).sort()).toEqual(Object.keys(distillationLosses).sort());
+    const known = new Set([...Object.keys(cases), ...published.map(({ loss }) => loss)]);
+    expect([...known].sort()).toEqual(Object.keys(distillationLosses).sort());
+  });
+
+  it.each(published)("$loss is what PyTorch gives", (item) => {
+    const at = built({ loss: lossOf(item), teacher: item.teacherDims, student: item.studentDims }, item.labels);
+    const { value, gradient } = at(item.teacher, item.student);
+    expect(value).toBeCloseTo(item.value, 6);
+    expect(gradient.length).toBe(item.gradient.length);
+    for (const [i, each] of gradient.entries()) expect(each).toBeCloseTo(item.gradient[i]!, 6);
+    if (item.teacherDims.join() !== item.studentDims.join()) return;
+    expect(at(item.teacher, item.teacher).value).toBeCloseTo(0, 6);
   });
 
   it.each(listed)("$name is its formula", (item) => {

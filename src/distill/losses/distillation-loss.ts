@@ -1,7 +1,7 @@
 /** @file What a distillation loss is: which values of teacher and student it compares, and one number from a pair of them. */
 import { ShapeError, UsageError } from "../../errors.ts";
 import type { Dims, Value } from "../../ir/index.ts";
-import type { StepBuilder } from "../../train/index.ts";
+import type { StepBuilder, TermContext } from "../../train/index.ts";
 
 /** Names of a value of the teacher and of the value of the student that follows it. Any value of the graphs, not only outputs. */
 export interface Pair {
@@ -19,7 +19,7 @@ export interface DistillationLoss {
   /** Whether a student's value of another width first passes a linear layer, trained along and then dropped. */
   readonly projects?: boolean;
   /** The loss of one pair, a scalar; 0 for equal values. */
-  build(g: StepBuilder, teacher: Value, student: Value): Value;
+  build(g: StepBuilder, teacher: Value, student: Value, context: Pick<TermContext, "labels">): Value;
 }
 
 export interface PairOptions {
@@ -50,4 +50,9 @@ export function checkLoss(name: string, { weight = 1, pairs }: Partial<PairOptio
     });
   }
   if (pairs?.length === 0) throw new UsageError("a distillation loss has no pairs to compare", { where: name });
+}
+
+export function checkTemperature(temperature: number): void {
+  if (temperature > 0 && Number.isFinite(temperature)) return;
+  throw new UsageError("the temperature is out of range", { expected: "above 0", got: String(temperature) });
 }

@@ -1,13 +1,46 @@
 /** @file Distillation losses. One loss is one file and one line in `distillationLosses`; the law iterates over it. */
+import { angles } from "./angles.ts";
 import { attentionMaps } from "./attention-maps.ts";
+import { attentionScores } from "./attention-scores.ts";
+import { correlations } from "./correlations.ts";
+import { decoupledTargets } from "./decoupled-targets.ts";
+import { distances } from "./distances.ts";
 import { features } from "./features.ts";
+import { hints } from "./hints.ts";
 import { relations } from "./relations.ts";
 import { softTargets } from "./soft-targets.ts";
+import { standardisedTargets } from "./standardised-targets.ts";
 
-export const distillationLosses = { softTargets, features, attentionMaps, relations } as const;
+export const distillationLosses = {
+  softTargets,
+  standardisedTargets,
+  decoupledTargets,
+  correlations,
+  features,
+  hints,
+  attentionMaps,
+  attentionScores,
+  relations,
+  distances,
+  angles,
+} as const;
 
 export type DistillationLossName = keyof typeof distillationLosses;
 
+export type { CorrelationOptions } from "./correlations.ts";
+export type { DecoupledOptions } from "./decoupled-targets.ts";
 export type { DistillationLoss, Pair, PairOptions } from "./distillation-loss.ts";
 export type { SoftTargetOptions } from "./soft-targets.ts";
-export { attentionMaps, features, relations, softTargets };
+export {
+  angles,
+  attentionMaps,
+  attentionScores,
+  correlations,
+  decoupledTargets,
+  distances,
+  features,
+  hints,
+  relations,
+  softTargets,
+  standardisedTargets,
+};

@@ -1,8 +1,7 @@
 /** @file Soft targets: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network" (2015), arXiv:1503.02531. */
-import { UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { klDivergence } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
+import { checkLoss, checkTemperature, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
 
 export interface SoftTargetOptions extends Partial<PairOptions> {
   /** T, which softens both distributions; 1 by default. */
@@ -11,7 +10,7 @@ export interface SoftTargetOptions extends Partial<PairOptions> {
   readonly axis?: number;
 }
 
-const softTargetOptionsNames: OptionNames<SoftTargetOptions> = {
+export const softTargetOptionsNames: OptionNames<SoftTargetOptions> = {
   temperature: true,
   axis: true,
   pairs: true,
@@ -26,9 +25,7 @@ export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
   checkOptions(options, softTargetOptionsNames);
   const { temperature = 1, axis = -1, weight = 1, pairs } = options;
   checkLoss("softTargets", options);
-  if (!(temperature > 0 && Number.isFinite(temperature))) {
-    throw new UsageError("the temperature is out of range", { expected: "above 0", got: String(temperature) });
-  }
+  checkTemperature(temperature);
   return {
     name: "softTargets",
     weight,

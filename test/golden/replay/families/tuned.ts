@@ -12,11 +12,20 @@ const student = (): Model => models.vit(data.random(2), { ...shape, width: 12, d
 /** The end of the first block of both. */
 const pairs = [{ teacher: "block0/add_1", student: "block0/add_1" }];
 
+const scores = [{ teacher: "block0/attention/matmul", student: "block0/attention/matmul" }];
+
 const losses: Readonly<Record<distill.DistillationLossName, () => Losses>> = {
   softTargets: () => [distill.softTargets({ temperature: 4 })],
   features: () => [distill.features({ pairs, weight: 0.5 })],
   attentionMaps: () => [distill.attentionMaps({ pairs })],
   relations: () => [distill.relations({ pairs })],
+  standardisedTargets: () => [distill.standardisedTargets({ temperature: 2 })],
+  decoupledTargets: () => [distill.decoupledTargets()],
+  correlations: () => [distill.correlations()],
+  hints: () => [distill.hints({ pairs })],
+  attentionScores: () => [distill.attentionScores({ pairs: scores })],
+  distances: () => [distill.distances({ pairs })],
+  angles: () => [distill.angles({ pairs })],
 };
 
 function joint(chosen: Losses, withLabels = false) {
@@ -35,7 +44,9 @@ function joint(chosen: Losses, withLabels = false) {
 const subjects = ["mlp", "lenet", "vit", "gpt"] as const;
 
 export const tuned: Cases = {
-  ...each("distilled by", namesOf(distill.distillationLosses), (name) => joint(losses[name]())),
+  ...each("distilled by", namesOf(distill.distillationLosses), (name) =>
+    joint(losses[name](), name === "decoupledTargets"),
+  ),
   "distilled by all, with labels": () =>
     joint(
       namesOf(losses).flatMap((name) => losses[name]()),

@@ -1,0 +1,30 @@
+/** @file Attention scores: Jiao et al., "TinyBERT: distilling BERT for natural language understanding" (2019), arXiv:1909.10351. */
+import type { Value } from "../../ir/index.ts";
+import { checkOptions, type OptionNames } from "../../options.ts";
+import { meanSquaredError, type StepBuilder } from "../../train/index.ts";
+import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
+
+const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+
+/** Scores below this are masks, not scores. */
+const MASKED = -100;
+
+/**
+ * mean (t − s)² of the scores before the softmax, [N, heads, T, T], with those of masked places (−100 and less) as 0. Teacher and student need as many
+ * heads.
+ */
+export function attentionScores(options: PairOptions): DistillationLoss {
+  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
+  checkLoss("attentionScores", { pairs, weight });
+  return {
+    name: "attentionScores",
+    weight,
+    pairs,
+    build: (g, teacher, student) => meanSquaredError().build(g, unmasked(g, student), unmasked(g, teacher)),
+  };
+}
+
+function unmasked(g: StepBuilder, x: Value): Value {
+  const type = x.type?.kind === "tensor" ? x.type.dtype : "float32";
+  return g.op("Where", [g.op("Greater", [x, g.number(type, MASKED)]), x, g.number(type, 0)]);
+}
