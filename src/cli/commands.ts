@@ -18,6 +18,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Two models on the same inputs: size, latency ratio, agreement, accuracy",
     load: async () => (await import("./compare.ts")).command,
   },
+  prune: {
+    summary: "Narrower layers: channels, heads and units that matter little go, accuracy won back by distillation",
+    load: async () => (await import("./prune.ts")).command,
+  },
   quantize: {
     summary: "Fewer bits: static, dynamic, weight-only or float16",
     load: async () => (await import("./quantize.ts")).command,

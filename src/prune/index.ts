@@ -1,8 +1,17 @@
 /** @file Pruning: smaller networks of the same kind. */
 export * from "./criteria/index.ts";
 export type { Criterion, WeightRows } from "./criterion.ts";
-export { type PrunedModel, type PrunedWidth, type PruneOptions, type PruneReport, pruneModel } from "./prune.ts";
+export {
+  type PruneAmount,
+  type PrunedModel,
+  type PrunedWidth,
+  type PruneOptions,
+  type PruneReport,
+  type PruneSettings,
+  pruneModel,
+} from "./prune.ts";
 export type { RankedWidth, Ranking } from "./ranking.ts";
 export * from "./rankings/index.ts";
+export { pruneTechnique } from "./technique.ts";
 export type { WeightAxis } from "./weight-axes.ts";
 export type { Width } from "./widths.ts";

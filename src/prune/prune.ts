@@ -1,7 +1,7 @@
 /** @file Structured pruning: channels, heads and units of little importance go, with all that hangs on them. */
 import { UsageError } from "../errors.ts";
-import { checkPatterns, describeNode, type Model, type Node, type NodePattern, nodeMatcher } from "../ir/index.ts";
-import { axisClasses, costOf, type FactorPreference } from "../ops/index.ts";
+import { checkPatterns, describeNode, type Model, type NodePattern, nodeMatcher } from "../ir/index.ts";
+import { type AxisClasses, axisClasses, costOf, type FactorPreference } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { type CriterionName, criteria } from "./criteria/index.ts";
 import type { Criterion } from "./criterion.ts";
@@ -12,9 +12,14 @@ import { type RankingName, rankings } from "./rankings/index.ts";
 import { weightAxes } from "./weight-axes.ts";
 import { type Width, widthsOf } from "./widths.ts";
 
-export interface PruneOptions {
-  /** Share of the classes of a width that goes, from 0 to below 1. */
-  readonly ratio: number;
+/** How much goes: a share of the classes of a width, or so much that this share of the multiply-accumulates is left at most. */
+export type PruneAmount =
+  | { readonly ratio: number; readonly macs?: undefined }
+  | { readonly macs: number; readonly ratio?: undefined };
+
+export type PruneOptions = PruneAmount & PruneSettings;
+
+export interface PruneSettings {
   /** What says which classes matter least; `"l2"` by default. */
   readonly criterion?: CriterionName | Criterion;
   /** How widths compare; `"local"` by default. */
@@ -53,8 +58,9 @@ export interface PrunedModel {
   readonly report: PruneReport;
 }
 
-const pruneOptionsNames: OptionNames<PruneOptions> = {
+const pruneOptionsNames: OptionNames<PruneAmount & PruneSettings> = {
   ratio: true,
+  macs: true,
   criterion: true,
   ranking: true,
   round: true,
@@ -72,55 +78,100 @@ const pruneOptionsNames: OptionNames<PruneOptions> = {
  * length that is computed while the model runs does not follow.
  */
 export function pruneModel(model: Model, options: PruneOptions): PrunedModel {
-  const { factor = "outer" } = checkOptions(options, pruneOptionsNames);
+  const found = prunable(model, options);
+  const { ratio, macs } = options;
+  return ratio === undefined ? prunedTo(found, macs, options) : prunedBy(found, ratio, options);
+}
+
+/** A model with what can be cut out of it. */
+interface Prunable {
+  readonly model: Model;
+  readonly classes: AxisClasses;
+  readonly widths: readonly Width[];
+  /** Those of which something can go. */
+  readonly open: readonly RankedWidth[];
+}
+
+function prunable(model: Model, options: PruneOptions): Prunable {
+  const settings = checkOptions(options, pruneOptionsNames);
+  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0 } = settings;
   checkRange(options);
-  checkPatterns(model.graph, { exclude: options.exclude });
+  checkPatterns(model.graph, { exclude });
   const classes = axisClasses(model, { factor });
   const axes = weightAxes(model, classes);
-  const isExcluded = nodeMatcher(options.exclude ?? []);
-  const widths = widthsOf(model, axes, classes);
-  const open = widths.filter((width) => width.classes.length > 1 && !width.axes.some(({ node }) => isExcluded(node)));
+  const widths = withoutExcluded(widthsOf(model, axes, classes), exclude);
+  const open = widths.filter((width) => width.classes.length > 1);
   if (open.length === 0) throw nothingToPrune(widths);
-  const removed = chosenClasses(model, axes, open, options);
-  if (removed.size === 0) throw tooLittle(open, options);
-  const pruned = cutClasses(model, classes, (of) => removed.has(of));
-  return { model: pruned, report: reportOf(model, pruned, widths, removed, isExcluded) };
+  const importance = importanceOf(model, axes, typeof criterion === "string" ? criteria[criterion] : criterion, seed);
+  return { model, classes, widths, open: open.map((width) => rankedWidth(width, importance, most)) };
 }
 
-function checkRange({ ratio, round = 1, most = 0.9 }: PruneOptions): void {
-  if (!(ratio > 0 && ratio < 1))
-    throw new UsageError("the ratio is out of range", { expected: "above 0 and below 1", got: String(ratio) });
-  if (!(most > 0 && most < 1))
-    throw new UsageError("most is out of range", { expected: "above 0 and below 1", got: String(most) });
-  if (!(Number.isSafeInteger(round) && round >= 1))
-    throw new UsageError("round must be a whole number of at least 1", { got: String(round) });
-}
-
-function chosenClasses(
-  model: Model,
-  axes: ReturnType<typeof weightAxes>,
-  open: readonly Width[],
-  { ratio, criterion = "l2", ranking = "local", round = 1, most = 0.9, seed = 0 }: PruneOptions,
-): Set<number> {
-  const chosen = typeof criterion === "string" ? criteria[criterion] : criterion;
-  const importance = importanceOf(model, axes, chosen, seed);
-  const ranked = open.map((width): RankedWidth => {
-    const scored = width.classes.map((of) => ({ of, importance: importance.get(of) ?? Infinity }));
-    const known = scored.filter((each) => each.importance < Infinity);
-    const ascending = scored.sort((a, b) => a.importance - b.importance || a.of - b.of);
-    return {
-      width,
-      ascending,
-      most: Math.min(known.length, Math.floor(most * ascending.length), ascending.length - 1),
-    };
+function withoutExcluded(widths: readonly Width[], exclude: readonly NodePattern[]): Width[] {
+  const isExcluded = nodeMatcher(exclude);
+  return widths.map((width) => {
+    if (!width.axes.some(({ node }) => isExcluded(node))) return width;
+    return { ...width, classes: [], held: [...width.held, "excluded by name"] };
   });
-  const counts = (typeof ranking === "string" ? rankings[ranking] : ranking).counts(ranked, ratio);
+}
+
+function rankedWidth(width: Width, importance: ReadonlyMap<number, number>, most: number): RankedWidth {
+  const scored = width.classes.map((of) => ({ of, importance: importance.get(of) ?? Infinity }));
+  const known = scored.filter((each) => each.importance < Infinity);
+  const ascending = scored.sort((a, b) => a.importance - b.importance || a.of - b.of);
+  return { width, ascending, most: Math.min(known.length, Math.floor(most * ascending.length), ascending.length - 1) };
+}
+
+function prunedBy(found: Prunable, ratio: number, settings: PruneSettings): PrunedModel {
+  const removed = removedAt(found, ratio, settings);
+  if (removed.size === 0) throw tooLittle(found, ratio, settings);
+  const { model, classes, widths } = found;
+  const pruned = cutClasses(model, classes, (of) => removed.has(of));
+  return { model: pruned, report: reportOf(model, pruned, widths, removed) };
+}
+
+/** Ratios that are tried on the way to a share of multiply-accumulates. */
+const STEPS = 10;
+
+/** By the smallest ratio, in steps of 2^−10, that leaves no more than the share. */
+function prunedTo(found: Prunable, share: number, settings: PruneSettings): PrunedModel {
+  let best: PrunedModel | undefined;
+  let least = 1;
+  let [low, high] = [0, 1];
+  for (let step = 0; step < STEPS; step++) {
+    const ratio = (low + high) / 2;
+    const tried = removedAt(found, ratio, settings).size > 0 ? prunedBy(found, ratio, settings) : undefined;
+    const left = tried ? tried.report.macs.after / tried.report.macs.before : 1;
+    least = Math.min(least, left);
+    if (left <= share) [best, high] = [tried, ratio];
+    else low = ratio;
+  }
+  if (best) return best;
+  throw new UsageError("so few multiply-accumulates cannot be reached", {
+    expected: `a share of at least ${least.toFixed(3)} of them`,
+    got: String(share),
+    hint: "Let widths lose more with most, round less, or take another ranking.",
+  });
+}
+
+function removedAt({ open }: Prunable, ratio: number, { ranking = "local", round = 1 }: PruneSettings): Set<number> {
+  const counts = (typeof ranking === "string" ? rankings[ranking] : ranking).counts(open, ratio);
   return new Set(
-    ranked.flatMap(({ width, ascending }, i) => {
+    open.flatMap(({ width, ascending }, i) => {
       const count = roundedCount(width, ascending.length, counts[i]!, round);
       return ascending.slice(0, count).map(({ of }) => of);
     }),
   );
+}
+
+function checkRange({ ratio, macs, round = 1, most = 0.9 }: PruneOptions): void {
+  for (const [name, share] of Object.entries({ ratio, macs, most })) {
+    if (share === undefined || (share > 0 && share < 1)) continue;
+    throw new UsageError(`${name} is out of range`, { expected: "above 0 and below 1", got: String(share) });
+  }
+  if ((ratio === undefined) === (macs === undefined))
+    throw new UsageError("one of ratio and macs says how much goes", { got: ratio === undefined ? "none" : "both" });
+  if (!(Number.isSafeInteger(round) && round >= 1))
+    throw new UsageError("round must be a whole number of at least 1", { got: String(round) });
 }
 
 /** Fewer go, until what is left of the width is a multiple of `round`; none where there is no such number. */
@@ -139,31 +190,24 @@ function nothingToPrune(widths: readonly Width[]): UsageError {
   });
 }
 
-function tooLittle(open: readonly Width[], { ratio, round = 1 }: PruneOptions): UsageError {
-  const largest = open.reduce((most, { classes }) => Math.max(most, classes.length), 0);
+function tooLittle({ open }: Prunable, ratio: number, { round = 1 }: PruneSettings): UsageError {
+  const largest = open.reduce((most, { ascending }) => Math.max(most, ascending.length), 0);
   return new UsageError("the ratio takes nothing away", {
     expected: round > 1 ? `a ratio that takes a multiple of ${round} positions` : `at least 1 of ${largest}`,
     got: String(ratio),
   });
 }
 
-function reportOf(
-  before: Model,
-  after: Model,
-  widths: readonly Width[],
-  removed: ReadonlySet<number>,
-  isExcluded: (node: Node) => boolean,
-): PruneReport {
+function reportOf(before: Model, after: Model, widths: readonly Width[], removed: ReadonlySet<number>): PruneReport {
   const [first, last] = [costOf(before), costOf(after)];
   return {
     widths: widths.map(({ classes, axes, positions, held }) => {
       const gone = new Set(classes.filter((of) => removed.has(of)));
-      const excluded = axes.some(({ node }) => isExcluded(node)) ? ["excluded by name"] : [];
       return {
         layers: [...new Set(axes.map(({ node }) => node.name || describeNode(node)))],
         before: positions,
         after: positions - axes[0]!.classes.reduce((count, of) => count + (gone.has(of) ? 1 : 0), 0),
-        held: [...held, ...excluded],
+        held,
       };
     }),
     macs: { before: first.macs, after: last.macs },

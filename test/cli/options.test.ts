@@ -39,6 +39,7 @@ const modules: ReadonlyMap<string, CommandModule> = new Map(loaded);
 /** Words that a command cannot be without. */
 const required: Readonly<Record<string, readonly string[]>> = {
   compare: ["a.onnx", "b.onnx"],
+  prune: ["m.onnx", "--ratio", "0.5"],
   quantize: ["m.onnx", "--form", "static"],
   parallelize: ["m.onnx", "--branches", "2"],
   route: ["m.onnx", "--experts", "2"],
@@ -74,6 +75,9 @@ const samples: Readonly<Record<string, string>> = {
   "--max-drop": "0.3",
   "--min-agreement": "0.3",
   "--model": "other.onnx",
+  "--ratio": "0.3",
+  "--target-macs": "0.3",
+  "--most": "0.3",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -156,7 +160,7 @@ it("a command knows when it makes up its inputs", () => {
   const isRandom = (command: string, ...words: readonly string[]) =>
     parseArguments(command, "", modules.get(command)!, [...leastWords(command), ...words])!.isRandom;
   const made = [...modules.keys()].filter((command) => isRandom(command));
-  expect(made).toEqual(["bench", "compare", "quantize", "parallelize", "route", "accelerate"]);
+  expect(made).toEqual(["bench", "compare", "prune", "quantize", "parallelize", "route", "accelerate"]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
   expect(isRandom("bench", "--data", "d.npz")).toBe(false);
   expect(isRandom("inspect", "--data", "random")).toBe(true);
@@ -169,6 +173,7 @@ const own = /^src\/(cli|job)\/|\/technique\.ts$/;
 
 /** Where a technique stands that a command takes from the index of its family. */
 const techniques: Readonly<Record<string, string>> = {
+  prune: "src/prune/technique.ts",
   quantize: "src/quantize/technique.ts",
   route: "src/conditional/moe/route/technique.ts",
   parallelize: "src/parallel/technique.ts",
@@ -257,14 +262,17 @@ describe("options that only some settings have", () => {
     },
   );
 
-  it.each(["parallelize", "route"])("%s hands all of the distillation over with --finetune", async (command) => {
-    const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight"];
-    const words = [...leastWords(command), "--finetune", "2"];
-    const { changing } = await sorted(command, words, (flags) => {
-      return recoveryOf(denseModel(), data, flags as Distillation);
-    });
-    expect(changing).toEqual(expect.arrayContaining(own));
-  });
+  it.each(["parallelize", "prune", "route"])(
+    "%s hands all of the distillation over with --finetune",
+    async (command) => {
+      const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight"];
+      const words = [...leastWords(command), "--finetune", "2"];
+      const { changing } = await sorted(command, words, (flags) => {
+        return recoveryOf(denseModel(), data, flags as Distillation);
+      });
+      expect(changing).toEqual(expect.arrayContaining(own));
+    },
+  );
 
   it("a batch that the model does not take is refused", () => {
     const model = network(random(1), (n) => n.output(n.op("Relu", [n.input("x", "float32", [4, 3])]), "y"));

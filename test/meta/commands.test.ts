@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
 import { routeTechnique } from "../../src/conditional/index.ts";
 import { parallelizeTechnique } from "../../src/parallel/index.ts";
+import { pruneTechnique } from "../../src/prune/index.ts";
 import { quantizeTechnique } from "../../src/quantize/index.ts";
 import { root } from "./sources.ts";
 
@@ -18,6 +19,7 @@ it("keeps every command within 60 lines", () => {
 
 it.each([
   ["quantize", quantizeTechnique],
+  ["prune", pruneTechnique],
   ["route", routeTechnique],
   ["parallelize", parallelizeTechnique],
 ] as const)("tells of %s what its technique tells", (name, technique) => {
