@@ -1,6 +1,7 @@
 /** @file The automatic pipeline over the techniques. */
 export { accelerate } from "./accelerate.ts";
 export { type Goal, goals } from "./choose.ts";
+export { cleanTechnique } from "./clean-technique.ts";
 export { evaluateWith } from "./evaluate.ts";
 export type { AccelerateEvent } from "./events.ts";
 export {

@@ -18,6 +18,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Two models on the same inputs: size, latency ratio, agreement, accuracy",
     load: async () => (await import("./compare.ts")).command,
   },
+  clean: {
+    summary:
+      "Constants folded, dead and idle nodes gone, norms and padding folded in, opset 21: the same function in fewer nodes",
+    load: async () => (await import("./clean.ts")).command,
+  },
   prune: {
     summary: "Narrower layers: channels, heads and units that matter little go, accuracy won back by distillation",
     load: async () => (await import("./prune.ts")).command,

@@ -79,8 +79,8 @@ export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Eviden
   readonly summary: string;
   /** Its own. Those of data, runtime, recovery, bounds and writing are the job's. */
   readonly settings: S;
-  /** How a model is made ready: without what it does not need, or with its shape arithmetic computed, so that equal blocks look equal. */
-  readonly ready: "cleaned" | "blocks";
+  /** How a model is made ready: without what it does not need, with its shape arithmetic computed, so that equal blocks look equal, or not at all. */
+  readonly ready: "cleaned" | "blocks" | "nothing";
   /** What the result is held to where nobody says: the numbers of the original, or its answers. */
   readonly keeps: "numbers" | "answers";
   /** Whether distillation from the original can win accuracy back. */

@@ -160,7 +160,7 @@ it("a command knows when it makes up its inputs", () => {
   const isRandom = (command: string, ...words: readonly string[]) =>
     parseArguments(command, "", modules.get(command)!, [...leastWords(command), ...words])!.isRandom;
   const made = [...modules.keys()].filter((command) => isRandom(command));
-  expect(made).toEqual(["bench", "compare", "prune", "quantize", "parallelize", "route", "accelerate"]);
+  expect(made).toEqual(["bench", "compare", "clean", "prune", "quantize", "parallelize", "route", "accelerate"]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
   expect(isRandom("bench", "--data", "d.npz")).toBe(false);
   expect(isRandom("inspect", "--data", "random")).toBe(true);
@@ -173,6 +173,7 @@ const own = /^src\/(cli|job)\/|\/technique\.ts$/;
 
 /** Where a technique stands that a command takes from the index of its family. */
 const techniques: Readonly<Record<string, string>> = {
+  clean: "src/accelerate/clean-technique.ts",
   prune: "src/prune/technique.ts",
   quantize: "src/quantize/technique.ts",
   route: "src/conditional/moe/route/technique.ts",

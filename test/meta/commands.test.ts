@@ -1,6 +1,7 @@
 /** @file A command is one short file: what it declares, what it calls, what it shows. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
+import { cleanTechnique } from "../../src/accelerate/index.ts";
 import { commands } from "../../src/cli/commands.ts";
 import { routeTechnique } from "../../src/conditional/index.ts";
 import { parallelizeTechnique } from "../../src/parallel/index.ts";
@@ -19,6 +20,7 @@ it("keeps every command within 60 lines", () => {
 
 it.each([
   ["quantize", quantizeTechnique],
+  ["clean", cleanTechnique],
   ["prune", pruneTechnique],
   ["route", routeTechnique],
   ["parallelize", parallelizeTechnique],

@@ -57,6 +57,7 @@ export async function prepare(
   const facts = modelFacts(name, model, await fingerprint(path));
   const original = await openOriginal(path, model, shared);
   try {
+    if (ready === "nothing") return new Prepared(original, facts, data, model);
     const make = ready === "cleaned" ? cleaned : readied;
     return new Prepared(original, facts, data, await make(model, original.session, data, shared, console));
   } catch (error) {

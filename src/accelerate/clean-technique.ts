@@ -1,0 +1,123 @@
+/** @file Cleaning as a technique: what a model does not need goes, and which pass took it. */
+import * as z from "zod";
+import { allNodes, type Model, qualifiedName } from "../ir/index.ts";
+import type { Note } from "../rewrite/index.ts";
+import { flag, setting } from "../settings/index.ts";
+import { defineTechnique, type Evidence, type TechniqueContext } from "../technique/index.ts";
+import { cleanupChecked, type LeftOut } from "./run-checked.ts";
+
+const settings = z.strictObject({
+  trace: setting("--trace", "print every change: the pass, the reason, the nodes", flag().exactOptional()),
+});
+
+/** How often an operator occurs. */
+interface OperatorCount {
+  readonly operator: string;
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What one pass did. */
+interface PassCount {
+  readonly pass: string;
+  readonly changes: number;
+}
+
+export interface CleanEvidence extends Evidence {
+  readonly operators: readonly OperatorCount[];
+  readonly passes: readonly PassCount[];
+  readonly leftOut: readonly LeftOut[];
+}
+
+export const cleanTechnique = defineTechnique({
+  name: "clean",
+  summary:
+    "Constants folded, dead and idle nodes gone, norms and padding folded in, opset 21: the same function in fewer nodes",
+  settings,
+  ready: "nothing",
+  keeps: "numbers",
+  recovers: false,
+  suffix: () => "_clean",
+  check: () => undefined,
+
+  plan: (model) => ({
+    sentence: `${countNodes(model)} nodes to be cleaned`,
+    facts: { nodes: { before: countNodes(model) } },
+  }),
+
+  async run(model, { trace = false }, context): Promise<CleanEvidence> {
+    const { model: clean, notes, leftOut } = await cleanupChecked(model, checking(context));
+    const applied = notes.filter(({ kind }) => kind === "applied");
+    if (trace) for (const note of notes) context.say(lineOf(note));
+    for (const { pass, reason } of leftOut) context.say(`the pass ${pass} is left out: ${reason}`);
+    const nodes = { before: countNodes(model), after: countNodes(clean) };
+    const [operators, passes] = [operatorCounts(model, clean), passCounts(applied)];
+    return {
+      model: clean,
+      sentence: `${nodes.before} → ${nodes.after} nodes, ${applied.length} changes`,
+      facts: { nodes, operators, passes, leftOut },
+      ...{ operators, passes, leftOut },
+    };
+  },
+
+  sections: ({ sentence, operators, passes, leftOut }) => ({
+    verdict: sentence,
+    parts: [
+      {
+        kind: "table",
+        title: "Operators",
+        head: ["operator", "before", "after"],
+        rows: operators.map(({ operator, before, after }) => ({
+          cells: [operator, before, after],
+          isChosen: before !== after,
+        })),
+      },
+      {
+        kind: "table",
+        title: "Passes",
+        head: ["pass", "changes", "left out"],
+        rows: [
+          ...passes.map(({ pass, changes }) => ({ cells: [pass, changes, null] })),
+          ...leftOut.map(({ pass, reason }) => ({ cells: [pass, null, reason] })),
+        ],
+      },
+    ],
+    facts: [],
+  }),
+});
+
+function checking({ open, session, original, data, signal }: TechniqueContext) {
+  async function* batches() {
+    for await (const feeds of data.calibration()) yield { feeds };
+  }
+  return { open, session: { ...session, stock: true }, batches, original, signal };
+}
+
+function lineOf({ pass, rule, kind, reason, nodes }: Note): string {
+  const where = nodes.length > 0 ? ` [${nodes.join(", ")}]` : "";
+  return `${pass}${rule === undefined ? "" : `/${rule}`}: ${kind === "declined" ? "not: " : ""}${reason}${where}`;
+}
+
+function countNodes(model: Model): number {
+  return [...allNodes(model)].length;
+}
+
+function countedBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
+  return counts;
+}
+
+function operatorCounts(before: Model, after: Model): OperatorCount[] {
+  const [first, last] = [before, after].map((model) => countedBy(allNodes(model), qualifiedName));
+  const operators = [...new Set([...first!.keys(), ...last!.keys()])].sort();
+  return operators.map((operator) => ({
+    operator,
+    before: first!.get(operator) ?? 0,
+    after: last!.get(operator) ?? 0,
+  }));
+}
+
+function passCounts(notes: readonly Note[]): PassCount[] {
+  return [...countedBy(notes, ({ pass }) => pass)].map(([pass, changes]) => ({ pass, changes }));
+}
