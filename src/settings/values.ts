@@ -40,6 +40,19 @@ export function between(low: number, high: number): z.ZodNumber {
   return z.number(error).min(low, error).max(high, error);
 }
 
+export function number(): z.ZodNumber {
+  return z.number();
+}
+
+export function numbers(): z.ZodArray<z.ZodNumber> {
+  return z.array(z.number());
+}
+
+/** Two numbers. */
+export function pair(): z.ZodTuple<[z.ZodNumber, z.ZodNumber], null> {
+  return z.tuple([z.number(), z.number()]);
+}
+
 export function positive(): z.ZodNumber {
   const error = "It must be a number above 0.";
   return z.number(error).positive(error);

@@ -1,5 +1,6 @@
 /** @file A rectangle of another picture: Yun et al., "CutMix" (2019), arXiv:1905.04899. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import type { Augmentation } from "./augmentation.ts";
 import { areaShare, boxAroundRandomPixel, withBox } from "./box.ts";
@@ -27,3 +28,5 @@ export function cutmix(options: MixOptions): Augmentation {
     },
   };
 }
+
+member(cutmix, { alpha: number(), classes: "given" });

@@ -1,5 +1,6 @@
 /** @file A square without content: DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017), arXiv:1708.04552. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkWhole } from "./augmentation.ts";
 import { boxAroundRandomPixel, withBox } from "./box.ts";
@@ -24,3 +25,5 @@ export function cutout(options: CutoutOptions = {}): Augmentation {
     apply: (picture, source) => withBox(picture, boxAroundRandomPixel(picture, source, size, size), () => fill),
   };
 }
+
+member(cutout, { size: number(), fill: number() });

@@ -1,5 +1,6 @@
 /** @file A mirrored picture. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange } from "./augmentation.ts";
 import { type Picture, withValues } from "./picture.ts";
@@ -29,3 +30,5 @@ function mirrored(picture: Picture): Picture {
   for (let row = 0; row < result.length; row += width) result.subarray(row, row + width).reverse();
   return withValues(picture, result);
 }
+
+member(horizontalFlip, { probability: number() });

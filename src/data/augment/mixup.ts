@@ -1,5 +1,6 @@
 /** @file Two pictures over each other: Zhang et al., "mixup: beyond empirical risk minimization" (2017), arXiv:1710.09412. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import type { Augmentation } from "./augmentation.ts";
 import { betaDraw, checkMix, type MixOptions, withMixedLabel } from "./mixed-labels.ts";
@@ -25,3 +26,5 @@ export function mixup(options: MixOptions): Augmentation {
     },
   };
 }
+
+member(mixup, { alpha: number(), classes: "given" });

@@ -1,6 +1,7 @@
 /** @file Values moved and scaled per channel, for pictures whose other augmentations want values from 0 to 1. */
 import { UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import type { Augmentation } from "./augmentation.ts";
 import { withValues } from "./picture.ts";
@@ -38,3 +39,5 @@ function perChannel(values: readonly number[], channel: number): number {
   if (value !== undefined) return value;
   throw new UsageError("there is not one value per channel", { expected: `more than ${channel}`, got: `${values}` });
 }
+
+member(normalise, { mean: numbers(), std: numbers() });

@@ -1,5 +1,6 @@
 /** @file Some operations of one strength, drawn from a fixed list: Cubuk et al., "RandAugment" (2019), arXiv:1909.13719. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange, checkWhole } from "./augmentation.ts";
 import { type NormaliseOptions, normalise } from "./normalise.ts";
@@ -49,3 +50,5 @@ export function randAugment(options: RandAugmentOptions = {}): Augmentation {
     },
   };
 }
+
+member(randAugment, { operations: number(), magnitude: number(), mean: numbers(), std: numbers() });

@@ -1,5 +1,6 @@
 /** @file A window at a random place of the padded picture, as in He et al. (2015), arXiv:1512.03385, section 4.2. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkWhole } from "./augmentation.ts";
 import { type Picture, withValues } from "./picture.ts";
@@ -44,3 +45,5 @@ function moved(picture: Picture, right: number, down: number, colour: (channel: 
   }
   return withValues(picture, result);
 }
+
+member(randomCrop, { padding: number(), fill: number().or(numbers()) });

@@ -1,6 +1,7 @@
 /** @file A rectangle of noise: Zhong et al., "Random erasing data augmentation" (2017), arXiv:1708.04896. */
 import { UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { choice, member, number, pair } from "../../settings/index.ts";
 import type { Random } from "../random.ts";
 import { ownRecipe } from "../recipe.ts";
 import { type Augmentation, checkRange } from "./augmentation.ts";
@@ -65,3 +66,5 @@ function insideBox(
   }
   return undefined;
 }
+
+member(randomErasing, { probability: number(), area: pair(), ratio: number(), fill: choice(["noise"]).or(number()) });

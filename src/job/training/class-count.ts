@@ -1,8 +1,8 @@
 /** @file How many outputs labelled data asks for: one per class, or one for a number that is to be learned. */
 import { checkDatasetLabels, type Dataset } from "../../data/index.ts";
 import { DataError } from "../../errors.ts";
-import { lossMembers } from "./families.ts";
-import { chosen, type NamedChoice } from "./named-choice.ts";
+import { type Loss, losses } from "../../train/index.ts";
+import { made, type NamedChoice } from "./named-choice.ts";
 
 /** Above this many, a share of the classes has to be seen in the data, unless they have names. */
 const MANY = 100;
@@ -12,8 +12,7 @@ const SEEN = 0.1;
 
 /** The outputs of a network for the labels of `data` and a loss. */
 export async function outputCount(data: Dataset, loss: NamedChoice): Promise<number> {
-  const { make, settings } = chosen("loss", lossMembers, loss);
-  const { reads, ignoreIndex } = make(settings);
+  const { reads, ignoreIndex } = made<Loss>("loss", losses, loss);
   if (reads === "classes") return classCount(data, ignoreIndex);
   return 1;
 }

@@ -1,9 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { glyphs } from "../../data/index.ts";
+import { augmentations, glyphs } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
+import { memberFacts } from "../../settings/index.ts";
+import { losses, optimizers, schedules } from "../../train/index.ts";
 import { augmentOf, evaluationOf, fitOptions } from "./fit-options.ts";
 import { nameOf } from "./named-choice.ts";
 import { configSchema, readConfig, type TrainingConfig } from "./training-config.ts";
+
+type Maker = Parameters<typeof memberFacts>[0];
 
 const configOf = (more: object = {}): TrainingConfig => configSchema.parse({ model: "mlp", data: "d.npz", ...more });
 const data = glyphs({ split: "train", size: 4 });
@@ -52,6 +56,34 @@ describe("what the trainer is told", () => {
   it("knows a choice by its name, however it is written", () => {
     expect([nameOf("adamw"), nameOf({ name: "adamw", weightDecay: 0.1 })]).toEqual(["adamw", "adamw"]);
   });
+});
+
+describe.each([
+  ["optimizer", optimizers],
+  ["schedule", schedules],
+  ["loss", losses],
+] as const)("every %s", (family, members) => {
+  it.each(Object.entries<Maker>(members))("%s takes what it states from a configuration", (name, make) => {
+    const { settings } = memberFacts(make);
+    for (const [option, schema] of Object.entries(settings.shape)) {
+      const values = [0.5, 1, 3, [1, 2], [0.5, 0.5], true, "original"].filter(
+        (value) => schema.safeParse(value).success,
+      );
+      const works = (value: unknown) => {
+        try {
+          return fitOptions(configOf({ [family]: { name, [option]: value } })) !== undefined;
+        } catch (error) {
+          expect(String(error)).not.toMatch(/unknown option|there is no such setting/);
+          return false;
+        }
+      };
+      expect([option, values.some(works)]).toEqual([option, true]);
+    }
+  });
+});
+
+it("every augmentation states its options", () => {
+  for (const make of Object.values<Maker>(augmentations)) expect(() => memberFacts(make)).not.toThrow();
 });
 
 describe("a configuration", () => {

@@ -1,9 +1,8 @@
 /** @file From a configuration to what the trainer is told. */
-import type { Dataset } from "../../data/index.ts";
-import type { FitOptions } from "../../train/index.ts";
+import { augmentations, type Dataset } from "../../data/index.ts";
+import { type FitOptions, losses, optimizers, schedules } from "../../train/index.ts";
 import { classCount } from "./class-count.ts";
-import { augmentationMembers, lossMembers, optimizerMembers, scheduleMembers } from "./families.ts";
-import { chosen, type Member, type NamedChoice, nameOf, present } from "./named-choice.ts";
+import { chosen, made, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 
 /** Disjoint parts of the samples. */
@@ -23,9 +22,9 @@ export function fitOptions(config: TrainingConfig): Omit<FitOptions, "data"> {
     stepsPerRun,
     seed: config.seed,
     session: { ep: config.ep, threads: config.threads },
-    optimizer: built("optimizer", optimizerMembers, config.optimizer),
-    schedule: built("schedule", scheduleMembers, config.schedule),
-    loss: built("loss", lossMembers, config.loss),
+    optimizer: made("optimizer", optimizers, config.optimizer),
+    schedule: made("schedule", schedules, config.schedule),
+    loss: made("loss", losses, config.loss),
     ...present({ batch, output, trainable, freeze, decayExclude, clip, accumulate, average, precision }),
     ...present({ batchNorm, dropout, restoreBest, monitor, workers }),
     ...(lossScale && { lossScale: present(lossScale) }),
@@ -35,9 +34,13 @@ export function fitOptions(config: TrainingConfig): Omit<FitOptions, "data"> {
 
 /** The augmentations of a configuration. @throws UsageError for names and settings that do not exist */
 export async function augmentOf({ augment = [] }: TrainingConfig, data: Dataset): Promise<Pick<FitOptions, "augment">> {
-  const members = augment.map((choice) => built("augmentation", augmentationMembers, choice));
-  if (members.length === 0) return {};
-  return { augment: await Promise.all(members.map((make) => make(() => classCount(data)))) };
+  if (augment.length === 0) return {};
+  const members = augment.map(async (choice) => {
+    const { given } = chosen("augmentation", augmentations, choice);
+    const classes = given.includes("classes") ? { classes: await classCount(data) } : {};
+    return made("augmentation", augmentations, choice, classes);
+  });
+  return { augment: await Promise.all(members) };
 }
 
 /**
@@ -53,13 +56,4 @@ export function evaluationOf(
   const usual = ["crossEntropy", "softCrossEntropy", "hinge"].includes(name) ? (["accuracy"] as const) : [];
   const plain = name === "softCrossEntropy" ? ({ loss: "crossEntropy" } as const) : {};
   return { evaluate: { data: validation, metrics: metrics ?? usual, ...plain } };
-}
-
-function built<T>(
-  family: string,
-  members: Readonly<Record<string, Member<(settings: Readonly<Record<string, unknown>>) => T>>>,
-  choice: NamedChoice,
-): T {
-  const { make, settings } = chosen(family, members, choice);
-  return make(settings);
 }

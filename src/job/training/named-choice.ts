@@ -1,25 +1,12 @@
 /** @file Members of a family chosen in a configuration: by name, or by name with settings. */
 import * as z from "zod";
 import { UsageError } from "../../errors.ts";
+import { memberFacts } from "../../settings/index.ts";
 
 /** `"adamw"` or `{ "name": "adamw", "weightDecay": 0.05 }`. */
 export const namedChoice = z.union([z.string(), z.looseObject({ name: z.string() })]);
 
 export type NamedChoice = z.infer<typeof namedChoice>;
-
-export interface Member<T> {
-  /** A strict object whose keys are the settings. */
-  readonly settings: z.ZodObject;
-  readonly make: T;
-}
-
-/** A member, with settings that were checked by its schema. */
-export function member<S extends z.ZodObject, T>(
-  settings: S,
-  make: (settings: z.infer<S>) => T,
-): Member<(settings: Readonly<Record<string, unknown>>) => T> {
-  return { settings, make: (given) => make(given as z.infer<S>) };
-}
 
 /** Without keys whose value is undefined, which TypeScript tells from absent ones. */
 export function present<T extends object>(settings: T): { [K in keyof T]: Exclude<T[K], undefined> } {
@@ -32,22 +19,33 @@ export function nameOf(choice: NamedChoice): string {
   return typeof choice === "string" ? choice : choice.name;
 }
 
-/** The member and its settings. @throws UsageError that lists the names, or the settings of the member. */
-export function chosen<T>(
+/** The members of a family by name: what each is made by. */
+export type Family<T> = Readonly<Record<string, (options: never) => T>>;
+
+/** The member, made with the settings of the choice and what it is given beside them. @throws UsageError that lists the names, or the settings of the member. */
+export function made<T>(
   family: string,
-  members: Readonly<Record<string, Member<T>>>,
+  members: Family<T>,
   choice: NamedChoice,
-): { readonly make: T; readonly settings: Readonly<Record<string, unknown>> } {
+  given: Readonly<Record<string, unknown>> = {},
+): T {
+  const { make, settings } = chosen(family, members, choice);
+  return make({ ...settings, ...given } as never);
+}
+
+/** The maker of a choice and its settings. @throws as `made` */
+export function chosen<T>(family: string, members: Family<T>, choice: NamedChoice) {
   const name = nameOf(choice);
-  const found = Object.hasOwn(members, name) ? members[name] : undefined;
-  if (!found) {
+  const make = Object.hasOwn(members, name) ? members[name] : undefined;
+  if (!make) {
     throw new UsageError(`there is no such ${family}`, {
       expected: `one of ${Object.keys(members).join(", ")}`,
       got: JSON.stringify(name),
     });
   }
-  const { name: _, ...given } = typeof choice === "string" ? { name } : choice;
-  return { make: found.make, settings: checked(found.settings, given, `${family} ${name}`) };
+  const { name: _, ...stated } = typeof choice === "string" ? { name } : choice;
+  const facts = memberFacts(make);
+  return { make, given: facts.given, settings: checked(facts.settings, stated, `${family} ${name}`) };
 }
 
 /** A value that fits a strict schema. @throws UsageError that names the key, and lists the valid ones where it is unknown */

@@ -3,11 +3,25 @@ import * as z from "zod";
 import { type Dataset, type Random, random } from "../../data/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import type { Model, Tensor } from "../../ir/index.ts";
-import { imagenetResnet, lenet, mlp, paraFormer, resnet, vit } from "../../models/index.ts";
+import {
+  type ImagenetResnetOptions,
+  imagenetResnet,
+  lenet,
+  type MlpModelOptions,
+  mlp,
+  type ParaFormerOptions,
+  paraFormer,
+  type ResnetOptions,
+  resnet,
+  type VitOptions,
+  vit,
+} from "../../models/index.ts";
+import { combinations } from "../../nn/index.ts";
 import { loadModel } from "../../onnx/files.ts";
+import { choice, member, memberOf, whole } from "../../settings/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
 import { outputCount } from "./class-count.ts";
-import { chosen, member, nameOf, present } from "./named-choice.ts";
+import { chosen, made, nameOf, present } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { untrainedNotes } from "./untrained.ts";
 
@@ -17,48 +31,55 @@ interface Shape {
   readonly classes: number;
 }
 
-const count = z.int().min(1).optional();
-const share = z.number().min(0).lt(1).optional();
-const size = z.strictObject({ depth: count, width: count });
-const widths = z.array(z.int().min(1)).optional();
-const vitSettings = { patch: count, width: count, depth: count, heads: count, expansion: count };
-
 type Build = (source: Random, shape: Shape) => Model;
+type Of<Options> = Omit<Options, "input" | "classes" | "channels" | "size">;
+
+const share = () => z.number().min(0).lt(1);
+const size = { depth: whole(1), width: whole(1) };
+const tokens = {
+  patch: whole(1),
+  width: whole(1),
+  depth: whole(1),
+  heads: whole(1),
+  expansion: whole(1),
+  pooling: choice(["mean", "class"]),
+  dropout: share(),
+};
 
 /** Networks for samples of [channels, height, width]; `mlp` takes any. */
 const networks = {
   mlp: member(
-    z.strictObject({ hidden: widths, dropout: share }),
-    (s): Build =>
+    (own: Of<MlpModelOptions>): Build =>
       (source, shape) =>
-        mlp(source, { ...present(s), ...shape }),
+        mlp(source, { ...own, ...shape }),
+    { hidden: z.array(whole(1)), dropout: share() },
   ),
-  lenet: member(z.strictObject({}), (): Build => (source, shape) => lenet(source, square(shape))),
+  lenet: member((): Build => (source, shape) => lenet(source, square(shape)), {}),
   resnet: member(
-    size,
-    (s): Build =>
+    (own: Of<ResnetOptions>): Build =>
       (source, shape) =>
-        resnet(source, { ...present(s), ...square(shape) }),
+        resnet(source, { ...own, ...square(shape) }),
+    size,
   ),
-  resnet20: member(z.strictObject({}), (): Build => (source, shape) => resnet(source, { depth: 20, ...square(shape) })),
-  resnet56: member(z.strictObject({}), (): Build => (source, shape) => resnet(source, { depth: 56, ...square(shape) })),
+  resnet20: member((): Build => (source, shape) => resnet(source, { depth: 20, ...square(shape) }), {}),
+  resnet56: member((): Build => (source, shape) => resnet(source, { depth: 56, ...square(shape) }), {}),
   imagenetResnet: member(
-    size,
-    (s): Build =>
+    (own: Of<ImagenetResnetOptions>): Build =>
       (source, shape) =>
-        imagenetResnet(source, { ...present(s), ...square(shape) }),
+        imagenetResnet(source, { ...own, ...square(shape) }),
+    size,
   ),
   vit: member(
-    z.strictObject({ ...vitSettings, dropout: share, dropPath: share }),
-    (s): Build =>
+    (own: Of<VitOptions>): Build =>
       (source, shape) =>
-        vit(source, { ...present(s), ...square(shape) }),
+        vit(source, { ...own, ...square(shape) }),
+    { ...tokens, dropPath: share() },
   ),
   "para-former": member(
-    z.strictObject({ ...vitSettings, branches: count, dropout: share }),
-    (s): Build =>
+    (own: Of<ParaFormerOptions>): Build =>
       (source, shape) =>
-        paraFormer(source, { ...present(s), ...square(shape) }),
+        paraFormer(source, { ...own, ...square(shape) }),
+    { ...tokens, branches: whole(1), combine: memberOf(combinations) },
   ),
 };
 
@@ -79,8 +100,11 @@ export async function modelOfFile({ model: choice }: Pick<TrainingConfig, "model
 
 /** A new network for samples like those of the data. */
 export async function networkFor({ model: choice, seed, loss }: TrainingConfig, data: Dataset): Promise<Model> {
-  const { make, settings } = chosen("network", networks, choice);
-  return make(settings)(random(seed), { input: await sampleDims(data), classes: await outputCount(data, loss) });
+  return made<Build>(
+    "network",
+    networks,
+    choice,
+  )(random(seed), { input: await sampleDims(data), classes: await outputCount(data, loss) });
 }
 
 /** A network ready for training, and the way back to an ordinary model. */

@@ -1,5 +1,6 @@
 /** @file Binary cross-entropy of logits and targets in [0, 1], as torch.nn.BCEWithLogitsLoss. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
 
 export interface BinaryCrossEntropyOptions {
@@ -26,3 +27,5 @@ export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Los
     },
   };
 }
+
+member(binaryCrossEntropy, { positiveWeight: number() });

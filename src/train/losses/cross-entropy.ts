@@ -2,6 +2,7 @@
 import { UsageError } from "../../errors.ts";
 import { type DataType, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, numbers } from "../../settings/index.ts";
 import { dimsOf, dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { checkSetting, classAxis, classIndices, type Loss, pick } from "./loss.ts";
 
@@ -90,3 +91,5 @@ function checkWeights(weights: readonly number[] | undefined, classes: number): 
   if (!weights || weights.length === classes) return;
   throw new UsageError("there is not one weight per class", { expected: `${classes}`, got: `${weights.length}` });
 }
+
+member(crossEntropy, { smoothing: number(), weights: numbers(), ignoreIndex: number(), axis: number() });

@@ -1,5 +1,6 @@
 /** @file Focal loss of logits and targets in [0, 1]: Lin et al., "Focal loss for dense object detection", arXiv:1708.02002. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { dtypeOf } from "../step/step-builder.ts";
 import { checkSetting, type Loss, likePrediction, logOnePlusExp } from "./loss.ts";
 
@@ -31,3 +32,5 @@ export function focal(options: FocalOptions = {}): Loss {
     },
   };
 }
+
+member(focal, { gamma: number(), alpha: number() });

@@ -1,5 +1,6 @@
 /** @file Multi-class hinge loss of scores and class indices, as torch.nn.MultiMarginLoss: Crammer and Singer (2001). */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkSetting, classAxis, classIndices, type Loss } from "./loss.ts";
 
 export interface HingeOptions {
@@ -26,3 +27,5 @@ export function hinge(options: HingeOptions = {}): Loss {
     },
   };
 }
+
+member(hinge, { margin: number(), axis: number() });

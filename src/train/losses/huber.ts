@@ -1,5 +1,6 @@
 /** @file Huber loss: mean of d²/2 where |d| ≤ δ, else δ(|d| − δ/2). Huber (1964); as torch.nn.HuberLoss. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkSetting, type Loss, likePrediction } from "./loss.ts";
 
 export interface HuberOptions {
@@ -24,3 +25,5 @@ export function huber(options: HuberOptions = {}): Loss {
     },
   };
 }
+
+member(huber, { delta: number() });

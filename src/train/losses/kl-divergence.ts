@@ -1,5 +1,6 @@
 /** @file Kullback-Leibler divergence of the softmax of logits from target probabilities. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { dtypeOf } from "../step/step-builder.ts";
 import { classAxis, classProbabilities, type Loss } from "./loss.ts";
 
@@ -25,3 +26,5 @@ export function klDivergence(options: KlDivergenceOptions = {}): Loss {
     },
   };
 }
+
+member(klDivergence, { axis: number() });

@@ -1,4 +1,6 @@
 /** @file Mean absolute error (L1): mean of |x − y|. */
+
+import { member } from "../../settings/index.ts";
 import { type Loss, likePrediction } from "./loss.ts";
 
 export function meanAbsoluteError(): Loss {
@@ -9,3 +11,5 @@ export function meanAbsoluteError(): Loss {
     build: (g, prediction, labels) => g.mean(g.op("Abs", [g.sub(prediction, labels)])),
   };
 }
+
+member(meanAbsoluteError, {});

@@ -1,4 +1,6 @@
 /** @file Mean squared error: mean of (x − y)². */
+
+import { member } from "../../settings/index.ts";
 import { type Loss, likePrediction } from "./loss.ts";
 
 export function meanSquaredError(): Loss {
@@ -12,3 +14,5 @@ export function meanSquaredError(): Loss {
     },
   };
 }
+
+member(meanSquaredError, {});

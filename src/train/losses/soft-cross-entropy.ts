@@ -1,5 +1,6 @@
 /** @file Cross-entropy of logits and class probabilities, as torch.nn.CrossEntropyLoss with probabilities as targets. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkSetting, classAxis, classProbabilities, type Loss } from "./loss.ts";
 
 export interface SoftCrossEntropyOptions {
@@ -26,3 +27,5 @@ export function softCrossEntropy(options: SoftCrossEntropyOptions = {}): Loss {
     },
   };
 }
+
+member(softCrossEntropy, { smoothing: number(), axis: number() });

@@ -1,6 +1,7 @@
 /** @file Adam, as torch.optim.Adam: Kingma and Ba (2014), arXiv:1412.6980; weight decay is an L2 penalty. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
+import { member } from "../../settings/index.ts";
+import { initMoments, type MomentOptions, momentDirection, momentKinds, momentSettings } from "./moments.ts";
 import { type Optimizer, penalised } from "./optimizer.ts";
 
 const momentOptionsNames: OptionNames<MomentOptions> = { betas: true, epsilon: true, weightDecay: true };
@@ -20,3 +21,5 @@ export function adam(options: MomentOptions = {}): Optimizer {
     },
   };
 }
+
+member(adam, momentKinds);

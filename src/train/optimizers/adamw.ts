@@ -1,6 +1,7 @@
 /** @file AdamW, as torch.optim.AdamW: Adam with w ← (1 − ηλ)w instead of a penalty. Loshchilov and Hutter, arXiv:1711.05101. */
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
+import { member } from "../../settings/index.ts";
+import { initMoments, type MomentOptions, momentDirection, momentKinds, momentSettings } from "./moments.ts";
 import { decayed, type Optimizer } from "./optimizer.ts";
 
 const momentOptionsNames: OptionNames<MomentOptions> = { betas: true, epsilon: true, weightDecay: true };
@@ -19,3 +20,5 @@ export function adamw(options: MomentOptions = {}): Optimizer {
     },
   };
 }
+
+member(adamw, momentKinds);

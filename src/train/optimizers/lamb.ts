@@ -5,8 +5,9 @@
  * a norm) takes the plain step, ratio 1.
  */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member } from "../../settings/index.ts";
 import { dtypeOf } from "../step/step-builder.ts";
-import { initMoments, type MomentOptions, momentDirection, momentSettings } from "./moments.ts";
+import { initMoments, type MomentOptions, momentDirection, momentKinds, momentSettings } from "./moments.ts";
 import type { Optimizer } from "./optimizer.ts";
 
 const momentOptionsNames: OptionNames<MomentOptions> = { betas: true, epsilon: true, weightDecay: true };
@@ -32,3 +33,5 @@ export function lamb(options: MomentOptions = {}): Optimizer {
     },
   };
 }
+
+member(lamb, momentKinds);

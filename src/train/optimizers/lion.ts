@@ -5,6 +5,7 @@
  */
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, pair } from "../../settings/index.ts";
 import { dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { decayed, type Optimizer, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
@@ -44,3 +45,5 @@ function sign(g: StepBuilder, x: Value): Value {
   const zero = g.number(dtypeOf(x), 0);
   return g.sub(g.mask(g.op("Greater", [x, zero]), dtypeOf(x)), g.mask(g.op("Less", [x, zero]), dtypeOf(x)));
 }
+
+member(lion, { betas: pair(), weightDecay: number() });

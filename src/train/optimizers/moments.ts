@@ -8,6 +8,7 @@
  *   m̂ / (√v̂ + ε) = c₁·r · m' / (√v' + ε·r).
  */
 import type { DataType, Value } from "../../ir/index.ts";
+import { number, pair } from "../../settings/index.ts";
 import { dtypeOf, type StepBuilder } from "../step/step-builder.ts";
 import { type Optimizer, type OptimizerState, type UpdateInputs, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
@@ -18,6 +19,9 @@ export interface MomentOptions {
   readonly epsilon?: number;
   readonly weightDecay?: number;
 }
+
+/** For configurations. */
+export const momentKinds = { betas: pair(), epsilon: number(), weightDecay: number() };
 
 export interface MomentSettings {
   readonly betas: readonly [number, number];

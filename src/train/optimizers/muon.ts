@@ -7,6 +7,7 @@
  */
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { choice, flag, member, number } from "../../settings/index.ts";
 import { dimsOf, type StepBuilder } from "../step/step-builder.ts";
 import { adamw } from "./adamw.ts";
 import { decayed, type Optimizer, type Parameter, zerosLike } from "./optimizer.ts";
@@ -93,3 +94,13 @@ function orthogonal(g: StepBuilder, matrix: Value, rows: number, columns: number
   }
   return turn(x);
 }
+
+member(muon, {
+  momentum: number(),
+  nesterov: flag(),
+  weightDecay: number(),
+  iterations: number(),
+  scale: choice(["original", "adamw"]),
+  applies: "code",
+  others: "code",
+});

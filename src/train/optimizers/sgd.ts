@@ -1,5 +1,6 @@
 /** @file Stochastic gradient descent with momentum, as torch.optim.SGD: b ← μb + g, then w ← w − η·(b, or g + μb). */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { flag, member, number } from "../../settings/index.ts";
 import { type Optimizer, penalised, zerosLike } from "./optimizer.ts";
 import { checkFactor } from "./settings.ts";
 
@@ -35,3 +36,5 @@ export function sgd(options: SgdOptions = {}): Optimizer {
     },
   };
 }
+
+member(sgd, { momentum: number(), nesterov: flag(), weightDecay: number() });

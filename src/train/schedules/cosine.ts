@@ -1,5 +1,6 @@
 /** @file Cosine annealing without restarts: Loshchilov and Hutter, "SGDR" (2016), arXiv:1608.03983; as torch's CosineAnnealingLR. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkShare, type Schedule } from "./schedule.ts";
 
 export interface CosineOptions {
@@ -15,3 +16,5 @@ export function cosine(options: CosineOptions = {}): Schedule {
   checkShare("floor", floor);
   return (step, total) => floor + ((1 - floor) * (1 + Math.cos((Math.PI * Math.min(step, total)) / total))) / 2;
 }
+
+member(cosine, { floor: number() });

@@ -1,5 +1,6 @@
 /** @file A straight line down to a floor. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkShare, type Schedule } from "./schedule.ts";
 
 export interface LinearOptions {
@@ -14,3 +15,5 @@ export function linear(options: LinearOptions = {}): Schedule {
   checkShare("floor", floor);
   return (step, total) => 1 - (1 - floor) * Math.min(1, step / total);
 }
+
+member(linear, { floor: number() });

@@ -1,5 +1,6 @@
 /** @file One cycle up and down: Smith and Topin, "Super-convergence" (2017), arXiv:1708.07120; as torch's OneCycleLR (cosine). */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { checkShare, type Schedule } from "./schedule.ts";
 
 export interface OneCycleOptions {
@@ -25,3 +26,5 @@ export function oneCycle(options: OneCycleOptions = {}): Schedule {
     return between(1, end, Math.min(1, (step - peak) / Math.max(1, total - 1 - peak)));
   };
 }
+
+member(oneCycle, { rise: number(), startDivisor: number(), endDivisor: number() });

@@ -1,6 +1,7 @@
 /** @file A factor after every so many steps, or at given ones; as torch's StepLR and MultiStepLR. */
 import { UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, numbers } from "../../settings/index.ts";
 import type { Schedule } from "./schedule.ts";
 
 export interface StepDecayOptions {
@@ -22,3 +23,5 @@ export function stepDecay(options: StepDecayOptions = {}): Schedule {
   if (typeof at === "number") return (step, total) => factor ** Math.floor(step / Math.max(1, inSteps(at, total)));
   return (step, total) => factor ** points.filter((point) => step >= inSteps(point, total)).length;
 }
+
+member(stepDecay, { factor: number(), at: number().or(numbers()) });

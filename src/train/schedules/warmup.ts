@@ -1,6 +1,7 @@
 /** @file A linear rise before another schedule: Goyal et al., "Accurate, large minibatch SGD" (2017), arXiv:1706.02677. */
 import { UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { cosine } from "./cosine.ts";
 import type { Schedule } from "./schedule.ts";
 
@@ -24,3 +25,5 @@ export function warmup(options: WarmupOptions = {}): Schedule {
     return next(step - rise, Math.max(1, total - rise));
   };
 }
+
+member(warmup, { steps: number(), next: "code" });
