@@ -78,7 +78,7 @@ const pruneOptionsNames: OptionNames<PruneAmount & PruneSettings> = {
  * length that is computed while the model runs does not follow.
  */
 export function pruneModel(model: Model, options: PruneOptions): PrunedModel {
-  const found = prunable(model, options);
+  const found = prunable(model, checkOptions(options, pruneOptionsNames));
   const { ratio, macs } = options;
   return ratio === undefined ? prunedTo(found, macs, options) : prunedBy(found, ratio, options);
 }
@@ -93,8 +93,7 @@ interface Prunable {
 }
 
 function prunable(model: Model, options: PruneOptions): Prunable {
-  const settings = checkOptions(options, pruneOptionsNames);
-  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0 } = settings;
+  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0 } = options;
   checkRange(options);
   checkPatterns(model.graph, { exclude });
   const classes = axisClasses(model, { factor });
