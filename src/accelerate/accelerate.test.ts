@@ -3,7 +3,7 @@ import { twoLayers } from "../../test/small-context.ts";
 import { denseBatches, openTaking } from "../../test/small-job.ts";
 import { CancelledError, DataError, RuntimeError, UsageError } from "../errors.ts";
 import { graphBuilder, type Model, model, numbersOf, type Tensor, tensor } from "../ir/index.ts";
-import { verdictOf } from "../measure/index.ts";
+import { verdictOf } from "../measure/verdict.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { convertFloat16 } from "../passes/index.ts";
 import { quantize } from "../quantize/index.ts";

@@ -16,7 +16,7 @@ export type { AuxiliaryLoss, Gate, Gated, GateInputs, Moved } from "./moe/gate.t
 export * from "./moe/gates/index.ts";
 export * from "./moe/measures/index.ts";
 export { type MoeGptOptions, moeGpt } from "./moe/moe-gpt.ts";
-export { type MoeOptions, moeLayer, type SwitchLayerOptions, switchLayer } from "./moe/moe-layer.ts";
+export { type MoeOptions, moeLayer, type SwitchLayerOptions } from "./moe/moe-layer.ts";
 export * from "./moe/route/index.ts";
 export type { DenseRouting, ExpertChoice, Routing, SlotRouting, TokenChoice } from "./moe/routing.ts";
 export { everyExpert, type Selection, threshold, topK } from "./moe/selections.ts";

@@ -1,22 +1,20 @@
 export * from "./augment/index.ts";
 export { type Batch, type BatchOptions, batches, batchOf } from "./batches.ts";
 export type { ByteSource } from "./bytes.ts";
-export { memorySource } from "./bytes.ts";
 export { checkDatasetLabels } from "./check-labels.ts";
 export { collect } from "./collect.ts";
 export * from "./dataset.ts";
 export { demoModelPath, demoModelUrl } from "./demo.ts";
-export { type FittedSpec, fitToModel } from "./fit.ts";
-export { cifarImages, cifarRecord } from "./formats/cifar.ts";
+export type { FittedSpec } from "./fit.ts";
 export { type CsvOptions, csvDataset } from "./formats/csv.ts";
-export { type IdxHeader, idxArray, parseIdxHeader } from "./formats/idx.ts";
+export type { IdxHeader } from "./formats/idx.ts";
 export { jsonlDataset } from "./formats/jsonl.ts";
-export { encodeNpy, type NpyHeader, parseNpyHeader, readNpy } from "./formats/npy.ts";
+export { encodeNpy, type NpyHeader, readNpy } from "./formats/npy.ts";
 export { encodeSafetensors, readSafetensors, type Safetensors } from "./formats/safetensors.ts";
-export { type GlyphOptions, type GlyphSplit, glyphImages, glyphSplits, glyphs } from "./glyphs/index.ts";
+export { type GlyphOptions, type GlyphSplit, glyphImages, glyphs } from "./glyphs/index.ts";
 export { type GlyphName, glyphNames } from "./glyphs/shapes.ts";
 export * from "./image.ts";
-export { defaultInputName, type ImageOptions, type ImageSample, imageDataset } from "./image-dataset.ts";
+export { type ImageOptions, type ImageSample, imageDataset } from "./image-dataset.ts";
 export { inMemory } from "./in-memory.ts";
 export { type BatchForm, type BatchRequest, loadBatch } from "./load/load-batch.ts";
 export { type BatchLoader, inlineLoader } from "./load/loader.ts";
@@ -29,16 +27,14 @@ export { type PreprocessSpec, parsePreprocessSpec } from "./preprocess-spec.ts";
 export { type PresetName, parsePreprocess, presets } from "./presets.ts";
 export * from "./random.ts";
 export { fromRecipe, type Recipe } from "./recipe.ts";
-export { type ResampleFilter, resample, resampleFilters } from "./resample.ts";
+export { type ResampleFilter, resample } from "./resample.ts";
 export {
   partition,
   type Split,
   type SplitOptions,
-  shuffledOrder,
   shuffleSamples,
   split,
-  stratifiedOrder,
 } from "./split.ts";
-export { arrayDataset, arrayImages, type NamedArrays, type StoredArray } from "./stored-array.ts";
+export type { NamedArrays, StoredArray } from "./stored-array.ts";
 export { type NumberRange, type SyntheticFeeds, type SyntheticOptions, syntheticFeeds } from "./synthetic.ts";
 export * from "./text/index.ts";

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataError, LimitError, UsageError } from "../errors.ts";
 import { floatsOf, typedArray } from "../ir/index.ts";
-import { centerCrop, fitToModel, type Image, parsePreprocess, preprocess, presets, resample, toGray } from "./index.ts";
+import { fitToModel } from "./fit.ts";
+import { centerCrop, type Image, parsePreprocess, preprocess, presets, resample, toGray } from "./index.ts";
 
 /** Pixel (x, y) of channel c has the value 10 y + x + 100 c. */
 function ramp(width: number, height: number, channels: 1 | 3 = 3): Image {

@@ -12,9 +12,9 @@ import {
   prefetch,
   shuffleSamples,
   split,
-  stratifiedOrder,
   syntheticFeeds,
 } from "./index.ts";
+import { stratifiedOrder } from "./split.ts";
 
 /** Sample i is the vector [i, −i]; its label is `labels[i]`. */
 function numbered(size: number, labels?: readonly number[]): Dataset {

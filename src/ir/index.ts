@@ -7,7 +7,7 @@ export { maxOf, minOf } from "./extent.ts";
 export { type FloatFormat, floatFormats, halfBits } from "./float-formats.ts";
 export { forgetTypes } from "./forget-types.ts";
 export * from "./graph.ts";
-export { clampedNumber, exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";
+export { exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";
 export * from "./labels.ts";
 export * from "./names.ts";
 export {

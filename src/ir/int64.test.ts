@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { InvalidModelError } from "../errors.ts";
 import {
   boundsOf,
-  clampedNumber,
   exactBigint,
   exactNumber,
   int64s,
@@ -14,6 +13,7 @@ import {
   tensorFromNumbers,
   typedArray,
 } from "./index.ts";
+import { clampedNumber } from "./int64.ts";
 
 const end = 2n ** 63n - 1n;
 

@@ -2,14 +2,13 @@
 export { LARGEST_ERROR, type Lossy, lossyFaults, roundingFaults } from "./acceptance.ts";
 export { type Agreement, type AgreementOptions, type Batch, measureAgreement } from "./agreement.ts";
 export { type Benchmark, type BenchmarkOptions, benchmark, profileNodes } from "./benchmark.ts";
-export { type Captured, type CaptureOptions, captureValues, withOutputs } from "./capture.ts";
+export { type Captured, type CaptureOptions, captureValues } from "./capture.ts";
 export type { PairedAccuracy } from "./class-answers.ts";
 export { type CompareOptions, type Comparison, type Contestant, compareSessions } from "./compare.ts";
 export { dependsOnData } from "./data-dependent.ts";
 export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
 export type { Warning } from "./doubts.ts";
-export { inspectTypes } from "./inspect-types.ts";
 export {
   type Contender,
   compareLatency,
@@ -33,4 +32,4 @@ export {
   wilsonInterval,
 } from "./statistics.ts";
 export { timedInputs } from "./timed-inputs.ts";
-export { HORIZON, type Verdict, verdictOf } from "./verdict.ts";
+export { HORIZON, type Verdict } from "./verdict.ts";

@@ -1,6 +1,5 @@
 /** @file Facts about operators, type inference and costs. */
 
-export { linkedLength, placesOf } from "./axes.ts";
 export { type AxisClasses, type AxisClassOptions, axisClasses } from "./axis-classes.ts";
 export { type CostByNode, type CostOptions, costOf, type ModelCost } from "./costs.ts";
 export { type CountedWork, countWork } from "./counted-work.ts";

@@ -10,14 +10,9 @@ import {
   tensorFromNumbers,
 } from "../ir/index.ts";
 import type { Pass } from "../rewrite/index.ts";
-import {
-  eliminateCommonSubexpressions,
-  eliminateDeadNodes,
-  eliminateDropout,
-  eliminateIdentity,
-  eliminateNoop,
-  freezeInitializers,
-} from "./index.ts";
+import { eliminateDropout } from "./eliminate-dropout.ts";
+import { eliminateNoop } from "./eliminate-noop.ts";
+import { eliminateCommonSubexpressions, eliminateDeadNodes, eliminateIdentity, freezeInitializers } from "./index.ts";
 
 function build(make: (g: GraphBuilder) => void, opset = 21): Model {
   const g = graphBuilder();

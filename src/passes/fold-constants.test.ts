@@ -16,7 +16,8 @@ import {
 } from "../ir/index.ts";
 import { evaluate } from "../reference/index.ts";
 import type { Evaluate } from "../rewrite/index.ts";
-import { foldConstants, storeConstants } from "./index.ts";
+import { foldConstants } from "./index.ts";
+import { storeConstants } from "./store-constants.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {
   const g = graphBuilder();

@@ -10,7 +10,9 @@ import {
   type Value,
 } from "../ir/index.ts";
 import type { Pass } from "../rewrite/index.ts";
-import { fuseBatchNorm, fuseMatmulAdd, fusePad } from "./index.ts";
+import { fuseBatchNorm } from "./fuse-batchnorm.ts";
+import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
+import { fusePad } from "./fuse-pad.ts";
 
 function build(make: (g: GraphBuilder) => void): Model {
   const g = graphBuilder();

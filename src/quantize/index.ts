@@ -2,7 +2,16 @@
 
 export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibration/calibrate.ts";
 export { type Batches, type CaptureOptions, capture } from "./calibration/capture.ts";
-export * from "./calibration/observers/index.ts";
+export {
+  entropy,
+  meanSquaredError,
+  type Observer,
+  type ObserverFactory,
+  type ObserverName,
+  type ObserverOptions,
+  observers,
+  percentile,
+} from "./calibration/observers/index.ts";
 export { type ModelAdvice, modelAdvice } from "./forms/form-advice.ts";
 export {
   type Advice,
@@ -13,10 +22,9 @@ export {
   type ProbeOptions,
   probeForms,
 } from "./forms/form-table.ts";
-export { type ProbeProduct, probeProducts } from "./forms/probe-models.ts";
+export type { ProbeProduct } from "./forms/probe-models.ts";
 export { type FastestOptions, type FastestPlacement, fastestPlacement } from "./placement/fastest-placement.ts";
 export {
-  divergenceOf,
   type LayerSensitivity,
   type SensitivityOptions,
   sensitivity,
@@ -30,15 +38,32 @@ export { quantizeStatic } from "./quantizers/static.ts";
 export type { LayerSettings, StaticOptions } from "./quantizers/static-options.ts";
 export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-only.ts";
 export * from "./report.ts";
-export * from "./rounding/index.ts";
-export * from "./scheme.ts";
+export {
+  nearest,
+  type Rounding,
+  type RoundingName,
+  type RoundingProblem,
+  type RoundingResult,
+  roundings,
+} from "./rounding/index.ts";
+export {
+  bitsOf,
+  dequantize,
+  type Granularity,
+  type Grouping,
+  type Limits,
+  limitsOf,
+  type Parameters,
+  type QuantizedTensor,
+  type QuantizedType,
+  type Range,
+  type Scheme,
+} from "./scheme.ts";
 export { quantizeTechnique } from "./technique.ts";
 export { alignChannels } from "./weights/align-channels.ts";
 export { type EqualizeOptions, equalize } from "./weights/equalize.ts";
-export {
-  type BlockedMatrix,
-  type BlockLayout,
-  blockParameters,
-  packForMatMulNBits,
-  type WeightBits,
+export type {
+  BlockedMatrix,
+  BlockLayout,
+  WeightBits,
 } from "./weights/weight-blocks.ts";

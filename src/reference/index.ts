@@ -1,10 +1,8 @@
-export {
-  type Dense,
-  fromTensor as denseFromTensor,
-  type Held,
-  type Precision,
-  type Sequence,
-  toTensor as tensorFromDense,
+export type {
+  Dense,
+  Held,
+  Precision,
+  Sequence,
 } from "./dense.ts";
 export { type EvaluateOptions, evaluate, evaluateValues } from "./evaluate.ts";
 export { kernels } from "./kernels.ts";

@@ -3,7 +3,7 @@ export type * from "./facts.ts";
 export * from "./format.ts";
 export { lossOf } from "./loss.ts";
 export { reportPage } from "./page.ts";
-export { pageOfReport, parseReport, parseTrainingReport } from "./parse.ts";
+export { pageOfReport } from "./parse.ts";
 export { type KeptPart, openRunFolder, type RunFolder } from "./run-folder.ts";
 export { formatSpeed, formatSpread, formatTimes, formatWaiting } from "./speed.ts";
 export type * from "./technique-facts.ts";

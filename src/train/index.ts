@@ -10,7 +10,7 @@ export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } fr
 export { fit, fitOptionsNames } from "./loop/fit.ts";
 export type { FitOptions } from "./loop/fit-options.ts";
 export type { Look, Probe, ProbeContext } from "./loop/probe.ts";
-export { trainedTensors, withParameters } from "./loop/trained-model.ts";
+export { withParameters } from "./loop/trained-model.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
 export * from "./optimizers/index.ts";
@@ -20,7 +20,7 @@ export { loopedStep } from "./step/looped-step.ts";
 export type { LossScaleOptions } from "./step/loss-scale.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./step/objective.ts";
 export type { Precision } from "./step/precision.ts";
-export { type Profile, type ProfileName, profileFor, profiles } from "./step/profiles.ts";
+export { type Profile, type ProfileName, profiles } from "./step/profiles.ts";
 export { type Chosen, chooseParameters, type Selection } from "./step/selection.ts";
 export {
   type GradientGraph,

@@ -14,7 +14,7 @@ import { type Model, numbersOf, tensorFromNumbers } from "../../src/ir/index.ts"
 import { linear, network } from "../../src/nn/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
-import { parseTrainingReport } from "../../src/report/index.ts";
+import { parseTrainingReport } from "../../src/report/parse.ts";
 import { applyLora, replaceHead } from "../../src/train/index.ts";
 import { lithe, litheJson } from "./run.ts";
 

@@ -1,7 +1,9 @@
 /** @file The check that the reference evaluator gives the expected outputs. */
 import type { Model } from "../../src/ir/index.ts";
 import type { FileValue } from "../../src/onnx/tensor-file.ts";
-import { denseFromTensor, evaluateValues, type Held, tensorFromDense } from "../../src/reference/index.ts";
+import { fromTensor as denseFromTensor, toTensor as tensorFromDense } from "../../src/reference/dense.ts";
+import { evaluateValues } from "../../src/reference/evaluate.ts";
+import type { Held } from "../../src/reference/index.ts";
 import { type Case, expectationsOf, feedsOf } from "./cases.ts";
 import { difference } from "./compare.ts";
 

@@ -8,20 +8,19 @@ import { LitheError } from "../../src/errors.ts";
 import { attributeFrom, type Model, type Node, qualifiedName, type Tensor, type Value } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import { decodeTensorFile } from "../../src/onnx/tensor-file.ts";
+import { linkedLength, placesOf } from "../../src/ops/axes.ts";
 import {
   type AxisEnd,
   type AxisLink,
   axesOf,
   inferModel,
-  linkedLength,
-  placesOf,
   type Restated,
   restated,
   specOf,
   type TypedNode,
 } from "../../src/ops/index.ts";
 import { type Dense, fromTensor, isDense, numbers, select } from "../../src/reference/dense.ts";
-import { evaluateValues } from "../../src/reference/index.ts";
+import { evaluateValues } from "../../src/reference/evaluate.ts";
 import { allCases, type Case } from "../conformance/cases.ts";
 import { describeShared } from "../shared.ts";
 

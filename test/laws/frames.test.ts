@@ -4,7 +4,7 @@ import { exportFrames, framesOf, frameTerm, skipFrames } from "../../src/conditi
 import { datasetOf, random } from "../../src/data/index.ts";
 import { ShapeError, UnsupportedError, UsageError } from "../../src/errors.ts";
 import { type Model, numbersOf, type Tensor, tensorFromNumbers, type Value, verify } from "../../src/ir/index.ts";
-import { withOutputs } from "../../src/measure/index.ts";
+import { withOutputs } from "../../src/measure/capture.ts";
 import { conv, globalAveragePool, type Layers, linear, network } from "../../src/nn/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";

@@ -16,10 +16,10 @@ import {
   type Optimizer,
   sgd,
   type TrainingStep,
-  trainedTensors,
   trainingStep,
   withParameters,
 } from "../../src/train/index.ts";
+import { trainedTensors } from "../../src/train/loop/trained-model.ts";
 import { type BranchNetwork, branchNetworks, distance, feedsOf } from "../branch-networks.ts";
 
 const names = Object.keys(branchNetworks) as BranchNetwork[];

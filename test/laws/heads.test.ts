@@ -16,14 +16,8 @@ import {
 import { evaluate } from "../../src/reference/index.ts";
 import { checked } from "../../src/rewrite/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
-import {
-  type StepBuilder,
-  sgd,
-  type TermContext,
-  trainedTensors,
-  trainingStep,
-  withParameters,
-} from "../../src/train/index.ts";
+import { type StepBuilder, sgd, type TermContext, trainingStep, withParameters } from "../../src/train/index.ts";
+import { trainedTensors } from "../../src/train/loop/trained-model.ts";
 import { distance, feedsOf, plainSource } from "../branch-networks.ts";
 import { numbers } from "./pass-graphs.ts";
 

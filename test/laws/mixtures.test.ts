@@ -14,9 +14,9 @@ import {
   moeTraining,
   reviveExperts,
   routingChurn,
-  switchLayer,
   withoutSideOutputs,
 } from "../../src/conditional/index.ts";
+import { switchLayer } from "../../src/conditional/moe/moe-layer.ts";
 import { datasetOf, random } from "../../src/data/index.ts";
 import { UsageError } from "../../src/errors.ts";
 import {

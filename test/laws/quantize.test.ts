@@ -22,17 +22,16 @@ import {
   nearest,
   type ObserverName,
   observers,
-  parametersOf,
   type QuantizeOptions,
   quantize,
   quantizers,
   quantizeStatic,
-  quantizeValue,
   quantizeWeights,
   type RoundingName,
   roundings,
   sensitivity,
 } from "../../src/quantize/index.ts";
+import { parametersOf, quantizeValue } from "../../src/quantize/scheme.ts";
 import { type Feeds, openSession } from "../../src/runtime/index.ts";
 import { noise } from "../models.ts";
 

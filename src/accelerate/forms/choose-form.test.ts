@@ -3,7 +3,8 @@ import { denseFeeds, denseModel, dispatchModel, noise } from "../../../test/mode
 import { chromium, swiftshader } from "../../../test/swiftshader.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
 import { editModel, graphBuilder, type Model, makeNode, model, tensor } from "../../ir/index.ts";
-import { type raceLatency, type Standing, verdictOf } from "../../measure/index.ts";
+import type { raceLatency, Standing } from "../../measure/index.ts";
+import { verdictOf } from "../../measure/verdict.ts";
 import { openSession } from "../../runtime/index.ts";
 import { chooseForm } from "./choose-form.ts";
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { branchNetworks, distance, feedsOf } from "../../../test/branch-networks.ts";
 import { denseFeeds, denseModel } from "../../../test/models.ts";
 import { CancelledError, UsageError } from "../../errors.ts";
-import { type raceLatency, type Standing, verdictOf } from "../../measure/index.ts";
+import type { raceLatency, Standing } from "../../measure/index.ts";
+import { verdictOf } from "../../measure/verdict.ts";
 import { choosePlacement, openPlaced, type Placement } from "./choose-placement.ts";
 
 const model = branchNetworks["two stages"]({ branches: 4 });

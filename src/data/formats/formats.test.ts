@@ -14,9 +14,10 @@ import {
   UsageError,
 } from "../../errors.ts";
 import { floatsOf, int64s, numbersOf, tensor } from "../../ir/index.ts";
-import { batches, cifarRecord, collect, encodeNpy, encodeSafetensors, type OpenOptions, openData } from "../index.ts";
+import { batches, collect, encodeNpy, encodeSafetensors, type OpenOptions, openData } from "../index.ts";
 import { limits } from "../limits.ts";
 import { dataFormats } from "../node/formats.ts";
+import { cifarRecord } from "./cifar.ts";
 import { indexRecords } from "./records.ts";
 import { crc32 } from "./zip.ts";
 

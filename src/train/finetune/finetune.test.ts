@@ -17,7 +17,8 @@ import {
 import { builderInference } from "../../ops/index.ts";
 import { evaluate } from "../../reference/index.ts";
 import { openSession } from "../../runtime/index.ts";
-import { trainedTensors, trainingStep, withParameters } from "../index.ts";
+import { trainingStep, withParameters } from "../index.ts";
+import { trainedTensors } from "../loop/trained-model.ts";
 import { addLora, applyLora, loraTensors, mergeLora, replaceHead } from "./index.ts";
 
 function noise(dims: readonly number[], seed: number): Tensor {
