@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CancelledError } from "../src/errors.ts";
-import { isSparse, type Model, type Tensor, typedArray } from "../src/ir/index.ts";
-import { type FitOptions, fit, sgd, type TrainEvent } from "../src/train/index.ts";
+import { isSparse, type Model, type Tensor, tensorFromNumbers, typedArray } from "../src/ir/index.ts";
+import { type Algorithm, type FitOptions, fit, sgd, type TrainEvent } from "../src/train/index.ts";
 import { killedAt } from "./killed.ts";
 import { moons, network, options } from "./moons.ts";
 
@@ -126,6 +126,26 @@ describe("fit", () => {
     const { report } = await trained({ callbacks: { onStep } });
     expect(seen).toEqual([1, 2, 3, 4]);
     expect(report).toMatchObject({ steps: 4, stoppedEarly: true });
+  });
+
+  it("lets an algorithm change parameters that are next to the runtime, after every update", async () => {
+    const updates: number[] = [];
+    const emptied: Algorithm = {
+      name: "emptied",
+      start: () => ({
+        async onUpdate(run) {
+          updates.push(run.updates);
+          const [[name, w2]] = [...(await run.read(["w2"]))] as [[string, Tensor]];
+          await run.write(new Map([[name, tensorFromNumbers(w2.dtype, w2.dims, new Float64Array(32))]]));
+        },
+      }),
+    };
+    const { model, events } = await trained({ algorithms: [emptied], epochs: 2, average: 0, stepsPerRun: 5 });
+    expect(updates).toEqual([1, 2, 3, 4, 5]);
+    // Its average is taken before the algorithm is asked, so the last step alone is in it.
+    expect(Math.max(...parameters(model).w2!.map(Math.abs))).toBeLessThan(0.15);
+    const chance = events.filter((event) => event.type === "step").slice(2, 4);
+    for (const { loss } of chance) expect(loss).toBeGreaterThan(0.6);
   });
 
   it("fails when the loss is no longer finite", async () => {

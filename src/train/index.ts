@@ -1,15 +1,16 @@
 /** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
 
+export * from "./algorithms/index.ts";
 export { answerOutput, areClasses } from "./feeds/answer-output.ts";
 export type { Drive, Drives, Turn } from "./feeds/drive.ts";
 export { predictedOutput } from "./feeds/predicted-output.ts";
 export * from "./finetune/index.ts";
 export * from "./gradient-forms/index.ts";
+export type { Monitor } from "./loop/best.ts";
 export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./loop/evaluate.ts";
 export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./loop/events.ts";
-export { fit, fitOptionsNames } from "./loop/fit.ts";
-export type { FitOptions } from "./loop/fit-options.ts";
-export type { Look, Probe, ProbeContext } from "./loop/probe.ts";
+export { fit } from "./loop/fit.ts";
+export { type FitOptions, fitOptionsNames } from "./loop/fit-options.ts";
 export { withParameters } from "./loop/trained-model.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";

@@ -1,16 +1,26 @@
-/** @file Which of the evaluations is best, and for how long there has been none better. */
+/** @file Which of the evaluations is best. */
 import { UsageError } from "../../errors.ts";
+import type { Metric, MetricName } from "../metrics/index.ts";
 import { metricOf } from "./evaluate.ts";
 import type { Evaluation } from "./events.ts";
-import type { FitOptions } from "./fit-options.ts";
 
+/** The metric that says which evaluation is better. */
 export interface Monitor {
   readonly name: string;
-  /** Whether `value` is an improvement over `best`. */
-  improves(value: number, best: number): boolean;
+  readonly higherIsBetter: boolean;
+  /** What a metric has to be better by. */
+  readonly minDelta: number;
 }
 
-export function monitorOf({ monitor = "loss", evaluate, earlyStopping }: FitOptions): Monitor {
+/** The options of a run that decide it. */
+export interface MonitorOptions {
+  readonly monitor?: string;
+  readonly evaluate?: { readonly metrics?: readonly (Metric | MetricName)[] };
+  readonly earlyStopping?: { readonly minDelta?: number };
+}
+
+/** @throws UsageError for a metric that is not evaluated. */
+export function monitorOf({ monitor = "loss", evaluate, earlyStopping }: MonitorOptions): Monitor {
   const known = (evaluate?.metrics ?? []).map((metric) => metricOf(metric));
   const metric = known.find(({ name }) => name === monitor);
   if (!metric && monitor !== "loss") {
@@ -19,31 +29,20 @@ export function monitorOf({ monitor = "loss", evaluate, earlyStopping }: FitOpti
       got: JSON.stringify(monitor),
     });
   }
-  const delta = earlyStopping?.minDelta ?? 0;
-  const higher = metric?.higherIsBetter ?? false;
-  return { name: monitor, improves: (value, best) => (higher ? value > best + delta : value < best - delta) };
+  return { name: monitor, higherIsBetter: metric?.higherIsBetter ?? false, minDelta: earlyStopping?.minDelta ?? 0 };
 }
 
 /** The position of the best evaluation; the first among equals. */
-export function bestOf(evaluations: readonly Evaluation[], { name, improves }: Monitor): number | undefined {
+export function bestOf(evaluations: readonly Evaluation[], monitor: Monitor): number | undefined {
   let best: number | undefined;
   for (const [i, { metrics }] of evaluations.entries()) {
-    const value = metrics[name];
+    const value = metrics[monitor.name];
     if (value === undefined || Number.isNaN(value)) continue;
-    if (best === undefined || improves(value, evaluations[best]!.metrics[name]!)) best = i;
+    if (best === undefined || improves(monitor, value, evaluations[best]!.metrics[monitor.name]!)) best = i;
   }
   return best;
 }
 
-/** Why the run should end, if it should. */
-export function patienceLost(
-  evaluations: readonly Evaluation[],
-  best: number | undefined,
-  { earlyStopping }: FitOptions,
-  monitor: Monitor,
-): string | undefined {
-  if (!earlyStopping) return undefined;
-  const waited = evaluations.length - 1 - (best ?? -1);
-  if (waited < earlyStopping.patience) return undefined;
-  return `${monitor.name} has not improved for ${waited} evaluations`;
+function improves({ higherIsBetter, minDelta }: Monitor, value: number, best: number): boolean {
+  return higherIsBetter ? value > best + minDelta : value < best - minDelta;
 }

@@ -20,8 +20,8 @@ async function readAgain(name: string): Promise<ReadonlyMap<string, Tensor> | un
   const state = new Map(step.state.map(({ name: own, initial }) => [own, initial]));
   const infinite = floatsOf(state.get(name)!).map(() => Number.POSITIVE_INFINITY);
   state.set(name, tensorFromNumbers("float32", state.get(name)!.dims, infinite));
-  await saveCheckpoint(folder, "run", { step: 3, evaluations: [], best: undefined }, state);
-  const resumed = { fingerprint: "run", step, steps: 5, restoresBest: false };
+  await saveCheckpoint(folder, "run", { step: 3, evaluations: [], best: undefined, algorithms: new Map() }, state);
+  const resumed = { fingerprint: "run", step, steps: 5, algorithms: [] };
   return (await loadCheckpoint(folder, resumed))?.state;
 }
 

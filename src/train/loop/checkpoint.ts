@@ -9,10 +9,12 @@ import { removeLeftovers, writeAtomically } from "../../atomic-file.ts";
 import { encodeSafetensors, readSafetensors } from "../../data/index.ts";
 import { FormatError, UsageError } from "../../errors.ts";
 import { isMissing, namesIn, readBytes, readText, remove } from "../../file-system.ts";
-import { type FolderLock, lockFolder } from "../../folder-lock.ts";
-import { bytesOfTensor, dataTypes, floatsOf, formatType, printModel, type Tensor, tensorType } from "../../ir/index.ts";
+import { lockFolder } from "../../folder-lock.ts";
+import { printModel, type Tensor } from "../../ir/index.ts";
+import type { AlgorithmState } from "../algorithms/index.ts";
 import type { TrainingStep } from "../step/step.ts";
 import type { Evaluation } from "./events.ts";
+import { checkFinite, fitting, owned } from "./stored-tensor.ts";
 
 const VERSION = 1;
 
@@ -23,6 +25,10 @@ const evaluation = z.strictObject({
   update: count,
   metrics: z.record(z.string(), z.number().nullable()),
 });
+
+const keptByAlgorithm = z.strictObject({ values: z.json().optional(), tensors: z.array(z.string()) });
+
+type KeptFacts = z.infer<typeof keptByAlgorithm>;
 
 const schema = z.strictObject({
   version: z.literal(VERSION),
@@ -35,6 +41,8 @@ const schema = z.strictObject({
   evaluations: z.array(evaluation),
   /** Position of the best among them. */
   best: count.nullable(),
+  /** What algorithms keep, by their names; absent where none keeps anything. */
+  algorithms: z.record(z.string(), keptByAlgorithm).optional(),
 });
 
 export type CheckpointFacts = z.infer<typeof schema>;
@@ -43,7 +51,11 @@ export interface Progress {
   readonly step: number;
   readonly evaluations: readonly Evaluation[];
   readonly best: number | undefined;
+  /** What algorithms keep, by their names. */
+  readonly algorithms: AlgorithmStates;
 }
+
+export type AlgorithmStates = ReadonlyMap<string, AlgorithmState>;
 
 export interface Checkpoint extends Progress {
   readonly state: ReadonlyMap<string, Tensor>;
@@ -58,10 +70,11 @@ export function fingerprintOf(step: TrainingStep, settings: Readonly<Record<stri
 export async function saveCheckpoint(
   folder: string,
   fingerprint: string,
-  { step, evaluations, best }: Progress,
+  { step, evaluations, best, algorithms }: Progress,
   state: ReadonlyMap<string, Tensor>,
 ): Promise<string> {
-  const bytes = encodeSafetensors(state);
+  const kept = keptFacts(algorithms);
+  const bytes = encodeSafetensors(new Map([...state, ...keptTensors(algorithms, state)]));
   const name = `state-${step}.safetensors`;
   await writeAtomically(join(folder, name), bytes);
   const facts: CheckpointFacts = {
@@ -72,6 +85,7 @@ export async function saveCheckpoint(
     sha256: sha256(bytes),
     evaluations: [...evaluations],
     best: best ?? null,
+    ...(kept && { algorithms: kept }),
   };
   const path = join(folder, "checkpoint.json");
   await writeAtomically(path, `${JSON.stringify(facts, undefined, 2)}\n`);
@@ -79,25 +93,85 @@ export async function saveCheckpoint(
   return path;
 }
 
+/** @throws UsageError for values that JSON does not give back. */
+function keptFacts(algorithms: AlgorithmStates): CheckpointFacts["algorithms"] {
+  if (algorithms.size === 0) return undefined;
+  const facts = [...algorithms].map(([name, { values, tensors }]): [string, KeptFacts] => {
+    const { data, error } = z.json().optional().safeParse(values);
+    if (error) {
+      throw new UsageError("an algorithm keeps values that JSON does not give back", {
+        expected: "finite numbers, text, lists and objects",
+        where: `algorithm ${name}`,
+        hint: "Keep other numbers in tensors.",
+      });
+    }
+    return [name, { ...(data !== undefined && { values: data }), tensors: [...(tensors?.keys() ?? [])] }];
+  });
+  return Object.fromEntries(facts);
+}
+
+function* keptTensors(
+  algorithms: AlgorithmStates,
+  state: ReadonlyMap<string, Tensor>,
+): Generator<readonly [string, Tensor]> {
+  for (const [name, { tensors = [] }] of algorithms) {
+    for (const [key, tensor] of tensors) {
+      const stored = storedName(name, key);
+      if (state.has(stored)) throw new UsageError("the state of the step has a tensor of this name", { got: stored });
+      yield [stored, tensor];
+    }
+  }
+}
+
+/** The name of an algorithm's tensor among those of a checkpoint. */
+function storedName(algorithm: string, key: string): string {
+  return `algorithm/${algorithm}/${key}`;
+}
+
 function isState(name: string): boolean {
   return /^state-\d+\.safetensors$/.test(name);
 }
 
+/** What a run writes checkpoints of, and resumes from. */
+export interface CheckpointedRun {
+  readonly step: TrainingStep;
+  /** What else than the step decides how the run goes on. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Batches of the whole run. */
+  readonly steps: number;
+  /** The algorithms of the run that keep something. */
+  readonly algorithms: readonly string[];
+}
+
+/** The checkpoints of a run in a folder that is locked as long as they are open. */
+export interface Checkpoints extends AsyncDisposable {
+  /** As `loadCheckpoint` does. */
+  load(): Promise<Checkpoint | undefined>;
+  /** Writes one in the place of that before, and gives its path. */
+  save(progress: Progress, state: ReadonlyMap<string, Tensor>): Promise<string>;
+}
+
 /** Keeps others out of the folder, and takes away what writers that were ended left in it. */
-export async function lockCheckpoints(folder: string): Promise<FolderLock> {
+export async function openCheckpoints(folder: string, run: CheckpointedRun): Promise<Checkpoints> {
+  const fingerprint = fingerprintOf(run.step, run.settings);
   const lock = await lockFolder(folder);
-  await removeLeftovers(folder, { locked: true });
-  return lock;
+  const release = (): Promise<void> => lock.release();
+  try {
+    await removeLeftovers(folder, { locked: true });
+  } catch (error) {
+    await release();
+    throw error;
+  }
+  return {
+    load: () => loadCheckpoint(folder, { ...run, fingerprint }),
+    save: (progress, state) => saveCheckpoint(folder, fingerprint, progress, state),
+    [Symbol.asyncDispose]: release,
+  };
 }
 
 /** What a checkpoint has to fit. */
-export interface Resumed {
+export interface Resumed extends Omit<CheckpointedRun, "settings"> {
   readonly fingerprint: string;
-  readonly step: TrainingStep;
-  /** Batches of the whole run. */
-  readonly steps: number;
-  /** Whether the parameters of the best evaluation will be handed out. */
-  readonly restoresBest: boolean;
 }
 
 /**
@@ -107,7 +181,7 @@ export interface Resumed {
  */
 export async function loadCheckpoint(
   folder: string,
-  { fingerprint, step, steps, restoresBest }: Resumed,
+  { fingerprint, step, steps, algorithms }: Resumed,
 ): Promise<Checkpoint | undefined> {
   const path = join(folder, "checkpoint.json");
   const text = await factsIn(folder, path);
@@ -120,22 +194,15 @@ export async function loadCheckpoint(
     });
   }
   checkFacts(facts, steps, path);
+  checkAlgorithms(facts, algorithms, path);
   const bytes = await readBytes(join(folder, facts.state), Number.POSITIVE_INFINITY);
   if (sha256(bytes) !== facts.sha256) throw new FormatError("the checkpoint's state is damaged", { where: path });
-  const state = stateOf(readSafetensors(bytes, facts.state).tensors, step, join(folder, facts.state));
-  if (restoresBest && facts.best !== null) checkBest(await loadBest(folder), step, folder);
+  const where = join(folder, facts.state);
+  const { tensors } = readSafetensors(bytes, facts.state);
+  const kept = keptIn(facts, tensors, where);
+  const state = stateOf(tensors, step, { where, kept });
   const evaluations = facts.evaluations.map((item) => ({ ...item, metrics: withNaN(item.metrics) }));
-  return { step: facts.step, evaluations, best: facts.best ?? undefined, state };
-}
-
-/** Writes the parameters of the best evaluation. */
-export async function saveBest(folder: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
-  await writeAtomically(join(folder, "best.safetensors"), encodeSafetensors(tensors));
-}
-
-export async function loadBest(folder: string): Promise<ReadonlyMap<string, Tensor>> {
-  const bytes = await readBytes(join(folder, "best.safetensors"), Number.POSITIVE_INFINITY);
-  return readSafetensors(bytes, "best.safetensors").tensors;
+  return { step: facts.step, evaluations, best: facts.best ?? undefined, state, algorithms: kept };
 }
 
 async function factsIn(folder: string, path: string): Promise<string | undefined> {
@@ -197,12 +264,44 @@ function checkFacts({ step, state, evaluations, best }: CheckpointFacts, steps: 
   }
 }
 
+function checkAlgorithms({ algorithms = {} }: CheckpointFacts, names: readonly string[], where: string): void {
+  const [expected, got] = [Object.keys(algorithms), names].map((list) => [...list].sort().join(", "));
+  if (expected === got) return;
+  throw new UsageError("the checkpoint belongs to a run with other algorithms", {
+    expected: expected || "none that keeps a state",
+    got: got || "none that keeps a state",
+    where,
+    hint: "Resume with what it was started with, or choose another folder.",
+  });
+}
+
+function keptIn(
+  { algorithms = {} }: CheckpointFacts,
+  stored: ReadonlyMap<string, Tensor>,
+  where: string,
+): AlgorithmStates {
+  const states = Object.entries(algorithms).map(([name, { values, tensors }]): [string, AlgorithmState] => {
+    const own = tensors.map((key): [string, Tensor] => {
+      const at = storedName(name, key);
+      return [key, owned(stored.get(at), at, where)];
+    });
+    return [name, { ...(values !== undefined && { values }), ...(own.length > 0 && { tensors: new Map(own) }) }];
+  });
+  return new Map(states);
+}
+
+interface Stored {
+  readonly where: string;
+  readonly kept: AlgorithmStates;
+}
+
 function stateOf(
   tensors: ReadonlyMap<string, Tensor>,
   { state }: TrainingStep,
-  where: string,
+  { where, kept }: Stored,
 ): ReadonlyMap<string, Tensor> {
   const names = new Set(state.map(({ name }) => name));
+  for (const [name, own] of kept) for (const key of own.tensors?.keys() ?? []) names.add(storedName(name, key));
   const unknown = [...tensors.keys()].find((name) => !names.has(name));
   if (unknown !== undefined) {
     throw new FormatError("the checkpoint holds a state that the run does not have", {
@@ -219,40 +318,9 @@ function stateOf(
   );
 }
 
-function checkBest(tensors: ReadonlyMap<string, Tensor>, { state }: TrainingStep, folder: string): void {
-  const where = join(folder, "best.safetensors");
-  for (const { kind, of, initial } of state) {
-    if (kind === "parameter" && of !== undefined) checkFinite(fitting(tensors.get(of), initial, of, where), of, where);
-  }
-}
-
-function checkFinite(tensor: Tensor, name: string, where: string): void {
-  if (dataTypes[tensor.dtype].kind !== "float") return;
-  const wrong = floatsOf(tensor).find((value) => !Number.isFinite(value));
-  if (wrong === undefined) return;
-  throw new FormatError("the checkpoint holds a parameter that is not finite", {
-    got: `${wrong} in ${JSON.stringify(name)}`,
-    where,
-  });
-}
-
 /** JSON has no NaN and writes null. */
 function withNaN(metrics: Readonly<Record<string, number | null>>): Record<string, number> {
   return Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, value ?? Number.NaN]));
-}
-
-/** A tensor with its own memory, of the dtype and dims that the state has. */
-function fitting(tensor: Tensor | undefined, initial: Tensor, name: string, where: string): Tensor {
-  if (!tensor) throw new FormatError(`the checkpoint lacks the state ${JSON.stringify(name)}`, { where });
-  const [expected, got] = [initial, tensor].map(({ dtype, dims }) => formatType(tensorType(dtype, dims)));
-  if (got !== expected) {
-    throw new FormatError(`the checkpoint's state ${JSON.stringify(name)} has another form`, {
-      expected: expected!,
-      got: got!,
-      where,
-    });
-  }
-  return { ...tensor, data: bytesOfTensor(tensor).slice() };
 }
 
 function sha256(data: string | Uint8Array): string {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { moons, options } from "../../../test/moons.ts";
+import type { Probe } from "../algorithms/index.ts";
 import { checkFitOptions, type FitOptions } from "./fit-options.ts";
-import type { Probe } from "./probe.ts";
 
 const { evaluate: _, ...bare } = options();
 const probe: Probe = { name: "nothing", start: () => async () => [] };

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { moons, network, options } from "../../../test/moons.ts";
 import { floatsOf, isSparse, type Model, numbersOf } from "../../ir/index.ts";
-import { type FitOptions, fit, type Probe, type ProbeContext, type TrainEvent } from "../index.ts";
-import { measuredBy } from "./probe.ts";
+import { type FitOptions, fit, type Probe, type TrainEvent } from "../index.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -74,30 +73,28 @@ describe("probes", () => {
   });
 
   it("see batches of the size of the evaluation, and are told where they measured anything", async () => {
-    const looking = (name: string, count: number) => ({
+    const looking = (name: string, count: number): Probe => ({
       name,
-      look: async (_: Model, { feeds, session }: ProbeContext) => {
-        const sizes: number[] = [];
-        for await (const batch of feeds()) sizes.push(batch.get("x")!.dims[0]!);
-        return Array(count).fill({ subject: `${session.step}`, name: "batches", values: sizes });
-      },
+      start:
+        () =>
+        async (_, { feeds, session }) => {
+          const sizes: number[] = [];
+          for await (const batch of feeds()) sizes.push(batch.get("x")!.dims[0]!);
+          return Array(count).fill({ subject: `${session.step}`, name: "batches", values: sizes });
+        },
     });
     const probes = [looking("nothing", 0), looking("one", 1), looking("two", 2)];
-    const measure = (batch?: number) =>
-      measuredBy(
-        probes,
-        network(),
-        { epoch: 3, update: 4 },
-        { evaluate: { data: moons(5, 2), ...(batch && { batch }) } },
-        new AbortController().signal,
-      );
+    const measured = async (batch?: number) => {
+      const evaluate = { data: moons(5, 2), ...(batch && { batch }) };
+      return measurements((await told({ epochs: 1, probes, evaluate })).events);
+    };
     const batches = (sizes: readonly number[]) => ({ subject: "probing", name: "batches", values: sizes });
-    const event = { type: "measurement", epoch: 3, update: 4 };
-    expect(await measure(2)).toEqual([
+    const event = { type: "measurement", epoch: 1, update: 2 };
+    expect(await measured(2)).toEqual([
       { ...event, probe: "one", measurements: [batches([2, 2, 1])] },
       { ...event, probe: "two", measurements: [batches([2, 2, 1]), batches([2, 2, 1])] },
     ]);
-    expect((await measure())[0]!.measurements).toEqual([batches([5])]);
+    expect((await measured())[0]!.measurements).toEqual([batches([5])]);
   });
 
   it("measure the same in a resumed run", async () => {

@@ -1,0 +1,78 @@
+/** @file The algorithms of one run. */
+import type { Model } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import { algorithmNames, hooksNames } from "../algorithms/algorithm.ts";
+import type {
+  Algorithm,
+  AlgorithmState,
+  Evaluated,
+  Hooks,
+  Preparation,
+  StepEvent,
+  TrainingRun,
+} from "../algorithms/index.ts";
+
+/** All algorithms of a run as one: each event goes to those that listen to it, in order. */
+export interface Started {
+  /** Whether the run has to come back after every update. */
+  readonly followsUpdates: boolean;
+  /** Names of those that keep a state. */
+  readonly keeping: readonly string[];
+  prepare(preparation: Preparation): Promise<Preparation>;
+  onStart(run: TrainingRun, saved: ReadonlyMap<string, AlgorithmState>): Promise<void>;
+  onStep(event: StepEvent, run: TrainingRun): Promise<void>;
+  onUpdate(run: TrainingRun): Promise<void>;
+  onEvaluation(evaluated: Evaluated, run: TrainingRun): Promise<void>;
+  onEpoch(epoch: number, run: TrainingRun): Promise<void>;
+  save(): Promise<Map<string, AlgorithmState>>;
+  /** The last algorithm first. */
+  result(model: Model, run: TrainingRun): Promise<Model>;
+}
+
+/** @throws UsageError for hooks of unknown names. */
+export function started(algorithms: readonly Algorithm[]): Started {
+  const all = algorithms.map((algorithm) => {
+    const { name } = checkOptions(algorithm, algorithmNames);
+    return { name, hooks: checkOptions(algorithm.start(), hooksNames) };
+  });
+  const of = <H extends keyof Hooks>(hook: H) =>
+    all.flatMap(({ name, hooks }) => {
+      const call = hooks[hook]?.bind(hooks) as NonNullable<Hooks[H]> | undefined;
+      return call ? [{ name, call }] : [];
+    });
+  const [steps, updates, keeping] = [of("onStep"), of("onUpdate"), of("save")];
+  return {
+    followsUpdates: updates.length > 0,
+    keeping: keeping.map(({ name }) => name),
+    async prepare(preparation) {
+      let prepared = preparation;
+      for (const { call } of of("prepare")) prepared = await call(prepared);
+      return prepared;
+    },
+    async onStart(run, saved) {
+      for (const { name, call } of of("onStart")) await call(run, saved.get(name));
+    },
+    async onStep(event, run) {
+      for (const { call } of steps) await call(event, run);
+    },
+    async onUpdate(run) {
+      for (const { call } of updates) await call(run);
+    },
+    async onEvaluation(evaluated, run) {
+      for (const { call } of of("onEvaluation")) await call(evaluated, run);
+    },
+    async onEpoch(epoch, run) {
+      for (const { call } of of("onEpoch")) await call(epoch, run);
+    },
+    async save() {
+      const states = new Map<string, AlgorithmState>();
+      for (const { name, call } of keeping) states.set(name, await call());
+      return states;
+    },
+    async result(model, run) {
+      let handed = model;
+      for (const { call } of of("result").reverse()) handed = await call(handed, run);
+      return handed;
+    },
+  };
+}
