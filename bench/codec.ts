@@ -4,7 +4,7 @@
  *     node --import ./scripts/typescript.mjs bench/codec.ts
  */
 import { cpus } from "node:os";
-import { graphBuilder, type Model, model, tensor, verify } from "../src/ir/index.ts";
+import { float, graphBuilder, type Model, model, tensor, verify } from "../src/ir/index.ts";
 import { decodeModel, encodeModel } from "../src/onnx/index.ts";
 
 const RUNS = 5;
@@ -28,7 +28,7 @@ function longModel(): Model {
   let x = g.input("x", "float32", ["n", 16]);
   for (let i = 0; i < 5000; i++) {
     const b = g.constant("b", tensor("float32", [16], new Float32Array(16)));
-    const y = g.op("LeakyRelu", [g.op("Add", [g.op("MatMul", [x, w]), b])], { alpha: 0.5 });
+    const y = g.op("LeakyRelu", [g.op("Add", [g.op("MatMul", [x, w]), b])], { alpha: float(0.5) });
     x = g.op("Add", [x, y]);
   }
   g.output(x, "y");

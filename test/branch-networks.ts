@@ -109,7 +109,8 @@ export function contributed(build: (n: Layers, op: Contributed) => void): Model 
   const domain = "com.microsoft";
   build(
     layersInto(g, plainSource()),
-    (opType, inputs, attributes, outputs = 1) => g.ops(opType, inputs, outputs, attributes, { domain })[0]!,
+    (opType, inputs, attributes, outputs = 1) =>
+      g.unchecked(`com.microsoft::${opType}`, inputs, outputs, attributes)[0]!,
   );
   return model(g.build(), {
     opsets: new Map([

@@ -214,8 +214,8 @@ export const graphFaults: readonly Fault[] = [
       (g) => {
         const x = g.input("x", "float32", [1, 4]);
         const number = (value: number) => g.constant("number", scalar("float32", value));
-        const centred = g.op("Sub", [x, g.op("ReduceMean", [x], { axes: [-1] })]);
-        const variance = g.op("ReduceMean", [g.op("Pow", [centred, number(2)])], { axes: [-1] });
+        const centred = g.op("Sub", [x, g.unchecked("ReduceMean", [x], 1, { axes: [-1] })[0]]);
+        const variance = g.unchecked("ReduceMean", [g.op("Pow", [centred, number(2)])], 1, { axes: [-1] })[0];
         g.output(g.op("Div", [centred, g.op("Sqrt", [g.op("Add", [variance, number(1e-12)])])]), "y");
       },
       (before) => halfError(before, new Map([["x", wave([1, 4], (x) => 2000 * x)]]), 5e-3),

@@ -26,7 +26,7 @@ function renaming(name: string, scale?: number): Pass {
       if (graph.nodes.some((node) => node.name === name)) return { model: before };
       const nodes = graph.nodes.map((node, i) => (i === 0 ? { ...node, name } : node));
       const [[two, data]] = [...graph.initializers] as [[(typeof graph.inputs)[0], Tensor]];
-      const initializers = new Map([[two!, scale === undefined ? data! : scalar("float32", scale)]]);
+      const initializers = new Map([[two, scale === undefined ? data : scalar("float32", scale)]]);
       return { model: withGraph(before, { ...graph, nodes, initializers }) };
     },
   };

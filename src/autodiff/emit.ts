@@ -1,8 +1,8 @@
 /** @file Emission of nodes with sharing: the same operator over the same inputs is one node. */
-import type { BuilderAttributes, GraphBuilder, Tensor, Value } from "../ir/index.ts";
+import type { BuilderAttributes, GraphBuilder, Operators, Tensor, Value } from "../ir/index.ts";
 
 /** `op` returns the value of an equal node emitted before, where there is one. */
-export interface Emitter extends Pick<GraphBuilder, "op" | "ops"> {
+export interface Emitter extends Operators {
   /** A shared constant. `key` tells its content. */
   constant(name: string, key: string, tensor: () => Tensor): Value;
   /** A node whose attributes are not compared, shared by `key`. */
@@ -38,11 +38,12 @@ export function emitter(g: GraphBuilder): Emitter {
   }
 
   return {
-    op(opType, inputs, attributes = {}, options = {}) {
-      const key = keyOf(opType, inputs.map(id), attributes, options.domain);
+    op(opType, inputs, ...settings) {
+      const [attributes = {}] = settings;
+      const key = keyOf(opType, inputs.map(id), attributes);
       const known = key === undefined ? undefined : emitted.get(key);
       if (known) return known;
-      const value = g.op(opType, inputs, attributes, options);
+      const value = g.op(opType, inputs, ...settings);
       if (key !== undefined) emitted.set(key, value);
       origins.set(value, { opType, inputs, attributes });
       return value;
@@ -55,15 +56,10 @@ export function emitter(g: GraphBuilder): Emitter {
 }
 
 /** Absent where an attribute holds a tensor or a graph, which are not compared. */
-function keyOf(
-  opType: string,
-  inputs: readonly number[],
-  attributes: BuilderAttributes,
-  domain = "",
-): string | undefined {
+function keyOf(opType: string, inputs: readonly number[], attributes: BuilderAttributes): string | undefined {
   const list = Object.entries(attributes);
   const isPlain = list.every(([, literal]) => typeof literal !== "object" || Array.isArray(literal));
   if (!isPlain) return undefined;
   const settings = list.map(([name, literal]) => `${name}=${literal}`).join(";");
-  return `${domain}:${opType}(${inputs.join(",")})${settings}`;
+  return `${opType}(${inputs.join(",")})${settings}`;
 }

@@ -1,6 +1,5 @@
 /** @file The vocabulary of gradient rules: a graph builder that knows the dims of what it makes and shares equal nodes. */
 import {
-  type BuilderAttributes,
   constantOf,
   type DataType,
   type Dims,
@@ -9,6 +8,7 @@ import {
   isSparse,
   type Names,
   type Node,
+  type Operators,
   scalar,
   type Tensor,
   type TensorType,
@@ -63,7 +63,7 @@ export interface Surroundings {
   backward(nodes: readonly Node[], cotangents: Map<Value, Value>, wrt: ReadonlySet<Value>): void;
 }
 
-export interface GradientBuilder extends Pick<Emitter, "op" | "ops">, Arithmetic, Shaping, Surroundings {
+export interface GradientBuilder extends Operators, Arithmetic, Shaping, Surroundings {
   type(value: Value): TensorType;
   dims(value: Value): Dims;
   rank(value: Value): number;
@@ -136,11 +136,10 @@ const SHARED = 4096;
 
 function arithmetic(raw: GraphBuilder, emit: Emitter): Arithmetic {
   const { op } = emit;
-  const binary = (opType: string) => (a: Value, b: Value) => op(opType, thin(emit, a, b));
+  const binary = (opType: "Add" | "Sub" | "Mul" | "Div") => (a: Value, b: Value) => op(opType, thin(emit, a, b));
   const number = (like: Value, x: number): Value =>
     emit.constant("number", `${dtypeOf(like)} ${x}`, () => scalar(dtypeOf(like), x));
-  const mask = (condition: Value, like: Value): Value =>
-    op("Cast", [condition], { to: dataTypeCode(dtypeOf(like)) } satisfies BuilderAttributes);
+  const mask = (condition: Value, like: Value): Value => op("Cast", [condition], { to: dataTypeCode(dtypeOf(like)) });
   const sub = binary("Sub");
   return {
     add: binary("Add"),

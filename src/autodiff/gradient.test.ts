@@ -160,7 +160,7 @@ describe("gradient", () => {
     const one = (name: string) => g.constant(name, tensor("float32", [1], [1]));
     const inputs = [g.input("x", "float32", [4]), one("s"), one("b"), one("m"), one("v")];
     const [y] = g.ops("BatchNormalization", inputs, 3, { training_mode: 1 }, { name: "claims" });
-    g.output(g.op("ReduceSum", [y!], { keepdims: 0 }), "loss");
+    g.output(g.op("ReduceSum", [y], { keepdims: 0 }), "loss");
     await expect(gradient(inferShapes(model(g.build())), { of: "loss", wrt: ["x"] })).rejects.toThrow(
       /channels.*"claims"/s,
     );
@@ -187,12 +187,7 @@ describe("gradient", () => {
     ];
     const g = graphBuilder();
     const x = g.input("x", "float32", []);
-    const twice = g.op(
-      "Scaled",
-      [g.op("Scaled", [x], { by: 2.5 }, { domain: "own" })],
-      { by: -1.5 },
-      { domain: "own" },
-    );
+    const twice = g.unchecked("own::Scaled", [g.unchecked("own::Scaled", [x], 1, { by: 2.5 })[0]], 1, { by: -1.5 })[0];
     const source = model(
       { ...g.build(), outputs: [twice] },
       {

@@ -119,7 +119,7 @@ function waiting(g: GraphBuilder, x: Value, marker: Value): Value {
   const none = g.op("Cast", [g.op("And", [isItself, g.op("Not", [isItself])])], { to: 7 });
   const dims = g.op("Add", [g.op("Shape", [x]), none]);
   const [held] = g.ops("Reshape", [x, dims], 1, { allowzero: 1 }, { name: "held" });
-  return held!;
+  return held;
 }
 
 /** Values that alone carry the forward part on: between them lie blocks. */

@@ -1,6 +1,15 @@
 /** @file Laying the values of n branches side by side: moves of the branch axis, stacked parameters, sums. */
 import { UnsupportedError } from "../errors.ts";
-import { type DataType, type Dims, int64s, scalar, type Tensor, tensorType, type Value } from "../ir/index.ts";
+import {
+  type DataType,
+  type Dims,
+  type GraphBuilder,
+  int64s,
+  scalar,
+  type Tensor,
+  tensorType,
+  type Value,
+} from "../ir/index.ts";
 import type { FusionOptions } from "./fusion-options.ts";
 import { type Operand, type Stacked, stacked } from "./operand.ts";
 import { type OwnConstants, ownConstants } from "./own-constants.ts";
@@ -27,13 +36,16 @@ class Layout implements Fusion {
     this.#own = own;
   }
 
-  op(...[opType, inputs, attributes]: Parameters<Fusion["op"]>): Value {
-    return this.ops(opType, inputs, 1, attributes)[0]!;
+  get op(): GraphBuilder["op"] {
+    return this.#options.g.op;
   }
 
-  ops(...[opType, inputs, outputs, attributes]: Parameters<Fusion["ops"]>): Value[] {
-    const [name = "", domain = ""] = opType.split("::").toReversed();
-    return this.#options.g.ops(name, inputs, outputs, attributes, { domain });
+  get ops(): GraphBuilder["ops"] {
+    return this.#options.g.ops;
+  }
+
+  get like(): GraphBuilder["like"] {
+    return this.#options.g.like;
   }
 
   ints(list: readonly number[]): Value {

@@ -157,9 +157,7 @@ function looped(g: GraphBuilder, { nodes, outputs, scanned, type }: Rolled, star
   const at = new Map(scanned.map((part) => [part.first, sliceOf(body, g, part)] as const));
   for (const node of nodes[0]!) {
     const inputs = node.inputs.map((value) => value && (at.get(value) ?? value));
-    const made = body.ops(node.opType, inputs, node.outputs.length, Object.fromEntries(node.attributes), {
-      domain: node.domain,
-    });
+    const made = body.like(node, inputs);
     node.outputs.forEach((value, i) => void (value && at.set(value, made[i]!)));
   }
   const output = at.get(outputs[0]!)!;

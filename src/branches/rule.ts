@@ -1,17 +1,14 @@
 /** @file Fusion rules: how an operator computes the values of n branches at once. */
-import type { BuilderAttributes, DataType, Dims, Node, Tensor, Value } from "../ir/index.ts";
+import type { DataType, Dims, GraphBuilder, Node, Operators, Tensor, Value } from "../ir/index.ts";
 import type { Declined } from "../rewrite/index.ts";
 import type { Operand, Stacked } from "./operand.ts";
 
 /** Lays operands side by side and emits nodes of the fused graph. */
-export interface Fusion {
+export interface Fusion extends Operators<never>, Pick<GraphBuilder, "like"> {
   /** The number of branches. */
   readonly count: number;
   /** Where products of one common input put the branch axis: in front, or before the features, as one wide product does. */
   readonly form: FusionForm;
-  /** `opType` with its domain before it, as `qualifiedName` writes it. */
-  op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
-  ops(opType: string, inputs: readonly (Value | undefined)[], outputs: number, attributes?: BuilderAttributes): Value[];
   ints(list: readonly number[]): Value;
   number(x: number, dtype: DataType): Value;
   /** Dims and element type of a value in one branch. */

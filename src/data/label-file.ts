@@ -125,7 +125,7 @@ function fromLine(line: string, where: string): LabelledFile {
         where,
       }),
   );
-  return { file: file!, label: labelOf(label!.trim(), where) };
+  return { file: file, label: labelOf(label.trim(), where) };
 }
 
 function labelOf(value: unknown, where: string): Label {

@@ -21,15 +21,15 @@ export type AttributeLiteral =
   | Tensor
   | Attribute;
 
-export function float(value: number): Attribute {
+export function float(value: number): Extract<Attribute, { readonly type: "float" }> {
   return { type: "float", value };
 }
 
-export function floats(value: readonly number[]): Attribute {
+export function floats(value: readonly number[]): Extract<Attribute, { readonly type: "floats" }> {
   return { type: "floats", value };
 }
 
-export function graphAttribute(value: Graph): Attribute {
+export function graphAttribute(value: Graph): Extract<Attribute, { readonly type: "graph" }> {
   return { type: "graph", value };
 }
 

@@ -1,11 +1,11 @@
 /** @file Building graphs: `g.op("Conv", [x, w], { strides: [2, 2] })` returns the value that the node makes. */
 import { InvalidModelError } from "../errors.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import type { AttributeLiteral } from "./attribute.ts";
 import { makeNode } from "./edit.ts";
 import { fixedMark } from "./fixed-constant.ts";
-import type { Graph, Node, Value } from "./graph.ts";
+import { describeNode, type Graph, type Node, operatorOf, qualifiedName, type Value } from "./graph.ts";
 import { type Names, names } from "./names.ts";
+import type { AnyAttributes, BuilderAttributes, Inputs, OperatorName, Outputs, Settings } from "./operator.ts";
 import { type Initializer, isSparse } from "./tensor.ts";
 import { type DataType, type Dims, tensorType, type ValueType } from "./types.ts";
 
@@ -25,33 +25,38 @@ export interface BuilderOptions {
   readonly prefix?: string;
 }
 
-export type BuilderAttributes = Readonly<Record<string, AttributeLiteral | undefined>>;
-
 export interface OpOptions {
-  readonly domain?: string;
   readonly name?: string;
   /** Types of the outputs, where the caller knows more of them than inference does. */
   readonly types?: readonly ValueType[];
 }
 
-export interface GraphBuilder {
+/** Adds nodes of operators whose names and attributes the compiler checks. */
+export interface Operators<Options = OpOptions> {
+  /** Adds a node with one output: `g.op("Conv", [x, w], { strides: [2, 2] })`. */
+  op<K extends OperatorName>(opType: K, inputs: Inputs, ...settings: Settings<K, Options>): Value;
+  /** Adds a node with `count` outputs. */
+  ops<K extends OperatorName, N extends number>(
+    opType: K,
+    inputs: Inputs,
+    count: N,
+    ...settings: Settings<K, Options>
+  ): Outputs<N>;
+}
+
+export interface GraphBuilder extends Operators {
   input(name: string, dtype: DataType, dims?: Dims): Value;
   constant(name: string, tensor: Initializer): Value;
-  /** Adds a node with one output. */
-  op(
+  /** Adds a node like another over other inputs, with some attributes changed; `undefined` takes one away. */
+  like(node: Node, inputs: Inputs, changes?: AnyAttributes, options?: OpOptions): [Value, ...Value[]];
+  /** Adds a node of an operator that is known only when the program runs; nothing checks its name and attributes. */
+  unchecked<N extends number>(
     opType: string,
-    inputs: readonly (Value | undefined)[],
+    inputs: Inputs,
+    count: N,
     attributes?: BuilderAttributes,
     options?: OpOptions,
-  ): Value;
-  /** Adds a node with `count` outputs. */
-  ops(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    count: number,
-    attributes?: BuilderAttributes,
-    options?: OpOptions,
-  ): Value[];
+  ): Outputs<N>;
   /** Makes `value` a graph output, under another name if one is given. */
   output(value: Value, name?: string): void;
   /** The same graph under a longer prefix. */
@@ -81,32 +86,54 @@ export function graphBuilder(options: BuilderOptions = {}): GraphBuilder {
   return builderOver(state, prefix);
 }
 
-function builderOver(state: State, prefix: string): GraphBuilder {
-  const fresh = (name: string, type: ValueType | undefined): Value => {
-    const unique = state.names.fresh(prefix + name);
-    return type ? { name: unique, type } : { name: unique };
-  };
+type Fresh = (name: string, type: ValueType | undefined) => Value;
 
-  function ops(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    count: number,
+function addingNodes(
+  state: State,
+  prefix: string,
+  fresh: Fresh,
+): Pick<GraphBuilder, "op" | "ops" | "like" | "unchecked"> {
+  function emit<N extends number>(
+    qualified: string,
+    inputs: Inputs,
+    count: N,
     attributes: BuilderAttributes = {},
-    { domain = "", name = opType.toLowerCase(), types: known }: OpOptions = {},
-  ): Value[] {
+    { name, types: known }: OpOptions = {},
+  ): Outputs<N> {
+    const { opType, domain } = operatorOf(qualified);
+    const wanted = name ?? opType.toLowerCase();
     const parts = { domain, attributes };
     const blank = Array.from({ length: count }, (_, i) => ({ name: `${i}` }));
     const types = known ?? state.infer?.(makeNode(opType, inputs, blank, parts), state) ?? [];
-    const outputs = blank.map((_, i) => fresh(i === 0 ? name : `${name}:${i}`, types[i]));
+    const outputs = blank.map((_, i) => fresh(i === 0 ? wanted : `${wanted}:${i}`, types[i]));
     state.nodes.push(
       makeNode(opType, inputs, outputs, {
         ...parts,
         ...(opType === "Constant" && { metadata: fixedMark }),
-        name: outputs[0]?.name ?? state.names.fresh(prefix + name),
+        name: outputs[0]?.name ?? state.names.fresh(prefix + wanted),
       }),
     );
-    return outputs;
+    return outputs as Outputs<N>;
   }
+
+  return {
+    op: (opType, inputs, ...[attributes, options]) => emit(opType, inputs, 1, attributes, options)[0],
+    ops: (opType, inputs, count, ...[attributes, options]) => emit(opType, inputs, count, attributes, options),
+    unchecked: emit,
+    like(node, inputs, changes = {}, options) {
+      const attributes = { ...Object.fromEntries(node.attributes), ...changes };
+      const [first, ...others] = emit(qualifiedName(node), inputs, node.outputs.length, attributes, options);
+      if (first) return [first, ...others];
+      throw new InvalidModelError("a node has no outputs", { where: describeNode(node) });
+    },
+  };
+}
+
+function builderOver(state: State, prefix: string): GraphBuilder {
+  const fresh: Fresh = (name, type) => {
+    const unique = state.names.fresh(prefix + name);
+    return type ? { name: unique, type } : { name: unique };
+  };
 
   return {
     nodes: state.nodes,
@@ -122,8 +149,7 @@ function builderOver(state: State, prefix: string): GraphBuilder {
       state.initializers.set(value, tensor);
       return value;
     },
-    op: (opType, inputs, attributes, options) => ops(opType, inputs, 1, attributes, options)[0]!,
-    ops,
+    ...addingNodes(state, prefix, fresh),
     output(value, name) {
       state.outputs.push(name === undefined || name === value.name ? value : renamed(state, value, name));
     },

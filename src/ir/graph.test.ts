@@ -18,7 +18,7 @@ function sample(): Model {
   const sum = g.op("Add", [g.op("Abs", [g.op("Neg", [x])]), x]);
   const branch = (opType: string): Graph => {
     const inner = g.subgraph();
-    inner.output(inner.op(opType, [sum]));
+    inner.output(inner.unchecked(opType, [sum], 1)[0]);
     return inner.build(opType);
   };
   const attributes = { then_branch: graphAttribute(branch("Neg")), else_branch: graphAttribute(branch("Exp")) };
@@ -51,7 +51,7 @@ describe("graphBuilder", () => {
 
   it("takes literals as attributes and leaves out what is undefined", () => {
     const g = graphBuilder({ prefix: "block/" });
-    const y = g.op("Pad", [g.input("x", "float32")], { mode: "edge", axis: 3, none: undefined });
+    const y = g.unchecked("Pad", [g.input("x", "float32")], 1, { mode: "edge", axis: 3, none: undefined })[0];
     const [node] = g.build().nodes;
     expect(y.name).toBe("block/pad");
     expect(node && [intOf(node, "axis"), stringOf(node, "mode"), node.attributes.has("none")]).toEqual([

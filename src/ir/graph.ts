@@ -137,6 +137,14 @@ export function qualifiedName(node: Pick<Node, "opType" | "domain">): string {
   return node.domain === "" || node.domain === "ai.onnx" ? node.opType : `${node.domain}::${node.opType}`;
 }
 
+/** The reverse of `qualifiedName`. */
+export function operatorOf(qualified: string): Pick<Node, "opType" | "domain"> {
+  const at = qualified.lastIndexOf("::");
+  return at < 0
+    ? { opType: qualified, domain: "" }
+    : { opType: qualified.slice(at + 2), domain: qualified.slice(0, at) };
+}
+
 /** A node for an error message: `node "conv1" (Conv)`. */
 export function describeNode(node: Pick<Node, "opType" | "domain" | "name" | "outputs">): string {
   const name = node.name || node.outputs.find((value) => value)?.name || "?";

@@ -17,6 +17,7 @@ export {
   namesOfNode,
   nodeMatcher,
 } from "./node-patterns.ts";
+export * from "./operator.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
 export { storedConstants, storedWeights } from "./stored-constants.ts";
 export { takePositions } from "./take-positions.ts";

@@ -76,7 +76,7 @@ agraph (float[N,2] X) => (unknown S)
     const type = { kind: "sequence", element: { kind: "map", key: "int64", value: undefined } } as const;
     const bytes = Uint8Array.of(0xff, 34, 92, 10, 0);
     g.output(
-      g.op("All", [x], {
+      g.unchecked("All", [x], 1, {
         a: float(0.5),
         b: -(2n ** 63n),
         c: { type: "string", value: bytes },
@@ -93,7 +93,7 @@ agraph (float[N,2] X) => (unknown S)
         n: { type: "types", value: [type] },
         o: { type: "reference", to: "p", of: "ints" },
         p: { type: "ints", value: [] },
-      }),
+      })[0],
     );
     expect(again(model(g.build()))).toBeUndefined();
   });

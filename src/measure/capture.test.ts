@@ -96,7 +96,7 @@ describe("inspectTypes", () => {
     const g = graphBuilder();
     const x = g.input("x", "float32", ["batch", 4]);
     const w = g.constant("w", tensor("float32", [3, 4], new Float32Array(12)));
-    const fused = g.op("FusedMatMul", [x, w], { transB: 1 }, { domain: "com.microsoft", name: "fused" });
+    const fused = g.op("com.microsoft::FusedMatMul", [x, w], { transB: 1 }, { name: "fused" });
     g.output(g.op("Shape", [fused]), "y");
     const built = model(g.build(), {
       opsets: new Map([

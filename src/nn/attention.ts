@@ -45,9 +45,9 @@ export function attention(n: Layers, x: Value, given: AttentionOptions): Value {
   const apart = (value: Value, perm: readonly number[]) =>
     n.op("Transpose", [n.op("Reshape", [value, n.ints([0, 0, heads, size])])], { perm });
   const turned = (value: Value) => rotaryPositions(n, apart(value, [0, 2, 1, 3]));
-  const q = rotary ? turned(parts[0]!) : apart(parts[0]!, [0, 2, 1, 3]);
-  const k = rotary ? n.op("Transpose", [turned(parts[1]!)], { perm: [0, 1, 3, 2] }) : apart(parts[1]!, [0, 2, 3, 1]);
-  const v = apart(parts[2]!, [0, 2, 1, 3]);
+  const q = rotary ? turned(parts[0]) : apart(parts[0], [0, 2, 1, 3]);
+  const k = rotary ? n.op("Transpose", [turned(parts[1])], { perm: [0, 1, 3, 2] }) : apart(parts[1], [0, 2, 3, 1]);
+  const v = apart(parts[2], [0, 2, 1, 3]);
   const scaled = n.op("MatMul", [n.op("Mul", [q, n.number(1 / Math.sqrt(size))]), k]);
   const scores = causal ? n.op("Add", [scaled, causalMask(n, lengthOf(x, 1))]) : scaled;
   const weights = dropout(n, n.op("Softmax", [scores], { axis: -1 }), ratio);

@@ -66,7 +66,12 @@ export function globalAveragePool(n: Layers, x: Value): Value {
   return n.op("Flatten", [n.op("GlobalAveragePool", [x])], { axis: 1 });
 }
 
-function pool(n: Layers, opType: string, x: Value, { kernel, stride = kernel, padding = 0 }: PoolOptions): Value {
+function pool(
+  n: Layers,
+  opType: "MaxPool" | "AveragePool",
+  x: Value,
+  { kernel, stride = kernel, padding = 0 }: PoolOptions,
+): Value {
   return n.op(opType, [x], {
     kernel_shape: [kernel, kernel],
     strides: [stride, stride],

@@ -21,10 +21,28 @@ export function linear(n: Layers, x: Value, features: number, options: LinearOpt
   return bias ? n.op("Add", [product, n.parameter("bias", [features], biasInitial)]) : product;
 }
 
+/** Operators of one input that make a network more than linear. */
+export type Activation =
+  | "Celu"
+  | "Elu"
+  | "Gelu"
+  | "HardSigmoid"
+  | "HardSwish"
+  | "Identity"
+  | "LeakyRelu"
+  | "Mish"
+  | "Relu"
+  | "Selu"
+  | "Sigmoid"
+  | "Softplus"
+  | "Softsign"
+  | "Tanh"
+  | "ThresholdedRelu";
+
 export interface MlpOptions {
   readonly hidden: number;
   /** An ONNX operator of one input; `Gelu` by default. */
-  readonly activation?: string;
+  readonly activation?: Activation;
   readonly dropout?: number;
   readonly weight?: Initialiser;
   readonly biasInitial?: Initialiser;

@@ -2,7 +2,6 @@
 import { ShapeError, UsageError } from "../errors.ts";
 import {
   allGraphs,
-  type BuilderAttributes,
   type DataType,
   type Dims,
   type Graph,
@@ -13,7 +12,7 @@ import {
   type Model,
   model,
   namesOf,
-  type OpOptions,
+  type Operators,
   opsetOf,
   scalar,
   TARGET_OPSET,
@@ -27,16 +26,8 @@ import { builderInference, inferShapes } from "../ops/index.ts";
 import type { Initialiser } from "./initialisers.ts";
 import type { RandomSource } from "./random-source.ts";
 
-export interface Layers {
-  /** Adds a node with one output. The network imports version 1 of a domain beside that of ONNX. */
-  op(
-    opType: string,
-    inputs: readonly (Value | undefined)[],
-    attributes?: BuilderAttributes,
-    options?: Pick<OpOptions, "domain">,
-  ): Value;
-  /** Adds a node with `count` outputs. */
-  ops(opType: string, inputs: readonly (Value | undefined)[], count: number, attributes?: BuilderAttributes): Value[];
+/** Networks import version 1 of the domains of operators beside that of ONNX. */
+export interface Layers extends Operators<never>, Pick<GraphBuilder, "like"> {
   input(name: string, dtype: DataType, dims: Dims): Value;
   /** A trainable float32 tensor. Its name is unique under the scope. */
   parameter(name: string, dims: readonly number[], initial: Initialiser): Value;
@@ -166,8 +157,9 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
   };
   return {
     path,
-    op: (opType, inputs, attributes, options) => g.op(opType, inputs, attributes, options),
-    ops: (opType, inputs, count, attributes) => g.ops(opType, inputs, count, attributes),
+    op: g.op,
+    ops: g.ops,
+    like: g.like,
     input: (name, dtype, dims) => g.input(name, dtype, dims),
     parameter: (name, dims, initial) => outer.constant(name, tensor("float32", dims, initial(dims, source))),
     statistic: (name, value) => outer.constant(name, value),

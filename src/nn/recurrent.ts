@@ -1,5 +1,5 @@
 /** @file Recurrent layers over [batch, time, width], as ONNX's own operators. */
-import type { BuilderAttributes, Value } from "../ir/index.ts";
+import type { AttributesOf, Value } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
@@ -35,10 +35,10 @@ export function lstm(n: Layers, x: Value, options: RecurrentOptions): Value {
 function recurrent(
   n: Layers,
   x: Value,
-  opType: string,
+  opType: "RNN" | "GRU" | "LSTM",
   gates: number,
   { hidden, bidirectional = false, weight = fanInUniform(hidden) }: RecurrentOptions,
-  attributes: BuilderAttributes = {},
+  attributes: Pick<AttributesOf<"GRU">, "linear_before_reset"> = {},
 ): Value {
   const directions = bidirectional ? 2 : 1;
   const parameters = [

@@ -21,7 +21,7 @@ function facts(opType: string, inputs: readonly Input[], count: number, attribut
     const [dtype, dims] = isTyped(given) ? given : (["float32", given] as const);
     return g.input(`x${i}`, dtype, dims);
   });
-  for (const output of g.ops(opType, values, count, attributes, { domain: "com.microsoft" })) g.output(output);
+  for (const output of g.unchecked(`com.microsoft::${opType}`, values, count, attributes)) g.output(output);
   const made = model(g.build(), { opsets: new Map([["com.microsoft", 1]]) });
   const inferred = inferModel(made);
   expect(inferred.problems).toEqual([]);
@@ -50,7 +50,7 @@ describe("com.microsoft", () => {
     const scales = g.constant("scales", tensor("float32", [96], new Float32Array(96)));
     const attributes = { K: 64, N: 48, bits: 4, block_size: 32 };
     const x = g.input("x", "float32", [1, 64]);
-    g.output(g.op("MatMulNBits", [x, codes, scales], attributes, { domain: "com.microsoft" }));
+    g.output(g.op("com.microsoft::MatMulNBits", [x, codes, scales], attributes));
     const cost = costOf(model(g.build(), { opsets: new Map([["com.microsoft", 1]]) }));
     expect(cost.params).toBe(64 * 48);
     expect(cost.bytes.weights).toBe(48 * 32 + 96 * 4);

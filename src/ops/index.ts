@@ -6,6 +6,7 @@ export { type CountedWork, countWork } from "./counted-work.ts";
 export { namedProduct } from "./dims.ts";
 export type { FactorPreference } from "./factor-choice.ts";
 export { type Callable, callableOf, type FunctionTable, functionTable } from "./functions.ts";
+export { activationAttributes, fusedActivations, isFusedActivation } from "./fused-activation.ts";
 export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";
 export { type Signature, signatureOf, type TypeParameter, typeProblem } from "./operator-types.ts";

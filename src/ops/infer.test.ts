@@ -56,7 +56,7 @@ function dimsAfter(
       const [first] = given;
       return Array.isArray(first) ? g.constant(`c${i}`, int64s(first)) : g.input(`x${i}`, "float32", given as Dims);
     });
-    return g.op(opType, values, attributes);
+    return g.unchecked(opType, values, 1, attributes)[0];
   }, opset);
   return type!.replace("float32", "");
 }
@@ -406,7 +406,7 @@ describe("models", () => {
   });
 
   it("asks for the types of operators that it does not know", () => {
-    const made = built((g) => g.op("Mystery", [g.input("x", "float32", [2])], {}, { domain: "somewhere" }));
+    const made = built((g) => g.unchecked("somewhere::Mystery", [g.input("x", "float32", [2])], 1)[0]);
     const [output] = made.graph.outputs;
     expect(inferModel(made).types.get(output!)).toBeUndefined();
     expect(inferModel(made).opaque.map(({ opType }) => opType)).toEqual(["Mystery"]);
@@ -432,7 +432,7 @@ describe("models", () => {
       opsets: new Map([["", 21]]),
     };
     const call = (g: GraphBuilder, x: Value, to: number[]): Value =>
-      g.op("Flat", [x], { target: to }, { domain: "own" });
+      g.unchecked("own::Flat", [x], 1, { target: to })[0];
     const twice: Build = (g) => {
       const x = g.input("x", "float32", [4, 6]);
       return [call(g, x, [2, 12]), call(g, x, [-1])];
@@ -454,7 +454,7 @@ describe("models", () => {
       attributeDefaults: new Map(),
       opsets: new Map(),
     };
-    const made = built((g) => g.op("Endless", [g.input("x", "float32", [1])], {}, { domain: "own" }), 21, {
+    const made = built((g) => g.unchecked("own::Endless", [g.input("x", "float32", [1])], 1)[0], 21, {
       functions: [endless],
     });
     expect(() => inferModel(made)).toThrow(LimitError);

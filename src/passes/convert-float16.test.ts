@@ -92,7 +92,7 @@ describe("convert-float16", () => {
       const w = g.constant("w", tensor("float32", [2], [1, 2]));
       const branch = (op: string) => {
         const inner = g.subgraph();
-        inner.output(inner.op(op, [x, w]));
+        inner.output(inner.unchecked(op, [x, w], 1)[0]);
         return graphAttribute(inner.build());
       };
       const condition = g.input("condition", "bool", []);
@@ -111,7 +111,7 @@ describe("convert-float16", () => {
       const x = g.op("Abs", [g.input("x", "float32", [2])]);
       const branch = (op: string | undefined) => {
         const inner = g.subgraph();
-        const y = op === undefined ? x : inner.op(op, [x]);
+        const y = op === undefined ? x : inner.unchecked(op, [x], 1)[0];
         return graphAttribute({ ...inner.build(), outputs: [y] });
       };
       const branches = { then_branch: branch(undefined), else_branch: branch("Neg") };

@@ -1,5 +1,15 @@
 /** @file Windows whose lengths ONNX's shape inference and the kernels count differently are written so that both agree. */
-import { dataTypes, int64s, intOf, intsOf, type Node, scalar, stringOf, type Value } from "../ir/index.ts";
+import {
+  type AnyAttributes,
+  dataTypes,
+  int64s,
+  intOf,
+  intsOf,
+  type Node,
+  scalar,
+  stringOf,
+  type Value,
+} from "../ir/index.ts";
 import { type Rule, type RuleContext, rulePass, type SyncPass, typesIn } from "../rewrite/index.ts";
 
 /**
@@ -92,15 +102,8 @@ function lengths(context: RuleContext, value: Value | undefined): readonly numbe
   return list?.every((dim) => typeof dim === "number") ? (list as number[]) : undefined;
 }
 
-function rewritten(
-  node: Node,
-  { g }: RuleContext,
-  inputs: Node["inputs"],
-  change: Readonly<Record<string, readonly number[] | undefined>>,
-  reason: string,
-) {
-  const attributes = { ...Object.fromEntries(node.attributes), ...change };
-  return { outputs: g.ops(node.opType, inputs, node.outputs.length, attributes), reason };
+function rewritten(node: Node, { g }: RuleContext, inputs: Node["inputs"], change: AnyAttributes, reason: string) {
+  return { outputs: g.like(node, inputs, change), reason };
 }
 
 /** Exact: the same windows, in attributes that leave nothing to work out. */

@@ -47,8 +47,7 @@ const padInto: Rule = {
     if ("declined" in change) return change as Declined;
     const pads = sumOfPads(node, padding);
     if ("declined" in pads) return pads;
-    const outputs = context.g.ops(node.opType, [padding.x, ...node.inputs.slice(1)], node.outputs.length, {
-      ...Object.fromEntries(node.attributes),
+    const outputs = context.g.like(node, [padding.x, ...node.inputs.slice(1)], {
       ...change,
       auto_pad: undefined,
       pads: pads.sum,

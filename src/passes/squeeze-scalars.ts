@@ -25,7 +25,7 @@ const oneElement: Rule = {
     if (wrong.length === 0) return undefined;
     const { g } = context;
     const inputs = node.inputs.map((value, i) => (wrong.includes(i) ? g.op("Squeeze", [value]) : value));
-    const outputs = g.ops(node.opType, inputs, node.outputs.length, Object.fromEntries(node.attributes));
+    const outputs = g.like(node, inputs);
     return {
       reason: "its scalar was a vector of one element",
       outputs: node.outputs.map((value, i) => value && outputs[i]),

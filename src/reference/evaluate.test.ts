@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { RuntimeError, UnsupportedError } from "../errors.ts";
 import {
-  attributeFrom,
   type Graph,
   type GraphBuilder,
   graphAttribute,
@@ -94,7 +93,7 @@ describe("evaluate", () => {
     const leaky = {
       ...modelOf((g) => {
         const x = g.input("x", "float32", [2]);
-        g.output(g.op("Leaky", [x], { slope: 0.25 }, { domain: "own" }), "y");
+        g.output(g.unchecked("own::Leaky", [x], 1, { slope: 0.25 })[0], "y");
       }),
       functions: [
         {
@@ -124,7 +123,7 @@ describe("evaluate", () => {
   it("names an operator that it does not know, and where it stands", () => {
     const odd = modelOf((g) => {
       const x = g.input("x", "float32", [1]);
-      g.output(g.op("Frobnicate", [x], {}, { domain: "odd", name: "f" }), "y");
+      g.output(g.unchecked("odd::Frobnicate", [x], 1, {}, { name: "f" })[0], "y");
     });
     expect(() => evaluate(odd, feeds([1]))).toThrow(UnsupportedError);
     expect(() => evaluate(odd, feeds([1]))).toThrow(/odd::Frobnicate.*graph "main", node "f"/);
@@ -157,7 +156,7 @@ describe("evaluate", () => {
       (g, x) => g.op("ConvTranspose", [x, x], { output_padding: [2 ** 40] }),
       (g, x) => g.op("MaxUnpool", [x, g.op("Cast", [x], { to: 7 })], { kernel_shape: [2 ** 40] }),
       (g) => g.op("HannWindow", [g.constant("size", scalar("int64", 2 ** 40))]),
-      (g, x) => g.op("DFT", [x, g.constant("length", scalar("int64", 2 ** 40))], { axis: 1 }),
+      (g, x) => g.unchecked("DFT", [x, g.constant("length", scalar("int64", 2 ** 40))], 1, { axis: 1 })[0],
     ];
     for (const claim of claims) {
       const model = modelOf((g) => g.output(claim(g, g.input("x", "float32", [1, 1, 1])), "y"));
@@ -263,7 +262,7 @@ describe("convolution", () => {
 it("attributes that a builder makes reach the kernels", () => {
   const reduce = modelOf((g) => {
     const x = g.input("x", "float32", [2, 2]);
-    g.output(g.op("ReduceSum", [x, g.constant("axes", int64s([1]))], { keepdims: attributeFrom(0) }), "y");
+    g.output(g.op("ReduceSum", [x, g.constant("axes", int64s([1]))], { keepdims: { type: "int", value: 0n } }), "y");
   });
   const y = evaluate(reduce, new Map([["x", tensor("float32", [2, 2], [1, 2, 3, 4])]])).get("y")!;
   expect(y.dims).toEqual([2]);

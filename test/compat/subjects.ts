@@ -88,7 +88,7 @@ const decidedBranches: [string, () => Model] = [
       const columns = g.op("Gather", [g.op("Shape", [x]), g.constant("one", int64s([1]))]);
       const branch = (opType: string, seed: number) => {
         const inner = g.subgraph();
-        inner.output(inner.op(opType, [x, inner.constant("c", floats([64], seed))]));
+        inner.output(inner.unchecked(opType, [x, inner.constant("c", floats([64], seed))], 1)[0]);
         return graphAttribute(inner.build(opType));
       };
       const branches = { then_branch: branch("Add", 1), else_branch: branch("Mul", 2) };
@@ -113,7 +113,7 @@ function* paddedWindows(): Generator<[string, () => Model]> {
             const constant = g.constant("padding", int64s([0, 0, pads[0]!, pads[1]!, 0, 0, pads[2]!, pads[3]!]));
             const before = padded ? g.op("Pad", [x, constant]) : x;
             const weights = opType === "Conv" ? [g.constant("w", floats([4, 4, 2, 2]))] : [];
-            g.output(g.op(opType, [before, ...weights], padded ? window : own), "y");
+            g.output(g.unchecked(opType, [before, ...weights], 1, padded ? window : own)[0], "y");
           },
           { opset: OLDER, irVersion: 8 },
         );

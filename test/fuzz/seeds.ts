@@ -8,6 +8,7 @@ import {
   type ModelFunction,
   makeNode,
   model,
+  qualifiedName,
   scalar,
   tensor,
   tensorFromNumbers,
@@ -88,7 +89,8 @@ function bareOperator(qualified: string, index: number): Model {
   const inputs = Array.from({ length: 1 + (index % 5) }, (_, i) =>
     i % 2 === 0 ? g.input(`x${i}`, "float32", [2, 3, 4]) : g.constant(`c${i}`, tensor("int64", [2], [1, 2])),
   );
-  for (const [i, output] of g.ops(opType, inputs, 1 + (index % 3), {}, { domain }).entries()) g.output(output, `y${i}`);
+  for (const [i, output] of g.unchecked(qualifiedName({ opType, domain }), inputs, 1 + (index % 3)).entries())
+    g.output(output, `y${i}`);
   const opsets = new Map([
     ["", 21],
     ["com.microsoft", 1],
@@ -116,7 +118,7 @@ function calling(): Model {
   const input = g.input("x", "float32", ["n", 2]);
   const branch = (slope: number) => {
     const inner = g.subgraph();
-    inner.output(inner.op("Scaled", [input], { slope: { type: "float", value: slope } }, { domain: "own" }));
+    inner.output(inner.unchecked("own::Scaled", [input], 1, { slope: { type: "float", value: slope } })[0]);
     return graphAttribute(inner.build(`slope${slope}`));
   };
   const condition = g.op("ReduceMax", [g.op("Greater", [input, g.constant("zero", scalar("float32", 0))])], {

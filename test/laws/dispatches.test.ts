@@ -19,7 +19,7 @@ import { random } from "../../src/data/index.ts";
 import { UnsupportedError } from "../../src/errors.ts";
 import { isSparse, type Model, numbersOf, type Tensor, tensorFromNumbers, verify } from "../../src/ir/index.ts";
 import type { Contender, Standing } from "../../src/measure/index.ts";
-import { network } from "../../src/nn/index.ts";
+import { type Activation, network } from "../../src/nn/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import { openSession } from "../../src/runtime/index.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
@@ -123,7 +123,7 @@ describe("the operator MoE", () => {
     "one expert": gates["top-k"]({ k: 1 }),
   };
 
-  function mixed(gate: Gate, activation: string, name: DispatchName, experts = EXPERTS): Model {
+  function mixed(gate: Gate, activation: Activation, name: DispatchName, experts = EXPERTS): Model {
     return network(random(3), (n) => {
       const x = n.input("x", "float32", ["batch", 3, WIDTH]);
       const expert = mlpExpert({ hidden: 7, activation });
@@ -132,7 +132,7 @@ describe("the operator MoE", () => {
   }
 
   it.each(Object.entries(settings))("equals computing all under %s", async (_, gate) => {
-    for (const activation of ["Relu", "Identity"]) {
+    for (const activation of ["Relu", "Identity"] as const) {
       const model = mixed(gate, activation, "moe-operator");
       expect(verify(model)).toEqual([]);
       expect(model.graph.nodes.filter(({ opType }) => opType === "MoE")).toHaveLength(1);

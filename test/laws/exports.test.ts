@@ -213,7 +213,7 @@ describe("static int8", () => {
       const x = n.input("input", "float32", ["batch", 3, 6, 6]);
       const h = n.op("Relu", [conv(n.scope("a"), x, 8, { kernel: 3 })]);
       const go = n.op("Greater", [n.op("ReduceMax", [h], { keepdims: 0 }), n.number(-1)]);
-      const branch = (sign: string) => (inner: Layers) => inner.op(sign, [h]);
+      const branch = (sign: "Neg" | "Abs") => (inner: Layers) => inner.op(sign, [h]);
       n.output(n.op("Add", [n.when(go, branch("Neg"), branch("Abs")), conv(n.scope("b"), h, 8, { kernel: 3 })]), "y");
     });
     const { model: small } = await quantize(model, options(model));

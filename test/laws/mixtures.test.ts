@@ -261,8 +261,8 @@ describe("measures", () => {
     // Equal numbers have no deviation; those around 8 and those around 0 have the same one.
     expect(addedTo(filled(() => 8))).toEqual(new Array(20).fill(0));
     const [near, far] = [addedTo(filled((i) => (i % 2) - 0.5)), addedTo(filled((i) => 7.5 + (i % 2)))];
-    far!.forEach((noise, i) => void expect(noise).toBeCloseTo(near![i]!, 5));
-    expect(Math.max(...near!.map(Math.abs))).toBeGreaterThan(0.1);
+    far.forEach((noise, i) => void expect(noise).toBeCloseTo(near[i]!, 5));
+    expect(Math.max(...near.map(Math.abs))).toBeGreaterThan(0.1);
   });
 
   it("lead to dead experts that work again, and to nothing else", async () => {
@@ -292,7 +292,7 @@ describe("a layer of experts", () => {
   const feeds = new Map([["x", tensorFromNumbers("float32", [rows.length, WIDTH], rows.flat())]]);
 
   it("of Switch Transformers is one MLP per token with the activation that is asked for, else Gelu", () => {
-    for (const activation of [undefined, "Relu", "Tanh"]) {
+    for (const activation of [undefined, "Relu", "Tanh"] as const) {
       const given = activation === undefined ? {} : { activation };
       const own = layered((n, x) => switchLayer(n, x, { experts: 3, hidden: 5, ...given, balance: 0.5 }));
       const expert = mlpExpert({ hidden: 5, activation: activation ?? "Gelu" });

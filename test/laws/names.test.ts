@@ -62,7 +62,7 @@ const steps: Readonly<Record<string, Step>> = {
     const arm = (op: string) => {
       const inner = g.subgraph();
       const conv = inner.op("Conv", [x, w, b], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }, { name: name() });
-      inner.output(inner.op(op, [conv], {}, { name: name() }));
+      inner.output(inner.unchecked(op, [conv], 1, {}, { name: name() })[0]);
       return graphAttribute(inner.build(name()));
     };
     const condition = g.op("Greater", [

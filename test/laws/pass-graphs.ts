@@ -163,7 +163,7 @@ export const graphs = {
       g.op("Exp", [g.op("Neg", [x])]);
       g.constant("lost", floats([7]));
       const [pooled] = g.ops("MaxPool", [x], 2, { kernel_shape: [2, 2] });
-      g.output(pooled!, "y");
+      g.output(pooled, "y");
     }),
   "constants to fold": () =>
     build((g) => {
@@ -277,10 +277,10 @@ export const graphs = {
       const signs = g.op("Sign", [y]);
       const sums = g.op("Sum", [g.op("Selu", [y]), g.op("Softsign", [y]), signs]);
       const zero = g.constant("zero", floats([1]));
-      const flags = ["Greater", "Less"].map((opType, i) => g.op(opType, [[y, sums][i], zero]));
+      const flags = ["Greater", "Less"].map((opType, i) => g.unchecked(opType, [[y, sums][i], zero], 1)[0]);
       g.output(g.op("LogSoftmax", [g.op("Mean", [sums, y])], { axis: 1 }), "y");
-      g.output(mean!, "next mean");
-      g.output(variance!, "next variance");
+      g.output(mean, "next mean");
+      g.output(variance, "next variance");
       g.output(g.op("Or", flags), "or");
       g.output(g.op("Xor", flags), "xor");
     }),
@@ -291,7 +291,7 @@ export const graphs = {
       const w = g.constant("w", floats([3]));
       const branch = (op: string) => {
         const inner = g.subgraph();
-        const y = inner.op("Identity", [inner.op(op, [kept, inner.op("Identity", [w])])]);
+        const y = inner.op("Identity", [inner.unchecked(op, [kept, inner.op("Identity", [w])], 1)[0]]);
         inner.output(y);
         return graphAttribute(inner.build(op));
       };
@@ -358,7 +358,7 @@ export const graphs = {
       (g) => {
         const x = input(g, 2, 3, 4, 5);
         const b = g.constant("b", floats([3, 4]));
-        const y = g.op("Add", [x, b], { broadcast: 1, axis: 1 });
+        const y = g.unchecked("Add", [x, b], 1, { broadcast: 1, axis: 1 })[0];
         g.output(g.op("PRelu", [y, g.constant("slope", floats([3]))]), "y");
       },
       { opset: 6, irVersion: 4 },
@@ -367,13 +367,21 @@ export const graphs = {
     build(
       (g) => {
         const x = input(g, 1, 2, 4, 4);
-        const clipped = g.op("Clip", [x], { min: { type: "float", value: -0.5 }, max: { type: "float", value: 0.25 } });
-        const padded = g.op("Pad", [clipped], { pads: [0, 0, 1, 1, 0, 0, 1, 1], value: { type: "float", value: 2 } });
-        const sliced = g.op("Slice", [padded], { starts: [1, 0], ends: [5, 6], axes: [2, 3] });
-        const squeezed = g.op("Squeeze", [g.op("Unsqueeze", [sliced], { axes: [0] })], { axes: [0] });
-        const [left, right] = g.ops("Split", [squeezed], 2, { axis: 3, split: [2, 4] });
-        g.output(g.op("ReduceSum", [left], { axes: [1] }), "sum");
-        g.output(g.op("ReduceMean", [right], { axes: [2, 3], keepdims: 0 }), "mean");
+        const clipped = g.unchecked("Clip", [x], 1, {
+          min: { type: "float", value: -0.5 },
+          max: { type: "float", value: 0.25 },
+        })[0];
+        const padded = g.unchecked("Pad", [clipped], 1, {
+          pads: [0, 0, 1, 1, 0, 0, 1, 1],
+          value: { type: "float", value: 2 },
+        })[0];
+        const sliced = g.unchecked("Slice", [padded], 1, { starts: [1, 0], ends: [5, 6], axes: [2, 3] })[0];
+        const squeezed = g.unchecked("Squeeze", [g.unchecked("Unsqueeze", [sliced], 1, { axes: [0] })[0]], 1, {
+          axes: [0],
+        })[0];
+        const [left, right] = g.unchecked("Split", [squeezed], 2, { axis: 3, split: [2, 4] });
+        g.output(g.unchecked("ReduceSum", [left], 1, { axes: [1] })[0], "sum");
+        g.output(g.unchecked("ReduceMean", [right], 1, { axes: [2, 3], keepdims: 0 })[0], "mean");
       },
       { opset: 9, irVersion: 4 },
     ),
@@ -392,7 +400,7 @@ export const graphs = {
     build(
       (g) => {
         const x = input(g, 2, 3, 4);
-        g.output(g.op("ReduceMax", [x], { axes: [-1] }), "max");
+        g.output(g.unchecked("ReduceMax", [x], 1, { axes: [-1] })[0], "max");
         g.output(g.op("ReduceL2", [x]), "norm");
         for (const [i, part] of g.ops("Split", [x], 2, { axis: 2 }).entries()) g.output(part, `part${i}`);
       },

@@ -72,7 +72,7 @@ const rotary: Expansion = (g, node) => {
   const part = intOf(node, "rotary_embedding_dim", 0) || size;
   const [turned, rest] = part === size ? [split] : g.ops("Split", [split, g.ints([part, size - part])], 2, { axis: 3 });
   const isPaired = intOf(node, "interleaved", 0) !== 0;
-  const pairs = isPaired ? g.op("Reshape", [turned, g.ints([0, 0, 0, part / 2, 2])]) : turned!;
+  const pairs = isPaired ? g.op("Reshape", [turned, g.ints([0, 0, 0, part / 2, 2])]) : turned;
   const halves = g.ops("Split", [pairs, g.ints(isPaired ? [1, 1] : [part / 2, part / 2])], 2, {
     axis: isPaired ? 4 : 3,
   });
@@ -81,8 +81,8 @@ const rotary: Expansion = (g, node) => {
     return isPaired ? g.unsqueeze(wide, [4]) : wide;
   };
   const [c, s] = [table(cos), table(sin)];
-  const real = g.sub(g.mul(halves[0]!, c), g.mul(halves[1]!, s));
-  const imaginary = g.add(g.mul(halves[0]!, s), g.mul(halves[1]!, c));
+  const real = g.sub(g.mul(halves[0], c), g.mul(halves[1], s));
+  const imaginary = g.add(g.mul(halves[0], s), g.mul(halves[1], c));
   const joined = g.op("Concat", [real, imaginary], { axis: isPaired ? 4 : 3 });
   const back = isPaired ? g.op("Reshape", [joined, g.ints([0, 0, 0, part])]) : joined;
   const y = rest ? g.op("Concat", [back, rest], { axis: 3 }) : back;

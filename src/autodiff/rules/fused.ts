@@ -1,17 +1,7 @@
 /** @file Operators of com.microsoft that fuse standard ones, taken apart again; and Dropout, whose mask is its derivative. */
 import { UnsupportedError } from "../../errors.ts";
-import {
-  type BuilderAttributes,
-  describeNode,
-  float,
-  floatOf,
-  floatsAttribute,
-  intOf,
-  type Node,
-  stringOf,
-  tensorType,
-  type Value,
-} from "../../ir/index.ts";
+import { describeNode, float, floatOf, intOf, type Node, stringOf, tensorType, type Value } from "../../ir/index.ts";
+import { activationAttributes, fusedActivations, isFusedActivation } from "../../ops/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type Expansion, expand, type GradientEntry, type GradientRule, refuse } from "../rule.ts";
 
@@ -45,33 +35,16 @@ const fusedConv: Expansion = (g, node) => {
   return [activated(g, node, added ? g.add(product, added) : product)];
 };
 
-/** The activation that a fused operator ends with, and its parameters in the order of its attributes. */
-const parameters: ReadonlyMap<string, readonly string[]> = new Map([
-  ["Relu", []],
-  ["Tanh", []],
-  ["Sigmoid", []],
-  ["LeakyRelu", ["alpha"]],
-  ["HardSigmoid", ["alpha", "beta"]],
-]);
-
 function activated(g: GradientBuilder, node: Node, x: Value): Value {
   const name = stringOf(node, "activation", "");
   if (name === "") return x;
-  const listed = parameters.get(name);
-  if (!listed) {
+  if (!isFusedActivation(name)) {
     throw new UnsupportedError(`${node.opType} has no gradient with the activation ${name}`, {
-      expected: [...parameters.keys()].join(", "),
+      expected: fusedActivations.join(", "),
       where: describeNode(node),
     });
   }
-  const given = floatsAttribute(node, "activation_params") ?? [];
-  const attributes: BuilderAttributes = Object.fromEntries(
-    listed.flatMap((key, i) => {
-      const value = given[i] ?? floatOf(node, `activation_${key}`);
-      return value === undefined ? [] : [[key, float(value)]];
-    }),
-  );
-  return g.op(name, [x], attributes);
+  return g.op(name, [x], activationAttributes(node, name));
 }
 
 /** Normalisation of x + skip (+ bias); the fourth output is that sum. */

@@ -26,7 +26,7 @@ function placesOfMaxima(g: GradientBuilder, node: Node, x: Value, y: Value): Val
     return list ? [[name, list]] : [];
   });
   const how = { auto_pad: stringOf(node, "auto_pad", "NOTSET"), ceil_mode: intOf(node, "ceil_mode", 0) };
-  return g.ops("MaxPool", [x], 2, { ...Object.fromEntries(lists), ...how })[1]!;
+  return g.ops("MaxPool", [x], 2, { ...Object.fromEntries(lists), ...how })[1];
 }
 
 const averagePool: GradientRule = (g, node, [dy]) => {

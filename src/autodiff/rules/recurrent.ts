@@ -26,18 +26,20 @@ interface ActivationForm {
   build(g: GradientBuilder, x: Value, alpha: number, beta: number): Value;
 }
 
-const plain = (opType: string): [string, ActivationForm] => [
+type Plain = "Relu" | "Tanh" | "Sigmoid" | "Softsign" | "Softplus";
+
+const plain = (opType: Plain): [string, ActivationForm] => [
   opType.toLowerCase(),
   { build: (g, x) => g.op(opType, [x]) },
 ];
 
-const withAlpha = (opType: string, alpha: number): [string, ActivationForm] => [
+const withAlpha = (opType: "LeakyRelu" | "Elu" | "ThresholdedRelu", alpha: number): [string, ActivationForm] => [
   opType.toLowerCase(),
   { alpha, build: (g, x, a) => g.op(opType, [x], { alpha: float(a) }) },
 ];
 
 const activations: ReadonlyMap<string, ActivationForm> = new Map<string, ActivationForm>([
-  ...["Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"].map(plain),
+  ...(["Relu", "Tanh", "Sigmoid", "Softsign", "Softplus"] as const).map(plain),
   withAlpha("LeakyRelu", 0.01),
   withAlpha("Elu", 1),
   withAlpha("ThresholdedRelu", 1),

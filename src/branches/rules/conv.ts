@@ -1,5 +1,5 @@
 /** @file Convolutions and pooling: the channels of the branches one after another. */
-import { intOf, type Node } from "../../ir/index.ts";
+import { type AnyAttributes, intOf, type Node } from "../../ir/index.ts";
 import { declined } from "../../rewrite/index.ts";
 import type { Fusion, FusionRule, Operands } from "../rule.ts";
 import { attributesOf } from "./elementwise.ts";
@@ -37,7 +37,7 @@ const perChannel: FusionRule = {
 };
 
 /** Normalisations with one number per channel in the inputs behind the first. */
-const channelNorm = (groups?: string): FusionRule => ({
+const channelNorm = (groups?: "num_groups" | "group"): FusionRule => ({
   fuse(f, node, operands) {
     if (node.outputs.length > 1) return declined("statistics as outputs");
     const more = groups === undefined ? {} : { [groups]: intOf(node, groups, 1) * f.count };
@@ -45,9 +45,10 @@ const channelNorm = (groups?: string): FusionRule => ({
   },
 });
 
-function overChannels(f: Fusion, node: Node, [x, ...numbers]: Operands, more: Readonly<Record<string, number>> = {}) {
+function overChannels(f: Fusion, node: Node, [x, ...numbers]: Operands, more: AnyAttributes = {}) {
   const inputs = [f.merged(x!, 1), ...numbers.map((operand) => operand && f.joined(operand, 0))];
-  return f.split(f.op(node.opType, inputs, { ...attributesOf(node), ...more }), f.dims(node.outputs[0]), 1);
+  const [made] = f.like(node, inputs, more);
+  return f.split(made, f.dims(node.outputs[0]), 1);
 }
 
 export const convRules = {

@@ -1,5 +1,5 @@
 /** @file Elementwise operators: the same operator over aligned branch axes. */
-import { type BuilderAttributes, type Dims, type Node, qualifiedName, type Value } from "../../ir/index.ts";
+import type { BuilderAttributes, Dims, Inputs, Node, Value } from "../../ir/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands, SumRule } from "../rule.ts";
 
@@ -19,12 +19,9 @@ export function branchAxis(f: Fusion, operands: Operands, rank: number): number 
 
 export const elementwise: FusionRule = {
   fuse: (f, node, operands) => {
-    const emit = (inputs: Inputs) => f.ops(qualifiedName(node), inputs, node.outputs.length, attributesOf(node));
-    return elementwiseOver(f, operands, f.dims(node.outputs[0]), emit);
+    return elementwiseOver(f, operands, f.dims(node.outputs[0]), (inputs) => f.like(node, inputs));
   },
 };
-
-type Inputs = readonly (Value | undefined)[];
 
 /** One node over operands that broadcast to the given dims, not all of which are common. */
 export function elementwiseOver(
@@ -85,12 +82,10 @@ function overMerged(f: Fusion, operands: Operands, dims: Dims) {
 /** Σ(a ± b) = Σa ± Σb. */
 const termByTerm: SumRule = {
   through: (node) => [...node.inputs.keys()],
-  emit: (f, node, operands) =>
-    f.op(
-      node.opType,
-      operands.map((operand) => operand && f.sum(operand)),
-      attributesOf(node),
-    ),
+  emit(f, node, operands) {
+    const sums = operands.map((operand) => operand && f.sum(operand));
+    return f.like(node, sums)[0];
+  },
 };
 
 /** Σ(a·c) = (Σa)·c for a common c. */
@@ -100,12 +95,10 @@ function scaling(inputs: readonly number[]): SumRule {
       const open = inputs.filter((input) => !isCommon(input));
       return open.length === 1 ? open : undefined;
     },
-    emit: (f, node, operands) =>
-      f.op(
-        node.opType,
-        operands.map((operand) => operand && (operand.kind === "common" ? operand.value : f.sum(operand))),
-        attributesOf(node),
-      ),
+    emit(f, node, operands) {
+      const sums = operands.map((operand) => operand && (operand.kind === "common" ? operand.value : f.sum(operand)));
+      return f.like(node, sums)[0];
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** @file Operators of com.microsoft that fuse standard ones: side by side, they are the standard ones again. */
-import { float, floatOf, floatsAttribute, intOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { float, floatOf, intOf, type Node, stringOf, type Value } from "../../ir/index.ts";
+import { activationAttributes, isFusedActivation } from "../../ops/index.ts";
 import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
 import type { Fusion, FusionRule } from "../rule.ts";
@@ -82,25 +83,11 @@ const fusedConv: FusionRule = {
   },
 };
 
-/** The parameters of an activation, in the order of `activation_params`. */
-const activations: ReadonlyMap<string, readonly string[]> = new Map([
-  ["Relu", []],
-  ["Tanh", []],
-  ["Sigmoid", []],
-  ["LeakyRelu", ["alpha"]],
-  ["HardSigmoid", ["alpha", "beta"]],
-]);
-
 function activated(f: Fusion, node: Node, made: readonly Operand[] | Declined): readonly Operand[] | Declined {
   const name = stringOf(node, "activation", "");
   if ("declined" in made || name === "") return made;
-  const listed = activations.get(name);
-  if (!listed) return declined(`the activation ${name}`);
-  const given = floatsAttribute(node, "activation_params") ?? [];
-  const settings = listed.map((key, i) => [key, given[i] ?? floatOf(node, `activation_${key}`)] as const);
-  const attributes = Object.fromEntries(
-    settings.flatMap(([key, value]) => (value === undefined ? [] : [[key, float(value)]])),
-  );
+  if (!isFusedActivation(name)) return declined(`the activation ${name}`);
+  const attributes = activationAttributes(node, name);
   return elementwiseOver(f, made, f.dims(node.outputs[0]), (inputs) => [f.op(name, inputs, attributes)]);
 }
 

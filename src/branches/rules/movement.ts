@@ -17,12 +17,10 @@ const computed: Declined = declined("axes or lengths that are computed or differ
 /** A sum of moved tensors is the moved sum; the other inputs are shared. */
 const moved: SumRule = {
   through: (node, isCommon) => (node.inputs.every((_, i) => i === 0 || isCommon(i)) ? [0] : undefined),
-  emit: (f, node, [x, ...others]) =>
-    f.op(
-      node.opType,
-      [f.sum(x!), ...others.map((operand) => (operand?.kind === "common" ? operand.value : undefined))],
-      attributesOf(node),
-    ),
+  emit(f, node, [x, ...others]) {
+    const shared = others.map((operand) => (operand?.kind === "common" ? operand.value : undefined));
+    return f.like(node, [f.sum(x!), ...shared])[0];
+  },
 };
 
 /** In front, so that what the operator says of the other axes shifts by one. */

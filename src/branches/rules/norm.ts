@@ -17,9 +17,12 @@ const alongAxis = (fallback: number): FusionRule => ({
     if (!x) return declined("no input");
     const branch = x.kind === "stacked" ? x.axis : 0;
     const axis = shifted(intOf(node, "axis", fallback), x.rank, branch);
-    return [stacked(f.op(node.opType, [f.at(x, branch)], { ...attributesOf(node), axis }), branch, x.rank)];
+    const [made] = f.like(node, [f.at(x, branch)], { axis });
+    return [stacked(made, branch, x.rank)];
   },
 });
+
+type LayerNorm = "LayerNormalization" | "SimplifiedLayerNormalization";
 
 interface Normalization {
   readonly scale: Operand;
@@ -32,7 +35,7 @@ interface Normalization {
 /** The normalisation is common, scale and shift are those of each branch. */
 export function normalized(
   f: Fusion,
-  opType: string,
+  opType: LayerNorm,
   x: Operand,
   { scale, bias, behind, attributes: given }: Normalization,
 ): Operand | Declined {
@@ -62,20 +65,20 @@ export function normalized(
 }
 
 /** Over the axes from one on. */
-const layerNorm: FusionRule = {
+const layerNorm = (opType: LayerNorm): FusionRule => ({
   fuse(f, node, [x, scale, bias]) {
     if (!x || !scale || node.outputs.length > 1) return declined("statistics as outputs");
     const behind = x.rank - shifted(intOf(node, "axis", -1), x.rank, x.rank + 1);
-    const y = normalized(f, node.opType, x, { scale, bias, behind, attributes: attributesOf(node) });
+    const y = normalized(f, opType, x, { scale, bias, behind, attributes: attributesOf(node) });
     return "declined" in y ? y : [y];
   },
-};
+});
 
 export const normRules = {
   Hardmax: alongAxis(-1),
-  LayerNormalization: layerNorm,
+  LayerNormalization: layerNorm("LayerNormalization"),
   LogSoftmax: alongAxis(-1),
   LpNormalization: alongAxis(-1),
-  SimplifiedLayerNormalization: layerNorm,
+  SimplifiedLayerNormalization: layerNorm("SimplifiedLayerNormalization"),
   Softmax: alongAxis(-1),
 } satisfies Record<string, FusionRule>;

@@ -3,7 +3,6 @@ import { intOf, type Node, numbersOf } from "../../ir/index.ts";
 import { declined } from "../../rewrite/index.ts";
 import { stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands } from "../rule.ts";
-import { attributesOf } from "./elementwise.ts";
 import { shifted } from "./norm.ts";
 
 const reduction: FusionRule = {
@@ -14,7 +13,7 @@ const reduction: FusionRule = {
     const branch = x.kind === "stacked" ? x.axis : 0;
     const keepdims = intOf(node, "keepdims", 1);
     const target = axes.map((axis) => shifted(axis, x.rank, branch));
-    const value = f.op(node.opType, [f.at(x, branch), f.ints(target)], attributesOf(node));
+    const [value] = f.like(node, [f.at(x, branch), f.ints(target)]);
     const gone = keepdims === 1 ? 0 : target.filter((axis) => axis < branch).length;
     return [stacked(value, branch - gone, f.dims(node.outputs[0]).length)];
   },

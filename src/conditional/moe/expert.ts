@@ -1,7 +1,7 @@
 /** @file What an expert is: any part of a network over rows. */
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
-import { type Initialiser, type Layers, lengthOf, linear } from "../../nn/index.ts";
+import { type Activation, type Initialiser, type Layers, lengthOf, linear } from "../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 
 /**
@@ -17,7 +17,7 @@ export interface Expert {
 export interface MlpExpertOptions {
   readonly hidden: number;
   /** An ONNX operator of one input; `Gelu` by default. */
-  readonly activation?: string;
+  readonly activation?: Activation;
   readonly weight?: Initialiser;
   readonly biasInitial?: Initialiser;
 }

@@ -1,7 +1,7 @@
 /** @file A mixture of experts as a layer: gate × expert × dispatch. */
 import { ShapeError, UsageError } from "../../errors.ts";
 import type { Dims, Value } from "../../ir/index.ts";
-import { dimsOf, type Layers, lengthOf } from "../../nn/index.ts";
+import { type Activation, dimsOf, type Layers, lengthOf } from "../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Dispatch, type DispatchName, dispatches } from "./dispatch/index.ts";
 import { type Expert, mlpExpert } from "./expert.ts";
@@ -75,7 +75,7 @@ function requireVectors(answers: Dims): void {
 export interface SwitchLayerOptions extends SwitchOptions {
   readonly experts: number;
   readonly hidden: number;
-  readonly activation?: string;
+  readonly activation?: Activation;
   readonly dispatch?: Dispatch | DispatchName;
 }
 

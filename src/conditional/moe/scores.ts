@@ -23,7 +23,7 @@ export interface Chosen {
 /** The k largest of each row. */
 export function largest(n: Layers, scores: Value, k: number): Chosen {
   const [values, experts] = n.ops("TopK", [scores, n.ints([k])], 2, { axis: -1, largest: 1, sorted: 1 });
-  return { values: values!, experts: experts! };
+  return { values: values, experts: experts };
 }
 
 /**

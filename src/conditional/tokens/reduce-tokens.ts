@@ -143,7 +143,7 @@ function replay(n: Layers, node: Node, inputs: readonly (Value | undefined)[]): 
   if (node.domain !== "" || subgraphsOf(node).length > 0) {
     throw new UnsupportedError("an operator that tokens cannot be reduced around", { where: describeNode(node) });
   }
-  return n.ops(node.opType, inputs, node.outputs.length, Object.fromEntries(node.attributes));
+  return n.like(node, inputs);
 }
 
 /** A shape that was written out with the first number of tokens in it. */

@@ -16,7 +16,7 @@ function toFloat(n: Layers, x: Value): Value {
 /** 1 at the `k` largest of each row of [batch, count], 0 elsewhere. */
 export function largestMask(n: Layers, scores: Value, k: number, count: number): Value {
   const [, indices] = n.ops("TopK", [scores, n.ints([k])], 2, { axis: -1, largest: 1, sorted: 1 });
-  return n.op("ReduceSum", [oneHot(n, indices!, count), n.ints([1])], { keepdims: 0 });
+  return n.op("ReduceSum", [oneHot(n, indices, count), n.ints([1])], { keepdims: 0 });
 }
 
 /** The rows where a mask [batch, count] is 1, in their order, as a matrix [batch, k, count]; there are k of them. */
@@ -24,7 +24,7 @@ export function maskedRows(n: Layers, mask: Value, k: number, count: number): Va
   const falling = Array.from({ length: count }, (_, i) => count - i);
   const places = toFloat(n, n.ints(falling));
   const [, indices] = n.ops("TopK", [n.op("Mul", [mask, places]), n.ints([k])], 2, { axis: -1, largest: 1, sorted: 1 });
-  return oneHot(n, indices!, count);
+  return oneHot(n, indices, count);
 }
 
 /** [values · sizes, sizes], in which tokens can be added up. */
@@ -36,5 +36,5 @@ export function weighted(n: Layers, { values, sizes }: Tokens): Value {
 export function unweighted(n: Layers, sums: Value): Tokens {
   const width = lengthOf(sums, -1) - 1;
   const [values, sizes] = n.ops("Split", [sums, n.ints([width, 1])], 2, { axis: -1 });
-  return { values: n.op("Div", [values!, sizes!]), sizes: sizes! };
+  return { values: n.op("Div", [values, sizes]), sizes: sizes };
 }

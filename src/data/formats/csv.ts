@@ -249,7 +249,7 @@ function vector(cells: readonly string[], columns: readonly number[], where: str
       value !== undefined,
       () => new FormatError("a cell is no number", { got: JSON.stringify(cells[column]) ?? "nothing", where }),
     );
-    return value!;
+    return value;
   });
   return tensor("float32", [columns.length], values);
 }

@@ -131,7 +131,7 @@ function explicitTensor(value: object, where: string): Tensor {
     () =>
       new FormatError("a value's data does not fill its dims", { got: `${(data as number[]).length} numbers`, where }),
   );
-  return numbers(known!, dims as number[], data as number[], where);
+  return numbers(known, dims as number[], data as number[], where);
 }
 
 function nestedTensor(value: unknown, dtype: DataType, where: string): Tensor {

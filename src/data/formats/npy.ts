@@ -66,19 +66,19 @@ function parseDict(text: string, where: string): Omit<NpyHeader, "offset"> {
   const fields = new Map<string, string>();
   const field = /\s*'(descr|fortran_order|shape)'\s*:\s*('[^']*'|True|False|\([\d\s,L]*\)|\[.*?\])\s*(?:,|$)/sy;
   let end = 0;
-  for (let match = field.exec(body!); match; match = field.exec(body!)) {
+  for (let match = field.exec(body); match; match = field.exec(body)) {
     ensure(!fields.has(match[1]!), malformed);
     fields.set(match[1]!, match[2]!);
     end = field.lastIndex;
   }
   const [descr, order, shape] = ["descr", "fortran_order", "shape"].map((key) => fields.get(key));
   ensure(
-    descr && shape?.startsWith("(") && /^(True|False)$/.test(order ?? "") && body!.slice(end).trim() === "",
+    descr && shape?.startsWith("(") && /^(True|False)$/.test(order ?? "") && body.slice(end).trim() === "",
     malformed,
   );
   const dims = [...shape!.matchAll(/\d+/g)].map(([digits]) => Number(digits));
   checkDims(dims, where);
-  return { ...parseDescr(descr!, where), fortranOrder: order === "True", dims };
+  return { ...parseDescr(descr, where), fortranOrder: order === "True", dims };
 }
 
 function parseDescr(descr: string, where: string): { dtype: DataType; bigEndian: boolean } {

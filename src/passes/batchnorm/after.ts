@@ -117,6 +117,5 @@ function scaled(
   const biases = bias.map((value, c) => value * factor[c]! + shift[c]!);
   const w = g.constant(weightValue.name, tensorFromNumbers(weight.dtype, weight.dims, weights));
   const b = g.constant(`${weightValue.name}_bias`, tensorFromNumbers(weight.dtype, [bias.length], biases));
-  const attributes = Object.fromEntries([...linear.attributes].filter(([name]) => name !== "beta"));
-  return g.op(linear.opType, [x, w, b], attributes);
+  return g.like(linear, [x, w, b], { beta: undefined })[0];
 }

@@ -107,6 +107,5 @@ function merged({ g }: RuleContext, linear: Node, found: Found, placeOf: PlaceOf
   });
   const w = g.constant(weightValue.name, tensorFromNumbers(weight.dtype, weight.dims, weights));
   const b = g.constant(`${weightValue.name}_bias`, tensorFromNumbers(weight.dtype, [outputs], bias));
-  const attributes = Object.fromEntries([...linear.attributes].filter(([name]) => name !== "beta"));
-  return g.op(linear.opType, [x, w, b], attributes);
+  return g.like(linear, [x, w, b], { beta: undefined })[0];
 }

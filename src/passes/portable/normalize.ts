@@ -84,11 +84,16 @@ function axesOf({ g }: RuleContext, axes: readonly number[]): { readonly list: r
   };
 }
 
-function reduce(context: RuleContext, opType: string, x: Value, axes: ReturnType<typeof axesOf>): Value {
+function reduce(
+  context: RuleContext,
+  opType: "ReduceMax" | "ReduceMean" | "ReduceSum",
+  x: Value,
+  axes: ReturnType<typeof axesOf>,
+): Value {
   const takesInput = context.version() >= (opType === "ReduceSum" ? 13 : 18);
   return takesInput
     ? context.g.op(opType, [x, axes.input()], { keepdims: 1 })
-    : context.g.op(opType, [x], { keepdims: 1, axes: [...axes.list] });
+    : context.g.unchecked(opType, [x], 1, { keepdims: 1, axes: [...axes.list] })[0];
 }
 
 export const normalizeRules: readonly Rule[] = [logSoftmax, batchNormalization];

@@ -10,7 +10,7 @@ function product() {
   const x = g.input("x", "float32", ["batch", 2]);
   g.output(g.op("MatMul", [x, g.constant("w", tensor("float32", [2, 1], [1, 1]))]), "y");
   const graph = g.build();
-  const layer = layerOf(graph, graph.nodes[0]!)!;
+  const layer = layerOf(graph, graph.nodes[0]!);
   if (isLayer(layer)) return layer;
   throw new Error(layer.reason);
 }

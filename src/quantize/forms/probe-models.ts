@@ -1,5 +1,6 @@
 /** @file One-operator models in every form, for measuring what a form is worth on a machine. */
 import {
+  type AttributesOf,
   type Graph,
   type GraphBuilder,
   graphBuilder,
@@ -63,7 +64,7 @@ interface Product {
   readonly inputDims: readonly number[];
   readonly weightDims: readonly number[];
   readonly opType: "Conv" | "MatMul";
-  readonly attributes: Record<string, number | number[]>;
+  readonly attributes: AttributesOf<"Conv">;
 }
 
 export const probeProducts = {
@@ -165,7 +166,7 @@ export function nbitsProbe({ inputDims, weightDims }: Product, bits: WeightBits)
     (g, x) => {
       const inputs = [x, g.constant("b", b), g.constant("scales", scales)];
       const attributes = { K: columns, N: rows, bits, block_size: layout.size, accuracy_level: 4 };
-      return g.op("MatMulNBits", inputs, attributes, { domain: "com.microsoft" });
+      return g.op("com.microsoft::MatMulNBits", inputs, attributes);
     },
     true,
   );

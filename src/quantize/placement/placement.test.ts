@@ -114,7 +114,7 @@ describe("operators with a kernel on integers", () => {
       between((g, x) => g.op("MaxPool", [g.op("Exp", [x])], { kernel_shape: [1, 1] }, { name: "own" })),
     );
     expect(behind.reasons).toEqual({ own: "its inputs are computed in floats" });
-    const foreign = placed(between((g, x) => g.op("Sigmoid", [x], {}, { name: "own", domain: "com.example" })));
+    const foreign = placed(between((g, x) => g.unchecked("com.example::Sigmoid", [x], 1, {}, { name: "own" })[0]));
     expect([foreign.integers, foreign.reasons]).toEqual([["first", "last"], {}]);
   });
 });

@@ -11,7 +11,7 @@ it("the bias of each group of a layer is corrected by the inputs of that group",
   const bias = g.constant("b", tensor("float32", [4], [1, 2, 3, 4]));
   g.output(g.op("Conv", [x, weights, bias], { group: 2 }), "y");
   const graph = g.build();
-  const layer = layerOf(graph, graph.nodes[0]!)!;
+  const layer = layerOf(graph, graph.nodes[0]!);
   if (!isLayer(layer)) throw new Error(layer.reason);
   // Means of the two inputs: (2, 1) in the first group, (−4, 10) in the second; squares play no part.
   const moments = [

@@ -36,7 +36,7 @@ describe("a weight is seen", () => {
     ["behind Flatten from behind", (g, w) => g.op("Flatten", [w], { axis: -1 }), [2, 3]],
     ["behind Unsqueeze", (g, w) => g.op("Unsqueeze", [w, axes(g, 0, 2)]), [1, 2, 1, 3]],
     ["behind Unsqueeze from behind", (g, w) => g.op("Unsqueeze", [w, axes(g, -1)]), [2, 3, 1]],
-    ["behind Unsqueeze of old opsets", (g, w) => g.op("Unsqueeze", [w], { axes: [1] }), [2, 1, 3]],
+    ["behind Unsqueeze of old opsets", (g, w) => g.unchecked("Unsqueeze", [w], 1, { axes: [1] })[0], [2, 1, 3]],
     ["behind Squeeze of all ones", (g, w) => g.op("Squeeze", [g.op("Reshape", [w, axes(g, 1, 2, 1, 3)])]), [2, 3]],
     [
       "behind Squeeze of one of them",
@@ -45,7 +45,7 @@ describe("a weight is seen", () => {
     ],
     [
       "behind Squeeze of old opsets",
-      (g, w) => g.op("Squeeze", [g.op("Reshape", [w, axes(g, 1, 2, 1, 3)])], { axes: [0] }),
+      (g, w) => g.unchecked("Squeeze", [g.op("Reshape", [w, axes(g, 1, 2, 1, 3)])], 1, { axes: [0] })[0],
       [2, 1, 3],
     ],
   ])("%s", (_, build, dims) => {
@@ -67,11 +67,12 @@ describe("a weight is seen", () => {
   });
 
   it("not where an input decides", () => {
-    const fed = (opType: string) => (g: GraphBuilder, w: Value) => g.op(opType, [w, g.input("n", "int64", [1])]);
+    const fed = (opType: string) => (g: GraphBuilder, w: Value) =>
+      g.unchecked(opType, [w, g.input("n", "int64", [1])], 1)[0];
     for (const opType of ["Reshape", "Squeeze", "Unsqueeze"]) expect(seen(fed(opType)), opType).toBeUndefined();
     expect(seen((g, w) => g.op("Unsqueeze", [w]))).toBeUndefined();
     expect(seen((g, w) => g.op("Neg", [w]))).toBeUndefined();
-    expect(seen((g, w) => g.op("Identity", [w], {}, { domain: "com.example" }))).toBeUndefined();
+    expect(seen((g, w) => g.unchecked("com.example::Identity", [w], 1)[0])).toBeUndefined();
   });
 });
 

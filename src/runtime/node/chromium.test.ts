@@ -39,14 +39,14 @@ describe.skipIf(!chromium)("a headless browser leaves nothing [needs Chromium; C
     ["was still open", "process.exit();"],
   ])("in the temporary folder when it %s", async (_, then) => {
     const program = withPage(then);
-    const [[told], [code]] = await Promise.all([once(program.stdout!, "data"), once(program, "close")]);
+    const [[told], [code]] = await Promise.all([once(program.stdout, "data"), once(program, "close")]);
     expect([String(told), code]).toEqual(["true\n", 0]);
     expect(readdirSync(place)).toEqual([]);
   });
 
   it("of a killed program after the next one began", async () => {
     const killed = withPage("setInterval(() => undefined, 1000);");
-    expect(String(await once(killed.stdout!, "data"))).toBe("true\n");
+    expect(String(await once(killed.stdout, "data"))).toBe("true\n");
     const [profile] = readdirSync(place);
     const closed = once(killed, "close");
     killed.kill("SIGKILL");

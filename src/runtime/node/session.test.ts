@@ -208,7 +208,7 @@ describe("a session", () => {
 
   it("turns a model that the runtime refuses into a named error", async () => {
     const g = graphBuilder();
-    g.output(g.op("NoSuchOperator", [g.input("x", "float32", [1])]), "y");
+    g.output(g.unchecked("NoSuchOperator", [g.input("x", "float32", [1])], 1)[0], "y");
     await expect(openSession(model(g.build()))).rejects.toThrow(RuntimeError);
     await expect(openSession(model(g.build()), { isolate: "process" })).rejects.toThrow(RuntimeError);
   });

@@ -130,7 +130,7 @@ describe("replaceHead", () => {
     const g = graphBuilder({ infer: builderInference(21) });
     const features = g.op("Tanh", [g.input("x", "float32", ["batch", 4])], {}, { name: "features" });
     const scores = g.op("MatMul", [features, g.constant("weight", noise([4, 5], 1))]);
-    g.output(g.op(opType, [scores], attributes), "y");
+    g.output(g.unchecked(opType, [scores], 1, attributes)[0], "y");
     return model(g.build());
   };
 

@@ -1,12 +1,12 @@
 /** @file Writing formulas into a graph: numbers are constants of the other operand's dtype, shared things are made once. */
 import { UsageError } from "../../errors.ts";
 import {
-  type BuilderAttributes,
   type DataType,
   type Dims,
   dataTypes,
   type GraphBuilder,
   int64s,
+  type Operators,
   scalar,
   type Tensor,
   type TensorType,
@@ -17,12 +17,11 @@ export type Operand = Value | number;
 
 export type ScalarType = "float64" | "float32";
 
-export interface StepBuilder {
+export interface StepBuilder extends Pick<Operators<never>, "op"> {
   /** The builder underneath. */
   readonly raw: GraphBuilder;
   /** What scalars such as the corrections of an optimizer are computed in. */
   readonly scalars: ScalarType;
-  op(opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes): Value;
   add(a: Operand, b: Operand): Value;
   sub(a: Operand, b: Operand): Value;
   mul(a: Operand, b: Operand): Value;
@@ -52,8 +51,7 @@ export interface StepBuilder {
 
 export function stepBuilder(raw: GraphBuilder, scalars: ScalarType = "float64"): StepBuilder {
   const made = new Map<string, Value>();
-  const op = (opType: string, inputs: readonly (Value | undefined)[], attributes?: BuilderAttributes) =>
-    raw.op(opType, inputs, attributes);
+  const { op } = raw;
   const shared = (key: string, make: () => Value): Value => {
     const value = made.get(key) ?? make();
     made.set(key, value);
@@ -62,7 +60,7 @@ export function stepBuilder(raw: GraphBuilder, scalars: ScalarType = "float64"):
   const number = (dtype: DataType, x: number) =>
     shared(`${dtype} ${x}`, () => raw.constant("number", scalar(dtype, x)));
   const ints = (list: readonly number[]) => shared(`ints ${list}`, () => raw.constant("ints", int64s(list)));
-  const binary = (opType: string) => (a: Operand, b: Operand) => {
+  const binary = (opType: "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max") => (a: Operand, b: Operand) => {
     const dtype = dtypeOf(typeof a === "number" ? (b as Value) : a);
     return op(
       opType,
@@ -70,7 +68,7 @@ export function stepBuilder(raw: GraphBuilder, scalars: ScalarType = "float64"):
     );
   };
   const reduce =
-    (opType: string) =>
+    (opType: "ReduceSum" | "ReduceMean" | "ReduceSumSquare") =>
     (x: Value, axes?: readonly number[], keep = false) =>
       op(opType, [x, axes && ints(axes)], { keepdims: keep ? 1 : 0 });
   return {

@@ -356,7 +356,7 @@ function batchNormalised(g: Builder, x: Value): Value {
     vector("bn.mean", wave(5, 11)),
     vector("bn.var", [1, 2, 1, 0.5, 3]),
   ];
-  return g.op("BatchNormalization", [x, ...inputs], { momentum: float(0.9), epsilon: 1e-5 });
+  return g.op("BatchNormalization", [x, ...inputs], { momentum: float(0.9), epsilon: float(1e-5) });
 }
 
 describe("BatchNormalization", () => {

@@ -4,6 +4,7 @@ import {
   type DataType,
   type GraphBuilder,
   int64s,
+  qualifiedName,
   tensorFromNumbers,
   type Value,
 } from "../../../src/ir/index.ts";
@@ -59,7 +60,7 @@ export function operator(
         if (given === undefined) return undefined;
         return isFed(given) ? input(key) : g.constant("ints", int64s(given));
       });
-      return g.ops(opType, values, outputs, attributes, { domain }).slice(0, outputs);
+      return g.unchecked(qualifiedName({ opType, domain }), values, outputs, attributes).slice(0, outputs);
     },
     ...rest,
   };

@@ -1,5 +1,5 @@
 /** @file Convolutions, pools, normalisations, resampling, losses, attention, fused and quantizing operators. */
-import { type AttributeLiteral, float, int64s, tensorFromNumbers } from "../../../src/ir/index.ts";
+import { type AttributeLiteral, float, int64s, qualifiedName, tensorFromNumbers } from "../../../src/ir/index.ts";
 import { type CaseInput, distinct, type GradientCase, integers, number, operator, positive, x } from "./case.ts";
 
 type Attributes = Readonly<Record<string, AttributeLiteral>>;
@@ -110,7 +110,7 @@ const norms: readonly GradientCase[] = [
       {
         outputs: 3,
         build: (g, input) => [
-          g.ops("BatchNormalization", ["a", "b", "c", "d", "e"].map(input), 3, { training_mode: 1 })[0]!,
+          g.ops("BatchNormalization", ["a", "b", "c", "d", "e"].map(input), 3, { training_mode: 1 })[0],
         ],
       },
     );
@@ -262,8 +262,14 @@ const quantization: readonly GradientCase[] = [
       covers: [domain ? `${domain}::QuantizeLinear` : "QuantizeLinear"],
       inputs: { x: steps, scale: { dims: [], values: [0.1] }, zero: integers([], [3], "int8") },
       build(g, input) {
-        const q = g.op("QuantizeLinear", [input("x"), input("scale"), input("zero")], {}, { domain });
-        return [g.op("DequantizeLinear", [q, input("scale"), input("zero")], {}, { domain })];
+        const q = g.unchecked(
+          qualifiedName({ opType: "QuantizeLinear", domain }),
+          [input("x"), input("scale"), input("zero")],
+          1,
+        )[0];
+        return [
+          g.unchecked(qualifiedName({ opType: "DequantizeLinear", domain }), [q, input("scale"), input("zero")], 1)[0],
+        ];
       },
       ...straight,
     }),

@@ -296,11 +296,11 @@ const losses = family(
     const [n, classes, ...rest] = dims;
     const count = n * rest.reduce((a, b) => a * b, 1);
     const labels = Array.from({ length: count }, (_, i) =>
-      ignore === "outside" && i === 1 ? -1 : (i * 3 + 1) % classes!,
+      ignore === "outside" && i === 1 ? -1 : (i * 3 + 1) % classes,
     );
     return {
       op,
-      inputs: [plain(...dims), whole([n, ...rest], labels, dtype), weight ? positive(classes!) : undefined],
+      inputs: [plain(...dims), whole([n, ...rest], labels, dtype), weight ? positive(classes) : undefined],
       attributes: { reduction, ignore_index: { absent: undefined, used: 1, unused: 99, outside: -1 }[ignore] },
       outputs,
       opset,

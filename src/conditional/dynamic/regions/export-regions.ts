@@ -104,7 +104,7 @@ function chainFrom(graph: Graph, value: Value, opTypes: readonly string[], where
 /** [batch · count, channels, size, size]. */
 function pixelsAt(n: Layers, { flat, table, scores, count, shape }: Selection): Value {
   const [, places] = n.ops("TopK", [scores, count], 2, { axis: -1, largest: 1, sorted: 1 });
-  const pixels = n.op("Gather", [table, places!], { axis: 0 });
+  const pixels = n.op("Gather", [table, places], { axis: 0 });
   const rows = n.op("Reshape", [pixels, n.ints([0, 1, -1])]);
   const channels = n.op("Shape", [flat], { start: 0, end: 2 });
   const wanted = n.op("Concat", [channels, n.ints([1])], { axis: 0 });

@@ -48,9 +48,9 @@ export function focusRegions(n: Layers, x: Value, glance: Value, f: Layer, optio
   const scores = n.op("Flatten", [map], { axis: 1 });
   const noisy = n.op("Add", [scores, logisticNoise(n, scores)]);
   const [, places] = n.ops("TopK", [noisy, n.ints([count])], 2, { axis: -1, largest: 1, sorted: 1 });
-  const choices = chosen(n, noisy, places!, { cells: table.length, temperature });
+  const choices = chosen(n, noisy, places, { cells: table.length, temperature });
   const crops = cut(n, x, choices, table, size);
-  n.output(places!, `${n.path}${PLACES}`);
+  n.output(places, `${n.path}${PLACES}`);
   n.output(crops, `${n.path}${CROPS}`);
   const features = f(n, crops);
   if (dimsOf(features).length !== 2) {

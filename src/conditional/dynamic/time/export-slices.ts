@@ -155,7 +155,7 @@ function readingLoop(n: Layers, scan: Node, stopping: Stopping): [Value, Value] 
   const body = readingStep(scan, limits, stopping);
   const inputs = [int(lengthOf(slices, 1)), going, start, none, int(0)];
   const [, logits, number] = n.ops("Loop", inputs, 3, { body: graphAttribute(body) });
-  return [logits!, number!];
+  return [logits, number];
 }
 
 /** The body of the scan behind the slice of its turn, and whether the next one is wanted. */

@@ -35,7 +35,7 @@ export function moeOperator(): Dispatch {
       const pairs = repeatRows(n, rows, k);
       const inputs = [pairs, routerOf(n, choice, experts), ...stackedExperts(n, mlp, experts, lengthOf(rows, -1))];
       const attributes = { k: 1, activation_type: activation, normalize_routing_weights: 0 };
-      const answers = n.op("MoE", inputs, attributes, { domain: "com.microsoft" });
+      const answers = n.op("com.microsoft::MoE", inputs, attributes);
       const weights = n.op("Reshape", [choice.weights, n.ints([-1])]);
       return { output: sumGroups(n, weighRows(n, answers, weights), k) };
     },

@@ -90,8 +90,8 @@ export function sortPairs(n: Layers, experts: Value, count: number, order?: Valu
   const equal = n.op("Equal", [n.op("Unsqueeze", [flat, n.ints([1])]), range]);
   const ones = n.op("Cast", [equal], { to: dataTypes.float32.code });
   const sums = n.op("ReduceSum", [ones, n.ints([0])], { keepdims: 0 });
-  const [, ranks] = n.ops("TopK", [sorted!, pairs], 2, { axis: 0, largest: 0, sorted: 1 });
-  return { pairs: sorted!, ranks: ranks!, loads: n.op("Cast", [sums], { to: dataTypes.int64.code }), count: pairs };
+  const [, ranks] = n.ops("TopK", [sorted, pairs], 2, { axis: 0, largest: 0, sorted: 1 });
+  return { pairs: sorted, ranks: ranks, loads: n.op("Cast", [sums], { to: dataTypes.int64.code }), count: pairs };
 }
 
 /** ⌈count · share⌉ or ⌊count · share⌋ of an int64 [1], in integers: no build of the runtime lacks those, and none rounds them. */

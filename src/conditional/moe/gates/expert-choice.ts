@@ -32,7 +32,7 @@ export function expertChoice(options: ExpertChoiceOptions = {}): Gate {
       const columns = n.op("Transpose", [probabilities], { perm: [1, 0] });
       const [weights, places] = n.ops("TopK", [columns, capacity], 2, { axis: -1, largest: 1, sorted: 1 });
       return {
-        routing: { kind: "expert-choice", tokens: places!, weights: weights! },
+        routing: { kind: "expert-choice", tokens: places, weights: weights },
         losses: [],
         affinity: probabilities,
       };

@@ -44,7 +44,7 @@ export function gshard(options: GshardOptions = {}): Gate {
       const [top] = n.ops("Split", [chosen, n.ints([1, 1])], 2, { axis: 1 });
       return {
         routing: { kind: "token-choice", experts: chosen, weights, order },
-        losses: [{ name: "balance", weight: balance, value: loadBalance(n, probabilities, top!, experts) }],
+        losses: [{ name: "balance", weight: balance, value: loadBalance(n, probabilities, top, experts) }],
         affinity: probabilities,
       };
     },

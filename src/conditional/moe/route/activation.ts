@@ -6,9 +6,10 @@ import type { FeedForward } from "./feed-forward.ts";
 /** The block's activation over x. */
 export function activate(n: Layers, { first, activation, hidden }: FeedForward, x: Value): Value {
   const made = new Map([[first.output, x]]);
-  for (const { opType, inputs, outputs, attributes } of activation) {
+  for (const node of activation) {
+    const { inputs, outputs } = node;
     const read = inputs.map((value) => value && (made.get(value) ?? value));
-    made.set(outputs[0]!, n.op(opType, read, Object.fromEntries(attributes)));
+    made.set(outputs[0]!, n.like(node, read)[0]);
   }
   return made.get(hidden)!;
 }
