@@ -21,7 +21,7 @@ function stripes(size: number, seed: number) {
 const net = network(random(1), (n) => {
   let y = n.input("input", "float32", ["batch", 1, 16, 16]);
   for (const [i, channels] of [8, 16, 32].entries()) {
-    y = maxPool(n, n.op("Relu", [conv(n.scope(`stage${i}`), y, channels, { kernel: 3 })]), { kernel: 2 });
+    y = maxPool(n, n.relu(conv(n.scope(`stage${i}`), y, channels, { kernel: 3 })), { kernel: 2 });
   }
   n.output(linear(n.scope("head"), n.op("Flatten", [y], { axis: 1 }), 4), "logits");
 });

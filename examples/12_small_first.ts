@@ -22,7 +22,7 @@ const net = network(random(1), (n) => {
   let y = n.input("input", "float32", ["batch", 1, 16, 16]);
   for (const [i, channels] of [8, 16].entries()) {
     const stage = n.scope(`stage${i}`);
-    y = n.op("Relu", [batchNorm(stage, conv(stage, y, channels, { kernel: 3, bias: false }))]);
+    y = n.relu(batchNorm(stage, conv(stage, y, channels, { kernel: 3, bias: false })));
   }
   n.output(linear(n.scope("head"), globalAveragePool(n, y), 2), "logits");
 });

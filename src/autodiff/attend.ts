@@ -19,18 +19,18 @@ export function attend(g: GradientBuilder, q: Value, k: Value, v: Value, options
   const scale = options.scale ?? 1 / Math.sqrt(lengthOf(g, q, 3));
   const groups = lengthOf(g, q, 1) / lengthOf(g, k, 1);
   const keys = g.transpose(repeatHeads(g, k, groups), [0, 1, 3, 2]);
-  const scores = g.op("MatMul", [g.scale(q, scale), keys]);
+  const scores = g.matmul(g.scale(q, scale), keys);
   const cap = options.softcap;
-  const bounded = cap ? g.scale(g.op("Tanh", [g.scale(scores, 1 / cap)]), cap) : scores;
+  const bounded = cap ? g.scale(g.tanh(g.scale(scores, 1 / cap)), cap) : scores;
   const masked = hide(g, bounded, options);
-  return g.op("MatMul", [g.op("Softmax", [masked], { axis: -1 }), repeatHeads(g, v, groups)]);
+  return g.matmul(g.softmax(masked, -1), repeatHeads(g, v, groups));
 }
 
 function hide(g: GradientBuilder, scores: Value, { mask, isCausal }: AttendOptions): Value {
   const seen = isCausal ? causal(g, scores) : undefined;
-  const first = seen ? g.op("Where", [seen, scores, lowest(g, scores)]) : scores;
+  const first = seen ? g.where(seen, scores, lowest(g, scores)) : scores;
   if (!mask) return first;
-  return g.dtype(mask) === "bool" ? g.op("Where", [mask, first, lowest(g, scores)]) : g.add(first, mask);
+  return g.dtype(mask) === "bool" ? g.where(mask, first, lowest(g, scores)) : g.add(first, mask);
 }
 
 function lowest(g: GradientBuilder, like: Value): Value {
@@ -40,8 +40,8 @@ function lowest(g: GradientBuilder, like: Value): Value {
 /** [queries, keys]: key ≤ query. */
 function causal(g: GradientBuilder, scores: Value): Value {
   const positions = (axis: number): Value => {
-    const count = g.op("Squeeze", [g.op("Shape", [scores], { start: axis, end: axis + 1 }), g.ints([0])]);
-    return g.op("Range", [g.number(count, 0), count, g.number(count, 1)]);
+    const count = g.squeeze(g.op("Shape", [scores], { start: axis, end: axis + 1 }), [0]);
+    return g.op("Range", [g.number(0, count), count, g.number(1, count)]);
   };
   return g.op("LessOrEqual", [g.unsqueeze(positions(3), [0]), g.unsqueeze(positions(2), [1])]);
 }
@@ -50,7 +50,7 @@ function repeatHeads(g: GradientBuilder, x: Value, times: number): Value {
   if (times === 1) return x;
   const [batch, heads, length, size] = g.dims(x) as readonly Dim[];
   const open = g.unsqueeze(x, [2]);
-  const wide = g.op("Expand", [open, g.ints([1, 1, times, 1, 1])]);
+  const wide = g.expand(open, g.ints([1, 1, times, 1, 1]));
   return g.op("Reshape", [wide, g.shapeFrom([batch!, Number(heads) * times, length!, size!], x)]);
 }
 

@@ -3,6 +3,8 @@ import {
   constantOf,
   type DataType,
   type Dims,
+  type Formulas,
+  formulas,
   type Graph,
   type GraphBuilder,
   isSparse,
@@ -17,24 +19,15 @@ import {
 } from "../ir/index.ts";
 import { type Emitter, emitter } from "./emit.ts";
 import type { Forms } from "./forms.ts";
-import { dataTypeCode, type Shaping, shaping } from "./shapes.ts";
+import { intsIn, type Shaping, shaping } from "./shapes.ts";
 import { dimsOf, dtypeOf, knownDims, typeOf } from "./typed.ts";
 
+/** What rules say beside the words of formulas. */
 export interface Arithmetic {
-  add(a: Value, b: Value): Value;
-  sub(a: Value, b: Value): Value;
-  mul(a: Value, b: Value): Value;
-  div(a: Value, b: Value): Value;
-  neg(a: Value): Value;
   /** `x · factor`. */
   scale(x: Value, factor: number): Value;
-  /** A scalar of the same dtype as `like`. */
-  number(like: Value, x: number): Value;
   /** A constant matrix of the dtype of `like`. */
   matrix(like: Value, dims: readonly number[], values: ArrayLike<number>): Value;
-  cast(x: Value, dtype: DataType): Value;
-  /** A comparison as numbers of the dtype of `like`: 1 where it holds, else 0. */
-  mask(condition: Value, like: Value): Value;
   /** 1, 0 or −1 by the sign of x; the `Sign` operator is slow on the CPU and absent on WebGPU. */
   sign(x: Value): Value;
 }
@@ -63,7 +56,7 @@ export interface Surroundings {
   backward(nodes: readonly Node[], cotangents: Map<Value, Value>, wrt: ReadonlySet<Value>): void;
 }
 
-export interface GradientBuilder extends Operators, Arithmetic, Shaping, Surroundings {
+export interface GradientBuilder extends Operators, Omit<Formulas, keyof Shaping>, Arithmetic, Shaping, Surroundings {
   type(value: Value): TensorType;
   dims(value: Value): Dims;
   rank(value: Value): number;
@@ -96,12 +89,14 @@ type Constants = (value: Value | undefined) => Tensor | undefined;
 function builderOver(raw: GraphBuilder, options: GradientBuilderOptions, known: Constants): GradientBuilder {
   const { forms, backward, names, replaced } = options;
   const emit = emitter(raw);
+  const words = wordsOver(emit);
   const current = (node: Node): Node => replaced.get(node) ?? node;
   const constant: Constants = (value) => known(value) ?? denseIn(raw.initializers, value);
   const builder: GradientBuilder = {
     op: emit.op,
     ops: emit.ops,
-    ...arithmetic(raw, emit),
+    ...words,
+    ...arithmetic(raw, emit, words),
     ...shaping(emit, forms),
     raw,
     forms,
@@ -134,34 +129,33 @@ function denseIn(initializers: GraphBuilder["initializers"], value: Value | unde
 /** Constants of more elements are not compared. */
 const SHARED = 4096;
 
-function arithmetic(raw: GraphBuilder, emit: Emitter): Arithmetic {
-  const { op } = emit;
-  const binary = (opType: "Add" | "Sub" | "Mul" | "Div") => (a: Value, b: Value) => op(opType, thin(emit, a, b));
-  const number = (like: Value, x: number): Value =>
-    emit.constant("number", `${dtypeOf(like)} ${x}`, () => scalar(dtypeOf(like), x));
-  const mask = (condition: Value, like: Value): Value => op("Cast", [condition], { to: dataTypeCode(dtypeOf(like)) });
-  const sub = binary("Sub");
+/** Formulas over shared nodes. */
+function wordsOver(emit: Emitter): Formulas {
+  return formulas({
+    op(opType, inputs, ...settings) {
+      const [a, b] = inputs;
+      const isThin = a && b && broadcasting.has(opType);
+      return emit.op(opType, isThin ? thin(emit, a, b) : inputs, ...settings);
+    },
+    dtypeOf,
+    number: (x, dtype) => emit.constant("number", `${dtype} ${x}`, () => scalar(dtype, x)),
+    ints: (list) => intsIn(emit, list),
+  });
+}
+
+function arithmetic(raw: GraphBuilder, emit: Emitter, g: Formulas): Arithmetic {
   return {
-    add: binary("Add"),
-    sub,
-    mul: binary("Mul"),
-    div: binary("Div"),
-    neg: (a) => op("Neg", [a]),
-    scale: (x, factor) => (factor === 1 ? x : op("Mul", [x, number(x, factor)])),
-    number,
+    scale: (x, factor) => (factor === 1 ? x : emit.op("Mul", [x, g.number(factor, x)])),
     matrix(like, dims, values) {
       if (values.length > SHARED) return raw.constant("matrix", tensorFromNumbers(dtypeOf(like), dims, values));
       const key = `${dtypeOf(like)} matrix ${dims}: ${Array.from(values)}`;
       return emit.constant("matrix", key, () => tensorFromNumbers(dtypeOf(like), dims, values));
     },
-    cast: (x, to) => (dtypeOf(x) === to ? x : op("Cast", [x], { to: dataTypeCode(to) })),
-    mask,
-    sign(x) {
-      const zero = number(x, 0);
-      return sub(mask(op("Greater", [x, zero]), x), mask(op("Less", [x, zero]), x));
-    },
+    sign: (x) => g.sub(g.mask(g.greater(x, 0), x), g.mask(g.less(x, 0), x)),
   };
 }
+
+const broadcasting: ReadonlySet<string> = new Set(["Add", "Sub", "Mul", "Div"]);
 
 /** Operators broadcast by themselves: an operand that was only expanded to the dims of the other goes in unexpanded. */
 function thin(emit: Emitter, a: Value, b: Value): [Value, Value] {

@@ -115,7 +115,7 @@ describe("gradient", () => {
     const x = g.input("x", "float32", []);
     const y = { name: "y", type: x.type! };
     const graph = { ...g.build(), nodes: [makeNode("Neg", [x], [undefined, y], { name: "odd" })], outputs: [y] };
-    const reads: GradientRule = (builder, node) => [builder.number(node.outputs[0]!, builder.rank(node.outputs[0]!))];
+    const reads: GradientRule = (builder, node) => [builder.number(builder.rank(node.outputs[0]!), node.outputs[0]!)];
     for (const find of [() => reads, () => expand((builder, node) => reads(builder, node, [], []))])
       expect(() => differentiateGraph(graph, { of: y, wrt: [x], opset: 21, find })).toThrow(/does not have.*"odd"/s);
   });

@@ -21,7 +21,7 @@ export const gridSample: Expansion = (g, node) => {
   const flat = g.op("Reshape", [grid, g.ints([0, -1, lengths.length])]);
   const coordinates = g.ops("Split", [flat, g.ints(lengths.map(() => 1))], lengths.length, { axis: 2 });
   const perAxis = lengths.map((length, i) => {
-    const coordinate = g.op("Squeeze", [coordinates[lengths.length - 1 - i]!, g.ints([2])]);
+    const coordinate = g.squeeze(coordinates[lengths.length - 1 - i]!, [2]);
     return neighbours(g, node, coordinate, length);
   });
   const image = g.reshape(x, [batch!, channels, elementCount(lengths)!]);
@@ -50,10 +50,8 @@ function cornerPart(g: GradientBuilder, image: Value, corner: readonly Neighbour
   const weight = corner.map((side) => side.weight).reduce((a, b) => g.mul(a, b));
   const place = g.unsqueeze(g.cast(flat, "int64"), [1]);
   const [batch, channels] = g.dims(image);
-  const shape = g.op("Concat", [g.shapeFrom([batch!, channels!], image), g.op("Shape", [place], { start: 2 })], {
-    axis: 0,
-  });
-  const picked = g.op("GatherElements", [image, g.op("Expand", [place, shape])], { axis: 2 });
+  const shape = g.concat([g.shapeFrom([batch!, channels!], image), g.op("Shape", [place], { start: 2 })], 0);
+  const picked = g.op("GatherElements", [image, g.expand(place, shape)], { axis: 2 });
   return g.mul(picked, g.unsqueeze(weight, [1]));
 }
 
@@ -62,20 +60,20 @@ function neighbours(g: GradientBuilder, node: Node, normalized: Value, length: n
   const mode = stringOf(node, "mode", "linear");
   const padding = stringOf(node, "padding_mode", "zeros");
   const half = isAligned ? (length - 1) / 2 : length / 2;
-  const raw = g.add(g.scale(normalized, half), g.number(normalized, (length - 1) / 2));
+  const raw = g.add(g.scale(normalized, half), g.number((length - 1) / 2, normalized));
   const at = padded(g, raw, length, { padding, isAligned });
-  if (mode === "nearest") return [neighbour(g, g.op("Round", [at]), g.number(at, 1), length)];
+  if (mode === "nearest") return [neighbour(g, g.op("Round", [at]), g.number(1, at), length)];
   if (mode !== "linear" && mode !== "bilinear") throw unsupported(node, "nearest or linear interpolation", mode);
   const low = g.op("Floor", [at]);
   const rest = g.sub(at, low);
-  const one = g.number(at, 1);
+  const one = g.number(1, at);
   return [neighbour(g, low, g.sub(one, rest), length), neighbour(g, g.add(low, one), rest, length)];
 }
 
 /** Outside the image the weight is zero; after border or reflection padding nothing is outside but a weightless corner. */
 function neighbour(g: GradientBuilder, at: Value, weight: Value, length: number): Neighbour {
-  const place = g.op("Clip", [at, g.number(at, 0), g.number(at, length - 1)]);
-  return { place, weight: g.mul(weight, g.mask(g.op("Equal", [place, at]), at)) };
+  const place = g.op("Clip", [at, g.number(0, at), g.number(length - 1, at)]);
+  return { place, weight: g.mul(weight, g.mask(g.equal(place, at), at)) };
 }
 
 function padded(
@@ -85,16 +83,16 @@ function padded(
   { padding, isAligned }: { padding: string; isAligned: boolean },
 ): Value {
   if (padding === "zeros") return at;
-  const inside = (x: Value): Value => g.op("Clip", [x, g.number(x, 0), g.number(x, length - 1)]);
+  const inside = (x: Value): Value => g.op("Clip", [x, g.number(0, x), g.number(length - 1, x)]);
   if (padding === "border") return inside(at);
   const low = isAligned ? 0 : -0.5;
   const span = isAligned ? length - 1 : length;
   if (span === 0) return g.scale(at, 0);
-  const away = g.op("Abs", [g.sub(at, g.number(at, low))]);
+  const away = g.abs(g.sub(at, g.number(low, at)));
   const turns = g.op("Floor", [g.scale(away, 1 / (2 * span))]);
   const within = g.sub(away, g.scale(turns, 2 * span));
-  const folded = g.sub(g.number(at, span), g.op("Abs", [g.sub(within, g.number(at, span))]));
-  return inside(g.add(folded, g.number(at, low)));
+  const folded = g.sub(g.number(span, at), g.abs(g.sub(within, g.number(span, at))));
+  return inside(g.add(folded, g.number(low, at)));
 }
 
 function unsupported(node: Node, expected: string, got: string): UnsupportedError {

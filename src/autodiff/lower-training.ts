@@ -70,22 +70,22 @@ function regularised(g: GradientBuilder, node: Node, x: Value, gradient: Value):
 }
 
 function isLater(g: GradientBuilder, count: Value): Value {
-  return g.op("Greater", [count, g.number(count, 0)]);
+  return g.greater(count, 0);
 }
 
 /** H′ = H + g², x′ = x − R/(1 + T·decay)·g / (√H′ + ε). */
 const adagrad: Update = (g, node, rate, count, { x, gradient, states: [h] }) => {
   const decay = g.scale(g.cast(count, g.dtype(x)), floatOf(node, "decay_factor", 0));
-  const r = g.div(rate, g.add(decay, g.number(x, 1)));
+  const r = g.div(rate, g.add(decay, g.number(1, x)));
   const next = g.add(h!, g.mul(gradient, gradient));
-  const divisor = g.add(g.op("Sqrt", [next]), g.number(x, floatOf(node, "epsilon", 1e-6)));
+  const divisor = g.add(g.sqrt(next), g.number(floatOf(node, "epsilon", 1e-6), x));
   return [g.sub(x, g.div(g.mul(r, gradient), divisor)), next];
 };
 
 /** V′ = αV + βg (β = 1 in the first step), x′ = x − R·V′, or with Nesterov x − R·(g + αV′). */
 const momentum: Update = (g, node, rate, count, { x, gradient, states: [v] }) => {
   const alpha = floatOf(node, "alpha", 0);
-  const beta = g.op("Where", [isLater(g, count), g.number(x, floatOf(node, "beta", 1)), g.number(x, 1)]);
+  const beta = g.where(isLater(g, count), g.number(floatOf(node, "beta", 1), x), g.number(1, x));
   const next = g.add(g.scale(v!, alpha), g.mul(beta, gradient));
   const isNesterov = stringOf(node, "mode", "standard") === "nesterov";
   const step = isNesterov ? g.add(gradient, g.scale(next, alpha)) : next;
@@ -95,13 +95,12 @@ const momentum: Update = (g, node, rate, count, { x, gradient, states: [v] }) =>
 /** V′ = αV + (1 − α)g, H′ = βH + (1 − β)g², x′ = (1 − post)·(x − R·√(1 − βᵀ)/(1 − αᵀ)·V′ / (√H′ + ε)). */
 const adam: Update = (g, node, rate, count, { x, gradient, states: [v, h] }) => {
   const [alpha, beta] = [floatOf(node, "alpha", 0.9), floatOf(node, "beta", 0.999)];
-  const rest = (base: number): Value =>
-    g.sub(g.number(x, 1), g.op("Pow", [g.number(x, base), g.cast(count, g.dtype(x))]));
-  const corrected = g.div(g.mul(rate, g.op("Sqrt", [rest(beta)])), rest(alpha));
-  const r = g.op("Where", [isLater(g, count), corrected, rate]);
+  const rest = (base: number): Value => g.sub(g.number(1, x), g.pow(g.number(base, x), g.cast(count, g.dtype(x))));
+  const corrected = g.div(g.mul(rate, g.sqrt(rest(beta))), rest(alpha));
+  const r = g.where(isLater(g, count), corrected, rate);
   const first = g.add(g.scale(v!, alpha), g.scale(gradient, 1 - alpha));
   const second = g.add(g.scale(h!, beta), g.scale(g.mul(gradient, gradient), 1 - beta));
-  const divisor = g.add(g.op("Sqrt", [second]), g.number(x, floatOf(node, "epsilon", 1e-6)));
+  const divisor = g.add(g.sqrt(second), g.number(floatOf(node, "epsilon", 1e-6), x));
   const next = g.sub(x, g.div(g.mul(r, first), divisor));
   return [g.scale(next, 1 - floatOf(node, "norm_coefficient_post", 0)), first, second];
 };

@@ -16,7 +16,7 @@ export function scatterAdd(g: GradientBuilder, into: Value, places: Value, updat
 
 /** The flat position of every element of x, in the dims of x. */
 export function positionsOf(g: GradientBuilder, x: Value): Value {
-  const number = (value: number): Value => g.number(g.ints([0]), value);
+  const number = (value: number): Value => g.number(value, g.ints([0]));
   const flat = g.op("Range", [number(0), g.op("Size", [x]), number(1)]);
   return g.op("Reshape", [flat, g.shape(x)], { allowzero: true });
 }

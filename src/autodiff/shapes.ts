@@ -40,16 +40,17 @@ export interface Shaping {
   zeros(like: Value, dims: Dims, ...sources: Value[]): Value;
   /** Sums over the axes that broadcasting `like` to the dims of `x` has added. */
   sumTo(x: Value, like: Value): Value;
-  reduceSum(x: Value, axes: readonly number[], keepdims?: boolean): Value;
-  reduceMean(x: Value, axes: readonly number[], keepdims?: boolean): Value;
 }
+
+type ReduceSum = (x: Value, axes: readonly number[], keepdims?: boolean) => Value;
 
 /** Zeros of at most this many elements are constants. */
 const SMALL = 64;
 
 export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shaping {
   const { op } = emit;
-  const reduceSum = reducer(emit, "ReduceSum");
+  const reduceSum: ReduceSum = (x, axes, keepdims = false) =>
+    axes.length === 0 ? x : op("ReduceSum", [x, ints(axes)], { keepdims });
   const ints = (values: readonly number[]): Value => intsIn(emit, values);
 
   const shape = (x: Value): Value => {
@@ -99,8 +100,6 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
     zerosLike,
     zeros,
     sumTo,
-    reduceSum,
-    reduceMean: reducer(emit, "ReduceMean"),
   };
 }
 
@@ -108,7 +107,7 @@ export function shaping(emit: Emitter, { rowSum }: Pick<Forms, "rowSum">): Shapi
 function summing(
   emit: Emitter,
   rowSum: Forms["rowSum"],
-  { reshapeLike, zerosLike, reduceSum }: Pick<Shaping, "reshapeLike" | "zerosLike" | "reduceSum">,
+  { reshapeLike, zerosLike, reduceSum }: Pick<Shaping, "reshapeLike" | "zerosLike"> & { readonly reduceSum: ReduceSum },
 ): Shaping["sumTo"] {
   const sumOfRows = (x: Value, axes: readonly number[]): Value => {
     const isMatrix = axes.length === dimsOf(x).length - 1 && typeof dimsOf(x).at(-1) === "number";
@@ -163,7 +162,7 @@ function productWithOnes(emit: Emitter, x: Value, kept = 0): Value {
   return op("Reshape", [sum, intsIn(emit, [...before, length])]);
 }
 
-function intsIn(emit: Emitter, values: readonly number[]): Value {
+export function intsIn(emit: Emitter, values: readonly number[]): Value {
   return emit.constant("ints", `ints ${values}`, () => int64s(values));
 }
 
@@ -218,11 +217,6 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
 
 function lengthOrRest(dim: Dim): number {
   return typeof dim === "number" ? dim : -1;
-}
-
-function reducer(emit: Emitter, opType: "ReduceSum" | "ReduceMean") {
-  return (x: Value, axes: readonly number[], keepdims = false): Value =>
-    axes.length === 0 ? x : emit.op(opType, [x, intsIn(emit, axes)], { keepdims });
 }
 
 function sameDims(a: Dims, b: Dims): boolean {

@@ -6,6 +6,7 @@ export * from "./edit.ts";
 export { maxOf, minOf } from "./extent.ts";
 export { type FloatFormat, floatFormats, halfBits } from "./float-formats.ts";
 export { forgetTypes } from "./forget-types.ts";
+export { type FormulaContext, type Formulas, formulas, type Like, type Operand } from "./formulas.ts";
 export * from "./graph.ts";
 export { exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";
 export * from "./labels.ts";

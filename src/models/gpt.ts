@@ -67,7 +67,7 @@ export function gptAround(source: RandomSource, options: GptOptions, body: GptBo
     const ids = n.input("ids", "int64", ["batch", context]);
     const { value, table } = embedding(n.scope("tokens"), ids, { vocabulary, width, weight: normal(0.02) });
     const y = body(n, dropout(n, learnedPositions(n, value), ratio), ids);
-    const head = n.op("Transpose", [table], { perm: [1, 0] });
-    n.output(n.op("MatMul", [layerNorm(n.scope("norm"), y), head]), "logits");
+    const head = n.transpose(table, [1, 0]);
+    n.output(n.matmul(layerNorm(n.scope("norm"), y), head), "logits");
   });
 }

@@ -55,7 +55,7 @@ export function imagenetResnet(source: RandomSource, options: ImagenetResnetOpti
   }
   return network(source, (n) => {
     const x = n.input("input", "float32", ["batch", channels, size, size]);
-    const stem = n.op("Relu", [convNorm(n.scope("stem"), x, width, { kernel: 7, stride: 2 })]);
+    const stem = n.relu(convNorm(n.scope("stem"), x, width, { kernel: 7, stride: 2 }));
     let y = maxPool(n, stem, { kernel: 3, stride: 2, padding: 1 });
     for (const [stage, count] of form.blocks.entries()) {
       for (let i = 0; i < count; i++) {

@@ -19,7 +19,7 @@ export function mlp(source: RandomSource, options: MlpModelOptions): Model {
     const x = n.input("input", "float32", ["batch", ...input]);
     let y = input.length === 1 ? x : n.op("Flatten", [x], { axis: 1 });
     for (const [i, width] of hidden.entries()) {
-      y = dropout(n, n.op("Relu", [linear(n.scope(`hidden${i}`), y, width)]), ratio);
+      y = dropout(n, n.relu(linear(n.scope(`hidden${i}`), y, width)), ratio);
     }
     n.output(linear(n.scope("head"), y, classes), "logits");
   });

@@ -128,7 +128,7 @@ function denseLayer(n: Layers, features: Features, left: number, { scales, growt
           bottlenecked(scale.scope("same"), own, added / 2, factor, 1),
         ]
       : [bottlenecked(scale.scope("same"), own, added, factor, 1)];
-    const all = scale.op("Concat", [own, ...fresh], { axis: 1 });
+    const all = scale.concat([own, ...fresh], 1);
     const half = factor * Math.floor(lengthOf(all, 1) / factor / 2);
     return ended > 0 ? activated(scale.scope("transition"), all, half, { kernel: 1 }) : all;
   });
@@ -141,7 +141,7 @@ function bottlenecked(n: Layers, x: Value, channels: number, most: number, strid
 }
 
 function activated(n: Layers, x: Value, channels: number, options: Parameters<typeof convNorm>[3]): Value {
-  return n.op("Relu", [convNorm(n, x, channels, options)]);
+  return n.relu(convNorm(n, x, channels, options));
 }
 
 function classifier(n: Layers, x: Value, { head, classes }: Shape): Value {

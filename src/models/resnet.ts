@@ -60,7 +60,7 @@ export function resnetAround(
 ): Model {
   return network(source, (n) => {
     const x = n.input("input", "float32", ["batch", channels, size, size]);
-    let y = n.op("Relu", [convNorm(n.scope("stem"), x, width, { kernel: 3 })]);
+    let y = n.relu(convNorm(n.scope("stem"), x, width, { kernel: 3 }));
     for (let stage = 0; stage < 3; stage++) {
       y = build(n.scope(`stage${stage}`), y, { stage, channels: width * 2 ** stage });
     }

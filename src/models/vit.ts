@@ -91,6 +91,6 @@ export function vitAround(source: RandomSource, options: VitOptions, body: Layer
 }
 
 const pooled = {
-  mean: (n: Layers, tokens) => n.op("ReduceMean", [tokens, n.ints([1])], { keepdims: 0 }),
-  class: (n: Layers, tokens) => n.op("Squeeze", [n.op("Gather", [tokens, n.ints([0])], { axis: 1 }), n.ints([1])]),
+  mean: (n: Layers, tokens) => n.mean(tokens, [1]),
+  class: (n: Layers, tokens) => n.squeeze(n.gather(tokens, n.ints([0]), 1), [1]),
 } satisfies Record<NonNullable<VitOptions["pooling"]>, Layer>;

@@ -42,17 +42,16 @@ export function attention(n: Layers, x: Value, given: AttentionOptions): Value {
   }
   const size = width / heads;
   const parts = n.ops("Split", [linear(n.scope("qkv"), x, 3 * width, options)], 3, { axis: -1, num_outputs: 3 });
-  const apart = (value: Value, perm: readonly number[]) =>
-    n.op("Transpose", [n.op("Reshape", [value, n.ints([0, 0, heads, size])])], { perm });
+  const apart = (value: Value, perm: readonly number[]) => n.transpose(n.reshape(value, [0, 0, heads, size]), perm);
   const turned = (value: Value) => rotaryPositions(n, apart(value, [0, 2, 1, 3]));
   const q = rotary ? turned(parts[0]) : apart(parts[0], [0, 2, 1, 3]);
-  const k = rotary ? n.op("Transpose", [turned(parts[1])], { perm: [0, 1, 3, 2] }) : apart(parts[1], [0, 2, 3, 1]);
+  const k = rotary ? n.transpose(turned(parts[1]), [0, 1, 3, 2]) : apart(parts[1], [0, 2, 3, 1]);
   const v = apart(parts[2], [0, 2, 1, 3]);
-  const scaled = n.op("MatMul", [n.op("Mul", [q, n.number(1 / Math.sqrt(size))]), k]);
-  const scores = causal ? n.op("Add", [scaled, causalMask(n, lengthOf(x, 1))]) : scaled;
-  const weights = dropout(n, n.op("Softmax", [scores], { axis: -1 }), ratio);
-  const mixed = n.op("Transpose", [n.op("MatMul", [weights, v])], { perm: [0, 2, 1, 3] });
-  const joined = n.op("Reshape", [mixed, n.ints([0, 0, width])]);
+  const scaled = n.matmul(n.mul(q, 1 / Math.sqrt(size)), k);
+  const scores = causal ? n.add(scaled, causalMask(n, lengthOf(x, 1))) : scaled;
+  const weights = dropout(n, n.softmax(scores, -1), ratio);
+  const mixed = n.transpose(n.matmul(weights, v), [0, 2, 1, 3]);
+  const joined = n.reshape(mixed, [0, 0, width]);
   return dropout(n, linear(n.scope("out"), joined, width, options), ratio);
 }
 

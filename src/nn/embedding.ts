@@ -21,12 +21,12 @@ export function embedding(
   }: { readonly vocabulary: number; readonly width: number; readonly weight?: Initialiser },
 ): Embedded {
   const table = n.parameter("table", [vocabulary, width], weight);
-  return { table, value: n.op("Gather", [table, ids], { axis: 0 }) };
+  return { table, value: n.gather(table, ids, 0) };
 }
 
 /** Adds a learned vector per position to [batch, time, width] of fixed time. */
 export function learnedPositions(n: Layers, x: Value, weight: Initialiser = normal(0.02)): Value {
-  return n.op("Add", [x, n.parameter("positions", [lengthOf(x, 1), lengthOf(x, 2)], weight)]);
+  return n.add(x, n.parameter("positions", [lengthOf(x, 1), lengthOf(x, 2)], weight));
 }
 
 /** Adds sines and cosines of wavelengths from 2π to 10000·2π: Vaswani et al. (2017), arXiv:1706.03762. */
@@ -37,7 +37,7 @@ export function sinusoidalPositions(n: Layers, x: Value): Value {
     return i % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
   };
   const values = new Float32Array(length * width).map((_, i) => at(Math.floor(i / width), i % width));
-  return n.op("Add", [x, n.constant("positions", tensorFromNumbers("float32", [1, length, width], values))]);
+  return n.add(x, n.constant("positions", tensorFromNumbers("float32", [1, length, width], values)));
 }
 
 /**
@@ -56,7 +56,7 @@ export function rotaryPositions(n: Layers, x: Value): Value {
     return n.constant(name, tensorFromNumbers("float32", [1, 1, length, width], values));
   };
   const [first, second] = n.ops("Split", [x], 2, { axis: -1, num_outputs: 2 });
-  const turned = n.op("Concat", [n.op("Neg", [second]), first], { axis: -1 });
+  const turned = n.concat([n.neg(second), first], -1);
   const [cosines, sines] = [table("cosines", Math.cos), table("sines", Math.sin)];
-  return n.op("Add", [n.op("Mul", [x, cosines]), n.op("Mul", [turned, sines])]);
+  return n.add(n.mul(x, cosines), n.mul(turned, sines));
 }

@@ -17,8 +17,8 @@ export function linear(n: Layers, x: Value, features: number, options: LinearOpt
   checkOptions(options, linearOptionsNames);
   const fanIn = lengthOf(x, -1);
   const { bias = true, weight = fanInUniform(fanIn), biasInitial = fanInUniform(fanIn) } = options;
-  const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, features], weight)]);
-  return bias ? n.op("Add", [product, n.parameter("bias", [features], biasInitial)]) : product;
+  const product = n.matmul(x, n.parameter("weight", [fanIn, features], weight));
+  return bias ? n.add(product, n.parameter("bias", [features], biasInitial)) : product;
 }
 
 /** Operators of one input that make a network more than linear. */

@@ -4,11 +4,14 @@ import {
   allGraphs,
   type DataType,
   type Dims,
+  type Formulas,
+  formulas,
   type Graph,
   type GraphBuilder,
   graphAttribute,
   graphBuilder,
   int64s,
+  type Like,
   type Model,
   model,
   namesOf,
@@ -27,7 +30,7 @@ import type { Initialiser } from "./initialisers.ts";
 import type { RandomSource } from "./random-source.ts";
 
 /** Networks import version 1 of the domains of operators beside that of ONNX. */
-export interface Layers extends Operators<never>, Pick<GraphBuilder, "like"> {
+export interface Layers extends Operators<never>, Pick<GraphBuilder, "like">, Formulas {
   input(name: string, dtype: DataType, dims: Dims): Value;
   /** A trainable float32 tensor. Its name is unique under the scope. */
   parameter(name: string, dims: readonly number[], initial: Initialiser): Value;
@@ -35,10 +38,8 @@ export interface Layers extends Operators<never>, Pick<GraphBuilder, "like"> {
   statistic(name: string, value: Tensor): Value;
   /** A `Constant` node, which is part of the formula and never taken for a parameter: a mask, a table of sines. */
   constant(name: string, value: Tensor): Value;
-  /** A float32 scalar. */
-  number(x: number): Value;
-  /** An int64 list, for shapes and axes. */
-  ints(list: readonly number[]): Value;
+  /** A constant scalar, float32 unless another dtype is named. */
+  number(x: number, like?: Like): Value;
   /** The same builder under a longer prefix: `block1/`. */
   scope(name: string): Layers;
   /** The prefix of names: `block1/`, or nothing. */
@@ -155,7 +156,14 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
     });
     return { states: outputs.slice(0, states.length), results: outputs.slice(states.length) };
   };
+  const words = formulas({
+    op: g.op,
+    dtypeOf,
+    number: (x, dtype) => outer.constant("number", scalar(dtype, x)),
+    ints: (list) => outer.constant("ints", int64s(list)),
+  });
   return {
+    ...words,
     path,
     op: g.op,
     ops: g.ops,
@@ -164,8 +172,7 @@ function layersOver(g: GraphBuilder, source: RandomSource, outer = g, path = "")
     parameter: (name, dims, initial) => outer.constant(name, tensor("float32", dims, initial(dims, source))),
     statistic: (name, value) => outer.constant(name, value),
     constant: (name, value) => g.op("Constant", [], { value }, { name }),
-    number: (x) => outer.constant("number", scalar("float32", x)),
-    ints: (list) => outer.constant("ints", int64s(list)),
+    number: (x, like = "float32") => words.number(x, like),
     scope: (name) => layersOver(g.scope(`${name}/`), source, outer.scope(`${name}/`), `${path}${name}/`),
     output: (value, name) => g.output(value, name),
     when: (condition, then, otherwise) =>

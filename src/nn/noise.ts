@@ -12,11 +12,11 @@ const BITS = 10;
 export function uniformNoise(n: Layers, like: Value): Value {
   const rank = dimsOf(like).length;
   const one = { value: tensorFromNumbers("float32", [1], [1]) };
-  const dims = n.op("Concat", [n.op("Shape", [like]), n.ints([BITS])], { axis: 0 });
-  const signs = n.op("Sub", [n.op("Dropout", [n.op("ConstantOfShape", [dims], one), n.number(0.5)]), n.number(1)]);
+  const dims = n.concat([n.shape(like), n.ints([BITS])], 0);
+  const signs = n.sub(n.op("Dropout", [n.op("ConstantOfShape", [dims], one), n.number(0.5)]), 1);
   const weights = Array.from({ length: BITS }, (_, i) => 2 ** -(i + 1));
-  const weighted = n.op("Mul", [signs, n.constant("places", tensorFromNumbers("float32", [BITS], weights))]);
-  return n.op("ReduceSum", [weighted, n.ints([rank])], { keepdims: 0 });
+  const weighted = n.mul(signs, n.constant("places", tensorFromNumbers("float32", [BITS], weights)));
+  return n.sum(weighted, [rank]);
 }
 
 /**
@@ -25,7 +25,7 @@ export function uniformNoise(n: Layers, like: Value): Value {
  */
 export function normalNoise(n: Layers, like: Value): Value {
   const [u, v] = [uniformNoise(n, like), uniformNoise(n, like)];
-  const tail = n.op("Log", [n.op("Sub", [n.number(1), n.op("Abs", [u])])]);
-  const radius = n.op("Sqrt", [n.op("Mul", [tail, n.number(-2)])]);
-  return n.op("Mul", [radius, n.op("Cos", [n.op("Mul", [v, n.number(Math.PI)])])]);
+  const tail = n.log(n.sub(n.number(1), n.abs(u)));
+  const radius = n.sqrt(n.mul(tail, -2));
+  return n.mul(radius, n.op("Cos", [n.mul(v, Math.PI)]));
 }

@@ -56,7 +56,7 @@ export function groupNorm(n: Layers, x: Value, options: NormOptions & { readonly
 /** x / √(mean x² + ε) · scale over the last axis: Zhang and Sennrich (2019), arXiv:1910.07467. */
 export function rmsNorm(n: Layers, x: Value, options: NormOptions = {}): Value {
   const { epsilon = 1e-5, scale = ones } = checkOptions(options, normOptionsNames);
-  const square = n.op("ReduceMean", [n.op("Mul", [x, x]), n.ints([-1])], { keepdims: 1 });
-  const unit = n.op("Div", [x, n.op("Sqrt", [n.op("Add", [square, n.number(epsilon)])])]);
-  return n.op("Mul", [unit, n.parameter("scale", [lengthOf(x, -1)], scale)]);
+  const square = n.mean(n.mul(x, x), [-1], true);
+  const unit = n.div(x, n.sqrt(n.add(square, epsilon)));
+  return n.mul(unit, n.parameter("scale", [lengthOf(x, -1)], scale));
 }

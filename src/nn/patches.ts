@@ -13,14 +13,14 @@ export function patchTokens(n: Layers, x: Value, features: number, patch: number
     throw new UsageError("the patches do not cover the image", { expected: `a divisor of ${side}`, got: `${patch}` });
   }
   const patches = conv(n.scope("patches"), x, features, { kernel: patch, stride: patch, padding: 0 });
-  const flat = n.op("Reshape", [patches, n.ints([0, features, (height * width) / patch ** 2])]);
-  return n.op("Transpose", [flat], { perm: [0, 2, 1] });
+  const flat = n.reshape(patches, [0, features, (height * width) / patch ** 2]);
+  return n.transpose(flat, [0, 2, 1]);
 }
 
 /** Puts one learned token before those of every sequence: [batch, time, width] → [batch, 1 + time, width]. */
 export function classToken(n: Layers, tokens: Value, weight: Initialiser): Value {
   const width = lengthOf(tokens, 2);
   const token = n.parameter("weight", [1, 1, width], weight);
-  const dims = n.op("Concat", [n.op("Shape", [tokens], { start: 0, end: 1 }), n.ints([1, width])], { axis: 0 });
-  return n.op("Concat", [n.op("Expand", [token, dims]), tokens], { axis: 1 });
+  const dims = n.concat([n.op("Shape", [tokens], { start: 0, end: 1 }), n.ints([1, width])], 0);
+  return n.concat([n.expand(token, dims), tokens], 1);
 }

@@ -46,10 +46,10 @@ function recurrent(
     n.parameter("recurrent_weight", [directions, gates * hidden, hidden], weight),
     n.parameter("bias", [directions, 2 * gates * hidden], weight),
   ];
-  const steps = n.op("Transpose", [x], { perm: [1, 0, 2] });
+  const steps = n.transpose(x, [1, 0, 2]);
   const direction = bidirectional ? "bidirectional" : "forward";
   // [time, directions, batch, hidden]
   const states = n.op(opType, [steps, ...parameters], { hidden_size: hidden, direction, ...attributes });
-  const rows = n.op("Transpose", [states], { perm: [2, 0, 1, 3] });
-  return n.op("Reshape", [rows, n.ints([0, 0, directions * hidden])]);
+  const rows = n.transpose(states, [2, 0, 1, 3]);
+  return n.reshape(rows, [0, 0, directions * hidden]);
 }

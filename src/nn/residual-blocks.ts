@@ -22,14 +22,14 @@ export function convNorm(n: Layers, x: Value, channels: number, options: ConvNor
 
 /** ReLU(x + f(x)) with f two 3×3 convolutions. */
 export function basicBlock(n: Layers, x: Value, channels: number, stride = 1): Value {
-  const inner = n.op("Relu", [convNorm(n.scope("1"), x, channels, { kernel: 3, stride })]);
+  const inner = n.relu(convNorm(n.scope("1"), x, channels, { kernel: 3, stride }));
   return aroundShortcut(n, x, convNorm(n.scope("2"), inner, channels, { kernel: 3 }), stride);
 }
 
 /** ReLU(x + f(x)) with f 1×1, 3×3 and 1×1 convolutions to four times the channels; the stride is in the 3×3 one, as in torchvision. */
 export function bottleneck(n: Layers, x: Value, channels: number, stride = 1): Value {
-  const reduced = n.op("Relu", [convNorm(n.scope("1"), x, channels, { kernel: 1 })]);
-  const middle = n.op("Relu", [convNorm(n.scope("2"), reduced, channels, { kernel: 3, stride })]);
+  const reduced = n.relu(convNorm(n.scope("1"), x, channels, { kernel: 1 }));
+  const middle = n.relu(convNorm(n.scope("2"), reduced, channels, { kernel: 3, stride }));
   return aroundShortcut(n, x, convNorm(n.scope("3"), middle, 4 * channels, { kernel: 1 }), stride);
 }
 
@@ -38,5 +38,5 @@ function aroundShortcut(n: Layers, x: Value, branch: Value, stride: number): Val
   const channels = lengthOf(branch, 1);
   const isSame = stride === 1 && lengthOf(x, 1) === channels;
   const shortcut = isSame ? x : convNorm(n.scope("shortcut"), x, channels, { kernel: 1, stride });
-  return n.op("Relu", [n.op("Add", [branch, shortcut])]);
+  return n.relu(n.add(branch, shortcut));
 }

@@ -4,7 +4,7 @@ import { dimsOf, type Layers } from "./network.ts";
 
 /** x + branch(x). */
 export function residual(n: Layers, x: Value, branch: (x: Value) => Value): Value {
-  return n.op("Add", [x, branch(x)]);
+  return n.add(x, branch(x));
 }
 
 /**
@@ -15,8 +15,8 @@ export function stochasticDepth(n: Layers, x: Value, ratio: number, branch: (x: 
   if (ratio === 0) return residual(n, x, branch);
   const rank = dimsOf(x).length;
   const batch = n.op("Shape", [x], { start: 0, end: 1 });
-  const dims = rank > 1 ? n.op("Concat", [batch, n.ints(new Array<number>(rank - 1).fill(1))], { axis: 0 }) : batch;
+  const dims = rank > 1 ? n.concat([batch, n.ints(new Array<number>(rank - 1).fill(1))], 0) : batch;
   const one = { ...scalar("float32", 1), dims: [1] };
   const kept = n.op("Dropout", [n.op("ConstantOfShape", [dims], { value: one }), n.number(ratio)]);
-  return n.op("Add", [x, n.op("Mul", [branch(x), kept])]);
+  return n.add(x, n.mul(branch(x), kept));
 }

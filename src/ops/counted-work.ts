@@ -125,7 +125,7 @@ function constant(nodes: Node[], builder: Builder, slot?: number): Value {
   return value;
 }
 
-function op(opType: string, inputs: readonly Value[], nodes: Node[], builder: Builder): Value {
+function op(opType: "Add" | "Mul", inputs: readonly Value[], nodes: Node[], builder: Builder): Value {
   const value = fresh(builder);
   nodes.push(makeNode(opType, inputs, [value], { name: value.name }));
   return value;

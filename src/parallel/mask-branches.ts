@@ -38,7 +38,7 @@ export function maskBranches(model: Model): MaskedModel {
 function apply(draft: Draft, group: BranchGroup, factors: readonly Value[], mask: Value): void {
   const { combine, outputs } = group;
   const added: Node[] = [];
-  const emit = (opType: string, inputs: readonly Value[], result: Value): Value => {
+  const emit = (opType: "Mul" | "ReduceSum" | "Div" | "Sum", inputs: readonly Value[], result: Value): Value => {
     added.push(makeNode(opType, inputs, [result], { name: result.name }));
     return result;
   };

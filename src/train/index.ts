@@ -31,5 +31,5 @@ export {
   type UpdateGraph,
 } from "./step/split-step.ts";
 export type { LossNames, StateKind, StateTensor, TrainingStep, TrainingStepOptions, UpdateNames } from "./step/step.ts";
-export type { Operand, StepBuilder } from "./step/step-builder.ts";
+export type { StepBuilder } from "./step/step-builder.ts";
 export { trainingStep } from "./step/training-step.ts";

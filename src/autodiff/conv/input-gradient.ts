@@ -46,7 +46,7 @@ const matmul: ConvForm = {
   build(g, { x, w, dy }, { batch, inputs, outputs, to }) {
     const flat = g.reshape(dy, [batch, outputs, product(to)]);
     const matrix = g.transpose(g.reshape(w, [outputs, inputs]), [1, 0]);
-    return g.reshapeLike(g.op("MatMul", [matrix, flat]), x);
+    return g.reshapeLike(g.matmul(matrix, flat), x);
   },
 };
 

@@ -55,7 +55,7 @@ function missing(
   const one = g.ints([1]);
   const covered = g.mul(g.sub(to, one), g.ints(strides));
   const reach = g.add(g.mul(g.sub(kernel, one), g.ints(dilations)), g.ints(extra.map((n) => n + 1)));
-  return g.op("Max", [g.sub(g.add(covered, reach), from), g.ints([0])]);
+  return g.max(g.sub(g.add(covered, reach), from), g.ints([0]));
 }
 
 /** The odd element goes behind for SAME_UPPER, else before. */
@@ -73,7 +73,7 @@ function cut(g: GradientBuilder, x: Value, begin: Value, lengths: Value): Value 
 
 function padded(g: GradientBuilder, x: Value, begin: Value, end: Value, value?: Value): Value {
   const none = g.ints([0, 0]);
-  return g.op("Pad", [x, g.op("Concat", [none, begin, none, end], { axis: 0 }), value]);
+  return g.op("Pad", [x, g.concat([none, begin, none, end], 0), value]);
 }
 
 /** The sum over all windows of w at the places of dy, cut to the lengths of x. */
@@ -115,9 +115,9 @@ export function openWeightGradient(
 function groupedImages(g: GradientBuilder, x: Value, w: Value, group: number): Value {
   const [batch, channels, spatial] = [g.lengths(x, 0, 1), g.lengths(w, 1, 2), g.lengths(x, 2)];
   const rank = g.rank(x);
-  const open = g.op("Reshape", [x, g.op("Concat", [batch, g.ints([group]), channels, spatial], { axis: 0 })]);
+  const open = g.op("Reshape", [x, g.concat([batch, g.ints([group]), channels, spatial], 0)]);
   const swapped = g.transpose(open, [2, 1, 0, ...Array.from({ length: rank - 2 }, (_, i) => i + 3)]);
-  return g.op("Reshape", [swapped, g.op("Concat", [channels, g.ints([-1]), spatial], { axis: 0 })]);
+  return g.op("Reshape", [swapped, g.concat([channels, g.ints([-1]), spatial], 0)]);
 }
 
 /** y = ConvTranspose(x, w): dx is the convolution of the padded dy, of which x may have met a part. */
@@ -134,7 +134,7 @@ export function openTransposedInput(
 /** Adds each element of dy to all positions of its window, plane by plane. */
 export function openSpread(g: GradientBuilder, node: Node, x: Value, dy: Value): Value {
   const { windows, ones } = poolWindows(g, node, x, dy);
-  const planes = g.op("Reshape", [dy, g.op("Concat", [g.ints([-1, 1]), g.lengths(dy, 2)], { axis: 0 })]);
+  const planes = g.op("Reshape", [dy, g.concat([g.ints([-1, 1]), g.lengths(dy, 2)], 0)]);
   return g.reshapeLike(spread(g, planes, ones, g.lengths(x, 2), windows, 1), x);
 }
 
@@ -143,8 +143,8 @@ export function openCounts(g: GradientBuilder, node: Node, x: Value, dy: Value):
   const { windows, ones, kernel } = poolWindows(g, node, x, dy);
   const { strides, dilations, begin, end } = windows;
   const none = g.ints(kernel.map(() => 0));
-  const counted = g.number(dy, intOf(node, "count_include_pad", 0) === 1 ? 1 : 0);
-  const plane = g.op("Expand", [g.number(dy, 1), g.op("Concat", [g.ints([1, 1]), g.lengths(x, 2)], { axis: 0 })]);
+  const counted = g.number(intOf(node, "count_include_pad", 0) === 1 ? 1 : 0, dy);
+  const plane = g.expand(g.number(1, dy), g.concat([g.ints([1, 1]), g.lengths(x, 2)], 0));
   // Beyond the padding lie the windows that only rounding up makes.
   const beyond = kernel.map((k, i) => (k - 1) * dilations[i]! + strides[i]!);
   const field = padded(g, padded(g, plane, begin, end, counted), none, g.ints(beyond));

@@ -16,7 +16,12 @@ const convolution: ConvForm = {
     const attributes = { strides: dilations, dilations: strides, pads: [...begin, ...end], group };
     const images = group === 1 ? g.transpose(x, swap) : groupedImages(g, x, geometry);
     const long = g.op("Conv", [images, g.transpose(dy, swap)], attributes);
-    const cut = g.op("Slice", [long, g.ints(kernel.map(() => 0)), g.ints(kernel), g.ints(spatial)]);
+    const cut = g.slice(
+      long,
+      kernel.map(() => 0),
+      kernel,
+      spatial,
+    );
     return g.reshapeLike(g.transpose(cut, swap), w);
   },
 };
@@ -57,10 +62,10 @@ const slices: ConvForm = {
     const right = g.reshape(dy, [batch, outputs, product(to)]);
     const parts = offsets(g, x, geometry).map((cut) => {
       const part = g.reshape(cut, [batch, inputs, product(to)]);
-      const perImage = g.op("MatMul", [right, g.transpose(part, [0, 2, 1])]);
-      return g.op("Unsqueeze", [g.reduceSum(perImage, [0]), g.ints([2])]);
+      const perImage = g.matmul(right, g.transpose(part, [0, 2, 1]));
+      return g.unsqueeze(g.sum(perImage, [0]), [2]);
     });
-    const stacked = parts.length === 1 ? parts[0]! : g.op("Concat", parts, { axis: 2 });
+    const stacked = parts.length === 1 ? parts[0]! : g.concat(parts, 2);
     return g.reshapeLike(stacked, w);
   },
 };
@@ -72,8 +77,8 @@ const columns: ConvForm = {
     const { batch, outputs, inputs, to, kernel } = geometry;
     const right = g.reshape(dy, [batch, outputs, product(to)]);
     const cols = offsets(g, x, geometry).map((cut) => g.reshape(cut, [batch, inputs, product(to)]));
-    const perImage = g.op("MatMul", [right, g.transpose(joined(g, cols), [0, 2, 1])]);
-    const sum = g.reshape(g.reduceSum(perImage, [0]), [outputs, product(kernel), inputs]);
+    const perImage = g.matmul(right, g.transpose(joined(g, cols), [0, 2, 1]));
+    const sum = g.reshape(g.sum(perImage, [0]), [outputs, product(kernel), inputs]);
     return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
   },
 };
@@ -86,8 +91,8 @@ const gemm: ConvForm = {
     const swap = [1, 0, ...kernel.map((_, i) => i + 2)];
     const right = g.reshape(g.transpose(dy, swap), [outputs, -1]);
     const rows = offsets(g, g.transpose(x, swap), geometry).map((cut) => g.reshape(cut, [inputs, -1]));
-    const all = rows.length === 1 ? rows[0]! : g.op("Concat", rows, { axis: 0 });
-    const sum = g.reshape(g.op("MatMul", [right, g.transpose(all, [1, 0])]), [outputs, product(kernel), inputs]);
+    const all = rows.length === 1 ? rows[0]! : g.concat(rows, 0);
+    const sum = g.reshape(g.matmul(right, g.transpose(all, [1, 0])), [outputs, product(kernel), inputs]);
     return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
   },
 };
@@ -117,8 +122,8 @@ const crossed: ConvForm = {
     });
     const left = g.reshape(joined(g, ofX), [batch, ofX.length * inputs, product(frame)]);
     const right = g.reshape(joined(g, ofDy), [batch, ofDy.length * outputs, product(frame)]);
-    const perImage = g.op("MatMul", [left, g.transpose(right, [0, 2, 1])]);
-    const sum = g.reshape(g.reduceSum(perImage, [0]), [ofX.length, inputs, ...others, outputs]);
+    const perImage = g.matmul(left, g.transpose(right, [0, 2, 1]));
+    const sum = g.reshape(g.sum(perImage, [0]), [ofX.length, inputs, ...others, outputs]);
     return g.reshapeLike(g.transpose(sum, [kernel.length + 1, ...kernel.map((_, i) => i + 1), 0]), w);
   },
 };
@@ -138,7 +143,7 @@ function moved(
 
 /** Beside one another along the channels. */
 function joined(g: GradientBuilder, parts: readonly Value[]): Value {
-  return parts.length === 1 ? parts[0]! : g.op("Concat", parts, { axis: 1 });
+  return parts.length === 1 ? parts[0]! : g.concat(parts, 1);
 }
 
 /** A 1×1 kernel: one product per image. */
@@ -147,7 +152,7 @@ const matmul: ConvForm = {
   build(g, { x, w, dy }, { batch, inputs, outputs, to }) {
     const left = g.reshape(dy, [batch, outputs, product(to)]);
     const right = g.transpose(g.reshape(x, [batch, inputs, product(to)]), [0, 2, 1]);
-    return g.reshapeLike(g.reduceSum(g.op("MatMul", [left, right]), [0]), w);
+    return g.reshapeLike(g.sum(g.matmul(left, right), [0]), w);
   },
 };
 

@@ -53,7 +53,7 @@ const repeated: MaxPoolForm = {
   applies: isTiling,
   build(g, { x, y, dy }, geometry) {
     const { kernel } = geometry;
-    const hits = g.mask(g.op("Equal", [x, repeatWindows(g, y, geometry)]), x);
+    const hits = g.mask(g.equal(x, repeatWindows(g, y, geometry)), x);
     const mean = g.op("AveragePool", [hits], { kernel_shape: kernel, strides: kernel });
     const share = g.div(
       dy,
@@ -75,13 +75,13 @@ const compared: MaxPoolForm = {
     const length = reach(geometry);
     const last = to.map((n, i) => (n - 1) * strides[i]! + length[i]! - begin[i]! - from[i]!);
     const behind = last.map((n) => Math.max(0, n));
-    const low = g.number(x, -1e30);
+    const low = g.number(-1e30, x);
     const padded = g.op("Pad", [x, g.ints([0, 0, ...begin, 0, 0, ...behind]), low]);
     const hot = oneHot(g, x, channels, kernel, size);
     const windows = g.op("Conv", [padded, hot], { strides, dilations, group: channels });
     const open = [batch, channels, size, ...to];
-    const hits = g.mask(g.op("Equal", [g.reshape(windows, open), g.unsqueeze(y, [2])]), x);
-    const share = g.div(dy, g.reduceSum(hits, [2]));
+    const hits = g.mask(g.equal(g.reshape(windows, open), g.unsqueeze(y, [2])), x);
+    const share = g.div(dy, g.sum(hits, [2]));
     const parts = g.reshape(g.mul(hits, g.unsqueeze(share, [2])), [batch, channels * size, ...to]);
     const output_padding = last.map((n) => Math.max(0, -n));
     const pads = [...begin, ...behind];

@@ -39,7 +39,7 @@ export function inverseCounts(
   const perAxis = geometry.from.map((length, i) => countsAlong(geometry, i, length, includesPadding));
   boundedSize(sizeOf(geometry.to));
   const counts = perAxis.reduce((rows, list) => rows.flatMap((row) => list.map((n) => row * n)), [1]);
-  if (counts.every((n) => n === counts[0])) return g.number(like, 1 / counts[0]!);
+  if (counts.every((n) => n === counts[0])) return g.number(1 / counts[0]!, like);
   return g.matrix(
     like,
     [1, 1, ...geometry.to],

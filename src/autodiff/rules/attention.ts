@@ -47,7 +47,7 @@ const selfAttention: Expansion = (g, node) => {
   if (!x || !weights) return [];
   unless(node, Boolean(mask ?? past), "a padding mask or a cache");
   const heads = intOf(node, "num_heads", 1);
-  const product = g.op("MatMul", [x, weights]);
+  const product = g.matmul(x, weights);
   const projected = bias ? g.add(product, bias) : product;
   const width = lengthOf(g, projected, 2);
   const sizes = intsOf(node, "qkv_hidden_sizes") ?? [width / 3, width / 3, width / 3];
@@ -83,9 +83,9 @@ const rotary: Expansion = (g, node) => {
   const [c, s] = [table(cos), table(sin)];
   const real = g.sub(g.mul(halves[0], c), g.mul(halves[1], s));
   const imaginary = g.add(g.mul(halves[0], s), g.mul(halves[1], c));
-  const joined = g.op("Concat", [real, imaginary], { axis: isPaired ? 4 : 3 });
+  const joined = g.concat([real, imaginary], isPaired ? 4 : 3);
   const back = isPaired ? g.op("Reshape", [joined, g.ints([0, 0, 0, part])]) : joined;
-  const y = rest ? g.op("Concat", [back, rest], { axis: 3 }) : back;
+  const y = rest ? g.concat([back, rest], 3) : back;
   return [isFolded ? joinHeads(g, y) : y];
 };
 

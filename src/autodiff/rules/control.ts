@@ -78,7 +78,7 @@ const loop: Expansion = (g, node) => {
     });
   }
   const count = g.rank(trips) === 0 ? trips : g.op("Squeeze", [trips]);
-  const steps = g.op("Range", [g.number(trips, 0), count, g.number(trips, 1)]);
+  const steps = g.op("Range", [g.number(0, trips), count, g.number(1, trips)]);
   const step: Graph = {
     ...body,
     inputs: [...carried, iteration],

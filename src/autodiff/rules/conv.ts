@@ -15,7 +15,7 @@ import type { GradientBuilder } from "../gradient-builder.ts";
 import { type Cotangents, type GradientEntry, type GradientRule, refuse } from "../rule.ts";
 
 function biasGradient(g: GradientBuilder, dy: Value): Value {
-  return g.reduceSum(
+  return g.sum(
     dy,
     g.dims(dy).flatMap((_, axis) => (axis === 1 ? [] : [axis])),
   );

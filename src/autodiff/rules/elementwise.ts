@@ -28,7 +28,7 @@ function unary(derivative: (point: Point) => Value): GradientRule {
     const [x] = node.inputs;
     const [y] = node.outputs;
     if (!x || !y || !dy) return [];
-    return [g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(x, value) }))];
+    return [g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(value, x) }))];
   };
 }
 
@@ -60,7 +60,7 @@ function square({ g }: Point, x: Value): Value {
 
 /** 1 / (1 + e⁻ˣ). */
 function sigmoid(g: GradientBuilder, x: Value): Value {
-  return g.op("Sigmoid", [x]);
+  return g.sigmoid(x);
 }
 
 /**
@@ -70,7 +70,7 @@ function sigmoid(g: GradientBuilder, x: Value): Value {
 function erfGelu({ g, x }: Point): Value {
   const u = g.scale(x, Math.SQRT1_2);
   const distribution = g.op("HardSigmoid", [g.op("Erf", [u])], { alpha: float(0.5), beta: float(0.5) });
-  return g.add(distribution, g.scale(g.div(u, g.op("Exp", [g.mul(u, u)])), 1 / Math.sqrt(Math.PI)));
+  return g.add(distribution, g.scale(g.div(u, g.exp(g.mul(u, u))), 1 / Math.sqrt(Math.PI)));
 }
 
 /** Derivative of the tanh form of Gelu, 0.5·x·(1 + tanh u), u = √(2/π)·(x + 0.044715·x³). */
@@ -79,7 +79,7 @@ function tanhGelu(point: Point): Value {
   const k = Math.sqrt(2 / Math.PI);
   const x2 = square(point, x);
   const u = g.mul(x, g.add(n(k), g.scale(x2, k * 0.044715)));
-  const t = g.op("Tanh", [u]);
+  const t = g.tanh(u);
   const du = g.add(n(k), g.scale(x2, 3 * k * 0.044715));
   const slope = g.mul(g.mul(x, g.sub(n(1), g.mul(t, t))), du);
   return g.scale(g.add(g.add(n(1), t), slope), 0.5);
@@ -100,8 +100,8 @@ function swish(alpha: number) {
 
 /** Derivative of x·tanh(softplus(x)). */
 function mish({ g, x, n }: Point): Value {
-  const soft = g.add(g.op("Max", [x, n(0)]), g.op("Log", [g.add(n(1), g.op("Exp", [g.neg(g.op("Abs", [x]))]))]));
-  const t = g.op("Tanh", [soft]);
+  const soft = g.add(g.max(x, n(0)), g.log(g.add(n(1), g.exp(g.neg(g.abs(x))))));
+  const t = g.tanh(soft);
   return g.add(t, g.mul(g.mul(x, sigmoid(g, x)), g.sub(n(1), g.mul(t, t))));
 }
 
@@ -109,7 +109,7 @@ function mish({ g, x, n }: Point): Value {
 function piecewise(slope: (node: Node) => number, below: (point: Point) => Value): GradientRule {
   return unary((point) => {
     const { g, x, n, node } = point;
-    return g.op("Where", [g.op("Greater", [x, n(0)]), n(slope(node)), below(point)]);
+    return g.where(g.greater(x, n(0)), n(slope(node)), below(point));
   });
 }
 
@@ -117,13 +117,13 @@ function piecewise(slope: (node: Node) => number, below: (point: Point) => Value
 const clip: GradientRule = (g, node, [dy], needs) => {
   const [x, low, high] = node.inputs;
   if (!x || !dy) return [];
-  const raised = low && !isOrdered(g, low, high) ? g.op("Max", [x, low]) : x;
-  const above = high && g.mask(g.op("Greater", [raised, high]), x);
-  const under = low && g.mask(g.op("Less", [x, low]), x);
-  const below = under && above && raised !== x ? g.mul(under, g.sub(g.number(x, 1), above)) : under;
+  const raised = low && !isOrdered(g, low, high) ? g.max(x, low) : x;
+  const above = high && g.mask(g.greater(raised, high), x);
+  const under = low && g.mask(g.less(x, low), x);
+  const below = under && above && raised !== x ? g.mul(under, g.sub(g.number(1, x), above)) : under;
   const outside = above && below ? g.add(above, below) : (above ?? below);
   return [
-    outside ? g.mul(dy, g.sub(g.number(x, 1), outside)) : dy,
+    outside ? g.mul(dy, g.sub(g.number(1, x), outside)) : dy,
     low && below && needs[1] ? g.sumTo(g.mul(dy, below), low) : undefined,
     high && above && needs[2] ? g.sumTo(g.mul(dy, above), high) : undefined,
   ];
@@ -139,7 +139,7 @@ function isOrdered(g: GradientBuilder, low: Value, high: Value | undefined): boo
 /** Ties share the gradient equally, so that it stays a mean of the one-sided ones. */
 const extreme: GradientRule = (g, { inputs, outputs: [y] }, [dy], needs) => {
   if (!y || !dy) return [];
-  const hits = inputs.map((x) => x && g.mask(g.op("Equal", [x, y]), y));
+  const hits = inputs.map((x) => x && g.mask(g.equal(x, y), y));
   const count = hits.reduce((sum, hit) => (sum && hit ? g.add(sum, hit) : (sum ?? hit)));
   const share = count && g.div(dy, count);
   return inputs.map((x, i) => (x && share && needs[i] ? g.sumTo(g.mul(share, hits[i]!), x) : undefined));
@@ -166,32 +166,32 @@ function powerBelow(g: GradientBuilder, a: Value, b: Value, exponent: Value): Va
   if (constant && constant.dims.length === 0) {
     const [value] = numbersOf(constant);
     if (value === 2) return a;
-    if (value === 1) return g.number(a, 1);
-    if (value === 0.5) return g.op("Reciprocal", [g.op("Sqrt", [a])]);
+    if (value === 1) return g.number(1, a);
+    if (value === 0.5) return g.op("Reciprocal", [g.sqrt(a)]);
   }
-  return g.op("Pow", [a, g.sub(exponent, g.number(a, 1))]);
+  return g.pow(a, g.sub(exponent, g.number(1, a)));
 }
 
 function safeLog(g: GradientBuilder, a: Value): Value {
-  const positive = g.op("Greater", [a, g.number(a, 0)]);
-  return g.op("Where", [positive, g.op("Log", [g.op("Where", [positive, a, g.number(a, 1)])]), g.number(a, 0)]);
+  const positive = g.greater(a, 0);
+  return g.where(positive, g.log(g.where(positive, a, 1)), g.number(0, a));
 }
 
 /** The slope is per channel and broadcasts to x. */
 const prelu: GradientRule = (g, { inputs: [x, slope] }, [dy], needs) => {
   if (!x || !slope || !dy) return [];
-  const below = g.mask(g.op("Less", [x, g.number(x, 0)]), x);
-  const factor = g.add(g.sub(g.number(x, 1), below), g.mul(below, slope));
+  const below = g.mask(g.less(x, 0), x);
+  const factor = g.add(g.sub(g.number(1, x), below), g.mul(below, slope));
   return [needs[0] ? g.mul(dy, factor) : undefined, needs[1] ? g.sumTo(g.mul(dy, g.mul(below, x)), slope) : undefined];
 };
 
 const where: GradientRule = (g, { inputs: [condition, a, b] }, [dy], needs) => {
   if (!condition || !a || !b || !dy) return [];
-  const zero = g.number(dy, 0);
+  const zero = g.number(0, dy);
   return [
     undefined,
-    needs[1] ? g.sumTo(g.op("Where", [condition, dy, zero]), a) : undefined,
-    needs[2] ? g.sumTo(g.op("Where", [condition, zero, dy]), b) : undefined,
+    needs[1] ? g.sumTo(g.where(condition, dy, zero), a) : undefined,
+    needs[2] ? g.sumTo(g.where(condition, zero, dy), b) : undefined,
   ];
 };
 
@@ -221,7 +221,7 @@ function biased(
   const [y] = node.outputs;
   if (!input || !y || !dy) return [];
   const x = bias ? g.add(input, bias) : input;
-  const dx = g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(x, value) }));
+  const dx = g.mul(dy, derivative({ g, x, y, node, n: (value) => g.number(value, x) }));
   return [dx, bias && needs[1] ? g.sumTo(dx, bias) : undefined];
 }
 
@@ -245,28 +245,28 @@ export const elementwise = {
   Log: unary(({ g, x }) => g.op("Reciprocal", [x])),
   Sqrt: unary(({ g, y, n }) => g.div(n(0.5), y)),
   Reciprocal: unary(({ g, y }) => g.neg(g.mul(y, y))),
-  Erf: unary((p) => p.g.scale(p.g.op("Exp", [p.g.neg(square(p, p.x))]), 2 / Math.sqrt(Math.PI))),
+  Erf: unary((p) => p.g.scale(p.g.exp(p.g.neg(square(p, p.x))), 2 / Math.sqrt(Math.PI))),
   Sin: unary(({ g, x }) => g.op("Cos", [x])),
   Cos: unary(({ g, x }) => g.neg(g.op("Sin", [x]))),
   Tan: unary(({ g, y, n }) => g.add(n(1), g.mul(y, y))),
-  Asin: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(p.n(1), square(p, p.x))])])),
-  Acos: unary((p) => p.g.neg(p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(p.n(1), square(p, p.x))])]))),
+  Asin: unary((p) => p.g.op("Reciprocal", [p.g.sqrt(p.g.sub(p.n(1), square(p, p.x)))])),
+  Acos: unary((p) => p.g.neg(p.g.op("Reciprocal", [p.g.sqrt(p.g.sub(p.n(1), square(p, p.x)))]))),
   Atan: unary((p) => p.g.op("Reciprocal", [p.g.add(p.n(1), square(p, p.x))])),
-  Sinh: unary(({ g, x }) => g.scale(g.add(g.op("Exp", [x]), g.op("Exp", [g.neg(x)])), 0.5)),
-  Cosh: unary(({ g, x }) => g.scale(g.sub(g.op("Exp", [x]), g.op("Exp", [g.neg(x)])), 0.5)),
+  Sinh: unary(({ g, x }) => g.scale(g.add(g.exp(x), g.exp(g.neg(x))), 0.5)),
+  Cosh: unary(({ g, x }) => g.scale(g.sub(g.exp(x), g.exp(g.neg(x))), 0.5)),
   Tanh: unary(({ g, y, n }) => g.sub(n(1), g.mul(y, y))),
-  Asinh: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.add(square(p, p.x), p.n(1))])])),
-  Acosh: unary((p) => p.g.op("Reciprocal", [p.g.op("Sqrt", [p.g.sub(square(p, p.x), p.n(1))])])),
+  Asinh: unary((p) => p.g.op("Reciprocal", [p.g.sqrt(p.g.add(square(p, p.x), p.n(1)))])),
+  Acosh: unary((p) => p.g.op("Reciprocal", [p.g.sqrt(p.g.sub(square(p, p.x), p.n(1)))])),
   Atanh: unary((p) => p.g.op("Reciprocal", [p.g.sub(p.n(1), square(p, p.x))])),
   Sigmoid: unary(({ g, y, n }) => g.mul(y, g.sub(n(1), y))),
   Softplus: unary(({ g, x }) => sigmoid(g, x)),
   Softsign: unary((p) => {
-    const denominator = p.g.add(p.n(1), p.g.op("Abs", [p.x]));
+    const denominator = p.g.add(p.n(1), p.g.abs(p.x));
     return p.g.op("Reciprocal", [p.g.mul(denominator, denominator)]);
   }),
-  Relu: masked(({ g, x, n }) => g.op("Greater", [x, n(0)])),
-  ThresholdedRelu: masked(({ g, x, n, node }) => g.op("Greater", [x, n(floatOf(node, "alpha", 1))])),
-  Shrink: masked(({ g, x, n, node }) => g.op("Greater", [g.op("Abs", [x]), n(floatOf(node, "lambd", 0.5))])),
+  Relu: masked(({ g, x, n }) => g.greater(x, n(0))),
+  ThresholdedRelu: masked(({ g, x, n, node }) => g.greater(x, n(floatOf(node, "alpha", 1)))),
+  Shrink: masked(({ g, x, n, node }) => g.greater(g.abs(x), n(floatOf(node, "lambd", 0.5)))),
   LeakyRelu: piecewise(
     () => 1,
     ({ n, node }) => n(floatOf(node, "alpha", 0.01)),
@@ -277,7 +277,7 @@ export const elementwise = {
   ),
   Celu: piecewise(
     () => 1,
-    ({ g, x, node }) => g.op("Exp", [g.scale(x, 1 / floatOf(node, "alpha", 1))]),
+    ({ g, x, node }) => g.exp(g.scale(x, 1 / floatOf(node, "alpha", 1))),
   ),
   Selu: piecewise(
     (node) => floatOf(node, "gamma", 1.0507010221481323),
@@ -285,12 +285,12 @@ export const elementwise = {
       g.add(y, n(floatOf(node, "gamma", 1.0507010221481323) * floatOf(node, "alpha", 1.6732631921768188))),
   ),
   HardSigmoid: unary(({ g, x, y, n, node }) => {
-    const inside = g.op("And", [g.op("Greater", [y, n(0)]), g.op("Less", [y, n(1)])]);
+    const inside = g.and(g.greater(y, n(0)), g.less(y, n(1)));
     return g.scale(g.mask(inside, x), floatOf(node, "alpha", 0.2));
   }),
   HardSwish: unary(({ g, x, n }) => {
     const gate = g.op("Clip", [g.add(g.scale(x, 1 / 6), n(0.5)), n(0), n(1)]);
-    const inside = g.op("And", [g.op("Greater", [x, n(-3)]), g.op("Less", [x, n(3)])]);
+    const inside = g.and(g.greater(x, n(-3)), g.less(x, n(3)));
     return g.add(gate, g.mul(g.mask(inside, x), g.scale(x, 1 / 6)));
   }),
   Mish: unary(mish),

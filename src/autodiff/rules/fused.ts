@@ -15,7 +15,7 @@ const fusedMatMul: Expansion = (g, node) => {
     }
     return intOf(node, `trans${name}`, 0) && g.rank(x) > 1 ? g.transposeLast(x) : x;
   };
-  return [g.scale(g.op("MatMul", [operand(a, "A"), operand(b, "B")]), floatOf(node, "alpha", 1))];
+  return [g.scale(g.matmul(operand(a, "A"), operand(b, "B")), floatOf(node, "alpha", 1))];
 };
 
 const fusedGemm: Expansion = (g, node) => {
@@ -67,7 +67,7 @@ const biasSoftmax: Expansion = (g, node) => {
   if (intOf(node, "is_inner_broadcast", 0) === 0) {
     throw new UnsupportedError("BiasSoftmax has no gradient with an outer broadcast", { where: describeNode(node) });
   }
-  return [g.op("Softmax", [g.add(x, bias)], { axis: intOf(node, "axis", 1) })];
+  return [g.softmax(g.add(x, bias), intOf(node, "axis", 1))];
 };
 
 /** While training dx = dy·mask / (1 − ratio). Reading the mask also keeps ONNX Runtime from deleting the node. */
@@ -76,9 +76,9 @@ const dropout: GradientRule = (g, node, [dy]) => {
   if (!x || !dy) return [];
   if (!training || g.constant(training)?.data.toString() === "0") return [dy];
   const kept = g.mask(g.output(node, 1, tensorType("bool", g.dims(x))), x);
-  const rate = ratio ? g.cast(ratio, g.dtype(x)) : g.number(x, 0.5);
-  const factor = g.op("Reciprocal", [g.sub(g.number(x, 1), rate)]);
-  const scale = g.constant(training) ? factor : g.op("Where", [training, factor, g.number(x, 1)]);
+  const rate = ratio ? g.cast(ratio, g.dtype(x)) : g.number(0.5, x);
+  const factor = g.op("Reciprocal", [g.sub(g.number(1, x), rate)]);
+  const scale = g.constant(training) ? factor : g.where(training, factor, g.number(1, x));
   return [g.mul(dy, g.mul(kept, scale))];
 };
 

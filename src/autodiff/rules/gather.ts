@@ -36,7 +36,7 @@ const gather: GradientRule = (g, node, [dy]) => {
   const rows: Dims = [...dims.slice(0, axis), count, ...dims.slice(axis + 1)];
   const flat = g.rank(indices) === 1 ? dy : flattenAt(g, dy, axis, picked.length, rows);
   const along = g.reshape(indices, [...dims.slice(0, axis).map(() => 1), count, ...dims.slice(axis + 1).map(() => 1)]);
-  const places = g.op("Expand", [along, g.shape(flat)]);
+  const places = g.expand(along, g.shape(flat));
   if (!isUnique(g, indices, dims[axis]!)) return [scatterAdd(g, g.zerosLike(x), places, flat, axis)];
   return [g.op("ScatterElements", [g.zerosLike(x), places, flat], { axis, reduction: "none" })];
 };
@@ -47,7 +47,7 @@ function flattenAt(g: GradientBuilder, dy: Value, axis: number, rank: number, ro
   const shape = g.op("Shape", [dy]);
   const part = (from: number, to: number): Value => g.op("Slice", [shape, g.ints([from]), g.ints([to])]);
   const target = [part(0, axis), g.ints([-1]), part(axis + rank, g.rank(dy))];
-  return g.op("Reshape", [dy, g.op("Concat", target, { axis: 0 })]);
+  return g.op("Reshape", [dy, g.concat(target, 0)]);
 }
 
 /** The constant index, where there is one and the length of the axis is known. */
@@ -97,12 +97,8 @@ function flatIndices(g: GradientBuilder, x: Value, indices: Value, batchDims: nu
   if (!isStatic(known) || typeof width !== "number") return undefined;
   const lengths = known.slice(0, width);
   const strides = lengths.map((_, i) => lengths.slice(i + 1).reduce((n, d) => n * d, 1));
-  const wrapped = g.op("Where", [
-    g.op("Less", [indices, g.number(indices, 0)]),
-    g.op("Add", [indices, g.ints(lengths)]),
-    indices,
-  ]);
-  const places = g.reduceSum(g.op("Mul", [wrapped, g.ints(strides)]), [g.rank(indices) - 1]);
+  const wrapped = g.where(g.less(indices, 0), g.op("Add", [indices, g.ints(lengths)]), indices);
+  const places = g.sum(g.op("Mul", [wrapped, g.ints(strides)]), [g.rank(indices) - 1]);
   const size = (list: readonly number[]): number => list.reduce((n, d) => n * d, 1);
   return { places, positions: size(lengths), slice: size(known.slice(width)) };
 }
@@ -124,7 +120,7 @@ function tuplesOf(g: GradientBuilder, indices: Value, batchDims: number): number
 
 function rowPlaces(g: GradientBuilder, flat: FlatIndices, batchDims: number, tuples: number, rows: Value): Value {
   const places = folded(g, flat.places, batchDims, tuples, 1);
-  return flat.slice === 1 ? places : g.op("Expand", [places, g.shape(rows)]);
+  return flat.slice === 1 ? places : g.expand(places, g.shape(rows));
 }
 
 const gatherNd: GradientRule = (g, node, [dy]) => {
@@ -160,11 +156,11 @@ function scatterBack(g: GradientBuilder, parts: Scatter): readonly [data: Value,
   if (reduction === "none") return [put(dy, g.zerosLike(updates), "none"), take(dy)];
   if (reduction === "add") return [dy, take(dy)];
   if (reduction === "mul") {
-    const ones = g.op("Add", [g.zerosLike(data), g.number(data, 1)]);
+    const ones = g.op("Add", [g.zerosLike(data), g.number(1, data)]);
     return [g.mul(dy, put(ones, updates, "mul")), g.div(take(g.mul(dy, y)), updates)];
   }
-  const isKept = g.mask(g.op("Equal", [data, y]), data);
-  const isTaken = g.mask(g.op("Equal", [updates, take(y)]), data);
+  const isKept = g.mask(g.equal(data, y), data);
+  const isTaken = g.mask(g.equal(updates, take(y)), data);
   const share = g.div(dy, put(isKept, isTaken, "add"));
   return [g.mul(share, isKept), g.mul(take(share), isTaken)];
 }
@@ -240,10 +236,10 @@ const compress: GradientRule = (g, node, [dy]) => {
   const source = axis === undefined ? g.reshape(x, [-1]) : x;
   const at = axis === undefined ? 0 : axis < 0 ? axis + g.rank(x) : axis;
   const length = g.op("Gather", [g.op("Shape", [source]), g.op("Squeeze", [g.ints([at])])]);
-  const all = g.op("Range", [g.number(length, 0), length, g.number(length, 1)]);
+  const all = g.op("Range", [g.number(0, length), length, g.number(1, length)]);
   const kept = g.op("Compress", [all, condition], { axis: 0 });
   const along = g.op("Reshape", [kept, g.ints(g.dims(source).map((_, i) => (i === at ? -1 : 1)))]);
-  const places = g.op("Expand", [along, g.op("Shape", [dy])]);
+  const places = g.expand(along, g.op("Shape", [dy]));
   const scattered = g.op("ScatterElements", [g.zerosLike(source), places, dy], { axis: at, reduction: "none" });
   return [g.reshapeLike(scattered, x)];
 };
@@ -255,9 +251,9 @@ const oneHot: GradientRule = (g, node, [dy]) => {
   const axis = intOf(node, "axis", -1);
   const hot = g.op("OneHot", [indices, depth, g.matrix(values, [2], [0, 1])], { axis });
   const axes = g.dims(dy).map((_, i) => i);
-  const on = g.reduceSum(g.mul(dy, hot), axes);
-  const off = g.sub(g.reduceSum(dy, axes), on);
-  return [undefined, undefined, g.op("Concat", [g.unsqueeze(off, [0]), g.unsqueeze(on, [0])], { axis: 0 })];
+  const on = g.sum(g.mul(dy, hot), axes);
+  const off = g.sub(g.sum(dy, axes), on);
+  return [undefined, undefined, g.concat([g.unsqueeze(off, [0]), g.unsqueeze(on, [0])], 0)];
 };
 
 export const indexing = {

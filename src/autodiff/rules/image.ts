@@ -41,12 +41,12 @@ function resizedAxes(g: GradientBuilder, node: Node, x: Value, y: Value): Along[
 /** y = x·M along the axis, so dx = dy·Mᵀ. */
 function resizeBack(g: GradientBuilder, node: Node, dy: Value, along: Along): Value {
   const { axis } = along;
-  const matrix = g.op("Squeeze", [resizedIdentity(g, node, dy, along), g.ints([0, 1])]);
+  const matrix = g.squeeze(resizedIdentity(g, node, dy, along), [0, 1]);
   const rank = g.rank(dy);
-  if (axis === rank - 1) return g.op("MatMul", [dy, g.transpose(matrix, [1, 0])]);
-  if (axis === rank - 2) return g.op("MatMul", [matrix, dy]);
+  if (axis === rank - 1) return g.matmul(dy, g.transpose(matrix, [1, 0]));
+  if (axis === rank - 2) return g.matmul(matrix, dy);
   const swap = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
-  return g.transpose(g.op("MatMul", [g.transpose(dy, swap), g.transpose(matrix, [1, 0])]), swap);
+  return g.transpose(g.matmul(g.transpose(dy, swap), g.transpose(matrix, [1, 0])), swap);
 }
 
 /** The same Resize over the last axis of an identity matrix, [1, 1, from, to]. */
@@ -62,7 +62,7 @@ function resizedIdentity(g: GradientBuilder, node: Node, like: Value, along: Alo
   }
   const kept = [...node.attributes].filter(([name]) => name !== "axes" && name !== "keep_aspect_ratio_policy");
   const factor = scale === undefined ? undefined : g.cast(g.matrix(like, [4], [1, 1, 1, scale]), "float32");
-  const size = scale === undefined ? g.op("Concat", [g.ints([1, 1]), from, to], { axis: 0 }) : undefined;
+  const size = scale === undefined ? g.concat([g.ints([1, 1]), from, to], 0) : undefined;
   return g.op("Resize", [identity(g, like, along), undefined, factor, size], Object.fromEntries(kept));
 }
 
@@ -73,7 +73,7 @@ function identity(g: GradientBuilder, like: Value, { from, length }: Along): Val
     for (let i = 0; i < length; i++) values[i * length + i] = 1;
     return g.matrix(like, [1, 1, length, length], values);
   }
-  const zeros = g.op("Expand", [g.number(like, 0), g.op("Concat", [from, from], { axis: 0 })]);
+  const zeros = g.expand(g.number(0, like), g.concat([from, from], 0));
   return g.unsqueeze(g.op("EyeLike", [zeros]), [0, 1]);
 }
 

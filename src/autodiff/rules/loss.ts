@@ -19,12 +19,12 @@ const negativeLogLikelihood: Expansion = (g, node) => {
 /** −w·log p of each label; labels equal to `ignore_index` weigh nothing. The mean is over the weights. */
 function pickedLoss(g: GradientBuilder, node: Node, logs: Value, labels: Value, weights: Value | undefined): Value {
   const ignored = intOf(node, "ignore_index");
-  const isIgnored = ignored === undefined ? undefined : g.op("Equal", [labels, g.number(labels, ignored)]);
-  const classes = isIgnored ? g.op("Where", [isIgnored, g.number(labels, 0), labels]) : labels;
+  const isIgnored = ignored === undefined ? undefined : g.equal(labels, ignored);
+  const classes = isIgnored ? g.where(isIgnored, 0, labels) : labels;
   const picked = g.op("GatherElements", [logs, g.unsqueeze(classes, [1])], { axis: 1 });
-  const loss = g.neg(g.op("Squeeze", [picked, g.ints([1])]));
-  const counted = isIgnored && g.mask(g.op("Not", [isIgnored]), logs);
-  const perClass = weights && g.op("Gather", [weights, classes], { axis: 0 });
+  const loss = g.neg(g.squeeze(picked, [1]));
+  const counted = isIgnored && g.mask(g.not(isIgnored), logs);
+  const perClass = weights && g.gather(weights, classes, 0);
   const factor = perClass && counted ? g.mul(perClass, counted) : (perClass ?? counted);
   return reduced(g, stringOf(node, "reduction", "mean"), loss, factor);
 }
@@ -33,8 +33,8 @@ function reduced(g: GradientBuilder, reduction: string, loss: Value, factor: Val
   const weighted = factor ? g.mul(loss, factor) : loss;
   const axes = g.dims(loss).map((_, axis) => axis);
   if (reduction === "none") return weighted;
-  if (reduction === "sum") return g.reduceSum(weighted, axes);
-  return factor ? g.div(g.reduceSum(weighted, axes), g.reduceSum(factor, axes)) : g.reduceMean(loss, axes);
+  if (reduction === "sum") return g.sum(weighted, axes);
+  return factor ? g.div(g.sum(weighted, axes), g.sum(factor, axes)) : g.mean(loss, axes);
 }
 
 export const losses = {

@@ -16,21 +16,21 @@ const matmul: GradientRule = (g, { inputs: [a, b] }, [dy], needs) => {
   const added = [...(g.rank(a) === 1 ? [full - 2] : []), ...(g.rank(b) === 1 ? [full - 1] : [])];
   const product = g.unsqueeze(dy, added);
   return [
-    needs[0] ? g.reshapeLike(g.sumTo(g.op("MatMul", [product, g.transposeLast(right)]), left), a) : undefined,
+    needs[0] ? g.reshapeLike(g.sumTo(g.matmul(product, g.transposeLast(right)), left), a) : undefined,
     needs[1] ? g.reshapeLike(weightGradient(g, left, right, product), b) : undefined,
   ];
 };
 
 function weightGradient(g: GradientBuilder, a: Value, b: Value, dy: Value): Value {
-  if (g.rank(b) > 2 || g.rank(a) === 2) return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+  if (g.rank(b) > 2 || g.rank(a) === 2) return g.sumTo(g.matmul(g.transposeLast(a), dy), b);
   const [inputs, outputs] = [g.dims(a).at(-1), g.dims(dy).at(-1)];
   if (typeof inputs !== "number" || typeof outputs !== "number") {
-    return g.sumTo(g.op("MatMul", [g.transposeLast(a), dy]), b);
+    return g.sumTo(g.matmul(g.transposeLast(a), dy), b);
   }
   const flat = (x: Value): Value => g.op("Reshape", [x, g.ints([-1, Number(g.dims(x).at(-1))])]);
-  if (g.forms.weightProduct === "fused") return g.op("MatMul", [g.transpose(flat(a), [1, 0]), flat(dy)]);
-  if (inputs <= outputs) return g.op("MatMul", [channels(g, a), flat(dy)]);
-  return g.transpose(g.op("MatMul", [channels(g, dy), flat(a)]), [1, 0]);
+  if (g.forms.weightProduct === "fused") return g.matmul(g.transpose(flat(a), [1, 0]), flat(dy));
+  if (inputs <= outputs) return g.matmul(channels(g, a), flat(dy));
+  return g.transpose(g.matmul(channels(g, dy), flat(a)), [1, 0]);
 }
 
 /** [A, B, …, C] → [C, A·B·…], in an order that the runtime does not fuse into the product. */
@@ -92,7 +92,7 @@ function operandGradient(g: GradientBuilder, { operands, terms, result, dy }: Co
   const product = g.op("Einsum", inputs, { equation });
   if (kept === own) return product;
   const missing = [...own].flatMap((label, axis) => (reachable.has(label) ? [] : [axis]));
-  return g.expandLike(g.op("Unsqueeze", [product, g.ints(missing)]), x);
+  return g.expandLike(g.unsqueeze(product, missing), x);
 }
 
 function parseEquation(equation: string): { terms: string[]; result: string } {

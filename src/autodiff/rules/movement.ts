@@ -28,12 +28,12 @@ const expand: GradientRule = (g, { inputs: [x] }, [dy]) => (x && dy ? [g.sumTo(d
 const tile: GradientRule = (g, { inputs: [x, repeats] }, [dy]) => {
   if (!x || !dy || !repeats) return [];
   const dims = g.dims(x);
-  const counts = g.op("Unsqueeze", [repeats, g.ints([1])]);
-  const pairs = g.op("Concat", [counts, g.op("Unsqueeze", [g.shape(x), g.ints([1])])], { axis: 1 });
+  const counts = g.unsqueeze(repeats, [1]);
+  const pairs = g.concat([counts, g.unsqueeze(g.shape(x), [1])], 1);
   const split = g.op("Reshape", [dy, g.op("Reshape", [pairs, g.ints([-1])])], { allowzero: true });
   return [
     g.reshapeLike(
-      g.reduceSum(
+      g.sum(
         split,
         dims.map((_, axis) => 2 * axis),
       ),
@@ -49,10 +49,9 @@ const concat: GradientRule = (g, node, [dy], needs) => {
   const lengths = parts.map((x) => g.dims(x)[axis]!);
   const sizes = lengths.every((dim) => typeof dim === "number")
     ? g.ints(lengths as number[])
-    : g.op(
-        "Concat",
+    : g.concat(
         parts.map((x) => g.op("Shape", [x], { start: axis, end: axis + 1 })),
-        { axis: 0 },
+        0,
       );
   const pieces = parts.length === 1 ? [dy] : g.ops("Split", [dy, sizes], parts.length, { axis });
   return node.inputs.map((_, i) => (needs[i] ? pieces[i] : undefined));
@@ -112,7 +111,7 @@ function padBack(g: GradientBuilder, x: Value, dy: Value, cuts: readonly Cut[]):
   const pads = new Array<Value>(2 * rank).fill(g.ints([0]));
   for (const cut of cuts) [pads[cut.axis], pads[rank + cut.axis]] = around(g, x, dy, cut);
   const fixed = pads.map((value) => constantInts(g, value)?.[0]);
-  return g.op("Pad", [dy, fixed.includes(undefined) ? g.op("Concat", pads, { axis: 0 }) : g.ints(fixed as number[])]);
+  return g.op("Pad", [dy, fixed.includes(undefined) ? g.concat(pads, 0) : g.ints(fixed as number[])]);
 }
 
 /** How many elements of x stand before and after those that a cut of step 1 keeps. */
@@ -124,7 +123,7 @@ function around(g: GradientBuilder, x: Value, dy: Value, { axis, start, end }: C
   }
   const all = g.lengths(x, axis, axis + 1);
   const from = g.ints([start]);
-  const first = start < 0 ? g.op("Max", [g.add(all, from), g.ints([0])]) : g.op("Min", [all, from]);
+  const first = start < 0 ? g.max(g.add(all, from), g.ints([0])) : g.min(all, from);
   return [first, g.sub(g.sub(all, first), g.op("Shape", [dy], { start: axis, end: axis + 1 }))];
 }
 
@@ -140,7 +139,7 @@ function scatterBack(g: GradientBuilder, x: Value, dy: Value, cuts: readonly Cut
     const position = new Map(places.map((place, i) => [place, i]));
     const source = Array.from({ length }, (_, i) => position.get(i) ?? count);
     const pads = dims.flatMap(() => 0).concat(dims.map((_, k) => (k === axis ? 1 : 0)));
-    result = g.op("Gather", [g.op("Pad", [result, g.ints(pads)]), g.ints(source)], { axis });
+    result = g.gather(g.op("Pad", [result, g.ints(pads)]), g.ints(source), axis);
     dims[axis] = length;
   }
   return result;
@@ -173,9 +172,9 @@ function paddedAlike(g: GradientBuilder, node: Node, x: Value): Value {
 
 function sumOfPadding(g: GradientBuilder, node: Node, dy: Value): Value {
   const [x, pads, value, axes] = node.inputs;
-  const isPadding = g.op("Pad", [g.zerosLike(x!), pads, g.number(dy, 1), axes]);
+  const isPadding = g.op("Pad", [g.zerosLike(x!), pads, g.number(1, dy), axes]);
   const all = [...Array(g.rank(dy)).keys()];
-  return g.reshapeLike(g.reduceSum(g.mul(dy, isPadding), all), value!);
+  return g.reshapeLike(g.sum(g.mul(dy, isPadding), all), value!);
 }
 
 /** Axis by axis by matrices; `undefined` unless all is known and no side is cut. */
@@ -217,7 +216,7 @@ function foldBack(g: GradientBuilder, dy: Value, axis: number, from: readonly nu
   const rank = g.rank(dy);
   const last = [...Array(rank).keys()].filter((k) => k !== axis).concat(axis);
   const moved = g.transpose(dy, last);
-  const folded = g.op("MatMul", [moved, g.matrix(dy, [from.length, length], matrix)]);
+  const folded = g.matmul(moved, g.matrix(dy, [from.length, length], matrix));
   return g.transpose(folded, inverse(last));
 }
 

@@ -13,9 +13,9 @@ interface Normalised {
 }
 
 function normalise(g: GradientBuilder, x: Value, axes: readonly number[], epsilon: number, centred = true): Normalised {
-  const moved = centred ? g.sub(x, g.reduceMean(x, axes, true)) : x;
-  const variance = g.reduceMean(g.mul(moved, moved), axes, true);
-  const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.add(variance, g.number(x, epsilon))])]);
+  const moved = centred ? g.sub(x, g.mean(x, axes, true)) : x;
+  const variance = g.mean(g.mul(moved, moved), axes, true);
+  const inverse = g.op("Reciprocal", [g.sqrt(g.add(variance, g.number(epsilon, x)))]);
   return { unit: g.mul(moved, inverse), inverse };
 }
 
@@ -27,8 +27,8 @@ function through(
   axes: readonly number[],
   centred = true,
 ): Value {
-  const along = g.mul(unit, g.reduceMean(g.mul(d, unit), axes, true));
-  const rest = centred ? g.sub(d, g.reduceMean(d, axes, true)) : d;
+  const along = g.mul(unit, g.mean(g.mul(d, unit), axes, true));
+  const rest = centred ? g.sub(d, g.mean(d, axes, true)) : d;
   return g.mul(inverse, g.sub(rest, along));
 }
 
@@ -106,8 +106,8 @@ const instance: GradientRule = (g, node, [dy], needs) => {
   const overBatch = [0, ...spatial];
   return [
     needs[0] ? through(g, parts, g.mul(dy, perChannel(g, scale, rank)), spatial) : undefined,
-    needs[1] ? g.reduceSum(g.mul(dy, parts.unit), overBatch) : undefined,
-    needs[2] ? g.reduceSum(dy, overBatch) : undefined,
+    needs[1] ? g.sum(g.mul(dy, parts.unit), overBatch) : undefined,
+    needs[2] ? g.sum(dy, overBatch) : undefined,
   ];
 };
 
@@ -129,8 +129,8 @@ const group: GradientRule = (g, node, [dy], needs) => {
   const d = g.mul(dy, perChannel(g, scale, rank));
   return [
     needs[0] ? g.reshapeLike(through(g, parts, fold(d), [2]), x) : undefined,
-    needs[1] ? g.reduceSum(g.mul(dy, unit), overBatch) : undefined,
-    needs[2] ? g.reduceSum(dy, overBatch) : undefined,
+    needs[1] ? g.sum(g.mul(dy, unit), overBatch) : undefined,
+    needs[2] ? g.sum(dy, overBatch) : undefined,
   ];
 };
 
@@ -145,7 +145,7 @@ const withFrozen: GradientRule = (g, node, [dy], needs) => {
   const over = [0, ...from(2, rank)];
   const parts = frozen(g, x, mean, variance, floatOf(node, "epsilon", 1e-5));
   const d = g.mul(dy, perChannel(g, scale, rank));
-  const along = (value: Value): Value => g.reduceSum(value, over);
+  const along = (value: Value): Value => g.sum(value, over);
   const ofMean = (): Value => g.neg(along(g.mul(d, parts.inverse)));
   const ofVariance = (): Value =>
     g.scale(along(g.mul(g.mul(d, parts.unit), g.mul(parts.inverse, parts.inverse))), -0.5);
@@ -170,9 +170,9 @@ const overBatch: GradientRule = (g, node, [dy, dMean, dVariance], needs) => {
   const count = countAlong(g, x, over);
   const statistics = batchStatistics(g, node, x, over);
   const moved = g.sub(x, perChannel(g, statistics.mean, rank));
-  const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.add(statistics.variance, g.number(x, statistics.epsilon))])]);
-  const dScale = dy && g.mul(g.reduceSum(g.mul(dy, moved), over), inverse);
-  const dBias = dy && g.reduceSum(dy, over);
+  const inverse = g.op("Reciprocal", [g.sqrt(g.add(statistics.variance, g.number(statistics.epsilon, x)))]);
+  const dScale = dy && g.mul(g.sum(g.mul(dy, moved), over), inverse);
+  const dBias = dy && g.sum(dy, over);
   const ofOutput = (): Value | undefined => {
     if (!dy || !dScale || !dBias) return undefined;
     const factor = g.mul(g.cast(scale, g.dtype(x)), inverse);
@@ -181,7 +181,7 @@ const overBatch: GradientRule = (g, node, [dy, dMean, dVariance], needs) => {
     return g.add(g.mul(dy, perChannel(g, factor, rank)), rest);
   };
   const ofStatistics = (): Value | undefined => {
-    const rate = g.div(g.number(x, 1 - floatOf(node, "momentum", 0.9)), count);
+    const rate = g.div(g.number(1 - floatOf(node, "momentum", 0.9), x), count);
     const ofVariance = dVariance && g.mul(moved, perChannel(g, g.mul(g.scale(dVariance, 2), rate), rank));
     const ofMean = dMean && perChannel(g, g.mul(dMean, rate), rank);
     return ofVariance && ofMean ? g.add(ofVariance, ofMean) : (ofVariance ?? (ofMean && g.expandLike(ofMean, x)));
@@ -209,9 +209,9 @@ function batchStatistics(g: GradientBuilder, node: Node, x: Value, over: readonl
   if (floatOf(node, "momentum", 0.9) === 0 && nextMean && nextVariance) {
     return { mean: g.cast(nextMean, g.dtype(x)), variance: g.cast(nextVariance, g.dtype(x)), epsilon };
   }
-  const mean = g.reduceMean(x, over);
+  const mean = g.mean(x, over);
   const moved = g.sub(x, perChannel(g, mean, g.rank(x)));
-  return { mean, variance: g.reduceMean(g.mul(moved, moved), over), epsilon };
+  return { mean, variance: g.mean(g.mul(moved, moved), over), epsilon };
 }
 
 /** slope·x̂ + offset, per channel. */
@@ -225,7 +225,7 @@ function added(g: GradientBuilder, a: Value | undefined, b: Value | undefined): 
 
 function frozen(g: GradientBuilder, x: Value, mean: Value, variance: Value, epsilon: number): Normalised {
   const rank = g.rank(x);
-  const spread = g.op("Sqrt", [g.add(variance, g.number(variance, epsilon))]);
+  const spread = g.sqrt(g.add(variance, g.number(epsilon, variance)));
   const inverse = perChannel(g, g.op("Reciprocal", [spread]), rank);
   return { inverse, unit: g.mul(g.sub(x, perChannel(g, mean, rank)), inverse) };
 }
@@ -239,11 +239,11 @@ const lp: GradientRule = (g, node, [dy]) => {
   const axis = intOf(node, "axis", -1);
   const axes = [axis < 0 ? axis + g.rank(x) : axis];
   const norm = g.op(p === 1 ? "ReduceL1" : "ReduceL2", [x, g.ints(axes)], { keepdims: 1 });
-  const along = g.reduceSum(g.mul(dy, y), axes, true);
+  const along = g.sum(g.mul(dy, y), axes, true);
   const direction = p === 1 ? g.sign(x) : y;
-  const isZero = g.op("Equal", [norm, g.number(x, 0)]);
-  const safe = g.op("Where", [isZero, g.number(x, 1), norm]);
-  return [g.op("Where", [isZero, g.number(x, 0), g.div(g.sub(dy, g.mul(direction, along)), safe)])];
+  const isZero = g.equal(norm, g.number(0, x));
+  const safe = g.where(isZero, g.number(1, x), norm);
+  return [g.where(isZero, g.number(0, x), g.div(g.sub(dy, g.mul(direction, along)), safe))];
 };
 
 const meanVariance: GradientRule = (g, node, [dy]) => {
@@ -274,9 +274,9 @@ const localResponse: GradientRule = (g, node, [dy]) => {
   const after = size - 1 - before;
   const base = g.add(
     g.scale(window(g, g.mul(x, x), before, after), alpha / size),
-    g.number(x, floatOf(node, "bias", 1)),
+    g.number(floatOf(node, "bias", 1), x),
   );
-  const power = g.op("Pow", [base, g.number(x, -beta)]);
+  const power = g.pow(base, g.number(-beta, x));
   const spread = window(g, g.div(g.mul(dy, y), base), after, before);
   return [g.sub(g.mul(dy, power), g.scale(g.mul(x, spread), (2 * alpha * beta) / size))];
 };

@@ -54,17 +54,17 @@ const lpPool: GradientRule = (g, node, [dy]) => {
 function slopeOfPower(g: GradientBuilder, x: Value, p: number): Value {
   if (p === 1) return g.sign(x);
   if (p === 2) return x;
-  return g.mul(g.sign(x), g.op("Pow", [g.op("Abs", [x]), g.number(x, p - 1)]));
+  return g.mul(g.sign(x), g.pow(g.abs(x), g.number(p - 1, x)));
 }
 
 /** dy·y^(1−p), zero where y is. */
 function overPower(g: GradientBuilder, dy: Value, y: Value, p: number): Value {
   if (p === 1) return dy;
-  const zero = g.number(y, 0);
-  const nonzero = g.op("Greater", [y, zero]);
-  const safe = g.op("Where", [nonzero, y, g.number(y, 1)]);
-  const power = p === 2 ? safe : g.op("Pow", [safe, g.number(y, p - 1)]);
-  return g.op("Where", [nonzero, g.div(dy, power), zero]);
+  const zero = g.number(0, y);
+  const nonzero = g.greater(y, zero);
+  const safe = g.where(nonzero, y, 1);
+  const power = p === 2 ? safe : g.pow(safe, g.number(p - 1, y));
+  return g.where(nonzero, g.div(dy, power), zero);
 }
 
 /** A reduction over all spatial axes, which are kept as 1. */

@@ -57,8 +57,8 @@ function inRange(g: GradientBuilder, steps: Value, shift: Value | undefined, dty
   const low = kind === "int" ? -(2 ** (bits - 1)) : 0;
   const high = low + 2 ** bits - 1;
   const place = shift ? g.add(steps, shift) : steps;
-  const isAbove = g.op("GreaterOrEqual", [place, g.number(place, low)]);
-  return g.mask(g.op("And", [isAbove, g.op("LessOrEqual", [place, g.number(place, high)])]), steps);
+  const isAbove = g.op("GreaterOrEqual", [place, g.number(low, place)]);
+  return g.mask(g.and(isAbove, g.op("LessOrEqual", [place, g.number(high, place)])), steps);
 }
 
 const integers = refuse("it computes with integers; train the float model, with QuantizeLinear and DequantizeLinear");

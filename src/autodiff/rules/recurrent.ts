@@ -47,8 +47,8 @@ const activations: ReadonlyMap<string, ActivationForm> = new Map<string, Activat
     "hardsigmoid",
     { alpha: 0.2, beta: 0.5, build: (g, x, a, b) => g.op("HardSigmoid", [x], { alpha: float(a), beta: float(b) }) },
   ],
-  ["affine", { alpha: 1, beta: 0, build: (g, x, a, b) => g.add(g.scale(x, a), g.number(x, b)) }],
-  ["scaledtanh", { alpha: 1, beta: 1, build: (g, x, a, b) => g.scale(g.op("Tanh", [g.scale(x, b)]), a) }],
+  ["affine", { alpha: 1, beta: 0, build: (g, x, a, b) => g.add(g.scale(x, a), g.number(b, x)) }],
+  ["scaledtanh", { alpha: 1, beta: 1, build: (g, x, a, b) => g.scale(g.tanh(g.scale(x, b)), a) }],
 ]);
 
 /** One direction of a layer, cut out of the node's stacked parameters. */
@@ -83,7 +83,7 @@ function split(g: GradientBuilder, x: Value, parts: number, hidden: number): Val
 /** Pre-activations are clipped to ±clip, where the node says so. */
 function clipped(g: GradientBuilder, { node }: Direction, x: Value): Value {
   const limit = floatOf(node, "clip");
-  return limit === undefined || limit === 0 ? x : g.op("Clip", [x, g.number(x, -limit), g.number(x, limit)]);
+  return limit === undefined || limit === 0 ? x : g.op("Clip", [x, g.number(-limit, x), g.number(limit, x)]);
 }
 
 const rnnStep: Step = (g, direction, input, [h]) => {
@@ -103,7 +103,7 @@ const gruStep: Step = (g, direction, input, [h]) => {
   const product = g.op("MatMul", [isLinear ? h : g.mul(r, h!), recurrentH]);
   const inner = isLinear ? g.mul(r, bias ? g.add(product, bias) : product) : product;
   const next = candidate!(g, clipped(g, direction, g.add(inputH!, inner)));
-  return [g.add(g.mul(g.sub(g.number(z, 1), z), next), g.mul(z, h!))];
+  return [g.add(g.mul(g.sub(g.number(1, z), z), next), g.mul(z, h!))];
 };
 
 /** Gates i, o, f and the candidate: c′ = f·c + i·c̃, h′ = o·tanh c′; peepholes let the gates see c. */
@@ -117,7 +117,7 @@ const lstmStep: Step = (g, direction, input, [h, c]) => {
     clipped(g, direction, p ? g.add(x, g.mul(p, cell)) : x);
   const inputGate = gate!(g, seen(i!, pi, c!));
   const isCoupled = intOf(node, "input_forget", 0) !== 0;
-  const forget = isCoupled ? g.sub(g.number(inputGate, 1), inputGate) : gate!(g, seen(f!, pf, c!));
+  const forget = isCoupled ? g.sub(g.number(1, inputGate), inputGate) : gate!(g, seen(f!, pf, c!));
   const cell = g.add(g.mul(forget, c!), g.mul(inputGate, candidate!(g, clipped(g, direction, n!))));
   const outputGate = gate!(g, seen(o!, po, cell));
   return [g.mul(outputGate, output!(g, cell)), cell];
@@ -155,7 +155,7 @@ function layer(cell: Cell): Expansion {
     );
     const stack = (parts: Value[], axis: number): Value => {
       const open = parts.map((part) => g.unsqueeze(part, [axis]));
-      return open.length === 1 ? open[0]! : g.op("Concat", open, { axis });
+      return open.length === 1 ? open[0]! : g.concat(open, axis);
     };
     const y = stack(
       runs.map(({ outputs }) => outputs),
@@ -189,11 +189,8 @@ function ofDirection(
   axis = 0,
 ): Value | undefined {
   if (!stacked) return undefined;
-  if (isOnly) return g.op("Squeeze", [stacked, g.ints([axis])]);
-  return g.op("Squeeze", [
-    g.op("Slice", [stacked, g.ints([index]), g.ints([index + 1]), g.ints([axis])]),
-    g.ints([axis]),
-  ]);
+  if (isOnly) return g.squeeze(stacked, [axis]);
+  return g.squeeze(g.slice(stacked, [index], [index + 1], [axis]), [axis]);
 }
 
 function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, which: Which) {
@@ -210,7 +207,7 @@ function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, whic
     activate: activationsOf(node, cell, which),
   };
   const source = lengths && which.reversed ? turned(g, x, lengths) : x;
-  const product = g.op("MatMul", [source, g.transpose(ofDirection(g, w, which)!, [1, 0])]);
+  const product = g.matmul(source, g.transpose(ofDirection(g, w, which)!, [1, 0]));
   const bias = wide && (recurrentBias ? firstGates(g, wide, recurrentBias, cell.gates, hidden) : g.add(wide, deep!));
   const input = bias ? g.add(product, bias) : product;
   const isBatchFirst = intOf(node, "layout", 0) === 1;
@@ -235,7 +232,7 @@ function hiddenOf(g: GradientBuilder, node: Node, recurrent: Value): number {
 /** The bias of the gates that the step does not add itself: all but the last. */
 function firstGates(g: GradientBuilder, wide: Value, deep: Value, gates: number, hidden: number): Value {
   const last = g.matrix(deep, [hidden], new Array<number>(boundedSize(hidden)).fill(0));
-  return g.add(wide, g.op("Concat", [...split(g, deep, gates, hidden).slice(0, -1), last], { axis: 0 }));
+  return g.add(wide, g.concat([...split(g, deep, gates, hidden).slice(0, -1), last], 0));
 }
 
 /** Each sequence of the batch from its own end. */
@@ -257,8 +254,8 @@ function scanSteps(
   const running = lengths && runningSteps(g, input, lengths);
   const isRunning = running && bodyInput(inner, "running", running, g.dims(running).slice(1));
   const next = cell.step(inner, direction, slice, states);
-  const kept = isRunning ? next.map((value, i) => inner.op("Where", [isRunning, value, states[i]!])) : next;
-  const shown = isRunning ? inner.op("Where", [isRunning, next[0], inner.number(next[0]!, 0)]) : kept[0]!;
+  const kept = isRunning ? next.map((value, i) => inner.where(isRunning, value, states[i]!)) : next;
+  const shown = isRunning ? inner.op("Where", [isRunning, next[0], inner.number(0, next[0]!)]) : kept[0]!;
   for (const value of bodyOutputs(inner, [...kept, shown])) inner.raw.output(value);
   const sequences = [input, ...(running ? [running] : [])].map((value) => ({ value, axis: 0, reversed }));
   const body = inner.raw.build("step");
@@ -269,14 +266,14 @@ function scanSteps(
 /** [time, batch, 1]: whether a step lies before the end of its sequence. */
 function runningSteps(g: GradientBuilder, input: Value, lengths: Value): Value {
   const time: Dim = g.dims(input)[0]!;
-  const count = typeof time === "number" ? g.number(g.ints([0]), time) : scalarDim(g, input, 0);
-  const steps = g.op("Range", [g.number(g.ints([0]), 0), count, g.number(g.ints([0]), 1)]);
-  const before = g.op("Less", [g.unsqueeze(steps, [1]), g.unsqueeze(g.cast(lengths, "int64"), [0])]);
+  const count = typeof time === "number" ? g.number(time, g.ints([0])) : scalarDim(g, input, 0);
+  const steps = g.op("Range", [g.number(0, g.ints([0])), count, g.number(1, g.ints([0]))]);
+  const before = g.less(g.unsqueeze(steps, [1]), g.unsqueeze(g.cast(lengths, "int64"), [0]));
   return g.unsqueeze(before, [2]);
 }
 
 function scalarDim(g: GradientBuilder, x: Value, axis: number): Value {
-  return g.op("Squeeze", [g.op("Shape", [x], { start: axis, end: axis + 1 }), g.ints([0])]);
+  return g.squeeze(g.op("Shape", [x], { start: axis, end: axis + 1 }), [0]);
 }
 
 /** Alphas and betas are listed for the activations that take one, in order over both directions. */

@@ -48,23 +48,23 @@ function reduction(gradient: (parts: Reduction) => Value): GradientRule {
 /** The product of the lengths of some axes, as a scalar of x's dtype. */
 export function countAlong(g: GradientBuilder, x: Value, axes: readonly number[]): Value {
   const count = elementCount(axes.map((axis) => g.dims(x)[axis]!));
-  if (count !== undefined) return g.number(x, count);
+  if (count !== undefined) return g.number(count, x);
   const lengths = g.op("Gather", [g.op("Shape", [x]), g.ints(axes)]);
   return g.cast(g.op("ReduceProd", [lengths], { keepdims: 0 }), g.dtype(x));
 }
 
 /** Every element that attains the extreme gets an equal share. */
 export function byExtreme({ g, x, y, dy, axes }: Reduction): Value {
-  const hits = g.mask(g.op("Equal", [x, y]), x);
-  return g.mul(hits, g.div(dy, g.reduceSum(hits, axes, true)));
+  const hits = g.mask(g.equal(x, y), x);
+  return g.mul(hits, g.div(dy, g.sum(hits, axes, true)));
 }
 
 /** Zero where the norm is zero. */
 function byNorm({ g, x, y, dy }: Reduction): Value {
-  const zero = g.number(y, 0);
-  const nonzero = g.op("Greater", [y, zero]);
-  const safe = g.op("Where", [nonzero, y, g.number(y, 1)]);
-  return g.mul(x, g.op("Where", [nonzero, g.div(dy, safe), zero]));
+  const zero = g.number(0, y);
+  const nonzero = g.greater(y, zero);
+  const safe = g.where(nonzero, y, 1);
+  return g.mul(x, g.where(nonzero, g.div(dy, safe), zero));
 }
 
 /**
@@ -72,12 +72,12 @@ function byNorm({ g, x, y, dy }: Reduction): Value {
  * none has. y is 0 wherever there is a zero, so y / x needs no guard but a divisor of 1 there.
  */
 function byProduct({ g, x, y, dy, axes }: Reduction): Value {
-  const one = g.number(x, 1);
-  const isZero = g.op("Equal", [x, g.number(x, 0)]);
+  const one = g.number(1, x);
+  const isZero = g.equal(x, 0);
   const hole = g.mask(isZero, x);
-  const filled = g.op("Where", [isZero, one, x]);
+  const filled = g.where(isZero, one, x);
   const others = g.op("ReduceProd", [filled, g.ints(axes)], { keepdims: 1 });
-  const isOnly = g.mask(g.op("Equal", [g.reduceSum(hole, axes, true), one]), x);
+  const isOnly = g.mask(g.equal(g.sum(hole, axes, true), one), x);
   return g.mul(dy, g.add(g.div(y, filled), g.mul(hole, g.mul(isOnly, others))));
 }
 
@@ -94,7 +94,7 @@ function axisOf(g: GradientBuilder, node: Node, x: Value): number {
 const softmax: GradientRule = (g, node, [dy]) => {
   const [y] = node.outputs;
   if (!y || !dy) return [];
-  const weighted = g.reduceSum(g.mul(dy, y), [axisOf(g, node, y)], true);
+  const weighted = g.sum(g.mul(dy, y), [axisOf(g, node, y)], true);
   return [g.mul(g.sub(dy, weighted), y)];
 };
 
@@ -102,7 +102,7 @@ const softmax: GradientRule = (g, node, [dy]) => {
 const logSoftmax: GradientRule = (g, node, [dy]) => {
   const [y] = node.outputs;
   if (!y || !dy) return [];
-  return [g.sub(dy, g.mul(g.op("Exp", [y]), g.reduceSum(dy, [axisOf(g, node, y)], true)))];
+  return [g.sub(dy, g.mul(g.exp(y), g.sum(dy, [axisOf(g, node, y)], true)))];
 };
 
 /** The sum in the other direction. */
@@ -121,8 +121,8 @@ export const reductions = {
   ReduceL1: reduction(({ g, x, dy }) => g.mul(g.sign(x), dy)),
   ReduceL2: reduction(byNorm),
   ReduceSumSquare: reduction(({ g, x, dy }) => g.scale(g.mul(x, dy), 2)),
-  ReduceLogSum: reduction(({ g, x, y, dy }) => g.expandLike(g.div(dy, g.op("Exp", [y])), x)),
-  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(g.op("Exp", [g.sub(x, y)]), dy)),
+  ReduceLogSum: reduction(({ g, x, y, dy }) => g.expandLike(g.div(dy, g.exp(y)), x)),
+  ReduceLogSumExp: reduction(({ g, x, y, dy }) => g.mul(g.exp(g.sub(x, y)), dy)),
   ReduceProd: reduction(byProduct),
   Softmax: softmax,
   LogSoftmax: logSoftmax,

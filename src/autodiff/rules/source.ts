@@ -7,7 +7,7 @@ const range: GradientRule = (g, node, [dy]) => {
   const [y] = node.outputs;
   if (!start || !delta || !y || !dy) return [];
   const steps = g.op("Round", [g.div(g.sub(y, start), delta)]);
-  return [g.reduceSum(dy, [0]), undefined, g.reduceSum(g.mul(dy, steps), [0])];
+  return [g.sum(dy, [0]), undefined, g.sum(g.mul(dy, steps), [0])];
 };
 
 export const sources = {

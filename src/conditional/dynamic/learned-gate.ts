@@ -25,6 +25,6 @@ export function learnedGate(n: Layers, features: Value, { temperature = 1, open 
     });
   }
   const logit = linear(n.scope("skip"), features, 1, { weight: normal(0.01), biasInitial: full(open) });
-  const noisy = n.op("Add", [logit, logisticNoise(n, logit)]);
-  return rounded(n, n.op("Sigmoid", [n.op("Mul", [noisy, n.number(1 / temperature)])]));
+  const noisy = n.add(logit, logisticNoise(n, logit));
+  return rounded(n, n.sigmoid(n.mul(noisy, 1 / temperature)));
 }

@@ -9,7 +9,7 @@ const SLACK = 2 ** -16;
 export function logisticNoise(n: Layers, like: Value): Value {
   const noise = uniformNoise(n, like);
   const one = n.number(1);
-  return n.op("Log", [n.op("Div", [n.op("Add", [one, noise]), n.op("Sub", [one, noise])])]);
+  return n.log(n.div(n.add(one, noise), n.sub(one, noise)));
 }
 
 /** 0 or 1 of a share. Quantization in steps of 1 is rounding, and its gradient is that of the identity. */
@@ -22,8 +22,8 @@ export function rounded(n: Layers, x: Value): Value {
  * ½·hard + soft rounds to `hard`, since what is not the largest is at most ½.
  */
 export function hardWithSlope(n: Layers, hard: Value, soft: Value): Value {
-  const half = n.op("Sub", [n.op("Mul", [hard, n.number(0.5)]), n.number(SLACK)]);
-  return inSteps(n, n.op("Add", [soft, half]), 1);
+  const half = n.sub(n.mul(hard, 0.5), SLACK);
+  return inSteps(n, n.add(soft, half), 1);
 }
 
 /** Whole numbers from −`zero` on. */

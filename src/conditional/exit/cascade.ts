@@ -39,17 +39,17 @@ export function cascade(n: Layers, rows: Value, options: CascadeOptions): Value 
   let places: Value | undefined;
   for (const [k, threshold] of thresholds.entries()) {
     const isSure = sureOf(n, measure, answers, threshold);
-    const left = n.op("Squeeze", [n.op("NonZero", [n.op("Not", [isSure])]), n.ints([0])]);
+    const left = n.squeeze(n.op("NonZero", [n.not(isSure)]), [0]);
     here = takeRows(n, here, left);
     places = places ? takeRows(n, places, left) : left;
     const made = answerOf(n, experts, k + 1, here);
     requireAlike(output, made, k + 1);
     answers = [...answers.map((answer) => takeRows(n, answer, left)), made];
     output = written(n, output, places, made);
-    const number = n.op("Expand", [n.ints([k + 1]), countRows(n, places)]);
+    const number = n.expand(n.ints([k + 1]), countRows(n, places));
     route = written(n, route, places, number);
   }
-  announceRoutes(n, n.op("Unsqueeze", [route, n.ints([1])]), experts.length);
+  announceRoutes(n, n.unsqueeze(route, [1]), experts.length);
   return output;
 }
 
@@ -79,8 +79,8 @@ export function denseCascade(
   answers.slice(0, -1).forEach((answer, k) => void n.output(answer, `${n.path}${ANSWER}${k}`));
   const decided = thresholds.map((threshold, k) => sureOf(n, measure, answers.slice(0, k + 1), threshold));
   return decided.reduceRight((rest, isSure, k) => {
-    const column = n.op("Unsqueeze", [isSure, n.ints([1])]);
-    return n.op("Where", [column, answers[k]!, rest]);
+    const column = n.unsqueeze(isSure, [1]);
+    return n.where(column, answers[k]!, rest);
   }, last);
 }
 
@@ -110,7 +110,7 @@ function answerOf(n: Layers, experts: readonly Expert[], k: number, rows: Value)
 /** bool [rows]; a score that is no number is not sure. ONNX Runtime 1.30 keeps an axis that it reduces when there are no rows. */
 function sureOf(n: Layers, measure: Confidence, answers: readonly Value[], threshold: number): Value {
   const score = measure.build(n.scope(`confidence${answers.length - 1}`), answers);
-  return n.op("Reshape", [n.op("GreaterOrEqual", [score, n.number(threshold)]), n.ints([-1])]);
+  return n.reshape(n.op("GreaterOrEqual", [score, n.number(threshold)]), [-1]);
 }
 
 /** `rows` with others at `places`, all of which differ. */
@@ -121,7 +121,7 @@ function written(n: Layers, rows: Value, places: Value, others: Value): Value {
       .slice(1)
       .map(() => 1),
   ];
-  const indices = n.op("Expand", [n.op("Reshape", [places, n.ints(shape)]), n.op("Shape", [others])]);
+  const indices = n.expand(n.reshape(places, shape), n.shape(others));
   return n.op("ScatterElements", [rows, indices, others], { axis: 0 });
 }
 

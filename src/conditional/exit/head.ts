@@ -26,7 +26,7 @@ export function exitHead(options: ExitHeadOptions = {}): ExitHead {
   const { grid = 4, hidden } = checkOptions(options, exitHeadOptionsNames);
   return (n, x, classes) => {
     const features = featuresOf(n, x, grid);
-    const wide = hidden === undefined ? features : n.op("Relu", [linear(n.scope("hidden"), features, hidden)]);
+    const wide = hidden === undefined ? features : n.relu(linear(n.scope("hidden"), features, hidden));
     return linear(n, wide, classes);
   };
 }
@@ -34,7 +34,7 @@ export function exitHead(options: ExitHeadOptions = {}): ExitHead {
 function featuresOf(n: Layers, x: Value, grid: number): Value {
   const dims = dimsOf(x);
   if (dims.length === 2) return x;
-  if (dims.length === 3) return n.op("ReduceMean", [layerNorm(n.scope("norm"), x), n.ints([1])], { keepdims: 0 });
+  if (dims.length === 3) return n.mean(layerNorm(n.scope("norm"), x), [1]);
   if (dims.length === 4) return n.op("Flatten", [pooled(n, x, grid)], { axis: 1 });
   throw new UnsupportedError("an exit cannot read a value of this rank", {
     expected: "2, 3 or 4",

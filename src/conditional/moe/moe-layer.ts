@@ -44,7 +44,7 @@ export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
   const { gate, expert, experts, shared, per = "token" } = options;
   const rows = per === "token" ? tokensOf(n, x) : x;
   const seen = per === "token" ? rows : meanOverPositions(n, x);
-  const ids = options.ids && n.op("Reshape", [options.ids, n.ints([-1])]);
+  const ids = options.ids && n.reshape(options.ids, [-1]);
   const gated = gate.build(
     n.scope("gate"),
     { tokens: seen, samples: per === "token" ? x : seen, ...(ids && { ids }) },
@@ -55,7 +55,7 @@ export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
   if (per === "token" && dimsOf(x).length !== 2) requireVectors(answers);
   const { output, dropped } = dispatch.build(n, rows, gated.routing, expert, experts);
   announce(n, gated, experts, dropped);
-  const all = shared ? n.op("Add", [output, shared(n.scope("shared"), rows, experts)]) : output;
+  const all = shared ? n.add(output, shared(n.scope("shared"), rows, experts)) : output;
   return per === "token" ? likeInput(n, all, x) : all;
 }
 
@@ -99,7 +99,7 @@ export function switchLayer(n: Layers, x: Value, options: SwitchLayerOptions): V
 
 function tokensOf(n: Layers, x: Value): Value {
   if (dimsOf(x).length === 2) return x;
-  return n.op("Reshape", [x, n.ints([-1, lengthOf(x, -1)])]);
+  return n.reshape(x, [-1, lengthOf(x, -1)]);
 }
 
 function meanOverPositions(n: Layers, x: Value): Value {
@@ -107,7 +107,7 @@ function meanOverPositions(n: Layers, x: Value): Value {
   if (length === 2) return x;
   // Pictures [batch, channels, …] keep their channels, sequences [batch, time, width] their width.
   const axes = length === 3 ? [1] : Array.from({ length: length - 2 }, (_, i) => i + 2);
-  return n.op("ReduceMean", [x, n.ints(axes)], { keepdims: 0 });
+  return n.mean(x, axes);
 }
 
 function likeInput(n: Layers, rows: Value, x: Value): Value {
@@ -115,10 +115,9 @@ function likeInput(n: Layers, rows: Value, x: Value): Value {
   if (dims.length === 2) return rows;
   const width = lengthOf(rows, -1);
   const inner = dims.slice(1, -1);
-  if (inner.every((dim) => typeof dim === "number"))
-    return n.op("Reshape", [rows, n.ints([-1, ...(inner as number[]), width])]);
+  if (inner.every((dim) => typeof dim === "number")) return n.reshape(rows, [-1, ...(inner as number[]), width]);
   const outer = n.op("Shape", [x], { start: 0, end: dims.length - 1 });
-  return n.op("Reshape", [rows, n.op("Concat", [outer, n.ints([width])], { axis: 0 })]);
+  return n.op("Reshape", [rows, n.concat([outer, n.ints([width])], 0)]);
 }
 
 const usual: Readonly<Record<Routing["kind"], DispatchName>> = {

@@ -7,7 +7,7 @@ export type Normalisation = (n: Layers, scores: Value) => Value;
 
 export const normalisations = {
   softmax: (n, scores) => softmax(n, scores),
-  sigmoid: (n, scores) => n.op("Sigmoid", [scores]),
+  sigmoid: (n, scores) => n.sigmoid(scores),
   none: (_, scores) => scores,
 } satisfies Record<string, Normalisation>;
 

@@ -1,6 +1,6 @@
 /** @file Pieces that gates are made of: scores, choices, measures of balance. All over float32 [tokens, experts]. */
 import { UsageError } from "../../errors.ts";
-import { dataTypes, type Value } from "../../ir/index.ts";
+import type { Value } from "../../ir/index.ts";
 import { type Initialiser, type Layers, lengthOf, normal } from "../../nn/index.ts";
 
 /** Hidden from a softmax. */
@@ -10,7 +10,7 @@ const NEVER = -1e9;
 export function linearScores(n: Layers, tokens: Value, experts: number, initial?: Initialiser): Value {
   const width = lengthOf(tokens, -1);
   const weight = n.parameter("weight", [width, experts], initial ?? normal(Math.sqrt(0.1 / width)));
-  return n.op("MatMul", [tokens, weight]);
+  return n.matmul(tokens, weight);
 }
 
 export interface Chosen {
@@ -43,51 +43,51 @@ export function pickChosen(n: Layers, of: Value, experts: Value): Value {
 /** 1 where a row has chosen the expert, else 0, without a gradient. */
 export function chosenMask(n: Layers, experts: Value, count: number): Value {
   const range = n.ints(Array.from({ length: count }, (_, e) => e));
-  const equal = n.op("Equal", [n.op("Unsqueeze", [experts, n.ints([-1])]), range]);
-  return n.op("ReduceSum", [n.op("Cast", [equal], { to: dataTypes.float32.code }), n.ints([1])], { keepdims: 0 });
+  const equal = n.equal(n.unsqueeze(experts, [-1]), range);
+  return n.sum(n.cast(equal, "float32"), [1]);
 }
 
 /** Scores where the mask is 1, out of reach elsewhere. */
 export function masked(n: Layers, scores: Value, mask: Value): Value {
-  const hidden = n.op("Mul", [n.op("Sub", [n.number(1), mask]), n.number(NEVER)]);
-  return n.op("Add", [scores, hidden]);
+  const hidden = n.mul(n.sub(1, mask), NEVER);
+  return n.add(scores, hidden);
 }
 
 export function softmax(n: Layers, scores: Value, axis = -1): Value {
-  return n.op("Softmax", [scores], { axis });
+  return n.softmax(scores, axis);
 }
 
 /** x / (Σ x + ε) over the rows. */
 export function sharesOf(n: Layers, x: Value): Value {
-  const sum = n.op("ReduceSum", [x, n.ints([-1])], { keepdims: 1 });
-  return n.op("Div", [x, n.op("Add", [sum, n.number(1e-9)])]);
+  const sum = n.sum(x, [-1], true);
+  return n.div(x, n.add(sum, 1e-9));
 }
 
 /** Mean over the tokens, [experts]. */
 export function meanOverTokens(n: Layers, x: Value): Value {
-  return n.op("ReduceMean", [x, n.ints([0])], { keepdims: 0 });
+  return n.mean(x, [0]);
 }
 
 /** −Σ p·log p of the shares of each row, in nats, mean over the tokens: a scalar. */
 export function rowEntropy(n: Layers, x: Value): Value {
   const shares = sharesOf(n, x);
-  const logs = n.op("Log", [n.op("Add", [shares, n.number(1e-9)])]);
-  const sums = n.op("ReduceSum", [n.op("Mul", [shares, logs]), n.ints([-1])], { keepdims: 0 });
-  return n.op("Neg", [n.op("ReduceMean", [sums, n.ints([0])], { keepdims: 0 })]);
+  const logs = n.log(n.add(shares, 1e-9));
+  const sums = n.sum(n.mul(shares, logs), [-1]);
+  return n.neg(n.mean(sums, [0]));
 }
 
 /** CV² = variance / (mean² + 10⁻¹⁰) over the experts, with the population's variance; a scalar of [experts]. */
 export function squaredVariation(n: Layers, x: Value): Value {
-  const mean = n.op("ReduceMean", [x], { keepdims: 0 });
-  const away = n.op("Sub", [x, mean]);
-  const variance = n.op("ReduceMean", [n.op("Mul", [away, away])], { keepdims: 0 });
-  return n.op("Div", [variance, n.op("Add", [n.op("Mul", [mean, mean]), n.number(1e-10)])]);
+  const mean = n.mean(x);
+  const away = n.sub(x, mean);
+  const variance = n.mean(n.mul(away, away));
+  return n.div(variance, n.add(n.mul(mean, mean), 1e-10));
 }
 
 /** mean (log Σ exp scores)², the z-loss of ST-MoE, arXiv:2202.08906. */
 export function zLoss(n: Layers, scores: Value): Value {
   const sums = n.op("ReduceLogSumExp", [scores, n.ints([-1])], { keepdims: 0 });
-  return n.op("ReduceMean", [n.op("Mul", [sums, sums])], { keepdims: 0 });
+  return n.mean(n.mul(sums, sums));
 }
 
 /**
@@ -96,8 +96,8 @@ export function zLoss(n: Layers, scores: Value): Value {
  */
 export function loadBalance(n: Layers, probabilities: Value, experts: Value, count: number): Value {
   const load = meanOverTokens(n, chosenMask(n, experts, count));
-  const product = n.op("Mul", [load, meanOverTokens(n, probabilities)]);
-  return n.op("Mul", [n.op("ReduceSum", [product], { keepdims: 0 }), n.number(count)]);
+  const product = n.mul(load, meanOverTokens(n, probabilities));
+  return n.mul(n.sum(product), count);
 }
 
 /** @throws UsageError unless 1 ≤ k ≤ experts. */
@@ -128,6 +128,6 @@ export function checkFactor(name: string, value: number, gate: string, low = 0):
 
 /** Vectors along an axis at length 1. */
 export function unit(n: Layers, x: Value, axis: number): Value {
-  const squares = n.op("ReduceSum", [n.op("Mul", [x, x]), n.ints([axis])], { keepdims: 1 });
-  return n.op("Div", [x, n.op("Sqrt", [n.op("Add", [squares, n.number(1e-12)])])]);
+  const squares = n.sum(n.mul(x, x), [axis], true);
+  return n.div(x, n.sqrt(n.add(squares, 1e-12)));
 }

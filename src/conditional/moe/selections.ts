@@ -1,6 +1,6 @@
 /** @file P of G(x) = P(N(x·W)): which experts of a row are kept. */
 import { UsageError } from "../../errors.ts";
-import { dataTypes, type Value } from "../../ir/index.ts";
+import type { Value } from "../../ir/index.ts";
 import type { Layers } from "../../nn/index.ts";
 import { checkChoices, chosenMask, largest } from "./scores.ts";
 
@@ -30,8 +30,8 @@ export function threshold(least: number): Selection {
   return {
     name: `at least ${least}`,
     keep(n, scores, experts) {
-      const over = n.op("Cast", [n.op("GreaterOrEqual", [scores, n.number(least)])], { to: dataTypes.float32.code });
-      return n.op("Max", [over, chosenMask(n, largest(n, scores, 1).experts, experts)]);
+      const over = n.cast(n.op("GreaterOrEqual", [scores, n.number(least)]), "float32");
+      return n.max(over, chosenMask(n, largest(n, scores, 1).experts, experts));
     },
   };
 }

@@ -15,7 +15,7 @@ const MEASURE = "measure/";
 /** Makes outputs of a gate's losses, next values and measures. */
 export function announce(n: Layers, gated: Gated, experts: number, dropped: Value | undefined): void {
   for (const { name, weight, value } of gated.losses) {
-    if (weight !== 0) n.output(n.op("Mul", [value, n.number(weight)]), `${n.path}${LOSS}${name}`);
+    if (weight !== 0) n.output(n.mul(value, weight), `${n.path}${LOSS}${name}`);
   }
   for (const { value, next } of gated.moved ?? []) n.output(next, `${NEXT}${value.name}`);
   const { routing, affinity } = gated;

@@ -166,29 +166,29 @@ function checkOutput(before: Value, after: Value): void {
 }
 
 function attended(n: Layers, block: AttentionBlock, now: (value: Value) => Value, reader: TokenReader["kind"]) {
-  const mean = (x: Value, axes: readonly number[]) => n.op("ReduceMean", [x, n.ints(axes)], { keepdims: 0 });
+  const mean = (x: Value, axes: readonly number[]) => n.mean(x, axes);
   const weights = now(block.softmax.outputs[0]!);
-  const first = () => mean(n.op("Squeeze", [n.op("Gather", [weights, n.ints([0])], { axis: 2 }), n.ints([2])]), [1]);
+  const first = () => mean(n.squeeze(n.gather(weights, n.ints([0]), 2), [2]), [1]);
   return {
-    keys: () => n.op("Transpose", [mean(now(block.keys), [1])], { perm: [0, 2, 1] }),
+    keys: () => n.transpose(mean(now(block.keys), [1]), [0, 2, 1]),
     received: () => (reader === "first" ? first() : mean(weights, [1, 2])),
   };
 }
 
 /** [batch, time, 1] of ones. */
 function ones(n: Layers, tokens: Value): Value {
-  const width = n.op("Slice", [tokens, n.ints([0]), n.ints([1]), n.ints([2])]);
+  const width = n.slice(tokens, [0], [1], [2]);
   const value = tensorFromNumbers("float32", [1], [1]);
-  return n.op("ConstantOfShape", [n.op("Shape", [width])], { value });
+  return n.op("ConstantOfShape", [n.shape(width)], { value });
 }
 
 /** log s as [batch, 1, 1, time]. */
 function logSizes(n: Layers, sizes: Value): Value {
-  return n.op("Unsqueeze", [n.op("Transpose", [n.op("Log", [sizes])], { perm: [0, 2, 1] }), n.ints([1])]);
+  return n.unsqueeze(n.transpose(n.log(sizes), [0, 2, 1]), [1]);
 }
 
 /** With the attributes of the plain mean, which those of a sum are too. */
 function sizedMean(n: Layers, tokens: Value, sizes: Value, { attributes }: Node): Value {
   const sum = (x: Value) => n.op("ReduceSum", [x, n.ints([1])], Object.fromEntries(attributes));
-  return n.op("Div", [sum(n.op("Mul", [tokens, sizes])), sum(sizes)]);
+  return n.div(sum(n.mul(tokens, sizes)), sum(sizes));
 }

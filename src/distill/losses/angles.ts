@@ -24,9 +24,9 @@ export function angles(options: PairOptions): DistillationLoss {
 /** [N, N, N]: at each sample the cosines between the directions to all others. */
 function cosines(g: StepBuilder, x: Value): Value {
   const flat = g.op("Flatten", [x], { axis: 1 });
-  const at = (axis: number) => g.op("Unsqueeze", [flat, g.ints([axis])]);
+  const at = (axis: number) => g.unsqueeze(flat, [axis]);
   const directions = g.sub(at(0), at(1));
   const length = g.max(g.sqrt(g.add(g.sum(g.mul(directions, directions), [2], true), 1e-24)), 1e-12);
   const unit = g.div(directions, length);
-  return g.op("MatMul", [unit, g.op("Transpose", [unit], { perm: [0, 2, 1] })]);
+  return g.matmul(unit, g.transpose(unit, [0, 2, 1]));
 }

@@ -25,6 +25,5 @@ export function attentionScores(options: PairOptions): DistillationLoss {
 }
 
 function unmasked(g: StepBuilder, x: Value): Value {
-  const type = x.type?.kind === "tensor" ? x.type.dtype : "float32";
-  return g.op("Where", [g.op("Greater", [x, g.number(type, MASKED)]), x, g.number(type, 0)]);
+  return g.where(g.greater(x, MASKED), x, 0);
 }

@@ -35,7 +35,7 @@ export function correlations(options: CorrelationOptions = {}): DistillationLoss
     weight,
     ...(pairs && { pairs }),
     build(g, teacher, student) {
-      const [p, q] = [teacher, student].map((x) => g.op("Softmax", [g.div(x, temperature)], { axis: 1 }));
+      const [p, q] = [teacher, student].map((x) => g.softmax(g.div(x, temperature), 1));
       const gaps = [g.mul(gap(g, p!, q!, 1), between), g.mul(gap(g, p!, q!, 0), within)];
       return g.mul(g.add(gaps[0]!, gaps[1]!), temperature ** 2);
     },

@@ -41,7 +41,7 @@ export function decoupledTargets(options: DecoupledOptions = {}): DistillationLo
       const [t, s] = [g.div(teacher, temperature), g.div(student, temperature)];
       const binary = klRows(g, split(g, t, chosen), split(g, s, chosen));
       const far = g.mul(chosen, -1000);
-      const rest = klDivergence({ axis: 1 }).build(g, g.add(s, far), g.op("Softmax", [g.add(t, far)], { axis: 1 }));
+      const rest = klDivergence({ axis: 1 }).build(g, g.add(s, far), g.softmax(g.add(t, far), 1));
       return g.mul(g.add(g.mul(binary, target), g.mul(rest, others)), temperature ** 2);
     },
   };
@@ -58,12 +58,12 @@ function labelled(g: StepBuilder, student: Value, labels: Value): Value {
     });
   }
   const classes = g.ints(Array.from({ length: dims[1] }, (_, i) => i));
-  return g.mask(g.op("Equal", [g.op("Unsqueeze", [labels, g.ints([1])]), classes]), type);
+  return g.mask(g.equal(g.unsqueeze(labels, [1]), classes), type);
 }
 
 /** Probabilities of the labelled class and of the others together: [N, 1] each. */
 function split(g: StepBuilder, x: Value, chosen: Value): readonly [Value, Value] {
-  const p = g.op("Softmax", [x], { axis: 1 });
+  const p = g.softmax(x, 1);
   const own = g.sum(g.mul(p, chosen), [1], true);
   const others = g.sum(g.mul(p, g.sub(1, chosen)), [1], true);
   return [own, others];
@@ -71,7 +71,7 @@ function split(g: StepBuilder, x: Value, chosen: Value): readonly [Value, Value]
 
 /** Σ p · (log p − log q) over the parts, mean over the samples. */
 function klRows(g: StepBuilder, p: readonly Value[], q: readonly Value[]): Value {
-  const log = (x: Value) => g.op("Log", [g.max(x, 1e-30)]);
+  const log = (x: Value) => g.log(g.max(x, 1e-30));
   const terms = p.map((each, i) => g.mul(each, g.sub(log(each), log(q[i]!))));
   return g.mean(terms.reduce((sum, term) => g.add(sum, term)));
 }

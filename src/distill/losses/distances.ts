@@ -24,9 +24,9 @@ export function distances(options: PairOptions): DistillationLoss {
 /** [N, N], of mean 1 where it is not 0. */
 function scaledDistances(g: StepBuilder, x: Value): Value {
   const flat = g.op("Flatten", [x], { axis: 1 });
-  const products = g.op("MatMul", [flat, g.op("Transpose", [flat], { perm: [1, 0] })]);
+  const products = g.matmul(flat, g.transpose(flat, [1, 0]));
   const squares = g.sum(g.mul(flat, flat), [1], true);
-  const sums = g.add(squares, g.op("Transpose", [squares], { perm: [1, 0] }));
+  const sums = g.add(squares, g.transpose(squares, [1, 0]));
   const gaps = g.max(g.sub(sums, g.mul(products, 2)), 1e-12);
   const others = g.sub(1, identityLike(g, gaps));
   const d = g.mul(g.sqrt(gaps), others);

@@ -28,5 +28,5 @@ export function relations(options: PairOptions): DistillationLoss {
 function cosines(g: StepBuilder, x: Value): Value {
   const flat = g.op("Flatten", [x], { axis: 1 });
   const unit = g.div(flat, g.sqrt(g.add(g.sum(g.mul(flat, flat), [1], true), 1e-12)));
-  return g.op("MatMul", [unit, g.op("Transpose", [unit], { perm: [1, 0] })]);
+  return g.matmul(unit, g.transpose(unit, [1, 0]));
 }

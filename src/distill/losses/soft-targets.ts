@@ -34,7 +34,7 @@ export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
       const place = axis < 0 ? axis + dimsOf(student).length : axis;
       const [t, s] =
         temperature === 1 ? [teacher, student] : [g.div(teacher, temperature), g.div(student, temperature)];
-      const divergence = klDivergence({ axis: place }).build(g, s, g.op("Softmax", [t], { axis: place }));
+      const divergence = klDivergence({ axis: place }).build(g, s, g.softmax(t, place));
       return g.mul(divergence, temperature ** 2);
     },
   };

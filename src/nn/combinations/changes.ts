@@ -10,7 +10,7 @@ import type { Layers } from "../network.ts";
  */
 export function changes(n: Layers, x: Value, outputs: readonly Value[]): Value[] {
   return outputs.map((y, j) => {
-    if (sameValueType(x.type, y.type)) return n.op("Sub", [y, x]);
+    if (sameValueType(x.type, y.type)) return n.sub(y, x);
     throw new ShapeError("a branch beside an identity path has to keep the dims of its input", {
       expected: formatType(x.type),
       got: formatType(y.type),

@@ -13,7 +13,7 @@ export const learnedScale: Combination = (n, x, outputs) => {
   const dims = dimsOf(x).length === 4 ? [lengthOf(x, 1), 1, 1] : [lengthOf(x, -1)];
   const scaled = changes(n, x, outputs).map((change, j) => {
     const branch = n.scope(`branch${j}`);
-    return branch.op("Mul", [change, branch.parameter("scale", dims, start)]);
+    return branch.mul(change, branch.parameter("scale", dims, start));
   });
   return n.op("Sum", [x, ...scaled]);
 };

@@ -3,6 +3,7 @@
 import { type BranchGroup, branchGroupsOf } from "../../branches/index.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
+  type AttributesOf,
   fedInputs,
   formatType,
   type Model,
@@ -133,7 +134,11 @@ function branchNodes(group: BranchGroup, rank: number, [first, end]: ReturnType<
 
 function sumNodes({ combine: { output, factor } }: BranchGroup, terms: readonly Value[], names: Names): Node[] {
   const nodes: Node[] = [];
-  const op = (opType: string, inputs: readonly Value[], attributes = {}): Value => {
+  const op = (
+    opType: "Add" | "Mul" | "Constant",
+    inputs: readonly Value[],
+    attributes: AttributesOf<"Constant"> = {},
+  ): Value => {
     const value = { name: names.fresh(`${output.name}_part`) };
     nodes.push(makeNode(opType, inputs, [value], { name: value.name, attributes }));
     return value;

@@ -1,6 +1,7 @@
 /** @file Operators that normalise, in reductions and arithmetic. */
-import { floatOf, int64s, intOf, scalar, type Value } from "../../ir/index.ts";
+import { floatOf, int64s, intOf, type Value } from "../../ir/index.ts";
 import { declined, type Rule, type RuleContext, replaceBy } from "../../rewrite/index.ts";
+import { wordsOf } from "./words.ts";
 
 /** log softmax(x) = z − log Σ exp(z) with z = x − max x. */
 const logSoftmax: Rule = {
@@ -10,11 +11,11 @@ const logSoftmax: Rule = {
     const [x] = node.inputs;
     if (!x) return undefined;
     if (context.version() < 13) return declined("it flattens its input before opset 13");
-    const { g } = context;
+    const g = wordsOf(context.g, "float32");
     const axes = axesOf(context, [intOf(node, "axis", -1)]);
-    const z = g.op("Sub", [x, reduce(context, "ReduceMax", x, axes)]);
-    const total = g.op("Log", [reduce(context, "ReduceSum", g.op("Exp", [z]), axes)]);
-    return replaceBy("LogSoftmax is written in reductions", g.op("Sub", [z, total]));
+    const z = g.sub(x, reduce(context, "ReduceMax", x, axes));
+    const total = g.log(reduce(context, "ReduceSum", g.exp(z), axes));
+    return replaceBy("LogSoftmax is written in reductions", g.sub(z, total));
   },
 };
 
@@ -36,31 +37,30 @@ const batchNormalization: Rule = {
     if (node.inputs.slice(1).some((value) => !sameDtype(context, value, type.dtype))) {
       return declined("its statistics have another dtype than its input");
     }
-    const { g } = context;
+    const g = wordsOf(context.g, type.dtype);
     const axes = axesOf(
       context,
       [...dims.keys()].filter((axis) => axis !== 1),
     );
-    const number = (n: number): Value => g.constant("number", scalar(type.dtype, n));
     const mean = reduce(context, "ReduceMean", x, axes);
-    const moved = g.op("Sub", [x, mean]);
-    const variance = reduce(context, "ReduceMean", g.op("Mul", [moved, moved]), axes);
-    const epsilon = number(floatOf(node, "epsilon", 1e-5));
-    const inverse = g.op("Reciprocal", [g.op("Sqrt", [g.op("Add", [variance, epsilon])])]);
-    const perChannel = g.constant("per_channel", int64s([-1, ...dims.slice(2).map(() => 1)]));
-    const channels = (value: Value): Value => g.op("Reshape", [value, perChannel]);
-    const scaled = g.op("Mul", [g.op("Mul", [moved, inverse]), channels(scale)]);
+    const moved = g.sub(x, mean);
+    const variance = reduce(context, "ReduceMean", g.mul(moved, moved), axes);
+    const epsilon = floatOf(node, "epsilon", 1e-5);
+    const inverse = context.g.op("Reciprocal", [g.sqrt(g.add(variance, epsilon))]);
+    const perChannel = context.g.constant("per_channel", int64s([-1, ...dims.slice(2).map(() => 1)]));
+    const channels = (value: Value): Value => context.g.op("Reshape", [value, perChannel]);
+    const scaled = g.mul(g.mul(moved, inverse), channels(scale));
     const momentum = floatOf(node, "momentum", 0.9);
-    const flat = g.constant("flat", int64s([-1]));
+    const flat = context.g.constant("flat", int64s([-1]));
     const next = (running: Value, current: Value): Value => {
-      const now = g.op("Reshape", [current, flat]);
+      const now = context.g.op("Reshape", [current, flat]);
       if (momentum === 0) return now;
-      const kept = g.op("Mul", [running, number(momentum)]);
-      return g.op("Add", [kept, g.op("Mul", [now, number(1 - momentum)])]);
+      const kept = g.mul(running, momentum);
+      return g.add(kept, g.mul(now, 1 - momentum));
     };
     return replaceBy(
       "BatchNormalization over the batch is written in reductions",
-      g.op("Add", [scaled, channels(bias)]),
+      g.add(scaled, channels(bias)),
       nextMean && next(runningMean, mean),
       nextVariance && next(runningVariance, variance),
     );

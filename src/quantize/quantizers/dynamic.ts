@@ -129,7 +129,7 @@ function layerWriter(draft: Draft, store: Store, integerForm: (layer: Layer) => 
     const zero = draft.constant(`${weight.name}_zero_point`, scalar(integers.data.dtype, integers.zeroPoint));
     const nodes: Node[] = [];
     const step = (
-      opType: string,
+      opType: "ConvInteger" | "MatMulInteger" | "Cast" | "Mul",
       from: Value[],
       suffix: string,
       attributes: NonNullable<NodeParts["attributes"]> = {},

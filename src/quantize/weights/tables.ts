@@ -1,5 +1,6 @@
 /** @file Embeddings in int8: rows of a table with a scale each, looked up and only then made floats. */
 import {
+  type AttributesOf,
   type ConstantLookup,
   type Draft,
   dataTypes,
@@ -8,7 +9,6 @@ import {
   labelOf,
   makeNode,
   type Node,
-  type NodeParts,
   sizeOf,
   type Tensor,
   tensor,
@@ -45,7 +45,12 @@ export function replaceLookup(draft: Draft, store: Store, lookup: TableLookup, b
   const { data, scales } = quantizedRows(source, bits);
   const name = labelOf(node);
   const nodes: Node[] = [];
-  const step = (opType: string, inputs: Value[], output: Value, attributes: NodeParts["attributes"] = {}): Value => {
+  const step = <K extends "Gather" | "Cast">(
+    opType: K,
+    inputs: Value[],
+    output: Value,
+    attributes: AttributesOf<K>,
+  ): Value => {
     nodes.push(makeNode(opType, inputs, [output], { name: output.name, attributes }));
     return output;
   };

@@ -20,9 +20,9 @@ export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Los
     labels: likePrediction,
     build(g, x, y) {
       const tail = logOnePlusExp(g, x);
-      if (positiveWeight === 1) return g.mean(g.add(g.sub(g.op("Relu", [x]), g.mul(x, y)), tail));
+      if (positiveWeight === 1) return g.mean(g.add(g.sub(g.relu(x), g.mul(x, y)), tail));
       const weight = g.add(g.mul(y, positiveWeight - 1), 1);
-      const positive = g.add(tail, g.op("Relu", [g.neg(x)]));
+      const positive = g.add(tail, g.relu(g.neg(x)));
       return g.mean(g.add(g.mul(g.sub(1, y), x), g.mul(weight, positive)));
     },
   };

@@ -63,12 +63,12 @@ function targets(
   { weights, ignoreIndex }: Pick<CrossEntropyOptions, "weights" | "ignoreIndex">,
   dtype: DataType,
 ): Targets {
-  const isIgnored = ignoreIndex === undefined ? undefined : g.op("Equal", [labels, g.number("int64", ignoreIndex)]);
-  const safe = isIgnored ? g.op("Where", [isIgnored, g.number("int64", 0), labels]) : labels;
-  const counted = isIgnored && g.mask(g.op("Not", [isIgnored]), dtype);
+  const isIgnored = ignoreIndex === undefined ? undefined : g.equal(labels, g.number(ignoreIndex, "int64"));
+  const safe = isIgnored ? g.where(isIgnored, g.number(0, "int64"), labels) : labels;
+  const counted = isIgnored && g.mask(g.not(isIgnored), dtype);
   if (!weights) return { labels: safe, counted, factor: counted };
   const table = g.constant("class_weights", tensorFromNumbers(dtype, [weights.length], weights));
-  const weight = g.op("Gather", [table, safe], { axis: 0 });
+  const weight = g.gather(table, safe, 0);
   return { labels: safe, counted, factor: counted ? g.mul(weight, counted) : weight };
 }
 

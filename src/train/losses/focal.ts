@@ -23,10 +23,10 @@ export function focal(options: FocalOptions = {}): Loss {
     reads: "shares",
     labels: likePrediction,
     build(g, x, y) {
-      const entropy = g.add(g.sub(g.op("Relu", [x]), g.mul(x, y)), logOnePlusExp(g, x));
-      const p = g.op("Sigmoid", [x]);
+      const entropy = g.add(g.sub(g.relu(x), g.mul(x, y)), logOnePlusExp(g, x));
+      const p = g.sigmoid(x);
       const wrong = g.sub(g.add(p, y), g.mul(g.mul(p, y), 2));
-      const raised = gamma === 2 ? g.mul(wrong, wrong) : g.op("Pow", [wrong, g.number(dtypeOf(x), gamma)]);
+      const raised = gamma === 2 ? g.mul(wrong, wrong) : g.pow(wrong, g.number(gamma, dtypeOf(x)));
       const loss = g.mul(raised, entropy);
       return g.mean(alpha === undefined ? loss : g.mul(loss, g.add(g.mul(y, 2 * alpha - 1), 1 - alpha)));
     },

@@ -20,9 +20,9 @@ export function hinge(options: HingeOptions = {}): Loss {
     ...classIndices(axis),
     build(g, prediction, labels) {
       const { place, classes } = classAxis(prediction, axis);
-      const index = g.op("Unsqueeze", [labels, g.ints([place])]);
+      const index = g.unsqueeze(labels, [place]);
       const right = g.op("GatherElements", [prediction, index], { axis: place });
-      const over = g.op("Relu", [g.add(g.sub(prediction, right), margin)]);
+      const over = g.relu(g.add(g.sub(prediction, right), margin));
       return g.div(g.sub(g.mean(g.sum(over, [place])), margin), classes);
     },
   };

@@ -19,7 +19,7 @@ export function huber(options: HuberOptions = {}): Loss {
     reads: "numbers",
     labels: likePrediction,
     build(g, prediction, labels) {
-      const size = g.op("Abs", [g.sub(prediction, labels)]);
+      const size = g.abs(g.sub(prediction, labels));
       const inner = g.min(size, delta);
       return g.mean(g.mul(inner, g.sub(size, g.mul(inner, 0.5))));
     },

@@ -21,7 +21,7 @@ export function klDivergence(options: KlDivergenceOptions = {}): Loss {
       const { place } = classAxis(prediction, axis);
       const logs = g.op("LogSoftmax", [prediction], { axis: place });
       const least = dtypeOf(prediction) === "float16" ? 6e-8 : 1e-37;
-      const entropy = g.mul(labels, g.op("Log", [g.max(labels, least)]));
+      const entropy = g.mul(labels, g.log(g.max(labels, least)));
       return g.mean(g.sum(g.sub(entropy, g.mul(labels, logs)), [place]));
     },
   };

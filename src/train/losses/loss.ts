@@ -75,13 +75,13 @@ function without(dims: Dims, axis: number): Dims {
 
 /** The score (or log-probability) at each label. */
 export function pick(g: StepBuilder, scores: Value, labels: Value, axis: number): Value {
-  const picked = g.op("GatherElements", [scores, g.op("Unsqueeze", [labels, g.ints([axis])])], { axis });
-  return g.op("Squeeze", [picked, g.ints([axis])]);
+  const picked = g.op("GatherElements", [scores, g.unsqueeze(labels, [axis])], { axis });
+  return g.squeeze(picked, [axis]);
 }
 
 /** log(1 + e^(−|x|)), which never overflows; `Softplus` is slow on the CPU. */
 export function logOnePlusExp(g: StepBuilder, x: Value): Value {
-  return g.op("Log", [g.add(g.op("Exp", [g.neg(g.op("Abs", [x]))]), 1)]);
+  return g.log(g.add(g.exp(g.neg(g.abs(x))), 1));
 }
 
 export function checkSetting(name: string, value: number, isFine: boolean, expected: string): void {

@@ -8,7 +8,7 @@ export function meanAbsoluteError(): Loss {
     name: "meanAbsoluteError",
     reads: "numbers",
     labels: likePrediction,
-    build: (g, prediction, labels) => g.mean(g.op("Abs", [g.sub(prediction, labels)])),
+    build: (g, prediction, labels) => g.mean(g.abs(g.sub(prediction, labels))),
   };
 }
 

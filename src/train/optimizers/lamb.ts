@@ -27,8 +27,8 @@ export function lamb(options: MomentOptions = {}): Optimizer {
       const weight = g.sqrt(g.sumOfSquares(parameter));
       const length = g.sqrt(g.sumOfSquares(direction));
       const dtype = dtypeOf(parameter);
-      const isZero = g.op("Equal", [g.mul(weight, length), g.number(dtype, 0)]);
-      const trust = g.op("Where", [isZero, g.number(dtype, 1), g.div(weight, length)]);
+      const isZero = g.equal(g.mul(weight, length), g.number(0, dtype));
+      const trust = g.where(isZero, g.number(1, dtype), g.div(weight, length));
       return { parameter: g.sub(parameter, g.mul(direction, g.mul(trust, learningRate))), state };
     },
   };

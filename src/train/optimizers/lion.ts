@@ -42,8 +42,8 @@ export function lion(options: LionOptions = {}): Optimizer {
 
 /** The `Sign` operator is slow on the CPU and absent on WebGPU. */
 function sign(g: StepBuilder, x: Value): Value {
-  const zero = g.number(dtypeOf(x), 0);
-  return g.sub(g.mask(g.op("Greater", [x, zero]), dtypeOf(x)), g.mask(g.op("Less", [x, zero]), dtypeOf(x)));
+  const zero = g.number(0, dtypeOf(x));
+  return g.sub(g.mask(g.greater(x, zero), dtypeOf(x)), g.mask(g.less(x, zero), dtypeOf(x)));
 }
 
 member(lion, { betas: pair(), weightDecay: number() });

@@ -97,12 +97,12 @@ function corrections(
  */
 function complement(g: StepBuilder, beta: number, step: Value): Value {
   const t = g.shared(`${g.scalars} step`, () => g.cast(step, g.scalars));
-  if (g.scalars === "float64") return g.sub(1, g.op("Pow", [g.number("float64", beta), t]));
+  if (g.scalars === "float64") return g.sub(1, g.pow(g.number(beta, "float64"), t));
   const u = g.mul(t, Math.log(beta));
   let series = g.add(g.mul(u, 1 / TERMS), 1);
   for (let term = TERMS - 1; term > 1; term--) series = g.add(g.mul(g.mul(u, 1 / term), series), 1);
-  const isNear = g.op("Greater", [u, g.number(g.scalars, NEAR)]);
-  return g.neg(g.op("Where", [isNear, g.mul(u, series), g.sub(g.op("Exp", [u]), 1)]));
+  const isNear = g.greater(u, g.number(NEAR, g.scalars));
+  return g.neg(g.where(isNear, g.mul(u, series), g.sub(g.exp(u), 1)));
 }
 
 /** With |u| ≤ 1/2 the first term left out is below 1e-8 of the sum. */

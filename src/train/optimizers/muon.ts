@@ -61,12 +61,12 @@ export function muon(options: MuonOptions = {}): Optimizer {
       const dims = dimsOf(parameter) as readonly number[];
       const [rows, columns] = matrixOf(dims);
       const average = nesterov ? lerp(g, gradient, velocity, momentum) : velocity;
-      const matrix = dims.length === 2 ? average : g.op("Reshape", [average, g.ints([rows, columns])]);
+      const matrix = dims.length === 2 ? average : g.reshape(average, [rows, columns]);
       const direction = orthogonal(g, matrix, rows, columns, iterations);
       const factor =
         scale === "adamw" ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
       const step = g.mul(direction, g.mul(learningRate, factor));
-      const shaped = dims.length === 2 ? step : g.op("Reshape", [step, g.ints(dims)]);
+      const shaped = dims.length === 2 ? step : g.reshape(step, dims);
       return {
         parameter: g.sub(decayed(g, inputs, weightDecay), shaped),
         state: new Map([["velocity", velocity]]),
@@ -85,12 +85,12 @@ function matrixOf([rows = 1, ...rest]: readonly number[]): [number, number] {
 
 function orthogonal(g: StepBuilder, matrix: Value, rows: number, columns: number, iterations: number): Value {
   const [a, b, c] = coefficients;
-  const turn = (x: Value) => (rows > columns ? g.op("Transpose", [x], { perm: [1, 0] }) : x);
+  const turn = (x: Value) => (rows > columns ? g.transpose(x, [1, 0]) : x);
   let x = g.div(turn(matrix), g.max(g.sqrt(g.sumOfSquares(matrix)), EPSILON));
   for (let i = 0; i < iterations; i++) {
-    const gram = g.op("MatMul", [x, g.op("Transpose", [x], { perm: [1, 0] })]);
-    const inner = g.add(g.mul(gram, b), g.mul(g.op("MatMul", [gram, gram]), c));
-    x = g.add(g.mul(x, a), g.op("MatMul", [inner, x]));
+    const gram = g.matmul(x, g.transpose(x, [1, 0]));
+    const inner = g.add(g.mul(gram, b), g.mul(g.matmul(gram, gram), c));
+    x = g.add(g.mul(x, a), g.matmul(inner, x));
   }
   return turn(x);
 }

@@ -44,7 +44,7 @@ export function applyGradients(g: StepBuilder, trained: readonly Trained[], opti
   const unit = unitOf(g, options, dtypeOf(totals[0]!));
   const needsNorm = options.clip !== undefined || options.lossScale !== undefined;
   const norm = needsNorm ? gradientNorm(g, totals, unit) : undefined;
-  const finite = options.lossScale && norm ? g.op("Less", [norm, g.number(dtypeOf(norm), Infinity)]) : undefined;
+  const finite = options.lossScale && norm ? g.op("Less", [norm, g.number(Infinity, dtypeOf(norm))]) : undefined;
   const factor = factorOf(g, unit, norm, options.clip);
   const update = (inner: StepBuilder) => updateAll(inner, trained, totals, factor, options);
   const condition = conditionOf(g, options.accumulate?.apply, finite);
@@ -64,7 +64,7 @@ function slotsOf({ parameter, state, average }: Trained): Value[] {
 /** 1 / (batches · loss scale); absent when it is 1. */
 function unitOf(g: StepBuilder, { accumulate, lossScale }: ApplyOptions, dtype: ReturnType<typeof dtypeOf>) {
   const batches = accumulate?.batches ?? 1;
-  if (!lossScale) return batches === 1 ? undefined : g.number(dtype, 1 / batches);
+  if (!lossScale) return batches === 1 ? undefined : g.number(1 / batches, dtype);
   return g.cast(g.div(1 / batches, lossScale), dtype);
 }
 
@@ -125,7 +125,7 @@ function either(
 /** Zeros after an update, else the sum so far. */
 function emptied(g: StepBuilder, apply: Value, total: Value): Value {
   const zeros = g.inside();
-  zeros.raw.output(zeros.op("Expand", [zeros.number(dtypeOf(total), 0), zeros.ints(dimsOf(total) as number[])]));
+  zeros.raw.output(zeros.op("Expand", [zeros.number(0, dtypeOf(total)), zeros.ints(dimsOf(total) as number[])]));
   const kept = g.inside();
   kept.raw.output(kept.op("Identity", [total]));
   return g.op("If", [apply], {

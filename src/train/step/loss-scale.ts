@@ -30,9 +30,9 @@ export function nextLossScale(
   { growth = 2, backoff = 0.5, every = 2000 }: LossScaleOptions,
 ): { scale: Value; good: Value } {
   const count = g.add(good, 1);
-  const grows = g.op("GreaterOrEqual", [count, g.number("float32", every)]);
-  const zero = g.number("float32", 0);
-  const choose = (condition: Value, yes: Value, no: Value) => g.op("Where", [condition, yes, no]);
+  const grows = g.op("GreaterOrEqual", [count, g.number(every, "float32")]);
+  const zero = g.number(0, "float32");
+  const choose = (condition: Value, yes: Value, no: Value) => g.where(condition, yes, no);
   const nextScale = choose(finite, choose(grows, g.mul(scale, growth), scale), g.mul(scale, backoff));
   const nextGood = choose(finite, choose(grows, zero, count), zero);
   if (!apply) return { scale: nextScale, good: nextGood };

@@ -22,21 +22,20 @@ export function keepMask(
 ): Value {
   const [k0, k1] = layerKey(g, key, layer);
   const count = g.cast(g.op("Size", [like]), "int32");
-  const positions = g.cast(g.op("Range", [g.number("int32", 0), count, g.number("int32", 1)]), "uint32");
+  const positions = g.cast(g.op("Range", [g.number(0, "int32"), count, g.number(1, "int32")]), "uint32");
   const first = g.mul(shifted(g, xor(g, positions, k0), 16), word(g, FIRST));
   const mixed = g.mul(xor(g, shifted(g, first, 15), k1), word(g, SECOND));
   const fraction = g.cast(g.op("BitShift", [mixed, word(g, 8)], { direction: "RIGHT" }), "float32");
-  const kept = g.op("GreaterOrEqual", [fraction, g.number("float32", Math.round(ratio * 2 ** 24))]);
+  const kept = g.op("GreaterOrEqual", [fraction, g.number(Math.round(ratio * 2 ** 24), "float32")]);
   const flat = g.mul(g.mask(kept, dtype), 1 / (1 - ratio));
   const dims = dimsOf(like);
   const isFixed = dims.every((dim) => typeof dim === "number");
-  return g.op("Reshape", [flat, isFixed ? g.ints(dims as number[]) : g.op("Shape", [like])]);
+  return g.op("Reshape", [flat, isFixed ? g.ints(dims as number[]) : g.shape(like)]);
 }
 
 /** Two words that differ in every bit for another key or layer. */
 function layerKey(g: StepBuilder, key: Value, layer: number): [Value, Value] {
-  const at = (i: number) =>
-    g.shared(`${key.name} ${i}`, () => g.op("Gather", [key, g.number("int64", i)], { axis: 0 }));
+  const at = (i: number) => g.shared(`${key.name} ${i}`, () => g.gather(key, g.number(i, "int64"), 0));
   const offset = word(g, Math.imul(GOLDEN, layer + 1) >>> 0);
   const k0 = scrambled(g, xor(g, at(0), offset));
   const k1 = scrambled(g, g.add(k0, g.mul(at(1), word(g, GOLDEN))));

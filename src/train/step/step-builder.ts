@@ -1,9 +1,10 @@
-/** @file Writing formulas into a graph: numbers are constants of the other operand's dtype, shared things are made once. */
+/** @file Writing the formulas of a step into a graph: what is shared is made once. */
 import { UsageError } from "../../errors.ts";
 import {
   type DataType,
   type Dims,
-  dataTypes,
+  type Formulas,
+  formulas,
   type GraphBuilder,
   int64s,
   type Operators,
@@ -13,35 +14,16 @@ import {
   type Value,
 } from "../../ir/index.ts";
 
-export type Operand = Value | number;
-
 export type ScalarType = "float64" | "float32";
 
-export interface StepBuilder extends Pick<Operators<never>, "op"> {
+/** Numbers and lists are made once; `op` adds what has no word. */
+export interface StepBuilder extends Formulas, Pick<Operators<never>, "op"> {
   /** The builder underneath. */
   readonly raw: GraphBuilder;
   /** What scalars such as the corrections of an optimizer are computed in. */
   readonly scalars: ScalarType;
-  add(a: Operand, b: Operand): Value;
-  sub(a: Operand, b: Operand): Value;
-  mul(a: Operand, b: Operand): Value;
-  div(a: Operand, b: Operand): Value;
-  min(a: Operand, b: Operand): Value;
-  max(a: Operand, b: Operand): Value;
-  neg(x: Value): Value;
-  sqrt(x: Value): Value;
-  /** Sums over axes, or over all; without the axes unless `keep`. */
-  sum(x: Value, axes?: readonly number[], keep?: boolean): Value;
-  mean(x: Value, axes?: readonly number[], keep?: boolean): Value;
   /** Σ x² over all elements, a scalar. */
   sumOfSquares(x: Value): Value;
-  cast(x: Value, dtype: DataType): Value;
-  /** 1 where the condition holds, else 0. */
-  mask(condition: Value, dtype: DataType): Value;
-  /** A constant scalar. */
-  number(dtype: DataType, x: number): Value;
-  /** A constant list, for axes and shapes. */
-  ints(list: readonly number[]): Value;
   constant(name: string, tensor: Tensor): Value;
   /** What `make` gives, made once per key in this builder. */
   shared(key: string, make: () => Value): Value;
@@ -51,46 +33,24 @@ export interface StepBuilder extends Pick<Operators<never>, "op"> {
 
 export function stepBuilder(raw: GraphBuilder, scalars: ScalarType = "float64"): StepBuilder {
   const made = new Map<string, Value>();
-  const { op } = raw;
   const shared = (key: string, make: () => Value): Value => {
     const value = made.get(key) ?? make();
     made.set(key, value);
     return value;
   };
-  const number = (dtype: DataType, x: number) =>
-    shared(`${dtype} ${x}`, () => raw.constant("number", scalar(dtype, x)));
-  const ints = (list: readonly number[]) => shared(`ints ${list}`, () => raw.constant("ints", int64s(list)));
-  const binary = (opType: "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max") => (a: Operand, b: Operand) => {
-    const dtype = dtypeOf(typeof a === "number" ? (b as Value) : a);
-    return op(
-      opType,
-      [a, b].map((x) => (typeof x === "number" ? number(dtype, x) : x)),
-    );
-  };
-  const reduce =
-    (opType: "ReduceSum" | "ReduceMean" | "ReduceSumSquare") =>
-    (x: Value, axes?: readonly number[], keep = false) =>
-      op(opType, [x, axes && ints(axes)], { keepdims: keep ? 1 : 0 });
   return {
+    ...formulas({
+      op: raw.op,
+      dtypeOf,
+      axes: "empty",
+      number: (x, dtype) => shared(`${dtype} ${x}`, () => raw.constant("number", scalar(dtype, x))),
+      ints: (list) => shared(`ints ${list}`, () => raw.constant("ints", int64s(list))),
+    }),
     raw,
     scalars,
-    op,
+    op: raw.op,
     shared,
-    number,
-    ints,
-    add: binary("Add"),
-    sub: binary("Sub"),
-    mul: binary("Mul"),
-    div: binary("Div"),
-    min: binary("Min"),
-    max: binary("Max"),
-    neg: (x) => op("Neg", [x]),
-    sqrt: (x) => op("Sqrt", [x]),
-    sum: reduce("ReduceSum"),
-    mean: reduce("ReduceMean"),
-    sumOfSquares: (x) => reduce("ReduceSumSquare")(x),
-    cast: (x, to) => (dtypeOf(x) === to ? x : op("Cast", [x], { to: dataTypes[to].code })),
-    mask: (condition, to) => op("Cast", [condition], { to: dataTypes[to].code }),
+    sumOfSquares: (x) => raw.op("ReduceSumSquare", [x, undefined], { keepdims: false }),
     constant: (name, tensor) => raw.constant(name, tensor),
     inside: () => stepBuilder(raw.subgraph(), scalars),
   };

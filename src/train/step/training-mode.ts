@@ -84,7 +84,7 @@ function overBatch(graph: Graph, node: Node, g: StepBuilder, names: Names, stati
   const spares = [runningMean, runningVariance].map((running) =>
     makeNode(
       "Mul",
-      [running, g.number(dtypeOf(running), 0)],
+      [running, g.number(0, dtypeOf(running))],
       [{ name: names.fresh(`${running.name}:spare`), type: running.type! }],
     ),
   );
@@ -120,8 +120,8 @@ function unbiased(g: StepBuilder, x: Value, dtype: DataType): Value {
     const size = g.cast(g.op("Size", [x]), dtype);
     const width =
       typeof channels === "number"
-        ? g.number(dtype, channels)
-        : g.cast(g.op("Gather", [g.op("Shape", [x]), g.number("int64", 1)]), dtype);
+        ? g.number(channels, dtype)
+        : g.cast(g.op("Gather", [g.shape(x), g.number(1, "int64")]), dtype);
     const count = g.div(size, width);
     return g.div(count, g.max(g.sub(count, 1), 1));
   });

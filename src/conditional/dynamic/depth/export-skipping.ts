@@ -43,7 +43,7 @@ export async function exportSkipping(model: Model): Promise<Model> {
   const decided = extend(withRoundedGates(model, gates), noWeights, (n, value) => {
     gates.forEach((name, i) => {
       const most = n.op("ReduceMax", [value(name)], { keepdims: 0 });
-      n.output(n.op("Greater", [most, n.number(0.5)]), isOpen[i]!);
+      n.output(n.greater(most, 0.5), isOpen[i]!);
     });
   });
   requireResidual(model, gates);

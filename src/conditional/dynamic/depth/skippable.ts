@@ -22,14 +22,11 @@ const skippableOptionsNames: OptionNames<SkippableOptions> = { temperature: true
  */
 export function skippable(n: Layers, x: Value, f: Layer, options: SkippableOptions = {}): Value {
   checkOptions(options, skippableOptionsNames);
-  const gate = n.op("Reshape", [
-    learnedGate(n, meanFeatures(n, x), options),
-    n.ints([
-      -1,
-      ...dimsOf(x)
-        .slice(1)
-        .map(() => 1),
-    ]),
+  const gate = n.reshape(learnedGate(n, meanFeatures(n, x), options), [
+    -1,
+    ...dimsOf(x)
+      .slice(1)
+      .map(() => 1),
   ]);
   n.output(gate, `${n.path}${GATE}`);
   const computed = f(n, x);
@@ -40,7 +37,7 @@ export function skippable(n: Layers, x: Value, f: Layer, options: SkippableOptio
       where: `layer ${JSON.stringify(n.path)}`,
     });
   }
-  return n.op("Add", [x, n.op("Mul", [computed, gate])]);
+  return n.add(x, n.mul(computed, gate));
 }
 
 /** [batch, channels, …] or [batch, tokens, width] → [batch, channels or width]. */
@@ -48,7 +45,7 @@ function meanFeatures(n: Layers, x: Value): Value {
   const rank = dimsOf(x).length;
   if (rank === 2) return x;
   const axes = rank === 3 ? [1] : Array.from({ length: rank - 2 }, (_, i) => i + 2);
-  return n.op("ReduceMean", [x, n.ints(axes)], { keepdims: 0 });
+  return n.mean(x, axes);
 }
 
 /**

@@ -104,12 +104,12 @@ function chainFrom(graph: Graph, value: Value, opTypes: readonly string[], where
 /** [batch · count, channels, size, size]. */
 function pixelsAt(n: Layers, { flat, table, scores, count, shape }: Selection): Value {
   const [, places] = n.ops("TopK", [scores, count], 2, { axis: -1, largest: 1, sorted: 1 });
-  const pixels = n.op("Gather", [table, places], { axis: 0 });
-  const rows = n.op("Reshape", [pixels, n.ints([0, 1, -1])]);
+  const pixels = n.gather(table, places, 0);
+  const rows = n.reshape(pixels, [0, 1, -1]);
   const channels = n.op("Shape", [flat], { start: 0, end: 2 });
-  const wanted = n.op("Concat", [channels, n.ints([1])], { axis: 0 });
-  const picked = n.op("GatherElements", [flat, n.op("Expand", [rows, wanted])], { axis: 2 });
-  const each = n.op("Concat", [channels, n.op("Shape", [pixels], { start: 1 })], { axis: 0 });
-  const regions = n.op("Transpose", [n.op("Reshape", [picked, each])], { perm: [0, 2, 1, 3] });
+  const wanted = n.concat([channels, n.ints([1])], 0);
+  const picked = n.op("GatherElements", [flat, n.expand(rows, wanted)], { axis: 2 });
+  const each = n.concat([channels, n.op("Shape", [pixels], { start: 1 })], 0);
+  const regions = n.transpose(n.op("Reshape", [picked, each]), [0, 2, 1, 3]);
   return n.op("Reshape", [regions, shape]);
 }

@@ -3,7 +3,7 @@
  * recognition" (2021), arXiv:2104.03059, chosen one after another, in the place of Glance and Focus (Wang et al. 2020, arXiv:2010.05300).
  */
 import { ShapeError, UsageError } from "../../../errors.ts";
-import { dataTypes, tensorFromNumbers, type Value } from "../../../ir/index.ts";
+import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { conv, dimsOf, type Layer, type Layers, lengthOf, normal } from "../../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../../options.ts";
 import { hardWithSlope, logisticNoise } from "../straight-through.ts";
@@ -46,7 +46,7 @@ export function focusRegions(n: Layers, x: Value, glance: Value, f: Layer, optio
   checkRegions(table.length, count, temperature);
   const map = conv(n.scope("score"), glance, 1, { kernel: 1, bias: false, weight: normal(0.01) });
   const scores = n.op("Flatten", [map], { axis: 1 });
-  const noisy = n.op("Add", [scores, logisticNoise(n, scores)]);
+  const noisy = n.add(scores, logisticNoise(n, scores));
   const [, places] = n.ops("TopK", [noisy, n.ints([count])], 2, { axis: -1, largest: 1, sorted: 1 });
   const choices = chosen(n, noisy, places, { cells: table.length, temperature });
   const crops = cut(n, x, choices, table, size);
@@ -60,8 +60,8 @@ export function focusRegions(n: Layers, x: Value, glance: Value, f: Layer, optio
     });
   }
   if (count === 1) return features;
-  const grouped = n.op("Reshape", [features, n.ints([-1, count, lengthOf(features, 1)])]);
-  return n.op("ReduceMean", [grouped, n.ints([1])], { keepdims: 0 });
+  const grouped = n.reshape(features, [-1, count, lengthOf(features, 1)]);
+  return n.mean(grouped, [1]);
 }
 
 interface Choice {
@@ -72,12 +72,10 @@ interface Choice {
 /** [batch, count, cells]: 1 at the place of each choice, with the slope of the softmax over what was left for it. */
 function chosen(n: Layers, scores: Value, places: Value, { cells, temperature }: Choice): Value {
   const range = n.ints(Array.from({ length: cells }, (_, cell) => cell));
-  const hard = n.op("Cast", [n.op("Equal", [n.op("Unsqueeze", [places, n.ints([-1])]), range])], {
-    to: dataTypes.float32.code,
-  });
+  const hard = n.cast(n.equal(n.unsqueeze(places, [-1]), range), "float32");
   const before = n.op("CumSum", [hard, n.constant("axis", tensorFromNumbers("int64", [], [1]))], { exclusive: 1 });
-  const open = n.op("Add", [n.op("Unsqueeze", [scores, n.ints([1])]), n.op("Mul", [before, n.number(TAKEN)])]);
-  const soft = n.op("Softmax", [n.op("Mul", [open, n.number(1 / temperature)])], { axis: -1 });
+  const open = n.add(n.unsqueeze(scores, [1]), n.mul(before, TAKEN));
+  const soft = n.softmax(n.mul(open, 1 / temperature), -1);
   return hardWithSlope(n, hard, soft);
 }
 
@@ -85,10 +83,10 @@ function chosen(n: Layers, scores: Value, places: Value, { cells, temperature }:
 function cut(n: Layers, x: Value, choices: Value, table: readonly (readonly number[])[], size: number): Value {
   const channels = lengthOf(x, 1);
   const pixels = tensorFromNumbers("int64", [table.length, size * size], table.flat());
-  const flat = n.op("Reshape", [x, n.ints([0, 0, -1])]);
-  const regions = n.op("Gather", [flat, n.constant("pixels", pixels)], { axis: 2 });
-  const rows = n.op("Reshape", [n.op("Transpose", [regions], { perm: [0, 2, 1, 3] }), n.ints([0, table.length, -1])]);
-  return n.op("Reshape", [n.op("MatMul", [choices, rows]), n.ints([-1, channels, size, size])]);
+  const flat = n.reshape(x, [0, 0, -1]);
+  const regions = n.gather(flat, n.constant("pixels", pixels), 2);
+  const rows = n.reshape(n.transpose(regions, [0, 2, 1, 3]), [0, table.length, -1]);
+  return n.reshape(n.matmul(choices, rows), [-1, channels, size, size]);
 }
 
 /** For each position of the glance the numbers of the pixels of its region, row by row. */

@@ -1,7 +1,6 @@
 /** @file A model in which a frame that its gate skips is not computed. */
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
-  dataTypes,
   editGraph,
   forgetTypes,
   type Graph,
@@ -57,14 +56,14 @@ function compacted(graph: Graph, gateName: string, scope: Names): Graph {
     graph,
     (draft) => {
       replaceNode(draft, scope, rows, (n) => {
-        const kept = n.op("Reshape", [n.op("NonZero", [flat(n, gate)]), n.ints([-1])]);
-        return n.op("Gather", [n.op("Reshape", rows.inputs), kept], { axis: 0 });
+        const kept = n.reshape(n.op("NonZero", [flat(n, gate)]), [-1]);
+        return n.gather(n.op("Reshape", rows.inputs), kept, 0);
       });
       replaceNode(draft, scope, scan, (n) => {
         const axis = n.constant("axis", tensorFromNumbers("int64", [], [0]));
-        const count = n.op("CumSum", [n.op("Cast", [flat(n, gate)], { to: dataTypes.int64.code }), axis]);
-        const last = n.op("Sub", [count, n.constant("one", tensorFromNumbers("int64", [], [1]))]);
-        return n.op("Reshape", [n.op("Gather", [features, last], { axis: 0 }), shape]);
+        const count = n.op("CumSum", [n.cast(flat(n, gate), "int64"), axis]);
+        const last = n.sub(count, n.constant("one", tensorFromNumbers("int64", [], [1])));
+        return n.op("Reshape", [n.gather(features, last, 0), shape]);
       });
     },
     scope,
@@ -72,7 +71,7 @@ function compacted(graph: Graph, gateName: string, scope: Names): Graph {
 }
 
 function flat(n: Layers, gate: Value): Value {
-  return n.op("Reshape", [gate, n.ints([-1])]);
+  return n.reshape(gate, [-1]);
 }
 
 interface Frames {

@@ -146,9 +146,7 @@ function readingLoop(n: Layers, scan: Node, stopping: Stopping): [Value, Value] 
   const answer = graphOf(scan, "body")!.outputs[1]!;
   const int = (x: number) => n.constant("int", tensorFromNumbers("int64", [], [x]));
   const going = n.constant("going", tensorFromNumbers("bool", [], [1]));
-  const shape = n.op("Concat", [n.op("Shape", [start], { start: 0, end: 1 }), n.ints([lengthOf(answer, 1)])], {
-    axis: 0,
-  });
+  const shape = n.concat([n.op("Shape", [start], { start: 0, end: 1 }), n.ints([lengthOf(answer, 1)])], 0);
   const none = n.op("ConstantOfShape", [shape], { value: tensorFromNumbers("float32", [1], [0]) });
   const list = [...stopping.thresholds, Number.POSITIVE_INFINITY];
   const limits = n.constant("thresholds", tensorFromNumbers("float32", [list.length], list));
@@ -174,8 +172,8 @@ function readingStep(scan: Node, limits: Value, { measure, scope }: Stopping): G
   ];
   const n = layersInto(g, noWeights);
   const least = n.op("ReduceMin", [measure.build(n, [logits])], { keepdims: 0 });
-  const isSure = n.op("GreaterOrEqual", [least, n.op("Gather", [limits, turn], { axis: 0 })]);
-  const outputs = [n.op("Not", [isSure]), next, logits, n.op("Identity", [turn])];
+  const isSure = n.op("GreaterOrEqual", [least, n.gather(limits, turn, 0)]);
+  const outputs = [n.not(isSure), next, logits, n.op("Identity", [turn])];
   const read = makeNode("Gather", [scan.inputs[1], turn], [slice], {
     name: scope.fresh("slice"),
     attributes: { axis: 1 },

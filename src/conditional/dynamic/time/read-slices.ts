@@ -17,7 +17,7 @@ export interface SliceReader {
  */
 export function readSlices(n: Layers, slices: Value, { width, step, head }: SliceReader): Value {
   const count = lengthOf(slices, 1);
-  const shape = n.op("Concat", [n.op("Shape", [slices], { start: 0, end: 1 }), n.ints([width])], { axis: 0 });
+  const shape = n.concat([n.op("Shape", [slices], { start: 0, end: 1 }), n.ints([width])], 0);
   const start = n.op("ConstantOfShape", [shape], { value: tensorFromNumbers("float32", [1], [0]) });
   const { results } = n.scan([start], [slices], (inner, [state], [slice]) => {
     const next = step(inner.scope("step"), slice!, state!);
@@ -25,7 +25,7 @@ export function readSlices(n: Layers, slices: Value, { width, step, head }: Slic
   });
   const after = (i: number) => {
     const place = n.constant("slice", tensorFromNumbers("int64", [], [i]));
-    return n.op("Gather", [results[0]!, place], { axis: 1 });
+    return n.gather(results[0]!, place, 1);
   };
   for (let i = 0; i < count - 1; i++) n.output(after(i), `${n.path}exit/${i}`);
   return after(count - 1);

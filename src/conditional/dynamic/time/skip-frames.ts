@@ -42,7 +42,7 @@ export function skipFrames(n: Layers, x: Value, given: FrameOptions): Value {
   const gate = withFirst(n, learnedGate(n, seen, options), time);
   n.output(gate, `${n.path}${KEPT}`);
   const rest = dimsOf(x).slice(2);
-  const rows = n.op("Reshape", [x, n.ints([-1, ...rest.map((_, i) => lengthOf(x, i + 2))])]);
+  const rows = n.reshape(x, [-1, ...rest.map((_, i) => lengthOf(x, i + 2))]);
   const features = frame(n.scope("frame"), rows);
   return lastKept(n, features, gate, n.op("Shape", [x], { start: 0, end: 1 }));
 }
@@ -63,19 +63,25 @@ function withFirst(n: Layers, gate: Value, time: number): Value {
         Array.from({ length: time }, (_, i) => of(i)),
       ),
     );
-  const later = n.op("Mul", [gate, column("later", (i) => Number(i > 0))]);
-  return n.op("Add", [later, column("first", (i) => Number(i === 0))]);
+  const later = n.mul(
+    gate,
+    column("later", (i) => Number(i > 0)),
+  );
+  return n.add(
+    later,
+    column("first", (i) => Number(i === 0)),
+  );
 }
 
 function lastKept(n: Layers, features: Value, gate: Value, batch: Value): Value {
   const [time, width] = [lengthOf(gate, 1), lengthOf(features, 1)];
-  const shape = n.op("Concat", [batch, n.ints([time, width])], { axis: 0 });
+  const shape = n.concat([batch, n.ints([time, width])], 0);
   const sequence = n.op("Reshape", [features, shape]);
   const zero = { value: tensorFromNumbers("float32", [1], [0]) };
-  const start = n.op("ConstantOfShape", [n.op("Concat", [batch, n.ints([width])], { axis: 0 })], zero);
+  const start = n.op("ConstantOfShape", [n.concat([batch, n.ints([width])], 0)], zero);
   const { results } = n.scan([start], [sequence, gate], (step, [state], [made, isKept]) => {
-    const rest = step.op("Sub", [step.number(1), isKept!]);
-    const next = step.op("Add", [step.op("Mul", [made!, isKept!]), step.op("Mul", [state!, rest])]);
+    const rest = step.sub(1, isKept!);
+    const next = step.add(step.mul(made!, isKept!), step.mul(state!, rest));
     return { states: [next], results: [next] };
   });
   return results[0]!;

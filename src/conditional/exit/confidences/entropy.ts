@@ -10,9 +10,9 @@ export function entropy(): Confidence {
     build(n, logits) {
       const last = logits.at(-1)!;
       const logs = n.op("LogSoftmax", [last], { axis: -1 });
-      const sum = n.op("ReduceSum", [n.op("Mul", [n.op("Exp", [logs]), logs]), n.ints([-1])], { keepdims: 0 });
-      const scaled = n.op("Div", [sum, n.number(Math.log(Math.max(2, lengthOf(last, -1))))]);
-      return n.op("Add", [scaled, n.number(1)]);
+      const sum = n.sum(n.mul(n.exp(logs), logs), [-1]);
+      const scaled = n.div(sum, Math.log(Math.max(2, lengthOf(last, -1))));
+      return n.add(scaled, 1);
     },
   };
 }

@@ -6,7 +6,6 @@ export function maxProbability(): Confidence {
   return {
     name: "max-probability",
     range: () => [0, 1],
-    build: (n, logits) =>
-      n.op("ReduceMax", [n.op("Softmax", [logits.at(-1)!], { axis: -1 }), n.ints([-1])], { keepdims: 0 }),
+    build: (n, logits) => n.op("ReduceMax", [n.softmax(logits.at(-1)!, -1), n.ints([-1])], { keepdims: 0 }),
   };
 }

@@ -13,19 +13,19 @@ export function byExpert(): Dispatch {
     hard: true,
     build(n, rows, routing, expert, experts) {
       const { tokens, weights } = routing as ExpertChoice;
-      const flat = n.op("Reshape", [tokens, n.ints([-1])]);
+      const flat = n.reshape(tokens, [-1]);
       const taken = takeRows(n, rows, flat);
       const parts = experts === 1 ? [taken] : n.ops("Split", [taken], experts, { axis: 0, num_outputs: experts });
       const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-      const joined = experts === 1 ? answers[0]! : n.op("Concat", answers, { axis: 0 });
-      const weighed = weighRows(n, joined, n.op("Reshape", [weights, n.ints([-1])]));
+      const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+      const weighed = weighRows(n, joined, n.reshape(weights, [-1]));
       const rest = n.op("Shape", [weighed], { start: 1 });
-      const dims = n.op("Concat", [countRows(n, rows), rest], { axis: 0 });
+      const dims = n.concat([countRows(n, rows), rest], 0);
       const empty = n.op("ConstantOfShape", [dims], { value: tensorFromNumbers("float32", [1], [0]) });
       const ones = dimsOf(weighed)
         .slice(1)
         .map(() => 1);
-      const places = n.op("Expand", [n.op("Reshape", [flat, n.ints([-1, ...ones])]), n.op("Shape", [weighed])]);
+      const places = n.expand(n.reshape(flat, [-1, ...ones]), n.shape(weighed));
       return { output: n.op("ScatterElements", [empty, places, weighed], { axis: 0, reduction: "add" }) };
     },
   };

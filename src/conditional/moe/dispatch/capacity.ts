@@ -1,6 +1,6 @@
 /** @file Dispatch with capacity: every expert computes the same number of rows, in one batch; what does not fit is left out. arXiv:2101.03961, section 2.2. */
 import { UsageError } from "../../../errors.ts";
-import { dataTypes, type Value } from "../../../ir/index.ts";
+import type { Value } from "../../../ir/index.ts";
 import { type Layers, uniformNoise } from "../../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../../options.ts";
 import type { Expert } from "../expert.ts";
@@ -17,12 +17,12 @@ export const serveOrders = {
   /** By chance in training, arXiv:2201.05596; in inference as `position`. */
   random: (n, { weights }) => {
     const noise = uniformNoise(n, weights);
-    return n.op("Mul", [n.op("Add", [noise, n.number(1)]), n.number(0.499)]);
+    return n.mul(n.add(noise, 1), 0.499);
   },
   /** Large weights first: Riquelme et al. (2021), arXiv:2106.05974. */
   score: (n, { weights }) => {
-    const bounded = n.op("Min", [n.op("Max", [weights, n.number(0)]), n.number(1)]);
-    return n.op("Mul", [n.op("Sub", [n.number(1), bounded]), n.number(0.999)]);
+    const bounded = n.min(n.max(weights, 0), 1);
+    return n.mul(n.sub(1, bounded), 0.999);
   },
 } satisfies Record<string, ServeOrder>;
 
@@ -64,42 +64,42 @@ function bounded(
   const { ranks, loads, count } = sortPairs(n, routing.experts, experts, order(n, routing));
   const room = roomOf(n, count, factor / experts);
   const { slots, kept } = slotsOf(n, routing, ranks, loads, room, count);
-  const places = n.op("Mul", [room, n.ints([experts])]);
+  const places = n.mul(room, n.ints([experts]));
   // A pair that is left out is written behind the last slot, at a place of its own.
-  const spare = n.op("Add", [places, count]);
+  const spare = n.add(places, count);
   const written = putRows(n, repeatRows(n, rows, k), slots, spare);
   const parts = piecesOf(n, written, room, experts, count);
   const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-  const joined = experts === 1 ? answers[0]! : n.op("Concat", answers, { axis: 0 });
-  const readable = n.op("Min", [slots, n.op("Sub", [places, n.ints([1])])]);
-  const weights = n.op("Mul", [n.op("Reshape", [routing.weights, n.ints([-1])]), kept]);
+  const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+  const readable = n.min(slots, n.sub(places, n.ints([1])));
+  const weights = n.mul(n.reshape(routing.weights, [-1]), kept);
   const output = sumGroups(n, weighRows(n, takeRows(n, joined, readable), weights), k);
-  const dropped = n.op("Sub", [n.number(1), n.op("ReduceMean", [kept], { keepdims: 0 })]);
+  const dropped = n.sub(n.number(1), n.mean(kept));
   return { output, dropped };
 }
 
 /** int64 [1]: rows of each expert. */
 function roomOf(n: Layers, pairs: Value, share: number): Value {
   const whole = shareOf(n, pairs, share, "Ceil");
-  return n.op("Max", [whole, n.ints([LEAST])]);
+  return n.max(whole, n.ints([LEAST]));
 }
 
 /** For each pair its place among the slots of all experts, and 1 where it has one. */
 function slotsOf(n: Layers, { experts }: TokenChoice, ranks: Value, loads: Value, room: Value, count: Value) {
-  const flat = n.op("Reshape", [experts, n.ints([-1])]);
+  const flat = n.reshape(experts, [-1]);
   const starts = n.op("CumSum", [loads, n.ints([0])], { exclusive: 1 });
-  const place = n.op("Sub", [ranks, n.op("Gather", [starts, flat], { axis: 0 })]);
-  const fits = n.op("Less", [place, room]);
-  const slot = n.op("Add", [n.op("Mul", [flat, room]), place]);
-  const end = n.op("Mul", [room, n.op("Shape", [loads])]);
-  const behind = n.op("Add", [rangeOf(n, count), end]);
+  const place = n.sub(ranks, n.gather(starts, flat, 0));
+  const fits = n.less(place, room);
+  const slot = n.add(n.mul(flat, room), place);
+  const end = n.mul(room, n.shape(loads));
+  const behind = n.add(rangeOf(n, count), end);
   return {
-    slots: n.op("Where", [fits, slot, behind]),
-    kept: n.op("Cast", [fits], { to: dataTypes.float32.code }),
+    slots: n.where(fits, slot, behind),
+    kept: n.cast(fits, "float32"),
   };
 }
 
 function piecesOf(n: Layers, written: Value, room: Value, experts: number, count: Value): Value[] {
-  const lengths = n.op("Concat", [n.op("Expand", [room, n.ints([experts])]), count], { axis: 0 });
+  const lengths = n.concat([n.expand(room, n.ints([experts])), count], 0);
   return n.ops("Split", [written, lengths], experts + 1, { axis: 0 }).slice(0, experts);
 }

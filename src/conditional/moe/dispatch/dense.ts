@@ -16,7 +16,7 @@ export function dense(): Dispatch {
     build(n, rows, routing, expert, experts) {
       const columns = n.ops("Split", [fullWeights(n, routing, experts)], experts, { axis: 1, num_outputs: experts });
       const parts = columns.map((weights, i) => weighRows(n, expert(n.scope(`expert${i}`), rows, i), weights));
-      return { output: parts.reduce((sum, part) => n.op("Add", [sum, part])) };
+      return { output: parts.reduce((sum, part) => n.add(sum, part)) };
     },
   };
 }
@@ -29,6 +29,6 @@ export function fullWeights(n: Layers, routing: Routing, experts: number): Value
 }
 
 function spread(n: Layers, { experts: chosen, weights }: TokenChoice, experts: number): Value {
-  const zeros = n.op("Mul", [chosenMask(n, chosen, experts), n.number(0)]);
+  const zeros = n.mul(chosenMask(n, chosen, experts), 0);
   return n.op("ScatterElements", [zeros, chosen, weights], { axis: 1 });
 }

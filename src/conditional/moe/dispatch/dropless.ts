@@ -27,7 +27,7 @@ function sortedByExpert(n: Layers, rows: Value, routing: TokenChoice, expert: Ex
   const sorted = putRows(n, repeatRows(n, rows, k), ranks, count);
   const parts = experts === 1 ? [sorted] : n.ops("Split", [sorted, loads], experts, { axis: 0 });
   const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-  const joined = experts === 1 ? answers[0]! : n.op("Concat", answers, { axis: 0 });
-  const weights = n.op("Reshape", [routing.weights, n.ints([-1])]);
+  const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+  const weights = n.reshape(routing.weights, [-1]);
   return sumGroups(n, weighRows(n, putRows(n, joined, pairs, count), weights), k);
 }

@@ -36,7 +36,7 @@ export function moeOperator(): Dispatch {
       const inputs = [pairs, routerOf(n, choice, experts), ...stackedExperts(n, mlp, experts, lengthOf(rows, -1))];
       const attributes = { k: 1, activation_type: activation, normalize_routing_weights: 0 };
       const answers = n.op("com.microsoft::MoE", inputs, attributes);
-      const weights = n.op("Reshape", [choice.weights, n.ints([-1])]);
+      const weights = n.reshape(choice.weights, [-1]);
       return { output: sumGroups(n, weighRows(n, answers, weights), k) };
     },
   };
@@ -61,8 +61,8 @@ function operatorForm(rows: Value, { mlp }: Expert): { readonly mlp: MlpExpertOp
 /** float32 [pairs, experts]: 0 where the pair has its expert, out of reach elsewhere. */
 function routerOf(n: Layers, { experts: chosen }: TokenChoice, experts: number): Value {
   const range = n.ints(Array.from({ length: experts }, (_, e) => e));
-  const isChosen = n.op("Equal", [n.op("Reshape", [chosen, n.ints([-1, 1])]), range]);
-  return n.op("Where", [isChosen, n.number(0), n.number(NEVER)]);
+  const isChosen = n.equal(n.reshape(chosen, [-1, 1]), range);
+  return n.where(isChosen, n.number(0), n.number(NEVER));
 }
 
 /** Weights [experts, outputs, inputs] and biases [experts, outputs] of both layers. */
@@ -75,10 +75,10 @@ function stackedExperts(n: Layers, { hidden, ...options }: MlpExpertOptions, exp
     ];
   });
   const stack = (part: number): Value => {
-    const rows = parts.map((own) => n.op("Unsqueeze", [own[part]!, n.ints([0])]));
-    return experts === 1 ? rows[0]! : n.op("Concat", rows, { axis: 0 });
+    const rows = parts.map((own) => n.unsqueeze(own[part]!, [0]));
+    return experts === 1 ? rows[0]! : n.concat(rows, 0);
   };
-  const turned = (part: number): Value => n.op("Transpose", [stack(part)], { perm: [0, 2, 1] });
+  const turned = (part: number): Value => n.transpose(stack(part), [0, 2, 1]);
   return [turned(0), stack(1), turned(2), stack(3)];
 }
 

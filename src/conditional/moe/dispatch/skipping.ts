@@ -1,5 +1,5 @@
 /** @file Each expert under an `If`: whoever is not chosen by any row of the batch is not computed. For batches of one row. */
-import { dataTypes, tensorFromNumbers, type Value } from "../../../ir/index.ts";
+import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { dimsOf, type Layers, lengthOf } from "../../../nn/index.ts";
 import type { TokenChoice } from "../routing.ts";
 import { chosenMask } from "../scores.ts";
@@ -30,7 +30,7 @@ export function skipping(): Dispatch {
           (inner) => zeroRows(inner, rows, answers),
         );
       });
-      return { output: parts.reduce((sum, part) => n.op("Add", [sum, part])) };
+      return { output: parts.reduce((sum, part) => n.add(sum, part)) };
     },
   };
 }
@@ -38,9 +38,9 @@ export function skipping(): Dispatch {
 /** For each expert a bool scalar: whether any row chose it. */
 function takenBy(n: Layers, { experts: chosen }: TokenChoice, experts: number): Value[] {
   const most = n.op("ReduceMax", [chosenMask(n, chosen, experts), n.ints([0])], { keepdims: 0 });
-  const any = n.op("Cast", [most], { to: dataTypes.bool.code });
+  const any = n.cast(most, "bool");
   const parts = n.ops("Split", [any], experts, { axis: 0, num_outputs: experts });
-  return parts.map((part) => n.op("Squeeze", [part, n.ints([0])]));
+  return parts.map((part) => n.squeeze(part, [0]));
 }
 
 /** As many rows of zeros as `rows` has, each of the dims of an answer: where the expert is not computed, inference has to know them. */
@@ -49,6 +49,6 @@ function zeroRows(n: Layers, rows: Value, answers: Value): Value {
     .slice(1)
     .map((_, i) => lengthOf(answers, i + 1));
   const isAlike = dimsOf(rows).slice(1).join() === rest.join();
-  const shape = isAlike ? n.op("Shape", [rows]) : n.op("Concat", [countRows(n, rows), n.ints(rest)], { axis: 0 });
+  const shape = isAlike ? n.shape(rows) : n.concat([countRows(n, rows), n.ints(rest)], 0);
   return n.op("ConstantOfShape", [shape], { value: tensorFromNumbers("float32", [1], [0]) });
 }

@@ -21,16 +21,16 @@ export function slots(): Dispatch {
       const width = lengthOf(rows, -1);
       const slotsEach = lengthOf(dispatch, -1) / experts;
       const places = n.op("Shape", [dispatch], { start: 0, end: 2 });
-      const tokens = n.op("Reshape", [rows, n.op("Concat", [places, n.ints([width])], { axis: 0 })]);
-      const mixed = n.op("MatMul", [n.op("Transpose", [dispatch], { perm: [0, 2, 1] }), tokens]);
+      const tokens = n.op("Reshape", [rows, n.concat([places, n.ints([width])], 0)]);
+      const mixed = n.matmul(n.transpose(dispatch, [0, 2, 1]), tokens);
       const parts = experts === 1 ? [mixed] : n.ops("Split", [mixed], experts, { axis: 1, num_outputs: experts });
       const answers = parts.map((part, i) => {
-        const answer = expert(n.scope(`expert${i}`), n.op("Reshape", [part, n.ints([-1, width])]), i);
-        return n.op("Reshape", [answer, n.ints([-1, slotsEach, lengthOf(answer, -1)])]);
+        const answer = expert(n.scope(`expert${i}`), n.reshape(part, [-1, width]), i);
+        return n.reshape(answer, [-1, slotsEach, lengthOf(answer, -1)]);
       });
-      const joined = experts === 1 ? answers[0]! : n.op("Concat", answers, { axis: 1 });
-      const output = n.op("MatMul", [combine, joined]);
-      return { output: n.op("Reshape", [output, n.ints([-1, lengthOf(output, -1)])]) };
+      const joined = experts === 1 ? answers[0]! : n.concat(answers, 1);
+      const output = n.matmul(combine, joined);
+      return { output: n.reshape(output, [-1, lengthOf(output, -1)]) };
     },
   };
 }

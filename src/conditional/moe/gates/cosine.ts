@@ -27,14 +27,14 @@ export function cosine(options: CosineOptions = {}): Gate {
       checkChoices(k, experts, "cosine");
       const width = lengthOf(tokens, -1);
       const space = dims ?? Math.max(2, experts >> 1);
-      const projected = n.op("MatMul", [
-        tokens,
-        n.parameter("projection", [width, space], normal(1 / Math.sqrt(width))),
-      ]);
+      const projected = n.matmul(tokens, n.parameter("projection", [width, space], normal(1 / Math.sqrt(width))));
       const places = n.parameter("places", [space, experts], normal(1));
-      const temperature = n.op("Max", [n.parameter("temperature", [1], () => Float32Array.of(0.3)), n.number(0.01)]);
-      const angles = n.op("MatMul", [unit(n, projected, 1), unit(n, places, 0)]);
-      const scores = n.op("Div", [angles, temperature]);
+      const temperature = n.max(
+        n.parameter("temperature", [1], () => Float32Array.of(0.3)),
+        0.01,
+      );
+      const angles = n.matmul(unit(n, projected, 1), unit(n, places, 0));
+      const scores = n.div(angles, temperature);
       const probabilities = softmax(n, scores);
       const chosen = bestExperts(n, scores, probabilities, k);
       return {

@@ -1,5 +1,5 @@
 /** @file The expert is the leaf of a decision tree that was fitted beforehand. */
-import { dataTypes, tensorFromNumbers } from "../../../ir/index.ts";
+import { tensorFromNumbers } from "../../../ir/index.ts";
 import type { DecisionTree } from "../fit-tree.ts";
 import type { Gate } from "../gate.ts";
 import { checkExperts } from "../scores.ts";
@@ -19,17 +19,15 @@ export function decisionTree(tree: DecisionTree): Gate {
       const thresholdTable = n.constant("thresholds", tensorFromNumbers("float32", [thresholds.length], thresholds));
       const one = n.constant("one", tensorFromNumbers("int64", [], [1]));
       const two = n.constant("two", tensorFromNumbers("int64", [], [2]));
-      let node = n.op("Mul", [positions(n, tokens), n.constant("root", tensorFromNumbers("int64", [], [0]))]);
+      let node = n.mul(positions(n, tokens), n.constant("root", tensorFromNumbers("int64", [], [0])));
       for (let level = 0; level < depth; level++) {
-        const feature = n.op("Gather", [featureTable, node], { axis: 0 });
-        const picked = n.op("GatherElements", [tokens, n.op("Unsqueeze", [feature, n.ints([1])])], { axis: 1 });
-        const value = n.op("Squeeze", [picked, n.ints([1])]);
-        const right = n.op("Cast", [n.op("Greater", [value, n.op("Gather", [thresholdTable, node], { axis: 0 })])], {
-          to: dataTypes.int64.code,
-        });
-        node = n.op("Add", [n.op("Add", [n.op("Mul", [node, two]), one]), right]);
+        const feature = n.gather(featureTable, node, 0);
+        const picked = n.op("GatherElements", [tokens, n.unsqueeze(feature, [1])], { axis: 1 });
+        const value = n.squeeze(picked, [1]);
+        const right = n.cast(n.greater(value, n.gather(thresholdTable, node, 0)), "int64");
+        node = n.add(n.add(n.mul(node, two), one), right);
       }
-      const leaf = n.op("Sub", [node, n.constant("inner", tensorFromNumbers("int64", [], [2 ** depth - 1]))]);
+      const leaf = n.sub(node, n.constant("inner", tensorFromNumbers("int64", [], [2 ** depth - 1])));
       return fixedRoute(n, remainder(n, leaf, experts));
     },
   };

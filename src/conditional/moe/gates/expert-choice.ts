@@ -28,8 +28,8 @@ export function expertChoice(options: ExpertChoiceOptions = {}): Gate {
       const probabilities = softmax(n, linearScores(n, tokens, experts));
       const count = n.op("Shape", [tokens], { start: 0, end: 1 });
       const whole = shareOf(n, count, factor / experts, "Floor");
-      const capacity = n.op("Min", [n.op("Max", [whole, n.ints([1])]), count]);
-      const columns = n.op("Transpose", [probabilities], { perm: [1, 0] });
+      const capacity = n.min(n.max(whole, n.ints([1])), count);
+      const columns = n.transpose(probabilities, [1, 0]);
       const [weights, places] = n.ops("TopK", [columns, capacity], 2, { axis: -1, largest: 1, sorted: 1 });
       return {
         routing: { kind: "expert-choice", tokens: places, weights: weights },

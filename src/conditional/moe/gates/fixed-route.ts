@@ -6,9 +6,9 @@ import type { Gated } from "../gate.ts";
 
 /** Each token to one expert; `expert` is int64 [tokens]. */
 export function fixedRoute(n: Layers, expert: Value): Gated {
-  const experts = n.op("Unsqueeze", [expert, n.ints([1])]);
+  const experts = n.unsqueeze(expert, [1]);
   const one = tensorFromNumbers("float32", [1], [1]);
-  const weights = n.op("ConstantOfShape", [n.op("Shape", [experts])], { value: one });
+  const weights = n.op("ConstantOfShape", [n.shape(experts)], { value: one });
   return { routing: { kind: "token-choice", experts, weights }, losses: [] };
 }
 

@@ -1,5 +1,3 @@
-/** @file Two experts per token, the second one only when it matters: Lepikhin et al., "GShard" (2020), arXiv:2006.16668. */
-import { dataTypes } from "../../../ir/index.ts";
 import { uniformNoise } from "../../../nn/index.ts";
 import { checkOptions, type OptionNames } from "../../../options.ts";
 import type { Gate } from "../gate.ts";
@@ -31,16 +29,14 @@ export function gshard(options: GshardOptions = {}): Gate {
       const probabilities = softmax(n, linearScores(n, tokens, experts));
       const { values, experts: chosen } = largest(n, probabilities, 2);
       const shares = sharesOf(n, values);
-      const second = n.op("Slice", [shares, n.ints([1]), n.ints([2]), n.ints([1])]);
-      const first = n.op("Slice", [shares, n.ints([0]), n.ints([1]), n.ints([1])]);
+      const second = n.slice(shares, [1], [2], [1]);
+      const first = n.slice(shares, [0], [1], [1]);
       // |u| is uniform in training and 0, which keeps every second choice, in inference.
-      const drawn = n.op("Mul", [n.op("Abs", [uniformNoise(n, second)]), n.number(secondThreshold)]);
-      const kept = n.op("Cast", [n.op("Greater", [second, drawn])], { to: dataTypes.float32.code });
-      const weights = n.op("Concat", [first, n.op("Mul", [second, kept])], { axis: 1 });
-      const late = n.op("Sub", [n.number(1), n.op("Mul", [kept, n.number(0.5)])]);
-      const order = n.op("Concat", [n.op("Mul", [first, n.number(0)]), n.op("Mul", [late, n.number(0.99)])], {
-        axis: 1,
-      });
+      const drawn = n.mul(n.abs(uniformNoise(n, second)), secondThreshold);
+      const kept = n.cast(n.greater(second, drawn), "float32");
+      const weights = n.concat([first, n.mul(second, kept)], 1);
+      const late = n.sub(n.number(1), n.mul(kept, 0.5));
+      const order = n.concat([n.mul(first, 0), n.mul(late, 0.99)], 1);
       const [top] = n.ops("Split", [chosen, n.ints([1, 1])], 2, { axis: 1 });
       return {
         routing: { kind: "token-choice", experts: chosen, weights, order },

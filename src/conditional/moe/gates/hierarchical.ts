@@ -46,23 +46,17 @@ export function hierarchical(options: HierarchicalOptions): Gate {
       const outer = largest(n, groupScores, groupsPerToken);
       const outerWeights =
         groupsPerToken === 1 ? pickChosen(n, probabilities, outer.experts) : softmax(n, outer.values);
-      const all = n.op("Reshape", [linearScores(n, tokens, experts), n.ints([-1, groups, size])]);
-      const places = n.op("Expand", [
-        n.op("Unsqueeze", [outer.experts, n.ints([2])]),
-        n.op("Concat", [n.op("Shape", [outer.experts]), n.ints([size])], { axis: 0 }),
-      ]);
+      const all = n.reshape(linearScores(n, tokens, experts), [-1, groups, size]);
+      const places = n.expand(n.unsqueeze(outer.experts, [2]), n.concat([n.shape(outer.experts), n.ints([size])], 0));
       const inside = n.op("GatherElements", [all, places], { axis: 1 });
       const inner = largest(n, inside, expertsPerGroup);
       const innerWeights =
         expertsPerGroup === 1 ? pickChosen(n, softmax(n, inside), inner.experts) : softmax(n, inner.values);
-      const first = n.op("Mul", [n.op("Unsqueeze", [outer.experts, n.ints([2])]), n.ints([size])]);
+      const first = n.mul(n.unsqueeze(outer.experts, [2]), n.ints([size]));
       const flat = n.ints([-1, groupsPerToken * expertsPerGroup]);
-      const chosen = n.op("Reshape", [n.op("Add", [first, inner.experts]), flat]);
-      const product = n.op("Mul", [n.op("Unsqueeze", [outerWeights, n.ints([2])]), innerWeights]);
-      const affinity = n.op("Reshape", [
-        n.op("Mul", [n.op("Unsqueeze", [probabilities, n.ints([2])]), softmax(n, all)]),
-        n.ints([-1, experts]),
-      ]);
+      const chosen = n.op("Reshape", [n.add(first, inner.experts), flat]);
+      const product = n.mul(n.unsqueeze(outerWeights, [2]), innerWeights);
+      const affinity = n.reshape(n.mul(n.unsqueeze(probabilities, [2]), softmax(n, all)), [-1, experts]);
       return {
         routing: { kind: "token-choice", experts: chosen, weights: n.op("Reshape", [product, flat]) },
         losses: [

@@ -23,8 +23,8 @@ export function localityHash(options: LocalityHashOptions = {}): Gate {
     hard: true,
     build(n, { tokens }, experts) {
       checkExperts(experts, "locality-hash");
-      const projected = n.op("MatMul", [tokens, rotation(n, lengthOf(tokens, -1), (experts + 1) >> 1, seed)]);
-      const both = n.op("Concat", [projected, n.op("Neg", [projected])], { axis: -1 });
+      const projected = n.matmul(tokens, rotation(n, lengthOf(tokens, -1), (experts + 1) >> 1, seed));
+      const both = n.concat([projected, n.neg(projected)], -1);
       return fixedRoute(n, remainder(n, n.op("ArgMax", [both], { axis: -1, keepdims: 0 }), experts));
     },
   };

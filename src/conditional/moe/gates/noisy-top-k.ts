@@ -45,11 +45,11 @@ export function noisyTopK(options: NoisyTopKOptions = {}): Gate {
       checkChoices(k, experts, "noisy-top-k");
       const clean = linearScores(n, tokens, experts, zeros);
       const deviation = deviations(n, linearScores(n.scope("noise"), tokens, experts, zeros));
-      const noisy = n.op("Add", [clean, n.op("Mul", [normalNoise(n, clean), deviation])]);
+      const noisy = n.add(clean, n.mul(normalNoise(n, clean), deviation));
       const more = largest(n, noisy, Math.min(k + 1, experts));
       const [chosen, mask] = chosenOf(n, more.experts, k, experts);
-      const shares = n.op("Mul", [softmax(n, masked(n, noisy, mask)), mask]);
-      const sums = n.op("ReduceSum", [shares, n.ints([0])], { keepdims: 0 });
+      const shares = n.mul(softmax(n, masked(n, noisy, mask)), mask);
+      const sums = n.sum(shares, [0]);
       const losses = [{ name: "importance", weight: importance, value: squaredVariation(n, sums) }];
       if (k < experts) {
         const chances = chanceToBeChosen(n, { clean, noisy, deviation, values: more.values, mask, k });
@@ -65,15 +65,12 @@ export function noisyTopK(options: NoisyTopKOptions = {}): Gate {
 }
 
 function deviations(n: Layers, scores: Value): Value {
-  const positive = n.op("Add", [
-    n.op("Max", [scores, n.number(0)]),
-    n.op("Log", [n.op("Add", [n.op("Exp", [n.op("Neg", [n.op("Abs", [scores])])]), n.number(1)])]),
-  ]);
-  return n.op("Add", [positive, n.number(LEAST_DEVIATION)]);
+  const positive = n.add(n.max(scores, 0), n.log(n.add(n.exp(n.neg(n.abs(scores))), 1)));
+  return n.add(positive, LEAST_DEVIATION);
 }
 
 function chosenOf(n: Layers, experts: Value, k: number, count: number): [Value, Value] {
-  const chosen = n.op("Slice", [experts, n.ints([0]), n.ints([k]), n.ints([1])]);
+  const chosen = n.slice(experts, [0], [k], [1]);
   return [chosen, chosenMask(n, chosen, count)];
 }
 
@@ -89,13 +86,10 @@ interface Draw {
 
 /** Σ_x Φ(…), [experts]: an expert among the k best has to stay above the (k+1)-th, another one to come above the k-th. */
 function chanceToBeChosen(n: Layers, { clean, deviation, values, mask, k }: Draw): Value {
-  const column = (i: number) => n.op("Slice", [values, n.ints([i]), n.ints([i + 1]), n.ints([1])]);
-  const bound = n.op("Add", [
-    n.op("Mul", [mask, column(k)]),
-    n.op("Mul", [n.op("Sub", [n.number(1), mask]), column(k - 1)]),
-  ]);
-  const distance = n.op("Div", [n.op("Sub", [clean, bound]), deviation]);
-  const erf = n.op("Erf", [n.op("Mul", [distance, n.number(Math.SQRT1_2)])]);
-  const chance = n.op("Mul", [n.op("Add", [erf, n.number(1)]), n.number(0.5)]);
-  return n.op("ReduceSum", [chance, n.ints([0])], { keepdims: 0 });
+  const column = (i: number) => n.slice(values, [i], [i + 1], [1]);
+  const bound = n.add(n.mul(mask, column(k)), n.mul(n.sub(1, mask), column(k - 1)));
+  const distance = n.div(n.sub(clean, bound), deviation);
+  const erf = n.op("Erf", [n.mul(distance, Math.SQRT1_2)]);
+  const chance = n.mul(n.add(erf, 1), 0.5);
+  return n.sum(chance, [0]);
 }

@@ -21,7 +21,7 @@ export function randomFixed(options: RandomFixedOptions = {}): Gate {
     hard: true,
     build(n, { tokens }, experts) {
       checkExperts(experts, "random-fixed");
-      const scores = n.op("MatMul", [tokens, n.constant("scores", drawnMatrix(lengthOf(tokens, -1), experts, seed))]);
+      const scores = n.matmul(tokens, n.constant("scores", drawnMatrix(lengthOf(tokens, -1), experts, seed)));
       return fixedRoute(n, n.op("ArgMax", [scores], { axis: -1, keepdims: 0 }));
     },
   };

@@ -63,11 +63,11 @@ function weigh(
 ): Value {
   if (first === "normalise") {
     const all = normalisations[normalise](n, scores);
-    return n.op("Mul", [all, select.keep(n, all, experts)]);
+    return n.mul(all, select.keep(n, all, experts));
   }
   const mask = select.keep(n, scores, experts);
   const kept = normalise === "softmax" ? masked(n, scores, mask) : scores;
-  return n.op("Mul", [normalisations[normalise](n, kept), mask]);
+  return n.mul(normalisations[normalise](n, kept), mask);
 }
 
 function tokenChoice(n: Layers, weights: Value, scores: Value, k: number) {

@@ -26,15 +26,15 @@ export function sigmoidBias(options: SigmoidBiasOptions = {}): Gate {
     hard: true,
     build(n, { tokens }, experts) {
       checkChoices(k, experts, "sigmoid-bias");
-      const scores = n.op("Sigmoid", [linearScores(n, tokens, experts)]);
+      const scores = n.sigmoid(linearScores(n, tokens, experts));
       const bias = n.statistic("bias", tensorFromNumbers("float32", [experts], new Float32Array(experts)));
-      const { experts: chosen } = largest(n, n.op("Add", [scores, bias]), k);
+      const { experts: chosen } = largest(n, n.add(scores, bias), k);
       const raw = pickChosen(n, scores, chosen);
       // Whole numbers, in which a load that is the mean differs from it by nothing.
-      const load = n.op("ReduceSum", [chosenMask(n, chosen, experts), n.ints([0])], { keepdims: 0 });
-      const all = n.op("ReduceSum", [load], { keepdims: 0 });
-      const short = n.op("Sign", [n.op("Sub", [all, n.op("Mul", [load, n.number(experts)])])]);
-      const next = n.op("Add", [bias, n.op("Mul", [short, n.number(step)])]);
+      const load = n.sum(chosenMask(n, chosen, experts), [0]);
+      const all = n.sum(load);
+      const short = n.op("Sign", [n.sub(all, n.mul(load, experts))]);
+      const next = n.add(bias, n.mul(short, step));
       return {
         routing: { kind: "token-choice", experts: chosen, weights: k === 1 ? raw : sharesOf(n, raw) },
         losses: [],

@@ -30,7 +30,7 @@ export function softSlots(options: SoftSlotsOptions = {}): Gate {
       const width = lengthOf(tokens, -1);
       const columns = n.parameter("weight", [width, experts * slots], normal(1 / Math.sqrt(width)));
       const scale = n.parameter("scale", [1], () => Float32Array.of(1));
-      const scores = n.op("Mul", [n.op("MatMul", [unit(n, tokens, -1), unit(n, columns, 0)]), scale]);
+      const scores = n.mul(n.matmul(unit(n, tokens, -1), unit(n, columns, 0)), scale);
       const dispatch = softmax(n, scores, 1);
       const combine = softmax(n, scores, 2);
       return { routing: { kind: "slots", dispatch, combine }, losses: [] };
@@ -40,8 +40,8 @@ export function softSlots(options: SoftSlotsOptions = {}): Gate {
 
 /** [samples, tokens of each, width]; a vector in the place of a sample is its only token. */
 function bySample(n: Layers, { tokens, samples }: GateInputs): Value {
-  if (!samples) return n.op("Unsqueeze", [tokens, n.ints([0])]);
+  if (!samples) return n.unsqueeze(tokens, [0]);
   const { length } = dimsOf(samples);
-  if (length === 2) return n.op("Unsqueeze", [samples, n.ints([1])]);
-  return length === 3 ? samples : n.op("Reshape", [samples, n.ints([0, -1, lengthOf(samples, -1)])]);
+  if (length === 2) return n.unsqueeze(samples, [1]);
+  return length === 3 ? samples : n.reshape(samples, [0, -1, lengthOf(samples, -1)]);
 }

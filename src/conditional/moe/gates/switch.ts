@@ -45,6 +45,6 @@ export function switchGate(options: SwitchOptions = {}): Gate {
 
 function jittered(n: Layers, tokens: Value, width: number): Value {
   if (width === 0) return tokens;
-  const factor = n.op("Add", [n.op("Mul", [uniformNoise(n, tokens), n.number(width)]), n.number(1)]);
-  return n.op("Mul", [tokens, factor]);
+  const factor = n.add(n.mul(uniformNoise(n, tokens), width), 1);
+  return n.mul(tokens, factor);
 }

@@ -34,7 +34,7 @@ export function task(options: TaskOptions = {}): Gate {
         });
       }
       const values = n.constant("table", tensorFromNumbers("int64", [table.length], table));
-      return fixedRoute(n, n.op("Gather", [values, ids], { axis: 0 }));
+      return fixedRoute(n, n.gather(values, ids, 0));
     },
   };
 }

@@ -30,7 +30,7 @@ export function tokenHash(options: TokenHashOptions = {}): Gate {
       const ids = idsOf(inputs, "token-hash");
       if (!frequencies) return fixedRoute(n, remainder(n, hashed(n, ids, seed), experts));
       const table = tensorFromNumbers("int64", [frequencies.length], balancedTable(frequencies, experts));
-      return fixedRoute(n, n.op("Gather", [n.constant("table", table), ids], { axis: 0 }));
+      return fixedRoute(n, n.gather(n.constant("table", table), ids, 0));
     },
   };
 }

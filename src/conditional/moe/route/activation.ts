@@ -22,6 +22,14 @@ export function givenLinear(
   weight: ArrayLike<number>,
   bias?: ArrayLike<number>,
 ): Value {
-  const product = n.op("MatMul", [x, n.parameter("weight", [fanIn, fanOut], () => new Float32Array(weight))]);
-  return bias ? n.op("Add", [product, n.parameter("bias", [fanOut], () => new Float32Array(bias))]) : product;
+  const product = n.matmul(
+    x,
+    n.parameter("weight", [fanIn, fanOut], () => new Float32Array(weight)),
+  );
+  return bias
+    ? n.add(
+        product,
+        n.parameter("bias", [fanOut], () => new Float32Array(bias)),
+      )
+    : product;
 }

@@ -6,7 +6,7 @@ const STEPS = 2 ** 20;
 
 /** 1 + p − p₀ for p in [0, 1], where p₀ is p rounded down to steps of 2⁻²⁰, which stops the gradient: 1 up to 10⁻⁶, with the slope of p. */
 export function oneLike(n: Layers, p: Value): Value {
-  const steps = n.op("Floor", [n.op("Mul", [p, n.number(STEPS)])]);
-  const still = n.op("Mul", [steps, n.number(1 / STEPS)]);
-  return n.op("Add", [n.op("Sub", [p, still]), n.number(1)]);
+  const steps = n.op("Floor", [n.mul(p, STEPS)]);
+  const still = n.mul(steps, 1 / STEPS);
+  return n.add(n.sub(p, still), 1);
 }

@@ -27,7 +27,7 @@ export function routeGate({ k, balance, zWeight, weight, bias, weigh }: RouteGat
     hard: true,
     build(n, { tokens }, experts) {
       const product = linearScores(n, tokens, experts, weight);
-      const scores = bias ? n.op("Add", [product, n.parameter("bias", [experts], bias)]) : product;
+      const scores = bias ? n.add(product, n.parameter("bias", [experts], bias)) : product;
       const probabilities = softmax(n, scores);
       const chosen = largest(n, scores, k);
       const weights = weigh(n, pickChosen(n, probabilities, chosen.experts), chosen.values);

@@ -19,27 +19,27 @@ export function merge(): TokenReduction {
       const places = Array.from({ length: time }, (_, i) => i);
       const even = places.filter((i) => i % 2 === 0);
       const odd = places.filter((i) => i % 2 === 1);
-      const part = (x: Value, chosen: readonly number[]) => n.op("Gather", [x, n.ints(chosen)], { axis: 1 });
+      const part = (x: Value, chosen: readonly number[]) => n.gather(x, n.ints(chosen), 1);
       const units = unit(n, keys());
-      const targets = n.op("Transpose", [part(units, odd)], { perm: [0, 2, 1] });
-      const cosines = n.op("MatMul", [part(units, even), targets]);
+      const targets = n.transpose(part(units, odd), [0, 2, 1]);
+      const cosines = n.matmul(part(units, even), targets);
       const best = n.op("ReduceMax", [cosines, n.ints([-1])], { keepdims: 0 });
       const merged = largestMask(n, keepsFirst ? withoutFirst(n, best, even.length) : best, remove, even.length);
-      const kept = maskedRows(n, n.op("Sub", [n.number(1), merged]), even.length - remove, even.length);
+      const kept = maskedRows(n, n.sub(1, merged), even.length - remove, even.length);
       const target = oneHot(n, n.op("ArgMax", [cosines], { axis: -1, keepdims: 0 }), odd.length);
-      const moved = n.op("Mul", [target, n.op("Unsqueeze", [merged, n.ints([-1])])]);
+      const moved = n.mul(target, n.unsqueeze(merged, [-1]));
       const sums = weighted(n, tokens);
       const sources = part(sums, even);
-      const received = n.op("MatMul", [n.op("Transpose", [moved], { perm: [0, 2, 1] }), sources]);
-      const grown = n.op("Add", [part(sums, odd), received]);
-      return unweighted(n, n.op("Concat", [n.op("MatMul", [kept, sources]), grown], { axis: 1 }));
+      const received = n.matmul(n.transpose(moved, [0, 2, 1]), sources);
+      const grown = n.add(part(sums, odd), received);
+      return unweighted(n, n.concat([n.matmul(kept, sources), grown], 1));
     },
   };
 }
 
 function unit(n: Layers, x: Value): Value {
-  const squares = n.op("ReduceSum", [n.op("Mul", [x, x]), n.ints([-1])], { keepdims: 1 });
-  return n.op("Div", [x, n.op("Sqrt", [n.op("Add", [squares, n.number(1e-12)])])]);
+  const squares = n.sum(n.mul(x, x), [-1], true);
+  return n.div(x, n.sqrt(n.add(squares, 1e-12)));
 }
 
 /** The first column out of reach. */
@@ -48,5 +48,5 @@ function withoutFirst(n: Layers, scores: Value, count: number): Value {
   const hidden = open.map((x) => (1 - x) * NEVER);
   const constant = (name: string, values: readonly number[]) =>
     n.constant(name, tensorFromNumbers("float32", [count], values));
-  return n.op("Add", [n.op("Mul", [scores, constant("open", open)]), constant("hidden", hidden)]);
+  return n.add(n.mul(scores, constant("open", open)), constant("hidden", hidden));
 }

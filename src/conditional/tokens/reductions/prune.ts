@@ -18,18 +18,18 @@ export function prune(): TokenReduction {
       const count = time - remove - 1;
       const received = attention();
       const first = Array.from({ length: time }, (_, i) => (i === 0 && keepsFirst ? ALWAYS : 0));
-      const scores = n.op("Add", [received, n.constant("first", tensorFromNumbers("float32", [time], first))]);
+      const scores = n.add(received, n.constant("first", tensorFromNumbers("float32", [time], first)));
       const mask = largestMask(n, scores, count, time);
       const rows = maskedRows(n, mask, count, time);
-      const rest = n.op("Unsqueeze", [n.op("Sub", [n.number(1), mask]), n.ints([-1])]);
-      const weights = n.op("Mul", [rest, n.op("Unsqueeze", [received, n.ints([-1])])]);
-      const total = (x: Value) => n.op("ReduceSum", [x, n.ints([1])], { keepdims: 1 });
-      const share = n.op("Add", [total(weights), n.number(1e-12)]);
-      const mean = n.op("Div", [total(n.op("Mul", [values, weights])), share]);
-      const size = total(n.op("Mul", [sizes, rest]));
+      const rest = n.unsqueeze(n.sub(1, mask), [-1]);
+      const weights = n.mul(rest, n.unsqueeze(received, [-1]));
+      const total = (x: Value) => n.sum(x, [1], true);
+      const share = n.add(total(weights), 1e-12);
+      const mean = n.div(total(n.mul(values, weights)), share);
+      const size = total(n.mul(sizes, rest));
       return {
-        values: n.op("Concat", [n.op("MatMul", [rows, values]), mean], { axis: 1 }),
-        sizes: n.op("Concat", [n.op("MatMul", [rows, sizes]), size], { axis: 1 }),
+        values: n.concat([n.matmul(rows, values), mean], 1),
+        sizes: n.concat([n.matmul(rows, sizes), size], 1),
       };
     },
   };

@@ -24,7 +24,7 @@ export function copy(): RouteMethod {
         balance,
         zWeight,
         weigh: (inner, probabilities, scores) =>
-          topK === 1 ? oneLike(inner, probabilities) : inner.op("Softmax", [scores], { axis: -1 }),
+          topK === 1 ? oneLike(inner, probabilities) : inner.softmax(scores, -1),
       });
       return moeLayer(n, block.first.input, { gate, expert: copied(block), experts });
     },

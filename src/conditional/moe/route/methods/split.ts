@@ -43,7 +43,10 @@ export function split(): RouteMethod {
       const mixed = moeLayer(n, first.input, { gate, expert: partial(block, members), experts });
       if (!second.bias) return mixed;
       const row = Float32Array.from(second.bias);
-      return n.op("Add", [mixed, n.parameter("bias", [second.fanOut], () => row)]);
+      return n.add(
+        mixed,
+        n.parameter("bias", [second.fanOut], () => row),
+      );
     },
   };
 }
