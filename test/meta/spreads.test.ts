@@ -10,6 +10,7 @@ import { type Source, sourcesIn } from "./sources.ts";
 const short = new Map([
   ["* draft.replaceNode", "the nodes that one node becomes"],
   ["src/autodiff/emit.ts g.op", "attributes and options of an operator"],
+  ["src/autodiff/gradient-builder.ts emit.op", "attributes and options of an operator"],
   ["src/autodiff/shapes.ts shapeFrom", "operands of one operator"],
   ["src/job/settings/command-line.ts invocation", "words of a command"],
   ["src/conditional/dynamic/width/slimmable.ts n.parameter", "the parameters of a function"],
