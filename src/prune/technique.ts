@@ -1,10 +1,8 @@
 /** @file Pruning as a technique: settings, plan, work, report. */
 import * as z from "zod";
-import { type DistillOptions, distill, recoveryFrom } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
-import type { Model } from "../ir/index.ts";
 import { between, choice, memberOf, names, setting, summariesOf, whole } from "../settings/index.ts";
-import { defineTechnique, type Evidence, type FigureCard, type TechniqueContext } from "../technique/index.ts";
+import { defineTechnique, type Evidence, type FigureCard } from "../technique/index.ts";
 import { criteria } from "./criteria/index.ts";
 import { type PruneAmount, type PruneOptions, type PruneReport, pruneModel } from "./prune.ts";
 import { rankings } from "./rankings/index.ts";
@@ -56,7 +54,7 @@ export const pruneTechnique = defineTechnique({
 
   async run(model, own, context): Promise<PruneEvidence> {
     const { model: pruned, report } = pruneModel(model, optionsOf(own, context.seed));
-    const recovered = await recoveredModel(model, pruned, context);
+    const recovered = await context.recover(pruned);
     return { sentence: sentenceOf(report), facts: factsOf(report), report, ...recovered };
   },
 
@@ -93,18 +91,6 @@ function amountOf({ ratio, targetMacs }: PruneCommandSettings): PruneAmount {
 function optionsOf(own: PruneCommandSettings, seed: number): PruneOptions {
   const { criterion, ranking, round, most, factor, exclude } = own;
   return { ...amountOf(own), criterion, ranking, round, most, factor, seed, ...(exclude && { exclude }) };
-}
-
-async function recoveredModel(
-  original: Model,
-  pruned: Model,
-  { recovery, data, signal, follow }: TechniqueContext,
-): Promise<Pick<Evidence, "model" | "training">> {
-  if (!recovery) return { model: pruned };
-  const held = data.datasets && { evaluate: { data: data.datasets.calibration } };
-  const options: DistillOptions = { ...recoveryFrom(original, [], { ...recovery, ...held }), signal };
-  const { model, report } = await follow(distill(pruned, options));
-  return { model, training: report };
 }
 
 function sentenceOf({ widths, macs, parameters }: PruneReport): string {

@@ -56,7 +56,12 @@ export interface TechniqueContext {
   emit(event: object): Promise<void>;
   /** Keeps an event of a training, and shows it. */
   trained(event: TrainEvent): Promise<void>;
-  /** Follows a training to its end. */
+  /**
+   * The changed model after the distillation from the model that was ready, by its answers and by the values of the given names, which
+   * both have; as it is where no recovery is asked for.
+   */
+  recover(changed: Model, values?: readonly string[]): Promise<Pick<Evidence, "model" | "training">>;
+  /** Follows a training of the technique's own to its end. */
   follow(run: Run<TrainEvent, TrainResult>): Promise<TrainResult>;
   say(line: string): void;
   progress(event: {

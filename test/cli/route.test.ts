@@ -1,4 +1,5 @@
 /** @file `lithe route` as a user runs it. */
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import type { TrainingFacts } from "../../src/report/index.ts";
 import { denseModel, noise } from "../models.ts";
-import { litheJson } from "./run.ts";
+import { litheJson, startLithe } from "./run.ts";
 
 const WIDTH = 6;
 const network = mlp(random(2), { input: [WIDTH], hidden: [16], classes: 3 });
@@ -71,6 +72,30 @@ describe("lithe route", () => {
     );
     expect(errors[0]!.relative).toBeGreaterThan(0);
     expect(errors[1]!.relative).toBeLessThan(errors[0]!.relative);
+  });
+
+  it("goes on with an interrupted distillation, bit for bit", async () => {
+    const learning = ["--finetune", "60", "--learning-rate", "0.01", "--train-batch", "10"];
+    const job = ["route", "dense.onnx", "--experts", "4", "--method", "split", ...data, ...learning];
+    const whole = await litheJson([...job, "-o", "whole.onnx"], { cwd: folder });
+    expect([whole.code, await readdir(join(folder, "whole-run"))]).toEqual([
+      0,
+      expect.not.arrayContaining(["checkpoints", "kept"]),
+    ]);
+    const running = startLithe([...job, "-o", "part.onnx", "--json"], { cwd: folder });
+    await running.matches(/"stage":"distil","done":\d\d/);
+    running.kill("SIGINT");
+    const { code, stdout } = await running.finished;
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { hint: expect.stringMatching(/kept in part-run.*--resume/) } });
+    expect(existsSync(join(folder, "part-run/checkpoints/checkpoint.json"))).toBe(true);
+    const rest = await litheJson([...job, "-o", "part.onnx", "--resume"], { cwd: folder });
+    expect(rest.code).toBe(0);
+    const [one, other] = await Promise.all(["whole", "part"].map((name) => readFile(join(folder, `${name}.onnx`))));
+    expect(one!.equals(other!)).toBe(true);
+    const events = (await readFile(join(folder, "part-run/events.jsonl"), "utf8")).trim().split("\n");
+    const starts = events.map((line) => JSON.parse(line)).filter(({ type }) => type === "start");
+    expect(starts.map(({ resumedFrom }) => resumedFrom > 0)).toEqual([false, true]);
   });
 
   it.each([

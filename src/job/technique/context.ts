@@ -1,5 +1,8 @@
 /** @file What a technique works with, given by the job. */
 import { join } from "node:path";
+import { distill, recoveryFrom } from "../../distill/index.ts";
+import { remove } from "../../file-system.ts";
+import type { Model } from "../../ir/index.ts";
 import type { RunFolder } from "../../report/index.ts";
 import { cpuSaturates, openSession } from "../../runtime/index.ts";
 import type { TechniqueContext } from "../../technique/index.ts";
@@ -10,44 +13,65 @@ import { fixedBatch, recoveryOf, tellTraining } from "../recovery.ts";
 import type { Prepared } from "./prepared.ts";
 import type { SharedSettings } from "./settings.ts";
 
+/** In the folder of the run; of no use when it is over. */
+const CHECKPOINTS = "checkpoints";
+
+/** @param model what is changed, ready */
 export function contextOf(
-  prepared: Prepared,
+  model: Model,
+  { data, original }: Pick<Prepared, "data" | "original">,
   shared: SharedSettings,
   folder: RunFolder,
   console: Console,
 ): TechniqueContext {
   const { ep, threads, seed, resume } = shared;
-  const { data, original } = prepared;
-  const batch = fixedBatch(prepared.model);
-  const recovery = recoveryOf(prepared.model, data, shared);
-  const checkpoint = { folder: join(folder.path, "checkpoints") };
+  const { signal } = console;
+  const { datasets } = data;
+  const batch = fixedBatch(model);
+  const asked = recoveryOf(model, data, shared);
+  const checkpoint = { folder: join(folder.path, CHECKPOINTS) };
+  const recovery = asked && { ...asked, checkpoint, resume: resume === true };
   const trained = async (event: TrainEvent): Promise<void> => {
     await folder.record({ stage: "training", ...event });
     tellTraining(event, console);
+  };
+  const follow: TechniqueContext["follow"] = async (run) => {
+    for await (const event of run) await trained(event);
+    return await run.result;
   };
   return {
     open: openSession,
     session: { ep, threads },
     seed,
-    signal: console.signal,
+    signal,
     original: original.session,
     data: {
       async *calibration() {
         for await (const { feeds } of data.calibration()) yield feeds;
       },
       timed: () => firstBatch(data),
-      ...(data.datasets && { datasets: data.datasets }),
+      ...(datasets && { datasets }),
       ...(batch !== undefined && { batch }),
     },
-    ...(recovery && { recovery: { ...recovery, checkpoint, resume: resume === true } }),
+    ...(recovery && { recovery }),
     saturates: async () => ep === "cpu" && (await cpuSaturates()),
     emit: (event) => folder.record(event),
     trained,
-    async follow(run) {
-      for await (const event of run) await trained(event);
-      return await run.result;
+    follow,
+    async recover(changed, values = []) {
+      if (!recovery) return { model: changed };
+      const held = datasets && { evaluate: { data: datasets.calibration } };
+      const options = recoveryFrom(model, values, { ...recovery, ...held });
+      const { model: recovered, report } = await follow(distill(changed, { ...options, signal }));
+      return { model: recovered, training: report };
     },
     say: console.say,
     progress: console.progress,
   };
+}
+
+/** Removes what only served to go on. */
+export async function dropState(folder: RunFolder): Promise<void> {
+  await remove(join(folder.path, CHECKPOINTS));
+  await folder.finish();
 }

@@ -12,7 +12,7 @@ import { inRunFolder } from "../run/in-run-folder.ts";
 import { decidingSettings, pickSettings } from "../settings/command-line.ts";
 import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, showComparison } from "../verify/bounds.ts";
 import { compareWith } from "../verify/compare-with-original.ts";
-import { contextOf } from "./context.ts";
+import { contextOf, dropState } from "./context.ts";
 import { type Prepared, prepare } from "./prepared.ts";
 import { type TechniqueRun, techniqueReport } from "./report.ts";
 import { type SharedSettings, sharedSettings, techniqueSettings } from "./settings.ts";
@@ -71,7 +71,7 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
   const report = await techniqueReport(run, prepared, { evidence, comparison, broken }, folder);
   await folder.write("report.json", `${JSON.stringify(report, undefined, 1)}\n`);
   const page = await folder.write("report.html", techniquePage(report));
-  await folder.finish();
+  await dropState(folder);
   if (!console.json) {
     console.say(evidence.sentence);
     showComparison(comparison, data.source, broken, console);
@@ -90,7 +90,7 @@ async function changed(
   folder: RunFolder,
   console: Console,
 ): Promise<Evidence> {
-  const context = contextOf(prepared, shared, folder, console);
-  const evidence = await technique.run(prepared.take(), own, context);
+  const ready = prepared.take();
+  const evidence = await technique.run(ready, own, contextOf(ready, prepared, shared, folder, console));
   return { ...evidence, model: withOwnMemory(evidence.model) };
 }
