@@ -28,6 +28,7 @@ import { paraFormerTables } from "./para-former.ts";
 import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
+import { pruneModels } from "./prune-models.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
 import { selfComparison } from "./self-comparison.ts";
@@ -39,6 +40,7 @@ import { trainSpeed } from "./train-speed.ts";
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
 export const experiments: readonly Experiment<any>[] = [
   ptq,
+  pruneModels,
   accelerateModels,
   packageModels,
   everyCommand,

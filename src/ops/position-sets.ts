@@ -8,8 +8,10 @@ const LONGEST = 2 ** 20;
 /** Positions are numbers, counted through over all axes of all values. */
 export class PositionSets {
   readonly #first = new Map<Value, readonly (number | undefined)[]>();
+  #fixed = 0;
   readonly #parent: Int32Array;
-  readonly #reasons = new Map<number, string>();
+  /** Why a set is fixed, and when that was said: of two reasons the first stays. */
+  readonly #reasons = new Map<number, { readonly reason: string; readonly order: number }>();
   readonly #mixed: Uint8Array;
 
   constructor(values: Iterable<Value>, dimsOf: DimsOfValue) {
@@ -49,13 +51,13 @@ export class PositionSets {
     if (kept === gone) return;
     this.#parent[gone] = kept;
     this.#mixed[kept]! |= this.#mixed[gone]!;
-    const reason = this.#reasons.get(gone);
-    if (reason !== undefined && !this.#reasons.has(kept)) this.#reasons.set(kept, reason);
+    const [own, other] = [this.#reasons.get(kept), this.#reasons.get(gone)];
+    if (other && !(own && own.order < other.order)) this.#reasons.set(kept, other);
   }
 
   fix(position: number, reason: string): void {
     const set = this.setOf(position);
-    if (!this.#reasons.has(set)) this.#reasons.set(set, reason);
+    if (!this.#reasons.has(set)) this.#reasons.set(set, { reason, order: this.#fixed++ });
   }
 
   /** Results of an operator depend on all positions of this axis, of this one too. */
@@ -69,6 +71,6 @@ export class PositionSets {
 
   /** Why a set cannot be cut. */
   reason(set: number): string | undefined {
-    return this.#reasons.get(set);
+    return this.#reasons.get(set)?.reason;
   }
 }
