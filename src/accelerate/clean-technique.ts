@@ -1,5 +1,7 @@
 /** @file Cleaning as a technique: what a model does not need goes, and which pass took it. */
+
 import * as z from "zod";
+import { atLeast } from "../checked.ts";
 import { allNodes, type Model, qualifiedName } from "../ir/index.ts";
 import type { Note } from "../rewrite/index.ts";
 import { flag, setting } from "../settings/index.ts";
@@ -109,12 +111,15 @@ function countedBy<T>(items: Iterable<T>, key: (item: T) => string): Map<string,
 }
 
 function operatorCounts(before: Model, after: Model): OperatorCount[] {
-  const [first, last] = [before, after].map((model) => countedBy(allNodes(model), qualifiedName));
-  const operators = [...new Set([...first!.keys(), ...last!.keys()])].sort();
+  const [first, last] = atLeast(
+    [before, after].map((model) => countedBy(allNodes(model), qualifiedName)),
+    2,
+  );
+  const operators = [...new Set([...first.keys(), ...last.keys()])].sort();
   return operators.map((operator) => ({
     operator,
-    before: first!.get(operator) ?? 0,
-    after: last!.get(operator) ?? 0,
+    before: first.get(operator) ?? 0,
+    after: last.get(operator) ?? 0,
   }));
 }
 

@@ -1,4 +1,5 @@
 /** @file A pipeline that should do no more than round, held to that: a pass that does more, or fails, is left out and named. */
+import { nth } from "../checked.ts";
 import { LitheError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Batch, measureAgreement, roundingFaults, withMaskProbes } from "../measure/index.ts";
@@ -106,7 +107,7 @@ async function firstFault(
     if (found.fault === undefined) right = middle;
     else [wrong, reason] = [middle, found.fault];
   }
-  return { pass: passes[wrong - 1]!, reason };
+  return { pass: nth(passes, wrong - 1), reason };
 }
 
 interface Attempt {

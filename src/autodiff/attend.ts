@@ -1,4 +1,5 @@
 /** @file Attention in products and a Softmax: Y = softmax(scale·Q·Kᵀ + bias)·V per head. */
+import { atLeast } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type Dim, scalar, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
@@ -48,10 +49,10 @@ function causal(g: GradientBuilder, scores: Value): Value {
 
 function repeatHeads(g: GradientBuilder, x: Value, times: number): Value {
   if (times === 1) return x;
-  const [batch, heads, length, size] = g.dims(x) as readonly Dim[];
+  const [batch, heads, length, size] = atLeast(g.dims(x) as readonly Dim[], 4);
   const open = g.unsqueeze(x, [2]);
   const wide = g.expand(open, g.ints([1, 1, times, 1, 1]));
-  return g.op("Reshape", [wide, g.shapeFrom([batch!, Number(heads) * times, length!, size!], x)]);
+  return g.op("Reshape", [wide, g.shapeFrom([batch, Number(heads) * times, length, size], x)]);
 }
 
 /** Heads and their sizes are numbers of the network, not of its inputs. */

@@ -1,4 +1,5 @@
 /** @file Replaces operators by equal graphs of operators that have gradient rules, inside subgraphs too. */
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   describeNode,
@@ -54,7 +55,7 @@ function expansionOf(node: Node, find: FindEntry): Expand | undefined {
 }
 
 function withSubgraphs(graph: Graph, node: Node, change: (inner: Graph) => Graph): Node {
-  return subgraphsOf(node).length === 0 ? node : mapSubgraphs({ ...graph, nodes: [node] }, change).nodes[0]!;
+  return subgraphsOf(node).length === 0 ? node : nth(mapSubgraphs({ ...graph, nodes: [node] }, change).nodes, 0);
 }
 
 /** The nodes so far; an expansion's own nodes are expanded in their turn. */

@@ -1,4 +1,5 @@
 /** @file The vocabulary of gradient rules: a graph builder that knows the dims of what it makes and shares equal nodes. */
+import { nth } from "../checked.ts";
 import {
   constantOf,
   type DataType,
@@ -164,7 +165,7 @@ function thin(emit: Emitter, a: Value, b: Value): [Value, Value] {
     if (made?.opType !== "Expand" || emit.made(other)?.opType === "Expand") return x;
     const [from, to] = [knownDims(x), other.type?.kind === "tensor" ? other.type.dims : undefined];
     return from && to && from.length === to.length && from.every((dim, i) => dim !== "" && dim === to[i])
-      ? made.inputs[0]!
+      ? nth(made.inputs, 0)
       : x;
   };
   return [unexpanded(a, b), unexpanded(b, a)];

@@ -1,5 +1,6 @@
 /** @file Reverse-mode differentiation of a graph. The driver knows no operator; `rules/` does. */
 
+import { must } from "../checked.ts";
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
   dependents,
@@ -93,7 +94,7 @@ export function differentiateGraph(graph: Graph, options: DifferentiateOptions):
   const g = gradientBuilder(builder, { graph: forward, forms, names: scope, replaced, backward });
   const cotangents = new Map<Value, Value>([[of, options.seed ?? ones(g, of)]]);
   g.backward(forward.nodes, cotangents, new Set(wrt));
-  const gradients = new Map(wrt.flatMap((value) => (cotangents.has(value) ? [[value, cotangents.get(value)!]] : [])));
+  const gradients = new Map(wrt.flatMap((value) => (cotangents.has(value) ? [[value, must(cotangents, value)]] : [])));
   const primal = forward.nodes.map((node) => replaced.get(node) ?? node);
   const added = withoutDeadNodes(builder.nodes, builder.initializers, gradients.values());
   const initializers = new Map([...forward.initializers, ...added.initializers]);

@@ -1,4 +1,5 @@
 /** @file GridSample as gathers: each sample is the weighted sum of the corners around it. */
+import { atLeast, nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import { type Dims, describeNode, elementCount, intOf, type Node, stringOf, type Value } from "../ir/index.ts";
 import type { GradientBuilder } from "./gradient-builder.ts";
@@ -14,20 +15,20 @@ interface Neighbour {
 export const gridSample: Expansion = (g, node) => {
   const [x, grid] = node.inputs;
   if (!x || !grid) return [];
-  const [batch, channels, ...rest] = g.dims(x);
+  const [batch, channels, ...rest] = atLeast(g.dims(x), 1);
   const lengths: Dims = rest;
   if (!isStatic(lengths) || typeof channels !== "number") throw unsupported(node, "known dims beside the batch", "");
   const [, ...samples] = g.dims(grid).slice(0, -1);
   const flat = g.op("Reshape", [grid, g.ints([0, -1, lengths.length])]);
   const coordinates = g.ops("Split", [flat, g.ints(lengths.map(() => 1))], lengths.length, { axis: 2 });
   const perAxis = lengths.map((length, i) => {
-    const coordinate = g.squeeze(coordinates[lengths.length - 1 - i]!, [2]);
+    const coordinate = g.squeeze(nth(coordinates, lengths.length - 1 - i), [2]);
     return neighbours(g, node, coordinate, length);
   });
-  const image = g.reshape(x, [batch!, channels, elementCount(lengths)!]);
+  const image = g.reshape(x, [batch, channels, elementCount(lengths)!]);
   const parts = corners(perAxis).map((corner) => cornerPart(g, image, corner, lengths));
   const sum = parts.reduce((a, b) => g.add(a, b));
-  return [g.op("Reshape", [sum, g.shapeFrom([batch!, channels, ...samples], x, grid)])];
+  return [g.op("Reshape", [sum, g.shapeFrom([batch, channels, ...samples], x, grid)])];
 };
 
 function corners(perAxis: readonly (readonly Neighbour[])[]): Neighbour[][] {
@@ -49,8 +50,8 @@ function cornerPart(g: GradientBuilder, image: Value, corner: readonly Neighbour
     .reduce((a, b) => g.add(a, b));
   const weight = corner.map((side) => side.weight).reduce((a, b) => g.mul(a, b));
   const place = g.unsqueeze(g.cast(flat, "int64"), [1]);
-  const [batch, channels] = g.dims(image);
-  const shape = g.concat([g.shapeFrom([batch!, channels!], image), g.op("Shape", [place], { start: 2 })], 0);
+  const [batch, channels] = atLeast(g.dims(image), 2);
+  const shape = g.concat([g.shapeFrom([batch, channels], image), g.op("Shape", [place], { start: 2 })], 0);
   const picked = g.op("GatherElements", [image, g.expand(place, shape)], { axis: 2 });
   return g.mul(picked, g.unsqueeze(weight, [1]));
 }

@@ -1,4 +1,5 @@
 /** @file Puts the bodies of model functions in the place of their calls. */
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   describeNode,
@@ -64,7 +65,7 @@ function placed(node: Node, place: (value: Value) => Value | undefined): Node {
     nodes: graph.nodes.map((inner) => placed(inner, place)),
     initializers: new Map([...graph.initializers].map(([value, data]) => [required(value), data])),
   });
-  return mapSubgraphs(holder, inGraph).nodes[0]!;
+  return nth(mapSubgraphs(holder, inGraph).nodes, 0);
 }
 
 /** The definition of an operator that holds at a version is the last one before it. */

@@ -1,4 +1,5 @@
 /** @file ONNX's training operators in standard ones: `Gradient` by differentiation, the optimizers by their formulas. */
+import { atLeast, nth } from "../checked.ts";
 import { InvalidModelError, UnsupportedError } from "../errors.ts";
 import {
   describeNode,
@@ -54,12 +55,15 @@ function optimizer(states: number, update: Update): Expansion {
       });
     }
     const group = (i: number): Value[] => rest.slice(i * slots, (i + 1) * slots);
-    const [xs, gradients, ...held] = Array.from({ length: 2 + states }, (_, i) => group(i));
-    const updated = xs!.map((x, i) => {
-      const regular = regularised(g, node, x, gradients![i]!);
-      return update(g, node, rate, count, { x, gradient: regular, states: held.map((list) => list[i]!) });
+    const [xs, gradients, ...held] = atLeast(
+      Array.from({ length: 2 + states }, (_, i) => group(i)),
+      2,
+    );
+    const updated = xs.map((x, i) => {
+      const regular = regularised(g, node, x, nth(gradients, i));
+      return update(g, node, rate, count, { x, gradient: regular, states: held.map((list) => nth(list, i)) });
     });
-    return Array.from({ length: 1 + states }, (_, part) => updated.map((results) => results[part]!)).flat();
+    return Array.from({ length: 1 + states }, (_, part) => updated.map((results) => nth(results, part))).flat();
   };
 }
 
@@ -138,7 +142,7 @@ function lowerGradients(graph: Graph, scope: Names, opset: number): Graph {
   const at = graph.nodes.findIndex((node) => qualifiedName(node) === `${domain}::Gradient`);
   if (at < 0) return graph;
   const before = { ...graph, nodes: graph.nodes.slice(0, at) };
-  const lowered = lowerGradient(before, graph.nodes[at]!, scope, opset);
+  const lowered = lowerGradient(before, nth(graph.nodes, at), scope, opset);
   return lowerGradients({ ...lowered, nodes: [...lowered.nodes, ...graph.nodes.slice(at + 1)] }, scope, opset);
 }
 

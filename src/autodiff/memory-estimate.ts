@@ -1,4 +1,5 @@
 /** @file How much memory a graph's values take when its nodes run in their order. */
+import { must } from "../checked.ts";
 import {
   byteLength,
   type Dims,
@@ -54,7 +55,7 @@ export function memoryEstimate(graph: Graph, options: MemoryOptions = {}): Memor
     for (const value of node.outputs) {
       if (!value || roots.get(value) !== value) continue;
       sizes.set(value, size(value));
-      live += sizes.get(value)!;
+      live += must(sizes, value);
     }
     if (live > peak) [peak, at] = [live, describeNode(node)];
     for (const value of lastUse.get(i) ?? []) live -= sizes.get(value) ?? 0;
@@ -83,7 +84,7 @@ function isView({ opType, domain }: Node): boolean {
 function lastUses(graph: Graph, roots: ReadonlyMap<Value, Value>): Map<number, Value[]> {
   const last = new Map<Value, number>();
   graph.nodes.forEach((node, i) => {
-    for (const value of node.outputs) if (value) last.set(roots.get(value)!, i);
+    for (const value of node.outputs) if (value) last.set(must(roots, value), i);
     for (const value of readsOf(node)) last.set(roots.get(value) ?? value, i);
   });
   for (const value of graph.outputs) last.delete(roots.get(value) ?? value);

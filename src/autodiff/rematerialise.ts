@@ -2,6 +2,7 @@
  * @file Rematerialisation (Chen et al. 2016, arXiv:1604.06174): activations that are not kept are computed again, from the kept
  * ones before them, when the backward part needs them.
  */
+import { must, nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import {
   type Graph,
@@ -74,9 +75,9 @@ function replayer(graph: Graph, forward: number, kept: ReadonlySet<Value>, scope
     const outputs = producer.outputs.map(
       (output) => output && { ...output, name: scope.fresh(`again/${output.name}`) },
     );
-    producer.outputs.forEach((output, i) => void (output && again.set(output, outputs[i]!)));
+    producer.outputs.forEach((output, i) => void (output && again.set(output, nth(outputs, i))));
     into.push({ ...producer, name: scope.fresh(`again/${producer.name}`), inputs, outputs });
-    return again.get(of)!;
+    return must(again, of);
   }
 
   /** A kept value as a source of recomputation, behind the barrier. */
@@ -134,7 +135,7 @@ function boundaries({ graph, forward }: Differentiated): Value[] {
   const live = new Set<Value>(graph.inputs.filter((input) => last.has(input)));
   return nodes.flatMap((node, i) => {
     for (const made of node.outputs) if (made && active.has(made) && last.has(made)) live.add(made);
-    for (const value of [...live]) if (last.get(value)! <= i) live.delete(value);
+    for (const value of [...live]) if (must(last, value) <= i) live.delete(value);
     return live.size === 1 ? [...live] : [];
   });
 }

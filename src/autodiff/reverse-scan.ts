@@ -2,6 +2,7 @@
  * @file The gradient of a Scan: a Scan over the same steps from the last to the first. It carries the cotangents of the states
  * and the sums of those of captured values; what a step needs of the forward pass is recorded by the forward Scan.
  */
+import { nth } from "../checked.ts";
 import {
   type Attribute,
   type AttributeLiteral,
@@ -78,18 +79,18 @@ export function reverseScan(g: GradientBuilder, node: Node, dy: Cotangents, need
   const given = givenSequences(plan, dy);
   const outputs = emitScan(g, {
     states: [
-      ...wanted.states.map((i) => dy[i] ?? g.zerosLike(node.outputs[i] ?? node.inputs[i]!)),
+      ...wanted.states.map((i) => dy[i] ?? g.zerosLike(node.outputs[i] ?? nth(node.inputs, i))),
       ...captured.map((value) => g.zerosLike(value)),
     ],
     sequences: [...given, ...tape.sequences.map(backwards)],
     body: cloneGraph({ ...step.graph, inputs: [...step.graph.inputs, ...tape.values] }, g.fresh),
-    results: sequences.map((i) => backwards(plan.sequences[i]!)),
+    results: sequences.map((i) => backwards(nth(plan.sequences, i))),
   });
   const byOperand = new Map<Value | number, Value>();
-  wanted.states.forEach((state, i) => void byOperand.set(state, outputs[i]!));
-  captured.forEach((value, i) => void byOperand.set(value, outputs[wanted.states.length + i]!));
+  wanted.states.forEach((state, i) => void byOperand.set(state, nth(outputs, i)));
+  captured.forEach((value, i) => void byOperand.set(value, nth(outputs, wanted.states.length + i)));
   sequences.forEach((index, i) => {
-    byOperand.set(plan.states + index, outputs[wanted.states.length + captured.length + i]!);
+    byOperand.set(plan.states + index, nth(outputs, wanted.states.length + captured.length + i));
   });
   return operands.map((value, i) => (i < node.inputs.length ? byOperand.get(i) : value && byOperand.get(value)));
 }
@@ -102,10 +103,10 @@ function activeStates(
   captured: readonly Value[],
 ): number[] {
   const active = new Set(needs.slice(0, states).flatMap((need, i) => (need ? [i] : [])));
-  const outside = [...sequences.map((i) => body.inputs[states + i]!), ...captured];
+  const outside = [...sequences.map((i) => nth(body.inputs, states + i)), ...captured];
   for (let size = -1; size !== active.size; ) {
     size = active.size;
-    const reached = dependents(body.nodes, new Set([...outside, ...[...active].map((i) => body.inputs[i]!)]));
+    const reached = dependents(body.nodes, new Set([...outside, ...[...active].map((i) => nth(body.inputs, i))]));
     body.outputs.slice(0, states).forEach((value, i) => void (reached.has(value) && isFloat(value) && active.add(i)));
   }
   return [...active].sort((a, b) => a - b);
@@ -139,19 +140,19 @@ function reverseStep(g: GradientBuilder, plan: Plan, dy: Cotangents, wanted: Wan
     const sum = cotangents.get(value);
     cotangents.set(value, sum ? inner.add(sum, cotangent) : cotangent);
   };
-  for (const i of wanted.states) give(body.outputs[i]!, input(body.inputs[i]!));
+  for (const i of wanted.states) give(nth(body.outputs, i), input(nth(body.inputs, i)));
   const sums = wanted.captured.map(input);
   body.outputs.slice(states).forEach((value, i) => void (dy[states + i] && give(value, input(value))));
-  const sources = [...wanted.states, ...wanted.sequences.map((i) => states + i)].map((i) => body.inputs[i]!);
+  const sources = [...wanted.states, ...wanted.sequences.map((i) => states + i)].map((i) => nth(body.inputs, i));
   inner.backward(body.nodes, cotangents, new Set([...sources, ...wanted.captured]));
   const result = (value: Value): Value => cotangents.get(value) ?? inner.zerosLike(value);
   const outputs = [
-    ...wanted.states.map((i) => result(body.inputs[i]!)),
+    ...wanted.states.map((i) => result(nth(body.inputs, i))),
     ...wanted.captured.map((value, i) => {
       const cotangent = cotangents.get(value);
-      return cotangent ? inner.add(sums[i]!, cotangent) : sums[i]!;
+      return cotangent ? inner.add(nth(sums, i), cotangent) : nth(sums, i);
     }),
-    ...wanted.sequences.map((i) => result(body.inputs[states + i]!)),
+    ...wanted.sequences.map((i) => result(nth(body.inputs, states + i))),
   ];
   return closed(inner, body, bodyOutputs(inner, outputs));
 }
@@ -179,15 +180,15 @@ interface Tape {
 
 /** Sequences of the values that the reverse steps read; what the Scan neither reads nor writes yet is written from now on. */
 function record(g: GradientBuilder, { node, body, states, sequences, results }: Plan, values: readonly Value[]): Tape {
-  const time = sequences[0]!;
+  const time = nth(sequences, 0);
   const length = g.dims(time.value).at(time.axis)!;
   const added: Recorded[] = [];
   const taped = values.map((value): Sequence => {
     const scanned = body.inputs.indexOf(value) - states;
-    if (scanned >= 0) return sequences[scanned]!;
+    if (scanned >= 0) return nth(sequences, scanned);
     const result = body.outputs.indexOf(value, states) - states;
     const output = result >= 0 ? node.outputs[states + result] : undefined;
-    if (output) return { value: output, ...results[result]! };
+    if (output) return { value: output, ...nth(results, result) };
     const type: TensorType = { kind: "tensor", dtype: g.dtype(value), dims: [length, ...g.dims(value)] };
     const sequence = { value: { ...g.fresh(value), type }, axis: 0, reversed: false };
     const isFree = !body.inputs.includes(value) && !body.outputs.includes(value);
@@ -226,7 +227,7 @@ function recording(g: GradientBuilder, original: Node, count: number, added: rea
     ["body", graphAttribute(next)],
   ]);
   const missing = body.outputs.length - node.outputs.length;
-  const padding = Array.from({ length: missing }, (_, i) => g.fresh(body.outputs[node.outputs.length + i]!));
+  const padding = Array.from({ length: missing }, (_, i) => g.fresh(nth(body.outputs, node.outputs.length + i)));
   return { ...node, attributes, outputs: [...node.outputs, ...padding, ...added.map(({ sequence }) => sequence)] };
 }
 

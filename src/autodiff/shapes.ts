@@ -1,4 +1,5 @@
 /** @file Shape arithmetic of emitted graphs: constants where dims are known, `Shape` nodes where they are not. */
+import { lastOf, nth } from "../checked.ts";
 import { ShapeError, UnsupportedError } from "../errors.ts";
 import {
   type DataType,
@@ -141,7 +142,7 @@ function filled(emit: Emitter, shape: Value, dtype: DataType, number: number): V
 function rowsBehind(dims: Dims, axes: readonly number[]): number | undefined {
   const [kept = 0] = axes;
   const isBlock = axes.length === dims.length - 1 - kept && axes.every((axis, i) => axis === kept + i);
-  return isBlock && isStatic([...dims.slice(0, kept), dims.at(-1)!]) ? kept : undefined;
+  return isBlock && isStatic([...dims.slice(0, kept), lastOf(dims)]) ? kept : undefined;
 }
 
 /** Σ over all axes but the last and the first `kept` ones: [1, rows] · [kept…, rows, length]. */
@@ -154,7 +155,7 @@ function productWithOnes(emit: Emitter, x: Value, kept = 0): Value {
   const types = known === UNKNOWN_DIM ? {} : { types: [tensorType(dtypeOf(x), [...before, known, length])] };
   const shaped = (): Value => op("Reshape", [x, intsIn(emit, [...before, -1, length])], {}, types);
   const flat = dims.length === kept + 2 ? x : shaped();
-  const rows = dimsOf(flat)[kept]!;
+  const rows = nth(dimsOf(flat), kept);
   const count = (): Value => op("Shape", [flat], { start: kept, end: kept + 1 });
   const shape =
     typeof rows === "number" ? intsIn(emit, [1, rows]) : op("Concat", [intsIn(emit, [1]), count()], { axis: 0 });
@@ -182,7 +183,7 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
   /** A reshape of a reshape is one reshape. */
   function source(x: Value): Value {
     const made = emit.made(x);
-    return made?.opType === "Reshape" ? made.inputs[0]! : x;
+    return made?.opType === "Reshape" ? nth(made.inputs, 0) : x;
   }
 
   function transpose(x: Value, permutation: readonly number[]): Value {
@@ -190,8 +191,8 @@ function reshaping(emit: Emitter, shape: Shaping["shape"], shapeFrom: Shaping["s
     const before = made?.opType === "Transpose" ? (made.attributes.perm as readonly number[]) : undefined;
     if (before)
       return transpose(
-        made!.inputs[0]!,
-        permutation.map((axis) => before[axis]!),
+        nth(made!.inputs, 0),
+        permutation.map((axis) => nth(before, axis)),
       );
     return permutation.every((axis, i) => axis === i) ? x : op("Transpose", [x], { perm: permutation });
   }
@@ -220,7 +221,7 @@ function lengthOrRest(dim: Dim): number {
 }
 
 function sameDims(a: Dims, b: Dims): boolean {
-  return a.length === b.length && a.every((dim, i) => sameDim(dim, b[i]!));
+  return a.length === b.length && a.every((dim, i) => sameDim(dim, nth(b, i)));
 }
 
 function dimFrom(emit: Emitter, dim: Dim, sources: readonly Value[]): Value {
@@ -239,7 +240,7 @@ function dimFrom(emit: Emitter, dim: Dim, sources: readonly Value[]): Value {
 /** Axes of `from` along which `to`, aligned at the back, was repeated; `undefined` where that shows only in a run. */
 function addedAxes(from: Dims, to: Dims): number[] | undefined {
   const added = from.length - to.length;
-  const isOpen = to.some((dim, i) => dim !== 1 && from[added + i] !== 1 && !sameDim(dim, from[added + i]!));
+  const isOpen = to.some((dim, i) => dim !== 1 && from[added + i] !== 1 && !sameDim(dim, nth(from, added + i)));
   if (isOpen) return undefined;
   return from.flatMap((dim, axis) => (axis < added || (to[axis - added] === 1 && dim !== 1) ? [axis] : []));
 }

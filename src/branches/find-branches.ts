@@ -1,4 +1,5 @@
 /** @file Branches: isomorphic subgraphs over common inputs whose outputs are summed, found by structure alone. */
+import { nth } from "../checked.ts";
 import {
   constantOf,
   dataTypes,
@@ -119,7 +120,7 @@ function candidates(graph: Graph, terms: ReadonlySet<Value>, { classOf, depthOf 
   }
   return [...sets.values()]
     .filter((set) => set.length > 1)
-    .toSorted((a, b) => b.length - a.length || depthOf(b[0]!) - depthOf(a[0]!));
+    .toSorted((a, b) => b.length - a.length || depthOf(nth(b, 0)) - depthOf(nth(a, 0)));
 }
 
 /** The part of the tree above the outputs of the branches; everything else that enters it is an addend. */
@@ -131,7 +132,7 @@ function combination(graph: Graph, tree: Tree, outputs: readonly Value[]): Combi
     let node = uses.get(value)?.find((use) => use.node && tree.nodes.has(use.node))?.node;
     while (node && !above.has(node)) {
       above.add(node);
-      node = node === root ? undefined : soleConsumer(graph, node.outputs[0]!);
+      node = node === root ? undefined : soleConsumer(graph, nth(node.outputs, 0));
     }
   }
   const made = new Set<Value | undefined>([...outputs, ...[...above].flatMap((node) => node.outputs)]);

@@ -1,4 +1,5 @@
 /** @file Horizontal fusion: n isomorphic subgraphs over a common input become one with stacked weights. */
+import { nth } from "../checked.ts";
 import { type Graph, type Model, opsetOf, TARGET_OPSET, withGraph } from "../ir/index.ts";
 import { inferTypes } from "../passes/index.ts";
 import { type Note, type Pass, type PassResult, type TypeOf, typesIn } from "../rewrite/index.ts";
@@ -90,5 +91,5 @@ const forms: readonly FusionForm[] = ["wide", "leading"];
 function smallest(graph: Graph, group: FusableSets, typeOf: TypeOf) {
   const results = forms.map((form) => fuseSets(graph, group, form, typeOf));
   const fused = results.filter((result): result is FusedSets => result.graph !== undefined);
-  return fused.toSorted((a, b) => a.graph.nodes.length - b.graph.nodes.length)[0] ?? results[0]!;
+  return fused.toSorted((a, b) => a.graph.nodes.length - b.graph.nodes.length)[0] ?? nth(results, 0);
 }

@@ -1,4 +1,5 @@
 /** @file Fuses isomorphic node sets of a graph: one node per row of corresponding nodes, by the rules of the table. */
+import { atLeast, nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   constantOf,
@@ -110,9 +111,9 @@ class Run {
 
   emit(): void {
     const { nodes, combine, outputs } = this.#sets;
-    const rows = nodes[0]!;
+    const rows = nth(nodes, 0);
     const isCommon = (value: Value | undefined): boolean => !value || this.#operands.get(value)?.kind === "common";
-    const summed = combine && outputs ? summedRows(rows, outputs[0]!, isCommon) : new Set<number>();
+    const summed = combine && outputs ? summedRows(rows, nth(outputs, 0), isCommon) : new Set<number>();
     rows.forEach((node, i) => {
       if (this.#common.has(i)) return;
       const reason = this.#row(node, summed.has(i));
@@ -135,7 +136,7 @@ class Run {
       });
     });
     const given = new Map<Value, Value>();
-    const total = combine && outputs && this.#operands.get(outputs[0]!);
+    const total = combine && outputs && this.#operands.get(nth(outputs, 0));
     if (combine && total) {
       given.set(combine.output, this.#total(total, combine));
       for (const node of combine.nodes) removed.add(node);
@@ -148,16 +149,16 @@ class Run {
     const { nodes, inputs, parts, constants } = this.#sets;
     for (const value of inputs) this.#operands.set(value, this.#shared(value));
     for (const i of (parts[0] ?? []).keys()) {
-      const values = parts.map((set) => set[i]!);
-      this.#operands.set(values[0]!, { kind: "parts", values, rank: this.#f.dims(values[0]).length });
+      const values = parts.map((set) => nth(set, i));
+      this.#operands.set(nth(values, 0), { kind: "parts", values, rank: this.#f.dims(values[0]).length });
     }
-    for (const i of (constants[0] ?? []).keys()) this.#constant(constants.map((set) => set[i]!));
-    nodes[0]!.forEach((node, i) => {
+    for (const i of (constants[0] ?? []).keys()) this.#constant(constants.map((set) => nth(set, i)));
+    nth(nodes, 0).forEach((node, i) => {
       node.outputs.forEach((value, k) => {
         if (value)
           this.#columns.set(
             value,
-            nodes.map((set) => set[i]!.outputs[k]!),
+            nodes.map((set) => nth(nth(set, i).outputs, k)),
           );
       });
     });
@@ -170,15 +171,15 @@ class Run {
   }
 
   #constant(values: readonly Value[]): void {
-    const [first] = values;
+    const [first] = atLeast(values, 1);
     const isOne = isOneForAll(this.#graph, values);
-    if (!isOne) this.#own.add(first!);
+    if (!isOne) this.#own.add(first);
     const { dims } = constantOf(this.#graph, first)!;
-    this.#operands.set(first!, isOne ? this.#shared(first!) : { kind: "own", values, rank: dims.length });
+    this.#operands.set(first, isOne ? this.#shared(first) : { kind: "own", values, rank: dims.length });
   }
 
   #commonRows(): void {
-    this.#sets.nodes[0]!.forEach((node, i) => {
+    nth(this.#sets.nodes, 0).forEach((node, i) => {
       const isCommon = node.inputs.every((value) => !value || this.#operands.get(value)?.kind === "common");
       if (!isCommon || !fusionRules.has(qualifiedName(node)) || node.opType === "Dropout") return;
       this.#common.add(i);
@@ -208,13 +209,13 @@ class Run {
   ): string | undefined {
     const sum = isSummed ? rule.sum?.emit(this.#f, node, operands) : undefined;
     if (sum) {
-      const output = node.outputs[0]!;
+      const output = nth(node.outputs, 0);
       this.#operands.set(output, { kind: "sum", value: sum, rank: this.#f.dims(output).length });
     } else {
       const results = rule.fuse(this.#f, node, operands);
       if ("declined" in results) return `${qualifiedName(node)}: ${results.declined}`;
       node.outputs.forEach((value, k) => {
-        if (value) this.#operands.set(value, results[k]!);
+        if (value) this.#operands.set(value, nth(results, k));
       });
     }
     if (operands.some((operand) => operand?.kind === "own" && operand.rank > 1)) this.#weights++;

@@ -1,4 +1,5 @@
 /** @file Laying the values of n branches side by side: moves of the branch axis, stacked parameters, sums. */
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   type DataType,
@@ -78,7 +79,7 @@ class Layout implements Fusion {
     if (operand.kind === "sum") throw new UnsupportedError("a sum over the branches has no branch axis");
     if (operand.kind === "own") return this.#own.stacked(operand.values, axis);
     if (operand.kind === "stacked") return this.#moved(operand.value, operand.axis, axis);
-    return this.#once(`parts ${this.#id(operand.values[0]!)} ${axis}`, () => {
+    return this.#once(`parts ${this.#id(nth(operand.values, 0))} ${axis}`, () => {
       const whole = this.#options.wholeOf(operand.values);
       if (!whole) {
         const rows = operand.values.map((value) => this.#unsqueezed(value, [axis]));
@@ -117,7 +118,7 @@ class Layout implements Fusion {
     if (known) return known;
     const value = this.repeated(operand, axis);
     const dims = this.dims(value);
-    return this.reshape(value, dims.toSpliced(axis, 2, times(dims[axis + 1]!, this.count)));
+    return this.reshape(value, dims.toSpliced(axis, 2, times(nth(dims, axis + 1), this.count)));
   }
 
   split(value: Value, dims: Dims, axis: number): Stacked {

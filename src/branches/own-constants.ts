@@ -1,4 +1,5 @@
 /** @file Constants of the branches laid together: parameters become one stacked parameter, others one constant. */
+import { nth } from "../checked.ts";
 import { type Dims, int64s, type Tensor, type Value } from "../ir/index.ts";
 import type { FusionOptions } from "./fusion-options.ts";
 import { joinTensors } from "./stacking.ts";
@@ -35,10 +36,10 @@ export function ownConstants(options: Options): OwnConstants {
   }
 
   function layOf(values: readonly Value[], axis: number, dims: readonly number[]): Laid {
-    const known = laid.get(values[0]!);
+    const known = laid.get(nth(values, 0));
     if (known) return known;
     const fresh = { value: laidTogether(options, values, axis, dims), axis, dims };
-    laid.set(values[0]!, fresh);
+    laid.set(nth(values, 0), fresh);
     return fresh;
   }
 
@@ -82,9 +83,9 @@ function joinedDims(part: readonly number[], axis: number, count: number): reado
 function laidTogether(options: Options, values: readonly Value[], axis: number, dims: readonly number[]): Value {
   const { g, constantOf, isParameter, record } = options;
   const tensors = values.map((value) => constantOf(value)!);
-  const part = tensors[0]!.dims;
+  const part = nth(tensors, 0).dims;
   const joined: Tensor = { ...joinTensors(tensors, axis), dims };
-  const name = values[0]!.name;
+  const name = nth(values, 0).name;
   if (!isParameter(values)) return tied(options, values, axis, dims);
   if (part.length === 0) return g.op("Constant", [], { value: joined }, { name });
   const value = g.constant(`stacked/${name}`, joined);

@@ -1,4 +1,5 @@
 /** @file Branches as a loop: the body is one branch, and each turn takes its slice of the stacked constants. */
+import { atLeast, must, nth } from "../checked.ts";
 import {
   constantOf,
   type Graph,
@@ -39,9 +40,9 @@ const placed: ReadonlySet<string> = new Set(["Dropout", "BatchNormalization"]);
 /** The graph with a `Scan` over the branches in the place of the group. The value of the sum stays the same object. */
 export function rollGroup(model: Model, group: BranchGroup, typeOf: TypeOf): RolledGroup | Declined {
   const { graph } = model;
-  const obstacle = group.nodes[0]!.find((node) => isFixed(node, model));
+  const obstacle = nth(group.nodes, 0).find((node) => isFixed(node, model));
   if (obstacle) return declined(`${qualifiedName(obstacle)} is not the same in every turn of a loop`);
-  const type = tensorTypeOf(typeOf, group.outputs[0]!);
+  const type = tensorTypeOf(typeOf, nth(group.outputs, 0));
   if (!type) return declined("the type of what the branches give is not known");
   const g = graphBuilder({ names: names(namesIn(graph)), infer: builderInference(TARGET_OPSET) });
   const record: StackedParameter[] = [];
@@ -96,15 +97,15 @@ function scannedValues(
   });
   const scanned: Scanned[] = [];
   for (const i of (constants[0] ?? []).keys()) {
-    const values = constants.map((set) => set[i]!);
+    const values = constants.map((set) => nth(set, i));
     if (isOneForAll(graph, values)) continue;
     const { dtype, dims } = constantOf(graph, values[0])!;
     const type = { kind: "tensor", dtype, dims } as const;
-    scanned.push({ whole: own.stacked(values, 0), axis: 0, first: values[0]!, type, keepsAxis: false });
+    scanned.push({ whole: own.stacked(values, 0), axis: 0, first: nth(values, 0), type, keepsAxis: false });
   }
   for (const i of (parts[0] ?? []).keys()) {
-    const values = parts.map((set) => set[i]!);
-    const type = tensorTypeOf(typeOf, values[0]!);
+    const values = parts.map((set) => nth(set, i));
+    const type = tensorTypeOf(typeOf, nth(values, 0));
     if (!type) return undefined;
     scanned.push(sideBySide(graph, g, values, type));
   }
@@ -113,13 +114,13 @@ function scannedValues(
 
 /** Computed values of the branches: what a Split cut into single slices is read whole. */
 function sideBySide(graph: Graph, g: GraphBuilder, values: readonly Value[], type: KnownType): Scanned {
-  const [first] = values;
+  const [first] = atLeast(values, 1);
   const whole = equalParts(graph, values);
   if (whole && type.dims[whole.axis] === 1)
-    return { ...whole, whole: whole.value, first: first!, type, keepsAxis: true };
+    return { ...whole, whole: whole.value, first: first, type, keepsAxis: true };
   const front = axes(g, 0);
   const rows = values.map((value) => g.op("Unsqueeze", [value, front]));
-  return { whole: g.op("Concat", rows, { axis: 0 }), axis: 0, first: first!, type, keepsAxis: false };
+  return { whole: g.op("Concat", rows, { axis: 0 }), axis: 0, first: first, type, keepsAxis: false };
 }
 
 interface Rolled extends BranchGroup {
@@ -155,12 +156,12 @@ function looped(g: GraphBuilder, { nodes, outputs, scanned, type }: Rolled, star
   const body = g.subgraph();
   const before = start && body.input("sum", type.dtype, type.dims);
   const at = new Map(scanned.map((part) => [part.first, sliceOf(body, g, part)] as const));
-  for (const node of nodes[0]!) {
+  for (const node of nth(nodes, 0)) {
     const inputs = node.inputs.map((value) => value && (at.get(value) ?? value));
     const made = body.like(node, inputs);
-    node.outputs.forEach((value, i) => void (value && at.set(value, made[i]!)));
+    node.outputs.forEach((value, i) => void (value && at.set(value, nth(made, i))));
   }
-  const output = at.get(outputs[0]!)!;
+  const output = must(at, nth(outputs, 0));
   body.output(before ? body.op("Add", [before, output]) : output);
   const wholes = scanned.map(({ whole }) => whole);
   return g.op("Scan", start ? [start, ...wholes] : wholes, {

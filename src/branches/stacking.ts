@@ -1,4 +1,5 @@
 /** @file Which parameters of a fused model hold which of the unrolled one, and the ways there and back. */
+import { atLeast, nth } from "../checked.ts";
 import { InvalidModelError, ShapeError } from "../errors.ts";
 import { bytesOfTensor, editModel, isSparse, type Model, sizeOf, type Tensor } from "../ir/index.ts";
 
@@ -72,7 +73,7 @@ export function splitStacked(
     const whole = result.get(entry.name);
     if (!whole) continue;
     result.delete(entry.name);
-    splitTensor(whole, entry).forEach((part, b) => void result.set(entry.parts[b]!, part));
+    splitTensor(whole, entry).forEach((part, b) => void result.set(nth(entry.parts, b), part));
   }
   return result;
 }
@@ -111,10 +112,10 @@ export function unfuseBranches(fused: Model, unrolled: Model): Model {
 
 /** Tensors of equal dims one after another along an axis; along the first, that is a new axis in front seen flat. */
 export function joinTensors(parts: readonly Tensor[], axis: number): Tensor {
-  const [first] = parts;
-  const { dtype, dims } = first!;
+  const [first] = atLeast(parts, 1);
+  const { dtype, dims } = first;
   const bytes = parts.map(bytesOfTensor);
-  const [outer, run] = runsOf(first!, axis);
+  const [outer, run] = runsOf(first, axis);
   const data = new Uint8Array(parts.length * outer * run);
   for (let i = 0; i < outer; i++) {
     bytes.forEach((part, b) => void data.set(part.subarray(i * run, (i + 1) * run), (i * parts.length + b) * run));

@@ -1,4 +1,5 @@
 /** @file Which values of branches are needed as their sum alone. */
+import { nth } from "../checked.ts";
 import { type Node, qualifiedName, type Value } from "../ir/index.ts";
 import { fusionRules } from "./rules/index.ts";
 
@@ -23,7 +24,7 @@ export function summedRows(
     const [value, readers] = next;
     const place = places.get(value);
     if (place === undefined || isCommon(value) || (reads.get(value) ?? 0) > readers) continue;
-    const node = rows[place]!;
+    const node = nth(rows, place);
     if (node.outputs.length !== 1) continue;
     const rule = fusionRules.get(qualifiedName(node))?.sum;
     const through = rule?.through(node, (input) => isCommon(node.inputs[input]));

@@ -1,14 +1,11 @@
 /** @file What a command is. */
 import type * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
-import type { Technique } from "../technique/index.ts";
 
 export interface CommandModule<S extends z.ZodObject = z.ZodObject> {
   /** The words before its flags, with what they say: `<model>`, or `[config]` for one that may be left out. */
   readonly operands: readonly (readonly [name: string, description: string])[];
   readonly settings: S;
-  /** What it runs, where that is a technique. */
-  readonly technique?: Pick<Technique, "name" | "summary">;
   run(operands: readonly string[], settings: z.output<S>, console: Console): Promise<Outcome>;
 }
 

@@ -21,14 +21,14 @@ const limitSettings = {
 type Limits = z.output<z.ZodObject<typeof limitSettings>>;
 
 /** The command with settings for the bounds, which it does not see itself. */
-export function withLimits(command: CommandModule): CommandModule {
+export function withLimits({ operands, settings, run }: CommandModule): CommandModule {
   return {
-    ...command,
-    settings: command.settings.extend(limitSettings),
+    operands,
+    settings: settings.extend(limitSettings),
     run(words, given, console) {
       const { timeLimit: _, memoryLimit: __, ...own } = given;
       limitSessions([...words, String(own.model)], z.object(limitSettings).parse(given));
-      return command.run(words, own, console);
+      return run(words, own, console);
     },
   };
 }

@@ -9,7 +9,6 @@ export function techniqueCommand<S extends z.ZodObject>(technique: Technique<S>,
   return defineCommand({
     operands: [["<model>", "an .onnx file"]],
     settings: techniqueSettings(technique),
-    technique,
     run: ([path], settings, console) => runTechnique(technique, path!, settings, console, warn),
   });
 }

@@ -1,4 +1,5 @@
 /** @file Samples stacked into the feeds of a model. */
+import { nth } from "../checked.ts";
 import { DataError, ensure, UsageError } from "../errors.ts";
 import { bytesOfTensor, formatType, type Tensor, tensor, tensorType } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -112,9 +113,9 @@ function stack(samples: readonly Sample[], { ports, names, single }: Layout, siz
   const feeds = new Map<string, Tensor>();
   for (const name of names) {
     const rows = samples.map((sample) => inputOf(sample, name));
-    const feed = single.has(name) ? rows[0]! : stackTensors(rows, samples, size);
+    const feed = single.has(name) ? nth(rows, 0) : stackTensors(rows, samples, size);
     const port = ports?.find((candidate) => candidate.name === name);
-    if (port) checkFeed(feed, port, samples[0]!.source);
+    if (port) checkFeed(feed, port, nth(samples, 0).source);
     feeds.set(name, feed);
   }
   const labels = samples.map(({ label }) => label).filter((label) => label !== undefined);
@@ -145,18 +146,18 @@ function inputOf(sample: Sample, name: string): Tensor {
 }
 
 function stackTensors(rows: readonly Tensor[], samples: readonly Sample[], size: number): Tensor {
-  const first = rows[0]!;
+  const first = nth(rows, 0);
   for (const [i, row] of rows.entries()) {
     if (row.dtype === first.dtype && sameDims(row.dims, first.dims)) continue;
     throw new DataError("the samples of a batch differ in shape", {
       expected: formatType(tensorType(first.dtype, first.dims)),
       got: formatType(tensorType(row.dtype, row.dims)),
-      where: samples[i]!.source,
+      where: nth(samples, i).source,
       hint: "Give a preprocessing with a fixed size, or a batch of 1.",
     });
   }
-  const parts = Array.from({ length: size }, (_, i) => bytesOfTensor(rows[Math.min(i, rows.length - 1)]!));
-  const data = concat(parts, size * parts[0]!.byteLength);
+  const parts = Array.from({ length: size }, (_, i) => bytesOfTensor(nth(rows, Math.min(i, rows.length - 1))));
+  const data = concat(parts, size * nth(parts, 0).byteLength);
   return { dtype: first.dtype, dims: [size, ...first.dims], data };
 }
 

@@ -1,4 +1,5 @@
 /** @file Samples and how they are iterated. */
+import { nth } from "../checked.ts";
 import { DataError, ensure } from "../errors.ts";
 import type { DataType, Dim, Tensor } from "../ir/index.ts";
 import { ownRecipe, type Recipe } from "./recipe.ts";
@@ -77,7 +78,7 @@ export function datasetOf(source: Source<Sample>): Dataset {
 export function subset(dataset: Dataset, positions: readonly number[]): Dataset {
   for (const position of positions) checked(position, dataset.size);
   const { classes, assumptions } = dataset;
-  const at = (position: number) => positions[checked(position, positions.length)]!;
+  const at = (position: number) => nth(positions, checked(position, positions.length));
   return {
     size: positions.length,
     ...(classes && { classes }),
@@ -104,7 +105,7 @@ export function mapSource<A, B>(source: Source<A>, transform: (item: A, position
 }
 
 function gather(values: ArrayLike<number>, positions: readonly number[]): Float64Array {
-  return new Float64Array(positions.length).map((_, i) => values[positions[i]!]!);
+  return new Float64Array(positions.length).map((_, i) => values[nth(positions, i)]!);
 }
 
 function checked(position: number, size: number): number {

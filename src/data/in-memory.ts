@@ -1,4 +1,5 @@
 /** @file A dataset decoded once. */
+import { nth } from "../checked.ts";
 import { collect } from "./collect.ts";
 import { type Dataset, datasetOf } from "./dataset.ts";
 import { ownRecipe } from "./recipe.ts";
@@ -12,7 +13,7 @@ export async function inMemory(dataset: Dataset): Promise<Dataset> {
     ...(classes && { classes }),
     ...(assumptions && { assumptions }),
     ...(labels && { labels: () => dataset.labels!() }),
-    open: () => ({ read: (position) => samples[position]! }),
+    open: () => ({ read: (position) => nth(samples, position) }),
   });
   return { ...held, ...(recipe && { recipe: ownRecipe("inMemory", recipe) }) };
 }

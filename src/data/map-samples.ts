@@ -1,4 +1,5 @@
 /** @file A dataset with every sample changed. */
+import { nth } from "../checked.ts";
 import type { Dataset, Sample } from "./dataset.ts";
 import { ownRecipe, type Recipe } from "./recipe.ts";
 
@@ -15,7 +16,7 @@ export function mapSamples(dataset: Dataset, transform: SampleTransform): Datase
   const { size, classes, assumptions, recipe } = dataset;
   async function* pick(positions: readonly number[]): AsyncGenerator<Sample> {
     let i = 0;
-    for await (const sample of dataset.pick(positions)) yield await transform(sample, positions[i++]!);
+    for await (const sample of dataset.pick(positions)) yield await transform(sample, nth(positions, i++));
   }
   return {
     size,

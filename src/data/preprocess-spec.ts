@@ -1,5 +1,7 @@
 /** @file The specification of how an image becomes a network's input, as data that can stand in a JSON file. */
+
 import * as z from "zod";
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { resampleFilters } from "./resample.ts";
 
@@ -34,7 +36,7 @@ export type PreprocessSpec = z.infer<typeof preprocessSchema>;
 export function parsePreprocessSpec(value: unknown, where = "preprocess"): PreprocessSpec {
   const result = preprocessSchema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
+  const issue = nth(result.error.issues, 0);
   const path = [where, ...issue.path.map(String)].join(".");
   if (issue.code !== "unrecognized_keys") {
     throw new UsageError(`the preprocess specification is wrong: ${issue.message}`, { where: path });

@@ -1,4 +1,5 @@
 /** @file Turns images into tensors: resize, crop, channel order, then (pixel · scale − mean) / std. */
+import { nth } from "../checked.ts";
 import { DataError } from "../errors.ts";
 import { type NumericArray, type Tensor, tensor, tensorFromNumbers, typedArray } from "../ir/index.ts";
 import { centerCrop, type Image, toColor, toGray } from "./image.ts";
@@ -55,10 +56,10 @@ function layOut(image: Image, tables: readonly NumericArray[], spec: PreprocessS
   const { layout = "nchw", channels: order, dtype = "float32" } = spec;
   checkChannelCount(spec, channels);
   const size = width * height;
-  const values = new (tables[0]!.constructor as new (length: number) => NumericArray)(size * channels);
+  const values = new (nth(tables, 0).constructor as new (length: number) => NumericArray)(size * channels);
   const [channelStride, pixelStride] = layout === "nchw" ? [size, 1] : [1, channels];
   for (let c = 0; c < channels; c++) {
-    const table = tables[c]!;
+    const table = nth(tables, c);
     const from = order === "bgr" ? channels - 1 - c : c;
     const to = c * channelStride;
     for (let i = 0; i < size; i++) values[to + i * pixelStride] = table[pixels[i * channels + from]!]!;

@@ -3,6 +3,7 @@
  * "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The state is a counter, so any draw can be had without the
  * ones before it, streams never overlap, and a resumed run continues bit for bit on every platform.
  */
+import { nth } from "../checked.ts";
 import { ensure, UsageError } from "../errors.ts";
 
 const rounds = 10;
@@ -133,7 +134,7 @@ export function shuffle<T>(items: readonly T[], source: Random): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i--) {
     const j = source.below(i + 1);
-    [result[i], result[j]] = [result[j]!, result[i]!];
+    [result[i], result[j]] = [nth(result, j), nth(result, i)];
   }
   return result;
 }

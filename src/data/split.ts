@@ -1,4 +1,5 @@
 /** @file Disjoint parts of a dataset, and its samples in random order. */
+import { must } from "../checked.ts";
 import { DataError, ensure, UsageError } from "../errors.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { type Dataset, subset } from "./dataset.ts";
@@ -92,7 +93,7 @@ export function stratifiedOrder(labels: ArrayLike<number>, seed: number): number
   const source = random(seed, streamOfSplits);
   const places: { place: number; position: number }[] = [];
   for (const key of [...members.keys()].sort((a, b) => a - b)) {
-    const group = shuffle(members.get(key)!, source);
+    const group = shuffle(must(members, key), source);
     const start = source.uniform();
     for (const [rank, position] of group.entries()) places.push({ place: (rank + start) / group.length, position });
   }

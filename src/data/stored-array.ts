@@ -1,4 +1,5 @@
 /** @file Arrays that lie in a byte source with the samples along their first axis, and datasets made of them. */
+import { must, nth } from "../checked.ts";
 import { DataError, ensure, FormatError, LimitError } from "../errors.ts";
 import { byteLength, type DataType, numbersOf, type Tensor } from "../ir/index.ts";
 import { adaptTensor } from "./adapt.ts";
@@ -137,7 +138,7 @@ async function tensorReader(
     async read(position) {
       const values = new Map<string, Tensor>();
       for (const [key, array] of inputs) {
-        const data = await readItem(array, opened.get(key)!, position);
+        const data = await readItem(array, must(opened, key), position);
         const port = ports?.find((candidate) => candidate.name === key);
         values.set(key, adaptTensor({ dtype: array.dtype, dims: array.dims.slice(1), data }, port, array.name));
       }
@@ -177,7 +178,7 @@ function namedForPorts(
   ports: readonly InputPort[] | undefined,
 ): ReadonlyMap<string, StoredArray> {
   if (!ports) return arrays;
-  if (ports.length === 1 && arrays.size === 1) return new Map([[ports[0]!.name, [...arrays.values()][0]!]]);
+  if (ports.length === 1 && arrays.size === 1) return new Map([[nth(ports, 0).name, nth([...arrays.values()], 0)]]);
   for (const port of ports) {
     if (arrays.has(port.name)) continue;
     throw new DataError("the data lacks one of the model's inputs", {
@@ -186,7 +187,7 @@ function namedForPorts(
       where: name,
     });
   }
-  return new Map(ports.map((port) => [port.name, arrays.get(port.name)!]));
+  return new Map(ports.map((port) => [port.name, must(arrays, port.name)]));
 }
 
 /** 8-bit arrays [N, H, W], [N, H, W, C] and [N, C, H, W] as images; `undefined` for any other array. */

@@ -1,4 +1,5 @@
 /** @file Random feeds for a model when there is no data. */
+import { lastOf } from "../checked.ts";
 import { DataError, ensure, LimitError, UnsupportedError } from "../errors.ts";
 import {
   type DataKind,
@@ -157,7 +158,7 @@ function within(range: NumberRange, position: number, source: Random): number {
 
 /** What a mask hides are a few elements at the end of each row, as padding is; a row keeps at least half. */
 function masked(dtype: DataType, dims: readonly number[], count: number, source: Random): Tensor {
-  const length = dims.length < 2 ? 1 : dims.at(-1)!;
+  const length = dims.length < 2 ? 1 : lastOf(dims);
   const values = new Float64Array(count).fill(1);
   for (let end = length; end <= count && length > 1; end += length) {
     values.fill(0, end - source.below(Math.floor(length / 2) + 1), end);

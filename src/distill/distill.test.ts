@@ -1,13 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Dataset, datasetOf, random } from "../data/index.ts";
 import { equalModels, isSparse, type Model, numbersOf, tensorFromNumbers, verify } from "../ir/index.ts";
 import { lenet, mlp } from "../models/index.ts";
 import { batchNorm, dropout, type Layers, linear, network } from "../nn/index.ts";
 import { evaluate } from "../reference/index.ts";
-import { openReference } from "../runtime/reference.ts";
 import { adamw, evaluateModel, type LossTerm } from "../train/index.ts";
 import { type DistillOptions, distill, distillationGap } from "./distill.ts";
 import { jointModel } from "./joint-model.ts";
@@ -171,29 +167,6 @@ describe("distillation", () => {
       return (await evaluateModel(model, { data, loss: "crossEntropy", metrics: ["accuracy"] })).accuracy!;
     };
     expect(await accuracyAt(1)).toBeGreaterThan((await accuracyAt(0)) + 0.15);
-  });
-
-  it("resumes to the same bits, and hands out the best student", async () => {
-    const root = await mkdtemp(join(tmpdir(), "litheml-distill-"));
-    const [teacher, student] = [net(1, 6), net(2, 6, (n, x) => dropout(n, batchNorm(n.scope("norm"), x), 0.2))];
-    const losses = [softTargets(), features({ pairs: hidden })];
-    const evaluate = { data: points(32, false) };
-    const options: DistillOptions = { ...settings, teacher, losses, evaluate, restoreBest: true, open: openReference };
-    const start = (name: string, more: Partial<DistillOptions>) =>
-      distill(student, { ...options, checkpoint: { folder: join(root, name), everySteps: 2 }, ...more });
-    const whole = await start("whole", {}).result;
-    const part = start("parts", {});
-    for await (const event of part) if (event.type === "step" && event.step === 5) part.cancel();
-    await expect(part.result).rejects.toThrow(/cancelled/);
-    const rest = start("parts", { resume: true });
-    for await (const event of rest) {
-      if (event.type === "start") expect(event.resumedFrom).toBeGreaterThanOrEqual(4);
-    }
-    const { model, report } = await rest.result;
-    expect(initializers(model)).toEqual(initializers(whole.model));
-    expect(report.evaluations).toEqual(whole.report.evaluations);
-    expect(model.graph.outputs).toEqual(student.graph.outputs);
-    await rm(root, { recursive: true });
   });
 
   it("is the same bit for bit for the same seed, and trains only what is named", async () => {

@@ -1,4 +1,5 @@
 /** @file Teacher and student as one graph over the same inputs, with the values that the losses compare as outputs. */
+import { atLeast, nth } from "../checked.ts";
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
   type Dim,
@@ -71,7 +72,7 @@ export function jointModel(student: Model, options: JointOptions): JointModel {
   const all = comparisons.flat();
   return {
     model: exposed(joined(own, teacher, other.graph), find(prediction).student, all),
-    terms: options.losses.map((loss, i) => termOf(loss, options.losses.slice(0, i), comparisons[i]!)),
+    terms: options.losses.map((loss, i) => termOf(loss, options.losses.slice(0, i), nth(comparisons, i))),
     output: prediction.student,
     projections: all.flatMap(({ projection: layer }) => (layer ? [layer.parameter.name] : [])),
     teacherNodes: new Set(other.graph.nodes.map(({ name }) => name)),
@@ -92,17 +93,18 @@ function checkOpsets(student: Model, teacher: Model): void {
 
 /** The teacher's inputs, each with the student's in its place: of one name, or the only one of both. */
 function sharedInputs(student: Graph, teacher: Graph): Map<Value, Value> {
-  const [own, others] = [student, teacher].map(({ inputs, initializers }) =>
-    inputs.filter((v) => !initializers.has(v)),
+  const [own, others] = atLeast(
+    [student, teacher].map(({ inputs, initializers }) => inputs.filter((v) => !initializers.has(v))),
+    2,
   );
-  const byName = new Map(own!.map((value) => [value.name, value]));
+  const byName = new Map(own.map((value) => [value.name, value]));
   return new Map(
-    others!.map((value) => {
-      const same = byName.get(value.name) ?? (own!.length === 1 && others!.length === 1 ? own![0] : undefined);
+    others.map((value) => {
+      const same = byName.get(value.name) ?? (own.length === 1 && others.length === 1 ? own[0] : undefined);
       if (same && sameKind(same, value)) return [value, same];
       throw new UsageError("teacher and student take different inputs", {
         expected: describe(value),
-        got: own!.map(describe).join(", ") || "no input",
+        got: own.map(describe).join(", ") || "no input",
         where: "the student",
       });
     }),

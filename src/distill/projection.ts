@@ -1,4 +1,5 @@
 /** @file The linear layer between a student's value and a teacher's of another width. */
+import { nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import {
   makeNode,
@@ -27,7 +28,7 @@ export interface Projection {
 export function projection(student: Value, teacher: Value, scope: Names): Projection | undefined {
   const [from, to] = [dimsOf(student), dimsOf(teacher)];
   const axis = channelAxis(student);
-  const differs = from.length !== to.length || from.some((dim, i) => i !== axis && isOther(dim, to[i]!));
+  const differs = from.length !== to.length || from.some((dim, i) => i !== axis && isOther(dim, nth(to, i)));
   const [inner, outer] = [from[axis], to[axis]];
   if (differs || typeof inner !== "number" || typeof outer !== "number") {
     throw new ShapeError("two values cannot be compared", {
@@ -51,7 +52,7 @@ function layer(opType: string, dims: readonly number[], student: Value, teacher:
   const [rows, columns] = dims as [number, number];
   const identity = new Float64Array(rows * columns).map((_, i) => Number(Math.floor(i / columns) === i % columns));
   const parameter: Value = { name: scope.fresh(`projection/${student.name}`), type: tensorType(dtype, dims) };
-  const channels = dimsOf(teacher)[channelAxis(teacher)]!;
+  const channels = nth(dimsOf(teacher), channelAxis(teacher));
   const type = tensorType(
     dtype,
     dimsOf(student).map((dim, i) => (i === channelAxis(student) ? channels : dim)),

@@ -1,4 +1,5 @@
 /** @file Taking positions of axes out of a tensor. */
+import { nth } from "../checked.ts";
 import { bytesOfTensor, numbersOf, sizeOf, strings, stringsOf, type Tensor, tensorFromNumbers } from "./tensor.ts";
 import { dataTypes } from "./types.ts";
 
@@ -10,7 +11,7 @@ export function takePositions(source: Tensor, positions: readonly (readonly numb
     const texts = stringsOf(source);
     return strings(
       dims,
-      Array.from(sources(source.dims, positions), (at) => texts[at]!),
+      Array.from(sources(source.dims, positions), (at) => nth(texts, at)),
     );
   }
   const bits = dataTypes[source.dtype].bits;
@@ -51,6 +52,6 @@ function* sources(
   start = 0,
 ): Generator<number> {
   if (axis === dims.length) return void (yield start);
-  const taken = positions[axis] ?? Array.from({ length: dims[axis]! }, (_, i) => i);
-  for (const place of taken) yield* sources(dims, positions, axis + 1, start * dims[axis]! + place);
+  const taken = positions[axis] ?? Array.from({ length: nth(dims, axis) }, (_, i) => i);
+  for (const place of taken) yield* sources(dims, positions, axis + 1, start * nth(dims, axis) + place);
 }

@@ -1,4 +1,5 @@
 /** @file How far two sessions' answers lie apart on the same inputs. */
+import { must, nth } from "../checked.ts";
 import { type Deadline, isPast } from "../deadline.ts";
 import { DataError, LitheError, UnsupportedError } from "../errors.ts";
 import { maxOf, minOf, type Tensor } from "../ir/index.ts";
@@ -72,7 +73,7 @@ export async function measureAgreement(
     const outputs = await bothOutputs(a, b, batch, pairs);
     if (!outputs) continue;
     const [left, right] = outputs;
-    for (const [i, found] of distances.entries()) found.add(left[i]!, right[i]!);
+    for (const [i, found] of distances.entries()) found.add(nth(left, i), nth(right, i));
     if (batch.isProbe) continue;
     const samples = batch.labels?.length ?? samplesOf(batch.feeds);
     n += samples;
@@ -95,7 +96,7 @@ async function bothOutputs(
   if (left.status === "rejected" && isProbe && left.reason instanceof LitheError) return undefined;
   if (left.status === "rejected") throw left.reason;
   if (right.status === "rejected") throw right.reason;
-  return [pairs.map(([name]) => left.value.get(name)!), pairs.map(([, name]) => right.value.get(name)!)];
+  return [pairs.map(([name]) => must(left.value, name)), pairs.map(([, name]) => must(right.value, name))];
 }
 
 /** The length of the first input's first axis. */
@@ -153,7 +154,7 @@ function pairedOutputs(a: Session, b: Session): { readonly pairs: Pairs; readonl
     const listed = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(", ");
     throw new DataError("two models have no output in common", { expected: listed(ownA), got: listed(ownB) });
   }
-  const renamed = new Map(isRenamed ? onlyA.map((name, i) => [name, onlyB[i]!]) : []);
+  const renamed = new Map(isRenamed ? onlyA.map((name, i) => [name, nth(onlyB, i)]) : []);
   const pairs = ownA.flatMap((name): Pairs => {
     const other = shared.includes(name) ? name : renamed.get(name);
     return other === undefined ? [] : [[name, other]];

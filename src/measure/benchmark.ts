@@ -1,4 +1,5 @@
 /** @file Times of one session. */
+import { nth } from "../checked.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import {
@@ -64,7 +65,7 @@ export async function benchmark(
   const { warmup = 5, rounds = 100, seconds = Number.POSITIVE_INFINITY, batch = 1, signal } = options;
   const inputs = "get" in feeds ? [feeds] : feeds;
   const { times, firstRun } = await holdingAll([{ session, inputs }], async ([held]) => {
-    const first = await held![0]!.time(warmup);
+    const first = await nth(held!, 0).time(warmup);
     return { times: await timesOf(held!, rounds, seconds * 1000, signal), firstRun: first.firstRun };
   });
   const memory = await session.memory?.();
@@ -94,7 +95,7 @@ async function timesOf(
   let [chunk, turn] = [1, 0];
   while (times.length < rounds && (spent < budget || times.length === 0)) {
     checkCancelled(signal);
-    const held = inputs[turn++ % inputs.length]!;
+    const held = nth(inputs, turn++ % inputs.length);
     const timing = await held.time(inputs.length > 1 ? 1 : Math.min(chunk, rounds - times.length));
     for (const item of timing.times) times.push(item);
     spent = times.reduce((sum, time) => sum + time, 0);

@@ -1,4 +1,5 @@
 /** @file The values of chosen intermediates while a model runs. */
+import { lastOf } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { byteLength, type Model, type Tensor, type Value, valuesOf, withGraph } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -161,7 +162,7 @@ function grouped(values: readonly Value[], symbols: ReadonlyMap<string, number>,
       groups.push([]);
       room = memory;
     }
-    groups.at(-1)!.push(value);
+    lastOf(groups).push(value);
     room -= bytes;
   }
   return groups;

@@ -1,4 +1,5 @@
 /** @file The classes that two models give to the same samples, where an output is a row of classes for every sample. */
+import { nth } from "../checked.ts";
 import { DataError } from "../errors.ts";
 import { checkLabels, dataTypes, numbersOf, type Tensor, wrongLabel } from "../ir/index.ts";
 import { confidenceOf } from "./confidence.ts";
@@ -60,7 +61,7 @@ export function classAnswers(names: readonly string[]): ClassAnswers {
   const scores = (): Rows[] => outputs.filter(({ holds, a }) => holds && a.length > 0);
   return {
     add(left, right, samples, { labels: given, sources }) {
-      for (const [i, rows] of outputs.entries()) if (rows.holds) addRows(rows, left[i]!, right[i]!, samples);
+      for (const [i, rows] of outputs.entries()) if (rows.holds) addRows(rows, nth(left, i), nth(right, i), samples);
       if (given) checkCount(left, given.length);
       for (let i = 0; i < samples; i++) labels.push({ label: given?.[i], source: sources?.[i] });
     },
@@ -72,7 +73,7 @@ export function classAnswers(names: readonly string[]): ClassAnswers {
 function addRows(rows: Rows, a: Tensor, b: Tensor, samples: number): void {
   rows.holds = areScores(a, samples) && areScores(b, samples) && (rows.classes || a.dims[1]) === a.dims[1];
   if (!rows.holds) return;
-  rows.classes = a.dims[1]!;
+  rows.classes = nth(a.dims, 1);
   for (const row of rowsOf(a)) {
     rows.a.push(argmax(row));
     rows.confidence.push(confidenceOf(row));
@@ -82,34 +83,34 @@ function addRows(rows: Rows, a: Tensor, b: Tensor, samples: number): void {
 
 /** Labels that are fewer or more than the rows of a would-be classifier belong to other samples. */
 function checkCount(outputs: readonly Tensor[], labels: number): void {
-  const rows = outputs.filter((output) => areScores(output, output.dims[0] ?? 0)).map(({ dims }) => dims[0]!);
+  const rows = outputs.filter((output) => areScores(output, output.dims[0] ?? 0)).map(({ dims }) => nth(dims, 0));
   if (rows.length === 0 || rows.includes(labels)) return;
   throw new DataError("every sample needs its label", { expected: `${rows[0]} labels`, got: `${labels}` });
 }
 
 function accuracyOf(scores: readonly Rows[], labels: readonly Label[]): PairedAccuracy | undefined {
-  const labelled = [...labels.keys()].filter((i) => labels[i]!.label !== undefined);
+  const labelled = [...labels.keys()].filter((i) => nth(labels, i).label !== undefined);
   const widest = scores.toSorted((one, other) => other.classes - one.classes)[0];
   if (labelled.length === 0 || !widest) return undefined;
-  const right = labelled.map((i) => labels[i]!.label!);
+  const right = labelled.map((i) => nth(labels, i).label!);
   const fitting = scores.filter(({ classes }) => wrongLabel(right, { kind: "classes", count: classes }) === undefined);
   if (fitting.length === 0) {
-    checkLabels(right, { kind: "classes", count: widest.classes }, (i) => labels[labelled[i]!]!.source);
+    checkLabels(right, { kind: "classes", count: widest.classes }, (i) => nth(labels, nth(labelled, i)).source);
   }
   const hits = (classes: readonly number[], shift = 0): number[] =>
-    labelled.map((i, k) => Number(classes[i] === right[k]! + shift));
+    labelled.map((i, k) => Number(classes[i] === nth(right, k) + shift));
   const [{ rows, a, b }] = fitting
     .map((rows) => ({ rows, a: hits(rows.a), b: hits(rows.b) }))
     .sort((one, other) => mean(other.a) - mean(one.a)) as [{ rows: Rows; a: number[]; b: number[] }];
   const onlyIn = (one: readonly number[], other: readonly number[]): number =>
-    one.filter((hit, i) => hit > other[i]!).length;
+    one.filter((hit, i) => hit > nth(other, i)).length;
   return {
     a: mean(a),
     b: mean(b),
     n: labelled.length,
     interval: pairedInterval(onlyIn(a, b), onlyIn(b, a), labelled.length),
     classes: rows.classes,
-    confidence: mean(labelled.map((i) => rows.confidence[i]!)),
+    confidence: mean(labelled.map((i) => nth(rows.confidence, i))),
     shifted: { up: mean(hits(rows.a, 1)), down: mean(hits(rows.a, -1)) },
   };
 }
@@ -123,7 +124,7 @@ function areScores({ dtype, dims }: Tensor, samples: number): boolean {
 
 function* rowsOf(scores: Tensor): Generator<Float64Array> {
   const values = numbersOf(scores);
-  const width = scores.dims[1]!;
+  const width = nth(scores.dims, 1);
   for (let start = 0; start < values.length; start += width) yield values.subarray(start, start + width);
 }
 

@@ -1,4 +1,5 @@
 /** @file Where two models' values begin to differ. */
+import { must, nth } from "../checked.ts";
 import { DataError } from "../errors.ts";
 import { describeNode, type Model, type Node, type Value } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -48,7 +49,8 @@ export async function findDivergence(
   for (let start = 0; start < common.length; start += AT_ONCE) {
     const some = common.slice(start, start + AT_ONCE);
     const found = await distancesOf(a, b, some, batches, open, options);
-    for (const item of found.map((entry, i) => ({ ...entry, node: describeNode(some[i]!.node) }))) values.push(item);
+    for (const item of found.map((entry, i) => ({ ...entry, node: describeNode(nth(some, i).node) })))
+      values.push(item);
   }
   const first = values.find(({ relative, notFinite }) => relative > tolerance || notFinite.onlyA > 0);
   return { first, values };
@@ -78,7 +80,7 @@ async function distancesOf(
     if (!other)
       throw new DataError("the batches must be read more than once", { expected: "an iterable that starts anew" });
     for (const [i, { nameA, nameB }] of common.entries()) {
-      distances[i]!.add(values.get(nameA)!, other.values.get(nameB)!);
+      nth(distances, i).add(must(values, nameA), other.values.get(nameB)!);
     }
   }
   await others.return(undefined);

@@ -1,4 +1,5 @@
 /** @file Feeds sent once, for repeated timing. */
+import { nth } from "../checked.ts";
 import type { Feeds, HeldFeeds, Session } from "../runtime/index.ts";
 
 /** Runs `use` with the feeds held next to the runtime, where the session can do that. */
@@ -26,7 +27,7 @@ export async function holdingAll<T>(
     const next = all[position];
     if (!next) return await use(held);
     return await withHeldFeeds(next.session, next.feeds, (feeds) => {
-      held[next.side]!.push(feeds);
+      nth(held, next.side).push(feeds);
       return hold(position + 1);
     });
   };

@@ -1,4 +1,5 @@
 /** @file Sessions timed against each other in one interleaved run. */
+import { atLeast, nth } from "../checked.ts";
 import { type Deadline, isPast } from "../deadline.ts";
 import { UsageError } from "../errors.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -104,7 +105,7 @@ export async function raceLatency(contenders: readonly Contender[], options: Lat
   if (all.length === 0) return [];
   return await holdingAll(all, (held) =>
     interleave(
-      held.map((inputs, i) => ({ inputs, owner: all[i]!.owner })),
+      held.map((inputs, i) => ({ inputs, owner: nth(all, i).owner })),
       options,
     ),
   );
@@ -123,10 +124,10 @@ export async function compareLatency(
     if (!session) throw new UsageError("a model is timed in one session at least");
     return { session, replicas, feeds: fed };
   };
-  const [first, second] = await raceLatency([contender(a, sides.a), contender(b, sides.b)], options);
-  const { ratio, spread, verdict, rounds, inputs } = second!;
-  const sessions = Math.min(first!.sessions, second!.sessions);
-  return { a: statsIn(first!), b: statsIn(second!), ratio, spread, verdict, rounds, inputs, sessions };
+  const [first, second] = atLeast(await raceLatency([contender(a, sides.a), contender(b, sides.b)], options), 2);
+  const { ratio, spread, verdict, rounds, inputs } = second;
+  const sessions = Math.min(first.sessions, second.sessions);
+  return { a: statsIn(first), b: statsIn(second), ratio, spread, verdict, rounds, inputs, sessions };
 }
 
 function statsIn({ p50, p95, min, mean, processor }: LatencyStats): LatencyStats {
@@ -158,11 +159,11 @@ async function interleave(held: readonly Held[], options: LatencyOptions): Promi
   const { rounds = 50, warmup = 3, slot = 5, seconds = Number.POSITIVE_INFINITY, seed = 0, signal, deadline } = options;
   const sides: Side[] = [];
   for (const side of held) sides.push(await prepare(side, isPast(deadline) ? 1 : warmup));
-  const [first] = sides;
-  const count = first!.inputs.length;
+  const [first] = atLeast(sides, 1);
+  const count = first.inputs.length;
   const repeatsOf = ({ typical }: Side): number => Math.max(1, Math.ceil(slot / Math.max(typical, 1e-3)));
   const time = (side: Side, round: number): Promise<number> =>
-    count === 1 ? timeOne(side, repeatsOf(side)) : timeSome(side, round, repeatsOf(first!));
+    count === 1 ? timeOne(side, repeatsOf(side)) : timeSome(side, round, repeatsOf(first));
   const random = splitMix(seed);
   const end = performance.now() + seconds * 1000;
   let [round, look] = [0, FIRST_LOOK];
@@ -173,7 +174,7 @@ async function interleave(held: readonly Held[], options: LatencyOptions): Promi
     if (areSettled(sides, options)) break;
     look = Math.ceil(look * NEXT_LOOK);
   }
-  const inputs = Math.min(count, round * repeatsOf(first!));
+  const inputs = Math.min(count, round * repeatsOf(first));
   return ratiosOf(sides, seed).map(({ ratio, spread }, owner) => {
     const own = sides.filter((side) => side.owner === owner);
     const judged = { ratio, spread, verdict: verdictOf(spread) };
@@ -190,7 +191,7 @@ function areSettled(sides: readonly Side[], { horizon, seed = 0 }: LatencyOption
 /** Of every contender, against the first. */
 function ratiosOf(sides: readonly Side[], seed: number): Ratio[] {
   const roundsOf = (owner: number) => sides.filter((side) => side.owner === owner).map(({ rounds }) => rounds);
-  const estimator: Estimator = sides[0]!.inputs.length === 1 ? typicalRound : allRounds;
+  const estimator: Estimator = nth(sides, 0).inputs.length === 1 ? typicalRound : allRounds;
   const owners = new Set(sides.map(({ owner }) => owner));
   return [...owners].map((owner) =>
     owner === 0
@@ -200,22 +201,22 @@ function ratiosOf(sides: readonly Side[], seed: number): Ratio[] {
 }
 
 async function prepare({ owner, inputs }: Held, warmup: number): Promise<Side> {
-  const { times, firstRun } = await inputs[0]!.time(warmup);
+  const { times, firstRun } = await nth(inputs, 0).time(warmup);
   const typical = times.length > 0 ? median(times) : firstRun;
   return { owner, inputs, typical, times: [], rounds: [], processor: 0 };
 }
 
 /** The median of runs on the one input. */
 async function timeOne(side: Side, repeats: number): Promise<number> {
-  return median(await timesOf(side, side.inputs[0]!, repeats));
+  return median(await timesOf(side, nth(side.inputs, 0), repeats));
 }
 
 /** The mean of runs on the inputs whose turn it is. */
 async function timeSome(side: Side, round: number, repeats: number): Promise<number> {
   const times: number[] = [];
   for (let i = round * repeats; i < (round + 1) * repeats; i++) {
-    const [time] = await timesOf(side, side.inputs[i % side.inputs.length]!, 1);
-    times.push(time!);
+    const [time] = atLeast(await timesOf(side, nth(side.inputs, i % side.inputs.length), 1), 1);
+    times.push(time);
   }
   return mean(times);
 }

@@ -1,4 +1,5 @@
 /** @file Inputs that reach what masks hide: in data they often stay as they are, and in made-up data always. */
+import { lastOf } from "../checked.ts";
 import { numbersOf, sizeOf, type Tensor, tensorFromNumbers } from "../ir/index.ts";
 import type { Feeds } from "../runtime/index.ts";
 import type { Batch } from "./agreement.ts";
@@ -34,7 +35,7 @@ const inFirstRow: Where = (element, width) => element < width;
 const inLaterHalf: Where = (element, width) => element % width >= width / 2;
 
 function turnedOver(mask: Tensor, where: Where): Tensor {
-  const width = mask.dims.at(-1)!;
+  const width = lastOf(mask.dims);
   const values = numbersOf(mask).map((value, i) => (where(i, width) ? 1 - value : value));
   return tensorFromNumbers(mask.dtype, mask.dims, values);
 }

@@ -1,4 +1,5 @@
 /** @file How much faster one model is than another, with an interval that holds on a busy machine. */
+import { nth } from "../checked.ts";
 import { minOf } from "../ir/index.ts";
 import { bootstrapInterval, type Interval, mean, median, studentQuantile } from "./statistics.ts";
 
@@ -23,14 +24,15 @@ export interface Estimator {
 
 /** Rounds that do the same work: the median of what a session takes beside the others, checked by the ratio of the fastest rounds. */
 export const typicalRound: Estimator = {
-  level: (rounds, usual, positions) => median(positions.map((round) => Math.log(rounds[round]!) - usual[round]!)),
+  level: (rounds, usual, positions) =>
+    median(positions.map((round) => Math.log(nth(rounds, round)) - nth(usual, round))),
   check: (first, other) =>
     Math.log(minOf(first.map((rounds) => minOf(rounds))) / minOf(other.map((rounds) => minOf(rounds)))),
 };
 
 /** Rounds whose inputs differ: the total time. */
 export const allRounds: Estimator = {
-  level: (rounds, _, positions) => Math.log(positions.reduce((sum, round) => sum + rounds[round]!, 0)),
+  level: (rounds, _, positions) => Math.log(positions.reduce((sum, round) => sum + nth(rounds, round), 0)),
 };
 
 /** The part of the sessions' interval that that of the rounds may be for the rounds to be enough. */
@@ -50,7 +52,7 @@ export function ratioInterval(
   seed: number,
 ): Ratio {
   const all = [...first, ...other];
-  const usual = first[0]!.map((_, round) => mean(all.map((rounds) => Math.log(rounds[round]!))));
+  const usual = nth(first, 0).map((_, round) => mean(all.map((rounds) => Math.log(nth(rounds, round)))));
   const levels = (sessions: readonly Rounds[], positions: Float64Array): number[] =>
     sessions.map((rounds) => estimator.level(rounds, usual, positions));
   const difference = (positions: Float64Array): number =>

@@ -1,4 +1,5 @@
 /** @file Further sessions of a model that is timed: two sessions of one model differ, and how much cannot be seen in one. */
+import { atLeast } from "../checked.ts";
 import type { Model } from "../ir/index.ts";
 import { checkOptions } from "../options.ts";
 import { type OpenSession, type Session, type SessionOptions, sessionOptionNames } from "../runtime/index.ts";
@@ -39,8 +40,8 @@ export async function openReplicated(
 ): Promise<Replicated> {
   checkOptions(options, sessionOptionNames);
   const sessions = await openAll(open, model, 1 + countOf(bytes), options);
-  const [session, ...replicas] = sessions;
-  return { session: session!, replicas, [Symbol.asyncDispose]: () => releaseAll(sessions) };
+  const [session, ...replicas] = atLeast(sessions, 1);
+  return { session: session, replicas, [Symbol.asyncDispose]: () => releaseAll(sessions) };
 }
 
 function countOf(bytes: number): number {

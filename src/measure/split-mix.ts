@@ -1,6 +1,7 @@
 /** @file Seeded random integers for measuring: SplitMix (Steele, Lea, Flood 2014) with MurmurHash3's finaliser. */
 
 /** 32-bit integers, the same for a seed. */
+import { nth } from "../checked.ts";
 export function splitMix(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -17,7 +18,7 @@ export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {
     const chosen = random() % (last + 1);
-    [order[last], order[chosen]] = [order[chosen]!, order[last]!];
+    [order[last], order[chosen]] = [nth(order, chosen), nth(order, last)];
   }
   return order;
 }

@@ -2,6 +2,7 @@
  * @file A multi-scale dense network with classifiers along its depth: Huang et al., "Multi-scale dense networks for resource efficient image
  * classification" (2018), arXiv:1703.09844, with bottlenecks, and with the fine scales left out in later parts ("lazy" in its depth).
  */
+import { lastOf } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model, Value } from "../ir/index.ts";
 import { convNorm, globalAveragePool, type Layers, lengthOf, linear, network, type RandomSource } from "../nn/index.ts";
@@ -72,9 +73,9 @@ export function msdnet(source: RandomSource, options: MsdnetOptions = {}): Model
     for (let layer = 0; layer < depthOf(shape); layer++) {
       features = denseLayer(n.scope(`layer${layer}`), features, scalesBehind(layer, shape), shape);
       if (!ends.includes(layer + 1)) continue;
-      answers.push(classifier(n.scope(`classifier${answers.length}`), features.at(-1)!, shape));
+      answers.push(classifier(n.scope(`classifier${answers.length}`), lastOf(features), shape));
     }
-    n.output(answers.at(-1)!, "logits");
+    n.output(lastOf(answers), "logits");
     answers.slice(0, -1).forEach((logits, i) => void n.output(logits, `exit/${i}`));
   });
 }
@@ -109,7 +110,7 @@ type Features = readonly Value[];
 function firstLayer(n: Layers, x: Value, { scales, width }: Shape): Features {
   const features = [activated(n.scope("scale0"), x, width, { kernel: 3 })];
   for (let scale = 1; scale < scales; scale++) {
-    features.push(activated(n.scope(`scale${scale}`), features.at(-1)!, width * 2 ** scale, { kernel: 3, stride: 2 }));
+    features.push(activated(n.scope(`scale${scale}`), lastOf(features), width * 2 ** scale, { kernel: 3, stride: 2 }));
   }
   return features;
 }

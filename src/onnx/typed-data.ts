@@ -1,5 +1,7 @@
 /** @file The typed data fields of a tensor (`float_data` and its kin), turned into raw little-endian bytes. */
+
 import { WireType } from "@bufbuild/protobuf/wire";
+import { nth } from "../checked.ts";
 import { FormatError } from "../errors.ts";
 import { byteLength, type DataType } from "../ir/index.ts";
 import { countVarints } from "./scan.ts";
@@ -81,7 +83,7 @@ function payloadOf({ wireType, data }: UnknownFields[number]): Uint8Array {
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
+  if (chunks.length === 1) return nth(chunks, 0);
   const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let offset = 0;
   for (const chunk of chunks) {

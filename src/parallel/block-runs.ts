@@ -1,4 +1,5 @@
 /** @file Runs of repeated residual blocks: what follows each other, and where it begins to repeat. */
+import { lastOf, must, nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import { constantOf, describeNode, type Model, type Node, readsOf, sameValueType, type Value } from "../ir/index.ts";
 import { type ResidualStep, residualSteps, type Surroundings, surroundingsOf } from "./residual-steps.ts";
@@ -45,7 +46,7 @@ export function surveyBlocks(model: Model): BlockSurvey {
 /** Runs that do not lie inside a block of another. */
 function outermost(runs: readonly BlockRun[]): BlockRun[] {
   const inner = new Set(runs.flatMap(({ blocks }) => blocks.flat().flatMap(({ members }) => members)));
-  return runs.filter(({ blocks }) => !inner.has(blocks[0]![0]!.additions[0]!));
+  return runs.filter(({ blocks }) => !inner.has(nth(nth(nth(blocks, 0), 0).additions, 0)));
 }
 
 /** @throws UnsupportedError that says what was found instead. */
@@ -62,7 +63,7 @@ export function requireRuns(survey: BlockSurvey): readonly BlockRun[] {
 
 function found({ alone, misfits }: BlockSurvey): string {
   if (alone.length === 0) return "no residual addition";
-  const names = alone.slice(0, 3).map(({ additions }) => describeNode(additions.at(-1)!));
+  const names = alone.slice(0, 3).map(({ additions }) => describeNode(lastOf(additions)));
   const more = alone.length > 3 ? `, and ${alone.length - 3} more` : "";
   const list = `${alone.length} residual addition${alone.length === 1 ? "" : "s"} without an equal neighbour: ${names.join(", ")}${more}`;
   return misfits.length === 0 ? list : `${list}; ${misfits.slice(0, 3).join("; ")}`;
@@ -126,7 +127,7 @@ function linkBefore(
   const before = sum && bySum.get(sum);
   if (!before || others.length > 0 || tail.size > LONGEST_TAIL) return undefined;
   if (!sameValueType(type(sum), type(output))) return undefined;
-  const nodes = [...tail].sort((a, b) => position.get(a)! - position.get(b)!);
+  const nodes = [...tail].sort((a, b) => must(position, a) - must(position, b));
   return isClosed(sum, nodes, output, surroundings) ? { step: before, tail: nodes, output } : undefined;
 }
 
@@ -147,9 +148,9 @@ function lastTail(last: ResidualStep, chain: readonly ResidualStep[], surroundin
 function nodesAfter(value: Value, count: number, { graph, position, producer }: Surroundings): Node[] {
   const reached = new Set([value]);
   const found: Node[] = [];
-  const start = position.get(producer.get(value)!)! + 1;
+  const start = must(position, must(producer, value)) + 1;
   for (let i = start; i < graph.nodes.length && found.length < count; i++) {
-    const node = graph.nodes[i]!;
+    const node = nth(graph.nodes, i);
     const reads = readsOf(node).filter((read) => !constantOf(graph, read));
     if (reads.length === 0 || !reads.every((read) => reached.has(read))) continue;
     found.push(node);
@@ -219,7 +220,7 @@ function misfitsOf(chain: readonly ResidualStep[], kinds: readonly number[]): st
     const first = firsts.get(structureOf(step));
     firsts.set(structureOf(step), i);
     if (first === undefined || kinds[first] === kinds[i]) return [];
-    const [a, b] = [chain[first]!, step].map(({ additions }) => describeNode(additions.at(-1)!));
+    const [a, b] = [nth(chain, first), step].map(({ additions }) => describeNode(lastOf(additions)));
     return [
       `the blocks at ${a} and at ${b} have the same operators, but differ in shape, an attribute, an integer constant, or in weights that they share`,
     ];

@@ -1,6 +1,7 @@
 /** @file The groups of branches of a model, and their combination over other values. */
 
 import { type BranchGroup, branchGroupsOf } from "../branches/index.ts";
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import { isSparse, type Model, makeNode, type Node, type Value } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
@@ -18,7 +19,7 @@ export function requireBranches(model: Model): BranchedModel {
   const typed = inferShapes(model);
   const groups = branchGroupsOf(typed.graph);
   const counts = groups.map(({ outputs }) => outputs.length);
-  if (new Set(counts).size === 1) return { model: typed, groups, branches: counts[0]! };
+  if (new Set(counts).size === 1) return { model: typed, groups, branches: nth(counts, 0) };
   throw new UnsupportedError("the model is no network of so many branches side by side", {
     expected: "isomorphic branches over a common input whose outputs are summed, equally many in every group",
     got: counts.length === 0 ? "no branches" : `groups of ${counts.join(", ")} branches`,

@@ -1,4 +1,5 @@
 /** @file The start of a parallel network from a trained serial one: the third experiment of arXiv:2407.21670. */
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { requireRuns, surveyBlocks } from "./block-runs.ts";
@@ -29,6 +30,6 @@ export function branchesFromSerial(model: Model, branches: number): Model {
   }
   return parallelizeBlocks(
     model,
-    fullPlan(survey, { branches, group: lengths[0]! / branches, arrangement: "interleaved" }),
+    fullPlan(survey, { branches, group: nth(lengths, 0) / branches, arrangement: "interleaved" }),
   );
 }

@@ -1,6 +1,7 @@
 /** @file Fewer branches: those of the end are cut off, as arXiv:2510.15425 does at inference. */
 
 import type { BranchGroup } from "../branches/index.ts";
+import { lastOf } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { type Draft, editModel, indexOf, type Model, producerOf, type Value } from "../ir/index.ts";
 import { requireSameOutputs } from "../ops/index.ts";
@@ -33,7 +34,7 @@ function cut(draft: Draft, group: BranchGroup, kept: number): void {
   const { nodes, outputs, constants, combine } = group;
   const gone = new Set([...nodes.slice(kept).flat(), ...combine.nodes]);
   for (const value of constants.slice(kept).flat()) removeConstant(draft, value, gone);
-  const end = combine.nodes.at(-1)!;
+  const end = lastOf(combine.nodes);
   draft.replaceNode(end, combined(group, outputs.slice(0, kept), combine.output));
   for (const node of gone) if (node !== end) draft.remove(node);
 }

@@ -1,6 +1,7 @@
 /** @file A mask over branches as an input of the model, so that one training graph serves every number of branches. */
 
 import type { BranchGroup } from "../branches/index.ts";
+import { lastOf, nth } from "../checked.ts";
 import { type Draft, editModel, int64s, type Model, makeNode, type Node, tensorType, type Value } from "../ir/index.ts";
 import { combined, requireBranches, withTrained } from "./branch-groups.ts";
 
@@ -43,7 +44,7 @@ function apply(draft: Draft, group: BranchGroup, factors: readonly Value[], mask
     return result;
   };
   const fresh = (name: string) => draft.value(`${combine.output.name}/${name}`, combine.output.type);
-  const masked = outputs.map((y, j) => emit("Mul", [y, factors[j]!], fresh(`masked${j}`)));
+  const masked = outputs.map((y, j) => emit("Mul", [y, nth(factors, j)], fresh(`masked${j}`)));
   if (combine.factor === 1) added.push(combined(group, masked, combine.output));
   else {
     const count = draft.value("mask/count", tensorType("float32", [1]));
@@ -51,7 +52,7 @@ function apply(draft: Draft, group: BranchGroup, factors: readonly Value[], mask
     emit("ReduceSum", [mask, axes], count);
     emit("Div", [emit("Sum", masked, fresh("sum")), count], combine.output);
   }
-  const end = combine.nodes.at(-1)!;
+  const end = lastOf(combine.nodes);
   draft.replaceNode(end, ...added);
   for (const node of combine.nodes) if (node !== end) draft.remove(node);
 }

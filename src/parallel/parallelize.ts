@@ -1,4 +1,5 @@
 /** @file From a serial network to a parallel one: survey, sensitivity, plan, regrouping, recovery, as a run. */
+import { lastOf, nth } from "../checked.ts";
 import { type DistillOptions, distill, type RecoveryOptions, recoveryFrom } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
@@ -161,7 +162,7 @@ function recoveryOptions(
   plan: ParallelPlan,
   recovery: RecoveryOptions,
 ): DistillOptions {
-  const ends = plan.windows.map((window) => stagesOf(runs[window.run]!, window, plan).at(-1)!.at(-1)!.at(-1)!);
+  const ends = plan.windows.map((window) => lastOf(lastOf(lastOf(stagesOf(nth(runs, window.run), window, plan)))));
   return recoveryFrom(
     model,
     ends.map(({ output }) => output.name),

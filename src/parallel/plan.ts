@@ -1,5 +1,6 @@
 /** @file Which blocks become parallel: windows over runs of blocks, their sequential depth, and the choice among them. */
 
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { maxOf } from "../ir/index.ts";
 import { type Arrangement, type ArrangementName, arrangements, type Stage } from "./arrangements/index.ts";
@@ -69,7 +70,7 @@ function stepsThrough(stages: readonly Stage[]): number {
  */
 export function depthOf(runs: readonly BlockRun[], { windows, ...shape }: ParallelPlan): number {
   const serial = runs.reduce((sum, { blocks }) => sum + blocks.length, 0);
-  return windows.reduce((depth, window) => depth - savedBy(runs[window.run]!, shape), serial);
+  return windows.reduce((depth, window) => depth - savedBy(nth(runs, window.run), shape), serial);
 }
 
 /** Blocks that one window takes from the longest path. */
@@ -137,7 +138,7 @@ export function leastDivergent(
 ): ParallelPlan {
   const length = windowLength(shape);
   const starts = offsets(runs);
-  const endings = new Map(measured.map((window) => [starts[window.run]! + window.first + length, window]));
+  const endings = new Map(measured.map((window) => [nth(starts, window.run) + window.first + length, window]));
   const blocks = runs.reduce((sum, run) => sum + run.blocks.length, 0);
   let best: (Choice | undefined)[] = new Array(blocks + 1).fill({ sum: 0, windows: [] });
   for (let k = 1; k <= count; k++) {
@@ -193,7 +194,7 @@ export function windowsForDepth(runs: readonly BlockRun[], shape: PlanShape, dep
   const serial = runs.reduce((sum, { blocks }) => sum + blocks.length, 0);
   const periods = new Set(runs.map(({ period }) => period));
   checkGain(runs, shape);
-  const saved = savedBy(runs[0]!, shape);
+  const saved = savedBy(nth(runs, 0), shape);
   const possible = Array.from({ length: mostWindows(runs, shape) }, (_, i) => serial - (i + 1) * saved);
   const count = possible.findIndex((other) => Math.abs(other - depth) < 1e-6) + 1;
   if (count > 0 && periods.size === 1) return count;

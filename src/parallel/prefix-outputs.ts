@@ -1,4 +1,5 @@
 /** @file Every number of branches at once: an output for each, which one step trains together. */
+import { must, nth } from "../checked.ts";
 import { UnsupportedError, UsageError } from "../errors.ts";
 import { type Draft, editModel, type Model, type Node, readsOf, subgraphsOf, type Value } from "../ir/index.ts";
 import { type Loss, type LossName, type LossTerm, losses } from "../train/index.ts";
@@ -37,7 +38,7 @@ export function withPrefixOutputs(model: Model): PrefixModel {
     for (let k = 1; k < branches; k++) {
       const start = draft.value(`${group.combine.output.name}/first${k}`, group.combine.output.type);
       draft.append(combined(group, group.outputs.slice(0, k), start));
-      prefixes.push(copied(draft, tail, new Map([[group.combine.output, start]]), k).get(output)!);
+      prefixes.push(must(copied(draft, tail, new Map([[group.combine.output, start]]), k), output));
     }
     draft.setOutputs([...typed.graph.outputs, ...prefixes]);
   });
@@ -77,7 +78,7 @@ function copied(draft: Draft, nodes: readonly Node[], values: Map<Value, Value>,
   for (const node of nodes) {
     const outputs = node.outputs.map((value) => value && draft.value(`${value.name}/first${k}`, value.type));
     node.outputs.forEach((value, i) => {
-      if (value) values.set(value, outputs[i]!);
+      if (value) values.set(value, nth(outputs, i));
     });
     const inputs = node.inputs.map((value) => value && (values.get(value) ?? value));
     draft.append({ ...node, inputs, outputs, name: outputs.find((value) => value)?.name ?? node.name });

@@ -1,4 +1,5 @@
 /** @file Progressive training of branches: ParaFormer, arXiv:2510.15425. */
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { type Tensor, tensorFromNumbers } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
@@ -27,7 +28,7 @@ export function progressiveBranches(branches: number, options: ProgressiveOption
   const masks = Array.from({ length: branches }, (_, i) => prefix(branches, i + 1));
   const all = prefix(branches, branches);
   return {
-    train: ({ update, updates }) => (update >= (1 - together) * updates ? all : masks[update % branches]!),
+    train: ({ update, updates }) => (update >= (1 - together) * updates ? all : nth(masks, update % branches)),
     evaluate: all,
   };
 }

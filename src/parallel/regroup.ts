@@ -1,4 +1,5 @@
 /** @file Regrouping: steps in sequence become branches over one input. Only additions are new; no weight changes. */
+import { lastOf, nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { type Draft, editModel, type Model, makeNode, type Node, usesOf, type Value } from "../ir/index.ts";
 import { requireSameOutputs } from "../ops/index.ts";
@@ -20,7 +21,7 @@ export function parallelizeBlocks(model: Model, plan: ParallelPlan): Model {
   const runs = requireRuns(surveyBlocks(model));
   checkWindows(runs, plan);
   const changed = editModel(model, (draft) => {
-    for (const window of plan.windows) regroup(draft, stagesOf(runs[window.run]!, window, plan));
+    for (const window of plan.windows) regroup(draft, stagesOf(nth(runs, window.run), window, plan));
   });
   const regrouped = withoutOrphans(model, changed);
   requireSameOutputs(model, regrouped);
@@ -66,11 +67,11 @@ function describeWindow({ run, first }: Window): string {
 /** All nodes of the steps move to where the last of them stood, in the order of the stages. */
 function regroup(draft: Draft, stages: readonly Stage[]): void {
   const steps = stages.flat(2);
-  const last = stages.at(-1)!.at(-1)!.at(-1)!;
+  const last = lastOf(lastOf(lastOf(stages)));
   const nodes: Node[] = [];
-  let input = steps[0]!.input;
+  let input = nth(steps, 0).input;
   for (const stage of stages) input = emitStage(draft, stage, input, nodes);
-  const end = last.tail.at(-1) ?? last.additions.at(-1)!;
+  const end = last.tail.at(-1) ?? lastOf(last.additions);
   for (const step of steps) {
     for (const node of [...step.members, ...step.additions, ...step.tail]) if (node !== end) draft.remove(node);
   }
@@ -79,7 +80,7 @@ function regroup(draft: Draft, stages: readonly Stage[]): void {
 
 /** The stage's output takes the place of that of its last step, so the next reader finds it under its old name. */
 function emitStage(draft: Draft, stage: Stage, input: Value, nodes: Node[]): Value {
-  const last = stage.at(-1)!.at(-1)!;
+  const last = lastOf(lastOf(stage));
   const add = (a: Value, b: Value, result = draft.value(`${last.sum.name}/part`, last.sum.type)): Value => {
     nodes.push(makeNode("Add", [a, b], [result], { name: result.name }));
     return result;
@@ -104,11 +105,11 @@ function emitBranch(draft: Draft, branch: Branch, input: Value, nodes: Node[], a
     for (const item of step.members) nodes.push(item);
     if (i === branch.length - 1) break;
     const end = [...step.additions, ...step.tail];
-    const isNext = branch[i + 1]!.input === step.output;
+    const isNext = nth(branch, i + 1).input === step.output;
     state = isNext ? step.output : draft.value(step.output.name, step.output.type);
-    for (const item of isNext ? end : [...end.slice(0, -1), giving(end.at(-1)!, step.output, state)]) nodes.push(item);
+    for (const item of isNext ? end : [...end.slice(0, -1), giving(lastOf(end), step.output, state)]) nodes.push(item);
   }
-  const last = branch.at(-1)!;
+  const last = lastOf(branch);
   const terms = branch.flatMap((step) => step.terms);
   if (branch.slice(0, -1).every(({ tail }) => tail.length === 0)) return sumOf(terms, add);
   const result = draft.value(`${last.sum.name}/change`, last.sum.type);
@@ -126,5 +127,5 @@ function giving(node: Node, output: Value, value: Value): Node {
 }
 
 function sumOf(values: readonly Value[], add: AddNode): Value {
-  return values.slice(1).reduce((sum, value) => add(sum, value), values[0]!);
+  return values.slice(1).reduce((sum, value) => add(sum, value), nth(values, 0));
 }

@@ -1,4 +1,5 @@
 /** @file Residual steps of a graph, found by its edges alone: y = x + f(x), whatever the nodes are called. */
+import { must, nth } from "../checked.ts";
 import {
   ancestors,
   type Graph,
@@ -88,7 +89,7 @@ function isKnown(type: ValueType | undefined): boolean {
 
 /** The addition that alone reads the result of this one. */
 function absorbing(node: Node, surroundings: Surroundings): Node | undefined {
-  const reader = soleReader(node.outputs[0]!, surroundings);
+  const reader = soleReader(nth(node.outputs, 0), surroundings);
   return reader && isAddition(reader, surroundings) ? reader : undefined;
 }
 
@@ -106,14 +107,14 @@ interface AdditionTree {
 function additionTree(root: Node, surroundings: Surroundings): AdditionTree {
   const additions: Node[] = [];
   const leaves: Value[] = [];
-  const open: Value[] = [root.outputs[0]!];
+  const open: Value[] = [nth(root.outputs, 0)];
   for (let value = open.pop(); value; value = open.pop()) {
     const node = surroundings.producer.get(value);
     const isInner = node && isAddition(node, surroundings) && (node === root || absorbing(node, surroundings));
     if (!isInner) leaves.push(value);
     else {
       additions.push(node);
-      open.push(node.inputs[1]!, node.inputs[0]!);
+      open.push(nth(node.inputs, 1), nth(node.inputs, 0));
     }
   }
   return { additions: additions.reverse(), leaves };
@@ -122,18 +123,22 @@ function additionTree(root: Node, surroundings: Surroundings): AdditionTree {
 /** The step whose sum is made by `root`: its input is the first of the terms, and the others depend on it. */
 function stepOf(root: Node, { additions, leaves }: AdditionTree, surroundings: Surroundings): ResidualStep | undefined {
   const { position, producer, readers, outputs } = surroundings;
-  const made = (value: Value) => position.get(producer.get(value)!) ?? -1;
+  const made = (value: Value) => {
+    const node = producer.get(value);
+    return (node && position.get(node)) ?? -1;
+  };
   const input = leaves.reduce((first, value) => (made(value) < made(first) ? value : first));
   const terms = leaves.filter((value) => value !== input);
   if (terms.length !== leaves.length - 1) return undefined;
-  const members = between(input, terms, [made(input), position.get(root)!], surroundings);
+  const members = between(input, terms, [made(input), must(position, root)], surroundings);
   if (!members) return undefined;
   const inside = new Set<Node>([...members, ...additions]);
+  const isInside = (node: Node | undefined): boolean => node !== undefined && inside.has(node);
   const isClosed = members.every(({ outputs: results }) =>
     results.every((value) => !value || (!outputs.has(value) && (readers.get(value) ?? []).every((x) => inside.has(x)))),
   );
-  if (!isClosed || !terms.every((term) => inside.has(producer.get(term)!))) return undefined;
-  const sum = root.outputs[0]!;
+  if (!isClosed || !terms.every((term) => isInside(producer.get(term)))) return undefined;
+  const sum = nth(root.outputs, 0);
   return { input, members, terms, additions, sum, tail: [], output: sum };
 }
 
@@ -147,7 +152,7 @@ function between(
   if (end - start > MOST_NODES) return undefined;
   const needed = ancestors(terms, (value) => {
     const node = producer.get(value);
-    return node && position.get(node)! > start ? node : undefined;
+    return node && must(position, node) > start ? node : undefined;
   });
   const reached = new Set<Value>([input]);
   return graph.nodes.slice(start + 1, end).filter((node) => {

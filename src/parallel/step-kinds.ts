@@ -1,4 +1,5 @@
 /** @file Which steps are alike: the same operators in the same wiring, with weights of their own. */
+import { atLeast, nth } from "../checked.ts";
 import {
   constantOf,
   type Graph,
@@ -18,8 +19,11 @@ import type { ResidualStep, Surroundings } from "./residual-steps.ts";
 export function alikeSteps(a: ResidualStep, b: ResidualStep, surroundings: Surroundings): boolean {
   const { type } = surroundings;
   if (structureOf(a) !== structureOf(b) || !sameValueType(type(a.input), type(b.input))) return false;
-  const [first, second] = [a, b].map(({ members, input, terms }) => ({ nodes: members, input, outputs: terms }));
-  const found = isomorphisms(first!, second!, surroundings);
+  const [first, second] = atLeast(
+    [a, b].map(({ members, input, terms }) => ({ nodes: members, input, outputs: terms })),
+    2,
+  );
+  const found = isomorphisms(first, second, surroundings);
   return (
     found !== undefined && !found.every((part) => isOneFunction(part, surroundings)) && alikeTails(a, b, surroundings)
   );
@@ -27,13 +31,18 @@ export function alikeSteps(a: ResidualStep, b: ResidualStep, surroundings: Surro
 
 export function alikeTails(a: ResidualStep, b: ResidualStep, surroundings: Surroundings): boolean {
   if (a.tail.length === 0 || b.tail.length === 0) return a.tail.length === b.tail.length;
-  const [first, second] = [a, b].map(({ tail, sum, output }) => ({ nodes: tail, input: sum, outputs: [output] }));
-  return isomorphisms(first!, second!, surroundings) !== undefined;
+  const [first, second] = atLeast(
+    [a, b].map(({ tail, sum, output }) => ({ nodes: tail, input: sum, outputs: [output] })),
+    2,
+  );
+  return isomorphisms(first, second, surroundings) !== undefined;
 }
 
 function isOneFunction({ constants, parts }: Isomorphism, { graph }: Surroundings): boolean {
-  if (parts[0]!.length > 0) return false;
-  return constants[0]!.every((value, i) => sameTensor(constantOf(graph, value)!, constantOf(graph, constants[1]![i])!));
+  if (nth(parts, 0).length > 0) return false;
+  return nth(constants, 0).every((value, i) =>
+    sameTensor(constantOf(graph, value)!, constantOf(graph, nth(constants, 1)[i])!),
+  );
 }
 
 /** The operators of a step, whatever their shapes. */
@@ -62,7 +71,7 @@ function isomorphisms(a: Part, b: Part, { graph, producer, type }: Surroundings)
     });
   const nodes = [...over(a), ...over(b)];
   const common: Graph = { ...graph, nodes: [...constants, ...nodes], outputs: [] };
-  const found = a.outputs.map((output, i) => isomorphism(common, [output, b.outputs[i]!], (value) => type(value)));
+  const found = a.outputs.map((output, i) => isomorphism(common, [output, nth(b.outputs, i)], (value) => type(value)));
   const matched = new Set(found.flatMap((part) => part?.nodes.flat() ?? []));
   const isWhole = found.every((part) => part !== undefined) && matched.size === nodes.length;
   return isWhole ? (found as Isomorphism[]) : undefined;

@@ -1,5 +1,7 @@
 /** @file Serial networks made parallel, as a technique: settings, plan, work, report. */
+
 import * as z from "zod";
+import { atLeast } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Comparison, compareLatency } from "../measure/index.ts";
@@ -81,8 +83,8 @@ export const parallelizeTechnique = defineTechnique({
     const before = depthOf(runs, { ...shape, windows: [] });
     const after = full ? depthOf(runs, full) : depth!;
     if (workers !== undefined) {
-      const [window] = windowsOf(runs, shape);
-      partitionBranches(parallelizeBlocks(model, { ...shape, windows: [window!] }), workers);
+      const [window] = atLeast(windowsOf(runs, shape), 1);
+      partitionBranches(parallelizeBlocks(model, { ...shape, windows: [window] }), workers);
     }
     return {
       sentence: `parallel parts: ${parts}, sequential depth ${before} → ${after}`,
@@ -124,14 +126,14 @@ export const parallelizeTechnique = defineTechnique({
   sections(evidence, own, comparison) {
     const { found, runs, spread, windows } = evidence;
     const { before, after } = found.depth;
-    const [from, to] = [before, after].map(rounded);
+    const [from, to] = atLeast([before, after].map(rounded), 2);
     const arrangement = `${own.arrangement}, ${own.branches} branches of ${own.group} blocks`;
     return {
       verdict: `${from} blocks in sequence became ${to}, ${own.branches} branches side by side`,
       cards: [
         {
           label: "Sequential depth",
-          value: to!,
+          value: to,
           tone: "better",
           change: `${from} → ${to} blocks`,
           note: "on the longest path",

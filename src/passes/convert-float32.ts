@@ -1,4 +1,5 @@
 /** @file float16 computation made float32, for processors that compute in float32 anyway and for techniques that start from it. */
+import { nth } from "../checked.ts";
 import {
   type Attribute,
   allNodes,
@@ -109,7 +110,7 @@ function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolea
   const outputs = new Map<Value, Value>();
   const last: Node[] = [];
   graph.outputs.forEach((output, i) => {
-    const declared = before.graph.outputs[i]!;
+    const declared = nth(before.graph.outputs, i);
     if (!isHalf(declared) || inner.has(output)) return;
     const value = fresh(output);
     outputs.set(output, value);
@@ -120,6 +121,6 @@ function withBorder(before: Model, wide: Model, isHalf: (value: Value) => boolea
   const use = (value: Value | undefined): Value | undefined =>
     value && (inner.get(value) ?? outputs.get(value) ?? value);
   const nodes = graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(use), outputs: node.outputs.map(use) }));
-  const declared = graph.outputs.map((output, i) => (outputs.has(output) ? before.graph.outputs[i]! : output));
+  const declared = graph.outputs.map((output, i) => (outputs.has(output) ? nth(before.graph.outputs, i) : output));
   return withGraph(wide, { ...graph, nodes: [...casts, ...nodes, ...last], outputs: declared });
 }

@@ -1,4 +1,5 @@
 /** @file A fixed batch of one becomes a symbolic dim, proved by running the result on another batch. */
+import { atLeast, must, nth } from "../checked.ts";
 import { LimitError, LitheError, UnsupportedError, UsageError } from "../errors.ts";
 import {
   type DataType,
@@ -118,7 +119,7 @@ function openedSignature(model: Model, batched: ReadonlySet<string>, symbol: str
   if (problem) throw new UnsupportedError(`with a symbolic batch ${problem.message}`, { where: problem.where });
   return editModel(opened, (draft) => {
     draft.graph.outputs.forEach((output, i) => {
-      const before = model.graph.outputs[i]!;
+      const before = nth(model.graph.outputs, i);
       const dims = outputDims(dimsOf(before), dimsOf({ ...output, ...typeOf(types.get(output)) }), symbol);
       const type = before.type ?? types.get(output);
       if (dims && type?.kind === "tensor") draft.substitute(output, { ...output, type: { ...type, dims } });
@@ -168,18 +169,18 @@ const MAX_SAMPLE = 2 ** 24;
 async function prove(before: Model, after: Model, batched: readonly Value[], evaluate: Evaluate): Promise<void> {
   const samples = Array.from({ length: SAMPLES }, (_, sample) => feedsOf(before, sample, batched));
   const together = new Map(
-    [...samples[0]!].map(([input, first]) => {
+    [...nth(samples, 0)].map(([input, first]) => {
       const isBatched = batched.some((value) => value.name === input);
-      return [input, isBatched ? stacked(samples.map((feeds) => feeds.get(input)!)) : first];
+      return [input, isBatched ? stacked(samples.map((feeds) => must(feeds, input))) : first];
     }),
   );
   const results = await ran(after, together, evaluate);
   const alone = await Promise.all(samples.map((feeds) => ran(before, feeds, evaluate)));
-  const single = await ran(after, samples[0]!, evaluate);
-  for (const [output, expected] of alone[0]!) {
+  const single = await ran(after, nth(samples, 0), evaluate);
+  for (const [output, expected] of nth(alone, 0)) {
     const whole = results.get(output);
     const batches = whole && whole.dims[0] === SAMPLES * (expected.dims[0] ?? 0);
-    const wanted = batches ? stacked(alone.map((result) => result.get(output)!)) : expected;
+    const wanted = batches ? stacked(alone.map((result) => must(result, output))) : expected;
     for (const [got, want] of [[whole, wanted] as const, [single.get(output), expected] as const]) {
       if (got && agree(got, want)) continue;
       throw new UnsupportedError(`the output "${output}" of a batch is not that of its samples`, {
@@ -216,7 +217,7 @@ function feedsOf({ graph }: Model, sample: number, batched: readonly Value[]): M
     });
   return new Map(
     fed.map((input, i): [string, Tensor] => {
-      const { dtype, dims } = types[i]!;
+      const { dtype, dims } = nth(types, i);
       return [input.name, sampleOf(dtype, dims, batched.includes(input) ? sample : 0)];
     }),
   );
@@ -235,15 +236,15 @@ function sampleOf(dtype: DataType, dims: readonly number[], sample: number): Ten
 }
 
 function stacked(tensors: readonly Tensor[]): Tensor {
-  const [first] = tensors;
-  const dims = [first!.dims[0]! * tensors.length, ...first!.dims.slice(1)];
+  const [first] = atLeast(tensors, 1);
+  const dims = [nth(first.dims, 0) * tensors.length, ...first.dims.slice(1)];
   const values = new Float64Array(sizeOf(dims));
   let filled = 0;
   for (const tensor of tensors) {
     values.set(numbersOf(tensor), filled);
     filled += sizeOf(tensor.dims);
   }
-  return tensorFromNumbers(first!.dtype, dims, values);
+  return tensorFromNumbers(first.dtype, dims, values);
 }
 
 /** Within 1e-4 of the largest magnitude. */

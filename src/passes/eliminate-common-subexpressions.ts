@@ -1,4 +1,5 @@
 /** @file Merges nodes that compute the same from the same inputs, and constants with the same content. */
+import { nth } from "../checked.ts";
 import {
   type Attribute,
   type Draft,
@@ -66,8 +67,8 @@ function mergeGraph(model: Model, draft: Draft, mergeable: Mergeable, notes: Not
     if (node.outputs.some((output) => output && outputs.has(output))) continue;
     node.outputs.forEach((output, i) => {
       if (!output) return;
-      same.set(output, twin.outputs[i]!);
-      draft.replaceValue(output, twin.outputs[i]!);
+      same.set(output, nth(twin.outputs, i));
+      draft.replaceValue(output, nth(twin.outputs, i));
     });
     draft.remove(node);
     notes.push(note(`computes what "${twin.name}" computes`, node.name || node.outputs[0]?.name || ""));

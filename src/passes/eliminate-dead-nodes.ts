@@ -1,4 +1,5 @@
 /** @file Removes nodes, optional outputs and initializers that nothing reads. */
+import { nth } from "../checked.ts";
 import {
   type Graph,
   type Model,
@@ -62,7 +63,7 @@ function sweep(model: Model, graph: Graph, notes: Note[]): Graph {
 function swept(model: Model, node: Node, notes: Note[]): Node {
   if (subgraphsOf(node).length === 0) return node;
   const holder: Graph = { ...model.graph, nodes: [node] };
-  return mapSubgraphs(holder, (inner) => sweep(model, inner, notes)).nodes[0]!;
+  return nth(mapSubgraphs(holder, (inner) => sweep(model, inner, notes)).nodes, 0);
 }
 
 function withoutUnusedOutputs(node: Node, living: ReadonlySet<Value>): Node {

@@ -1,4 +1,5 @@
 /** @file Windows whose lengths ONNX's shape inference and the kernels count differently are written so that both agree. */
+import { nth } from "../checked.ts";
 import {
   type AnyAttributes,
   dataTypes,
@@ -29,8 +30,8 @@ const pooledUp: Rule = {
     }
     const { pads, more, isCut } = roundingOf(node, kernel, from, to);
     if (!isCut) return undefined;
-    const ends = kernel.map((_, i) => pads[i + kernel.length]! + more[i]!);
-    if (ends.some((n, i) => more[i]! > 0 && n >= kernel[i]!)) return paddedBefore(node, context, pads, more);
+    const ends = kernel.map((_, i) => nth(pads, i + kernel.length) + nth(more, i));
+    if (ends.some((n, i) => nth(more, i) > 0 && n >= nth(kernel, i))) return paddedBefore(node, context, pads, more);
     const isCounted = node.opType === "AveragePool" && intOf(node, "count_include_pad", 0) === 1;
     if (isCounted && more.some((n) => n > 0)) return countedBefore(node, context, pads, more);
     const change = { ceil_mode: undefined, auto_pad: undefined, pads: [...pads.slice(0, kernel.length), ...ends] };
@@ -43,9 +44,11 @@ function roundingOf(node: Node, kernel: readonly number[], from: readonly number
   const given = stringOf(node, "auto_pad", "NOTSET") === "NOTSET" ? intsOf(node, "pads") : undefined;
   const pads = given ?? kernel.flatMap(() => [0, 0]);
   const at = (name: string, i: number): number => intsOf(node, name)?.[i] ?? 1;
-  const room = from.map((n, i) => n + pads[i]! + pads[i + kernel.length]! - (kernel[i]! - 1) * at("dilations", i) - 1);
-  const more = to.map((n, i) => Math.max(0, (n - 1) * at("strides", i) - room[i]!));
-  return { pads, more, isCut: to.some((n, i) => n <= Math.ceil(room[i]! / at("strides", i))) };
+  const room = from.map(
+    (n, i) => n + nth(pads, i) + nth(pads, i + kernel.length) - (nth(kernel, i) - 1) * at("dilations", i) - 1,
+  );
+  const more = to.map((n, i) => Math.max(0, (n - 1) * at("strides", i) - nth(room, i)));
+  return { pads, more, isCut: to.some((n, i) => n <= Math.ceil(nth(room, i) / at("strides", i))) };
 }
 
 function countedBefore(node: Node, context: RuleContext, pads: readonly number[], more: readonly number[]) {
@@ -83,7 +86,7 @@ const sameTransposed: Rule = {
     const [x, w] = node.inputs;
     const [from, to, kernel] = [lengths(context, x), lengths(context, node.outputs[0]), lengths(context, w)];
     if (!from || !to || !kernel) return undefined;
-    const total = to.map((length, i) => covered(node, kernel[i]!, from[i]!, i) - length);
+    const total = to.map((length, i) => covered(node, nth(kernel, i), nth(from, i), i) - length);
     const [less, more] = [total.map((n) => Math.floor(n / 2)), total.map((n) => Math.ceil(n / 2))];
     const pads = how === "SAME_UPPER" ? [...less, ...more] : [...more, ...less];
     return rewritten(node, context, node.inputs, { auto_pad: undefined, pads }, "its padding is known");

@@ -1,4 +1,5 @@
 /** @file Computes what does not depend on the inputs: nodes over constants, and integers that follow from the shapes. */
+import { must, nth } from "../checked.ts";
 import { LimitError, LitheError } from "../errors.ts";
 import {
   byteLength,
@@ -130,7 +131,7 @@ function planOf(run: Run, graph: Graph, original: Graph, outer: readonly Graph[]
       if (!graph.outputs.includes(output)) literals.push(node);
       return;
     }
-    const facts = run.inference.facts(original.nodes[position]!);
+    const facts = run.inference.facts(nth(original.nodes, position));
     node.inputs.forEach((value, i) => {
       if (!value) return;
       lookUp(value);
@@ -257,8 +258,8 @@ function typeFor(inference: Inference, value: Value): Pick<Value, "type"> {
 function replaceFolded(run: Run, draft: Draft, plan: Plan, results: ReadonlyMap<Value, Tensor>): void {
   for (const node of plan.literals) {
     draft.remove(node);
-    draft.setInitializer(node.outputs[0]!, plan.constants.get(node.outputs[0]!)!);
-    run.notes.push(note("applied", "a Constant node becomes an initializer", node.name || node.outputs[0]!.name));
+    draft.setInitializer(nth(node.outputs, 0), must(plan.constants, nth(node.outputs, 0)));
+    run.notes.push(note("applied", "a Constant node becomes an initializer", node.name || nth(node.outputs, 0).name));
   }
   const { uses } = indexOf(draft.graph);
   const outputs = new Set(draft.graph.outputs);
@@ -274,12 +275,12 @@ function replaceFolded(run: Run, draft: Draft, plan: Plan, results: ReadonlyMap<
     removed.add(node);
     draft.remove(node);
     for (const value of node.outputs)
-      if (value && results.has(value)) store(run, draft, value, results.get(value)!, outputs);
+      if (value && results.has(value)) store(run, draft, value, must(results, value), outputs);
     run.notes.push(note("applied", "it depends on constants only", node.name || node.outputs[0]?.name || ""));
   }
   for (const value of plan.fromShapes) {
     if (!(uses.get(value) ?? []).some(({ node, input }) => node && input >= 0 && !removed.has(node))) continue;
-    draft.replaceValue(value, draft.constant(`${value.name}_known`, plan.constants.get(value)!));
+    draft.replaceValue(value, draft.constant(`${value.name}_known`, must(plan.constants, value)));
     run.notes.push(note("applied", "its elements follow from the shapes", value.name));
   }
 }

@@ -1,4 +1,5 @@
 /** @file Constant zero padding before a convolution or an average becomes the operator's own padding. */
+import { nth } from "../checked.ts";
 import { intOf, intsOf, type Node, numbersOf, stringOf, type Value } from "../ir/index.ts";
 import {
   type Declined,
@@ -95,7 +96,7 @@ function hasLongerEnds({ pads }: Padding, node: Node): boolean {
   const own = intsOf(node, "pads");
   const sum = pads.map((count, i) => count + (own?.[i] ?? 0));
   const spatial = sum.length / 2;
-  return sum.some((count, i) => i >= spatial && count > sum[i - spatial]!);
+  return sum.some((count, i) => i >= spatial && count > nth(sum, i - spatial));
 }
 
 function hasPads(node: Node): boolean {

@@ -1,4 +1,5 @@
 /** @file Results that several subgraphs hold alike: the graph around them holds one for all. */
+import { nth } from "../checked.ts";
 import {
   editGraph,
   type Graph,
@@ -29,7 +30,7 @@ export function shareResults(graph: Graph, results: Set<Value>, names: Names): G
     current,
     (draft) => {
       for (const { content, values } of groups) {
-        const shared = draft.constant(values[0]!.name, content);
+        const shared = draft.constant(nth(values, 0).name, content);
         results.add(shared);
         for (const value of values) moved.set(value, shared);
       }

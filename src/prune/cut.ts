@@ -1,4 +1,5 @@
 /** @file The cut: a model without the classes of positions that are taken out, every node stated anew where it has to follow. */
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   type Attribute,
@@ -75,7 +76,7 @@ function cutGraph(graph: Graph, classes: AxisClasses, kept: Kept, names: Names):
   const added = new Map<Value, Tensor>();
   const inner = mapSubgraphs(graph, (subgraph) => cutGraph(subgraph, classes, kept, names));
   const nodes = inner.nodes.map((node, i) =>
-    cutNode(node, graph.nodes[i]!, classes, kept, (name, tensor) => {
+    cutNode(node, nth(graph.nodes, i), classes, kept, (name, tensor) => {
       const value: Value = { name: names.fresh(name) };
       added.set(value, tensor);
       return value;
@@ -165,7 +166,7 @@ function checkFollowed(before: Model, after: Model, classes: AxisClasses, kept: 
     throw new UnsupportedError(`the cut model does not fit together: ${problem.message}`, { where: problem.where });
   for (const [i, node] of before.graph.nodes.entries()) {
     for (const [port, value] of node.outputs.entries()) {
-      const made = after.graph.nodes[i]!.outputs[port];
+      const made = nth(after.graph.nodes, i).outputs[port];
       const type = made && types.get(made);
       if (value && type?.kind === "tensor") checkLengths(node, value, type.dims ?? [], classes, kept);
     }

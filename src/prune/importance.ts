@@ -1,4 +1,5 @@
 /** @file How much each class matters: what a criterion says of all weights at its positions. */
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { floatsOf, type Model, sizeOf, type Tensor } from "../ir/index.ts";
 import { evaluateConstants } from "./constant-values.ts";
@@ -45,7 +46,7 @@ function addScores(
 
 function rowsOf(axis: WeightAxis, tensor: Tensor, index: number): WeightRows {
   const { dims } = tensor;
-  const count = dims[axis.axis]!;
+  const count = nth(dims, axis.axis);
   const [outer, inner] = [sizeOf(dims.slice(0, axis.axis)), sizeOf(dims.slice(axis.axis + 1))];
   const source = floatsOf(tensor);
   if (outer === 1) return { axis, rows: source, count, width: inner, index };

@@ -1,4 +1,5 @@
 /** @file Structured pruning: channels, heads and units of little importance go, with all that hangs on them. */
+import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { checkPatterns, describeNode, type Model, type NodePattern, nodeMatcher } from "../ir/index.ts";
 import { type AxisClasses, axisClasses, costOf, type FactorPreference } from "../ops/index.ts";
@@ -156,7 +157,7 @@ function removedAt({ open }: Prunable, ratio: number, { ranking = "local", round
   const counts = (typeof ranking === "string" ? rankings[ranking] : ranking).counts(open, ratio);
   return new Set(
     open.flatMap(({ width, ascending }, i) => {
-      const count = roundedCount(width, ascending.length, counts[i]!, round);
+      const count = roundedCount(width, ascending.length, nth(counts, i), round);
       return ascending.slice(0, count).map(({ of }) => of);
     }),
   );
@@ -205,7 +206,7 @@ function reportOf(before: Model, after: Model, widths: readonly Width[], removed
       return {
         layers: [...new Set(axes.map(({ node }) => node.name || describeNode(node)))],
         before: positions,
-        after: positions - axes[0]!.classes.reduce((count, of) => count + (gone.has(of) ? 1 : 0), 0),
+        after: positions - nth(axes, 0).classes.reduce((count, of) => count + (gone.has(of) ? 1 : 0), 0),
         held,
       };
     }),

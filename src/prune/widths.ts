@@ -1,4 +1,5 @@
 /** @file Widths of a network: classes of positions that are counted together, such as the channels of layers that are added up. */
+import { must, nth } from "../checked.ts";
 import { allGraphs, type Model, valuesOf } from "../ir/index.ts";
 import type { AxisClasses } from "../ops/index.ts";
 import type { WeightAxis } from "./weight-axes.ts";
@@ -24,7 +25,7 @@ export function widthsOf(model: Model, axes: readonly WeightAxis[], classes: Axi
   const widths = new Map<string, Set<number>>();
   for (const axis of made) {
     for (const of of axis.classes) {
-      const key = keys.get(of)!;
+      const key = must(keys, of);
       const width = widths.get(key) ?? new Set();
       widths.set(key, width.add(of));
     }
@@ -61,6 +62,6 @@ function widthOf(members: ReadonlySet<number>, made: readonly WeightAxis[], clas
     if (reason === undefined) free.push(of);
     else held.add(reason);
   }
-  const positions = axes[0]!.classes.reduce((count, of) => count + (members.has(of) ? 1 : 0), 0);
+  const positions = nth(axes, 0).classes.reduce((count, of) => count + (members.has(of) ? 1 : 0), 0);
   return { classes: free, axes, positions, held: [...held] };
 }

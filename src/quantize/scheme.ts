@@ -1,4 +1,5 @@
 /** @file Affine quantization `q = clamp(round(x / scale) + zeroPoint)`: which numbers are stored, and how they are found. */
+import { nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { numbersOf, roundHalfEven, sizeOf, type Tensor, tensorFromNumbers } from "../ir/index.ts";
 
@@ -211,7 +212,7 @@ export function quantizedParts(q: QuantizedTensor): { data: Tensor; scale: Tenso
 export function dequantize(q: QuantizedTensor): Float32Array {
   const reals = new Float32Array(q.values.length);
   grouping(q.dims, q.scheme.granularity).each((i, group) => {
-    reals[i] = dequantizeValue(q.values[i]!, q.parameters[group]!);
+    reals[i] = dequantizeValue(q.values[i]!, nth(q.parameters, group));
   });
   return reals;
 }

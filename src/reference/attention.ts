@@ -1,4 +1,5 @@
 /** @file Scaled dot-product attention, its relatives, and rotary positions. */
+import { atLeast, exactly, lastOf, nth } from "../checked.ts";
 import { floatOf, graphOf, intOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, type Held, isDense, numbers, reshaped } from "./dense.ts";
 import { mapped, zipped } from "./elementwise.ts";
@@ -10,18 +11,18 @@ import { alongAxis, softmaxLine } from "./softmax.ts";
 /** [batch, time, heads·size] as [batch, heads, time, size]; four dims stay as they are. */
 export function splitHeads(x: Dense, heads: number): Dense {
   if (x.dims.length === 4) return x;
-  const [batch, time, width] = x.dims as [number, number, number];
+  const [batch, time, width] = atLeast(x.dims, 3);
   return transposed(reshaped(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
 }
 
 export function mergeHeads(x: Dense): Dense {
-  const [batch, heads, time, size] = x.dims as [number, number, number, number];
+  const [batch, heads, time, size] = atLeast(x.dims, 4);
   return reshaped(transposed(x, [0, 2, 1, 3]), [batch, time, heads * size]);
 }
 
 /** Each head of keys and values serves a run of consecutive query heads. */
 function sharedHeads(x: Dense, heads: number): Dense {
-  const [batch, own, time, size] = x.dims as [number, number, number, number];
+  const [batch, own, time, size] = atLeast(x.dims, 4);
   const repeated = broadcastTo(reshaped(x, [batch, own, 1, time, size]), [batch, own, heads / own, time, size]);
   return reshaped(repeated, [batch, heads, time, size]);
 }
@@ -35,29 +36,29 @@ export function probabilities(scores: Dense): Dense {
 
 /** scale · Q·Kᵀ, with K's heads shared. */
 export function scoresOf(q: Dense, k: Dense, scale: number): Dense {
-  return mapped(matmul(q, transposedLast(sharedHeads(k, q.dims[1]!))), (value) => value * scale);
+  return mapped(matmul(q, transposedLast(sharedHeads(k, nth(q.dims, 1)))), (value) => value * scale);
 }
 
 export function weigh(weights: Dense, v: Dense): Dense {
-  return matmul(weights, sharedHeads(v, weights.dims[1]!));
+  return matmul(weights, sharedHeads(v, nth(weights.dims, 1)));
 }
 
 /** 0 where query i of batch entry n may see key j, −∞ where not. */
 function allowedBias(call: Call, scores: Dense, past: number): Dense {
   const { node } = call;
-  const [batch, , queries, keys] = scores.dims as [number, number, number, number];
+  const [batch, , queries, keys] = atLeast(scores.dims, 4);
   const causal = intOf(node, "is_causal", 0) === 1;
   const [left, right] = [intOf(node, "left_window_size", -1), intOf(node, "right_window_size", -1)];
   const valid = optionalInput(call, 6);
   const result = new Float64Array(bounded(batch * queries * keys));
   forEachIndex([batch, queries, keys], ([n, i, j], flat) => {
-    const known = valid ? numbers(valid)[n!]! : undefined;
-    const at = i! + (known === undefined || call.inputs[4] ? past : known - queries);
+    const known = valid ? numbers(valid)[n]! : undefined;
+    const at = i + (known === undefined || call.inputs[4] ? past : known - queries);
     const hidden =
-      (known !== undefined && j! >= known) ||
-      (causal && j! > at) ||
-      (left >= 0 && j! < at - left) ||
-      (right >= 0 && j! > at + right);
+      (known !== undefined && j >= known) ||
+      (causal && j > at) ||
+      (left >= 0 && j < at - left) ||
+      (right >= 0 && j > at + right);
     result[flat] = hidden ? Number.NEGATIVE_INFINITY : 0;
   });
   return dense(scores.dtype, [batch, 1, queries, keys], result);
@@ -69,7 +70,7 @@ function maskBias(mask: Dense, keys: number): Dense {
     mask.dtype === "bool"
       ? { ...mapped(mask, (yes) => (yes ? 0 : Number.NEGATIVE_INFINITY)), dtype: "float64" as const }
       : mask;
-  const missing = keys - bias.dims.at(-1)!;
+  const missing = keys - lastOf(bias.dims);
   if (missing === 0 || bias.dims.at(-1) === 1) return bias;
   const dims = bias.dims.with(-1, missing);
   const rest = new Float64Array(bounded(sizeOf(dims))).fill(Number.NEGATIVE_INFINITY);
@@ -89,17 +90,17 @@ function attention(call: Call): Dense[] {
   const pastValue = optionalInput(call, 5);
   const k = pastKey ? concatenated([pastKey, keys], 2) : keys;
   const v = pastValue ? concatenated([pastValue, values], 2) : values;
-  const scale = floatOf(node, "scale") ?? 1 / Math.sqrt(q.dims[3]!);
+  const scale = floatOf(node, "scale") ?? 1 / Math.sqrt(nth(q.dims, 3));
   const raw = scoresOf(q, k, scale);
   const cap = floatOf(node, "softcap", 0);
   const capped = cap === 0 ? raw : mapped(raw, (value) => cap * Math.tanh(value / cap));
   const mask = optionalInput(call, 3);
   const add = (a: number, b: number): number => a + b;
-  const masked = mask ? zipped(capped, maskBias(mask, k.dims[2]!), add) : capped;
+  const masked = mask ? zipped(capped, maskBias(mask, nth(k.dims, 2)), add) : capped;
   const biased = zipped(masked, allowedBias(call, raw, pastKey?.dims[2] ?? 0), add);
   const weights = probabilities(biased);
   const y = weigh(weights, v);
-  const stage = [raw, capped, biased, weights][intOf(node, "qk_matmul_output_mode", 0)]!;
+  const stage = nth([raw, capped, biased, weights], intOf(node, "qk_matmul_output_mode", 0));
   return [given.dims.length === 3 ? mergeHeads(y) : y, k, v, stage];
 }
 
@@ -111,7 +112,7 @@ function flexAttention(call: Call): Dense {
     const result: Held | undefined = graph ? call.run(graph, [x])[0] : x;
     return isDense(result) ? result : x;
   };
-  const scale = floatOf(call.node, "scale") ?? 1 / Math.sqrt(q.dims[3]!);
+  const scale = floatOf(call.node, "scale") ?? 1 / Math.sqrt(nth(q.dims, 3));
   const scores = { ...scoresOf(q, k, scale), dtype: q.dtype === "float64" ? q.dtype : ("float32" as const) };
   const weights = changed(probabilities(changed(scores, "score_mod")), "prob_mod");
   return { ...weigh(weights, v), dtype: q.dtype };
@@ -124,7 +125,7 @@ function rotaryEmbedding(call: Call): Dense {
   const heads = splitHeads(x, intOf(node, "num_heads", 0));
   const positions = optionalInput(call, 3);
   const turned = rotated(heads, inputOf(call, 1), inputOf(call, 2), positions, {
-    width: intOf(node, "rotary_embedding_dim", 0) || heads.dims[3]!,
+    width: intOf(node, "rotary_embedding_dim", 0) || nth(heads.dims, 3),
     interleaved: intOf(node, "interleaved", 0) === 1,
   });
   return x.dims.length === 3 ? mergeHeads(turned) : turned;
@@ -146,16 +147,16 @@ export function rotated(
   { width, interleaved }: Rotation,
 ): Dense {
   const half = width / 2;
-  const steps = x.dims[2]!;
+  const steps = nth(x.dims, 2);
   const [values, cos, sin] = [numbers(x), numbers(cosines), numbers(sines)];
   const result = new Float64Array(values);
-  forEachIndex([...x.dims.slice(0, 3), half], ([n, h, t, pair]) => {
-    const step = n! * steps + t!;
-    const row = positions ? positionAt(positions, n!, t!) : step;
-    const start = ((n! * x.dims[1]! + h!) * steps + t!) * x.dims[3]!;
-    const first = start + (interleaved ? 2 * pair! : pair!);
+  forEachIndex([...exactly(x.dims.slice(0, 3), 3), half], ([n, h, t, pair]) => {
+    const step = n * steps + t;
+    const row = positions ? positionAt(positions, n, t) : step;
+    const start = ((n * nth(x.dims, 1) + h) * steps + t) * nth(x.dims, 3);
+    const first = start + (interleaved ? 2 * pair : pair);
     const second = interleaved ? first + 1 : first + half;
-    const [c, s] = [cos[row * half + pair!]!, sin[row * half + pair!]!];
+    const [c, s] = [cos[row * half + pair]!, sin[row * half + pair]!];
     result[first] = c * values[first]! - s * values[second]!;
     result[second] = s * values[first]! + c * values[second]!;
   });
@@ -165,7 +166,7 @@ export function rotated(
 /** One position per step, or the first one's. */
 function positionAt(positions: Dense, n: number, t: number): number {
   const values = numbers(positions);
-  return values.length === 1 ? values[0]! + t : values[n * positions.dims[1]! + t]!;
+  return values.length === 1 ? values[0]! + t : values[n * nth(positions.dims, 1) + t]!;
 }
 
 /**
@@ -179,8 +180,8 @@ function linearAttention(call: Call): Dense[] {
   const [k, v] = [splitHeads(inputOf(call, 1), own), splitHeads(inputOf(call, 2), own)];
   const rule = stringOf(node, "update_rule", "gated_delta");
   const [past, decay, beta] = [3, 4, 5].map((i) => optionalInput(call, i)) as (Dense | undefined)[];
-  const [batch, , steps, size] = q.dims as [number, number, number, number];
-  const out = v.dims[3]!;
+  const [batch, , steps, size] = atLeast(q.dims, 4);
+  const out = nth(v.dims, 3);
   const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(size);
   const state = past ? numbers(past).slice() : new Float64Array(bounded(batch * own * size * out));
   const result = new Float64Array(bounded(batch * heads * steps * out));
@@ -209,14 +210,14 @@ function linearAttention(call: Call): Dense[] {
 }
 
 function rowOf(x: Dense, n: number, head: number, t: number): Float64Array {
-  const [, heads, steps, size] = x.dims as [number, number, number, number];
+  const [, heads, steps, size] = atLeast(x.dims, 4);
   const at = ((n * heads + head) * steps + t) * size;
   return numbers(x).subarray(at, at + size);
 }
 
 /** The part of a packed [batch, time, …] gate that belongs to a head; one number for all heads is shared. */
 function gateRow(gate: Dense, n: number, t: number, head: number, heads: number): Float64Array {
-  const [, steps, width] = gate.dims as [number, number, number];
+  const [, steps, width] = atLeast(gate.dims, 3);
   const each = Math.max(1, width / heads);
   const at = (n * steps + t) * width + (width < heads ? 0 : head * each);
   return numbers(gate).subarray(at, at + each);

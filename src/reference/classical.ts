@@ -1,4 +1,5 @@
 /** @file Operators of ai.onnx.ml for features, labels and trees. */
+import { atLeast, lastOf, nth } from "../checked.ts";
 import {
   type Attribute,
   floatOf,
@@ -91,7 +92,7 @@ function treesOf(node: Node): Trees {
   const sets: Set<number>[] = [new Set()];
   for (const value of table("membership_values")) {
     if (Number.isNaN(value)) sets.push(new Set());
-    else sets.at(-1)!.add(value);
+    else lastOf(sets).add(value);
   }
   return {
     roots: ints("tree_roots"),
@@ -110,13 +111,13 @@ function treesOf(node: Node): Trees {
 function leafOf(trees: Trees, root: number, row: Float64Array): number {
   let at = root;
   for (let steps = 0; steps <= trees.modes.length; steps++) {
-    const x = row[trees.features[at]!]!;
+    const x = row[nth(trees.features, at)]!;
     const members = trees.members.get(at);
-    const holds = members ? members.has(x) : branches[trees.modes[at]!]!(x, trees.splits[at]!);
+    const holds = members ? members.has(x) : nth(branches, trees.modes[at]!)(x, trees.splits[at]!);
     const way = holds || (Number.isNaN(x) && trees.missing?.[at] === 1) ? "true" : "false";
     const { ids, leafs } = trees.next[way];
-    if (leafs[at] === 1) return ids[at]!;
-    at = ids[at]!;
+    if (leafs[at] === 1) return nth(ids, at);
+    at = nth(ids, at);
   }
   throw new RangeError("a tree runs in a circle");
 }
@@ -145,7 +146,7 @@ function treeEnsemble(call: Call): Dense {
   const aggregate = aggregates[intOf(node, "aggregate_function", 1)];
   const transform = transforms[intOf(node, "post_transform", 0)];
   if (!aggregate || !transform) throw unsupported(call, "this aggregation or transformation");
-  const [rows, width] = x.dims as [number, number];
+  const [rows, width] = atLeast(x.dims, 2);
   const result = new Float64Array(bounded(rows * targets));
   for (let row = 0; row < rows; row++) {
     const features = numbers(x).subarray(row * width, (row + 1) * width);

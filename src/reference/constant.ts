@@ -1,5 +1,6 @@
 /** @file Operators that make arrays out of attributes, dims or ranges. */
 
+import { exactly } from "../checked.ts";
 import { InvalidModelError } from "../errors.ts";
 import {
   boundOf,
@@ -91,8 +92,8 @@ function eyeLike(call: Call): Dense {
   const x = inputOf(call, 0);
   const shift = intOf(call.node, "k", 0);
   const result = new Float64Array(bounded(sizeOf(x.dims)));
-  forEachIndex(x.dims, ([row, column], flat) => {
-    result[flat] = column === row! + shift ? 1 : 0;
+  forEachIndex(exactly(x.dims, 2), ([row, column], flat) => {
+    result[flat] = column === row + shift ? 1 : 0;
   });
   return dense(dtypeAttribute(call, "dtype") ?? x.dtype, x.dims, result);
 }

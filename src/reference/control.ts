@@ -1,4 +1,5 @@
 /** @file Control flow: `If`, `Loop`, `Scan`. */
+import { atLeast, nth } from "../checked.ts";
 import { InvalidModelError } from "../errors.ts";
 import { type Graph, graphOf, intOf, intsOf } from "../ir/index.ts";
 import { type Dense, dense, type Held, isDense, numbers, reshaped } from "./dense.ts";
@@ -26,7 +27,7 @@ function stacked(steps: readonly Held[], axis: number, where: string): Dense {
     const at = axis < 0 ? axis + step.dims.length + 1 : axis;
     return reshaped(step, [...step.dims.slice(0, at), 1, ...step.dims.slice(at)]);
   });
-  const first = arrays[0]!;
+  const first = nth(arrays, 0);
   return concatenated(arrays, axis < 0 ? axis + first.dims.length : axis);
 }
 
@@ -47,10 +48,11 @@ function loop(call: Call): Held[] {
   let state = call.inputs.slice(2) as Held[];
   const scans: Held[][] = body.outputs.slice(1 + carried).map(() => []);
   for (let step = 0; step < limit && truth(going); step++) {
-    const [next, ...rest] = call.run(body, [dense("int64", [], [step]), going, ...state]);
-    going = next!;
+    const results: readonly Held[] = call.run(body, [dense("int64", [], [step]), going, ...state]);
+    const [next, ...rest] = atLeast(results, 1);
+    going = next;
     state = rest.slice(0, carried);
-    rest.slice(carried).forEach((value, i) => void scans[i]!.push(value));
+    rest.slice(carried).forEach((value, i) => void nth(scans, i).push(value));
   }
   const collected = scans.map((steps, i) =>
     steps.length === 0 ? noSteps(body, 1 + carried + i) : stacked(steps, 0, call.where),
@@ -71,14 +73,16 @@ function scanOnce(call: Call, body: Graph, state: readonly Held[], inputs: reado
   const outputs = body.outputs.length - state.length;
   const inputAxes = inputs.map((x, i) => normalAxis(intsOf(node, "scan_input_axes")?.[i] ?? 0, x.dims.length));
   const backwards = intsOf(node, call.version < 9 ? "directions" : "scan_input_directions");
-  const length = inputs[0]!.dims[inputAxes[0]!]!;
+  const length = nth(nth(inputs, 0).dims, nth(inputAxes, 0));
   const scans: Held[][] = Array.from({ length: outputs }, () => []);
   let carried = [...state];
   for (let step = 0; step < length; step++) {
-    const slices = inputs.map((x, i) => withoutAxis(x, inputAxes[i]!, backwards?.[i] === 1 ? length - 1 - step : step));
+    const slices = inputs.map((x, i) =>
+      withoutAxis(x, nth(inputAxes, i), backwards?.[i] === 1 ? length - 1 - step : step),
+    );
     const results = call.run(body, [...carried, ...slices]);
     carried = results.slice(0, state.length);
-    results.slice(state.length).forEach((value, i) => void scans[i]!.push(value));
+    results.slice(state.length).forEach((value, i) => void nth(scans, i).push(value));
   }
   const collected = scans.map((steps, i) => {
     const ordered = intsOf(node, "scan_output_directions")?.[i] === 1 ? steps.reverse() : steps;
@@ -95,7 +99,7 @@ function scan(call: Call): Held[] {
   const given = (call.version < 9 ? call.inputs.slice(1) : call.inputs) as Dense[];
   const [state, inputs] = [given.slice(0, given.length - count), given.slice(given.length - count)];
   if (call.version >= 9) return scanOnce(call, body, state, inputs);
-  const batches = Array.from({ length: inputs[0]!.dims[0]! }, (_, b) =>
+  const batches = Array.from({ length: nth(nth(inputs, 0).dims, 0) }, (_, b) =>
     scanOnce(
       call,
       body,
@@ -103,9 +107,9 @@ function scan(call: Call): Held[] {
       inputs.map((x) => withoutAxis(x, 0, b)),
     ),
   );
-  return batches[0]!.map((_, i) =>
+  return nth(batches, 0).map((_, i) =>
     stacked(
-      batches.map((results) => results[i]!),
+      batches.map((results) => nth(results, i)),
       0,
       call.where,
     ),

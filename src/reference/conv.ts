@@ -1,4 +1,5 @@
 /** @file Convolutions of any rank, with groups, and their transposes. */
+import { atLeast, exactly, lastOf, nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { intOf, intsOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
@@ -9,8 +10,8 @@ import { tapsOf, type Window, windowOf } from "./window.ts";
 
 /** y[n, m, o] = b[m] + Σ x[n, c, o·stride + k·dilation − pad] · w[m, c, k], c over the channels of m's group. */
 export function convolve(call: Call, x: Dense, w: Dense, bias?: Dense): Dense {
-  const [batch, channels] = [x.dims[0]!, x.dims[1]!];
-  const [filters, inner] = [w.dims[0]!, w.dims[1]!];
+  const [batch, channels] = [nth(x.dims, 0), nth(x.dims, 1)];
+  const [filters, inner] = [nth(w.dims, 0), nth(w.dims, 1)];
   const groups = intOf(call.node, "group", 1);
   if (inner * groups !== channels || filters % groups !== 0) {
     throw new ShapeError("channels and groups do not fit", {
@@ -64,18 +65,20 @@ function transposedWindow(call: Call, input: readonly number[], kernel: readonly
   const mode = stringOf(node, "auto_pad", "NOTSET");
   const pads = (mode === "NOTSET" ? intsOf(node, "pads") : undefined) ?? [...kernel, ...kernel].map(() => 0);
   const shape = intsOf(node, "output_shape")?.slice(-kernel.length);
-  const full = input.map((length, i) => (length - 1) * strides[i]! + extra[i]! + (kernel[i]! - 1) * dilations[i]! + 1);
+  const full = input.map(
+    (length, i) => (length - 1) * nth(strides, i) + nth(extra, i) + (nth(kernel, i) - 1) * nth(dilations, i) + 1,
+  );
   // SAME cuts down to a multiple of the stride and never adds to what the windows cover.
-  const same = (length: number, i: number): number => Math.min(full[i]!, length * strides[i]!);
+  const same = (length: number, i: number): number => Math.min(nth(full, i), length * nth(strides, i));
   const wanted = shape ?? (mode.startsWith("SAME") ? input.map(same) : undefined);
   const total = full.map((length, i) =>
-    wanted ? Math.max(0, length - wanted[i]!) : pads[i]! + pads[i + kernel.length]!,
+    wanted ? Math.max(0, length - nth(wanted, i)) : nth(pads, i) + nth(pads, i + kernel.length),
   );
   const before = total.map((cells, i) => {
-    if (!wanted) return pads[i]!;
+    if (!wanted) return nth(pads, i);
     return mode === "SAME_UPPER" ? Math.floor(cells / 2) : Math.ceil(cells / 2);
   });
-  const output = wanted ?? full.map((length, i) => length - total[i]!);
+  const output = wanted ?? full.map((length, i) => length - nth(total, i));
   bounded(sizeOf(output) * sizeOf(kernel));
   // As a convolution from `output` back to `input`, so that its taps can be used the other way round.
   const after = output.map(() => 0);
@@ -87,7 +90,7 @@ function convolveTransposed(call: Call): Dense {
   const [x, w, bias] = [inputOf(call, 0), inputOf(call, 1), optionalInput(call, 2)];
   const groups = intOf(call.node, "group", 1);
   const window = transposedWindow(call, x.dims.slice(2), w.dims.slice(2));
-  const [batch, channels, perGroup] = [x.dims[0]!, x.dims[1]!, w.dims[1]!];
+  const [batch, channels, perGroup] = [nth(x.dims, 0), nth(x.dims, 1), nth(w.dims, 1)];
   const filters = perGroup * groups;
   const [cells, places] = [sizeOf(window.output), sizeOf(window.input)];
   const taps = tapsOf(window);
@@ -125,7 +128,7 @@ function columnsToImage(call: Call): Dense {
   const window = windowOf(call, [...image], [...block]);
   const taps = tapsOf(window);
   const [width, places, cells] = [sizeOf(window.kernel), sizeOf(window.output), sizeOf(window.input)];
-  const [batch, channels] = [columns.dims[0]!, columns.dims[1]! / width];
+  const [batch, channels] = [nth(columns.dims, 0), nth(columns.dims, 1) / width];
   const values = numbers(columns);
   const result = new Float64Array(bounded(batch * channels * cells));
   for (let plane = 0; plane < batch * channels; plane++) {
@@ -145,27 +148,27 @@ function convolveDeformed(call: Call): Dense {
   const [bias, mask] = [optionalInput(call, 3), optionalInput(call, 4)];
   const window = windowOf(call, x.dims.slice(2), w.dims.slice(2));
   if (window.input.length !== 2) throw new ShapeError("DeformConv is evaluated in 2 dims only", { where: call.where });
-  const [batch, channels] = [x.dims[0]!, x.dims[1]!];
-  const [filters, inner] = [w.dims[0]!, w.dims[1]!];
+  const [batch, channels] = atLeast(x.dims, 2);
+  const [filters, inner] = atLeast(w.dims, 2);
   const perFilterGroup = filters / intOf(call.node, "group", 1);
   const perOffsetGroup = channels / intOf(call.node, "offset_group", 1);
   const [width, places] = [sizeOf(window.kernel), sizeOf(window.output)];
   const offsetGroups = channels / perOffsetGroup;
   const [shifts, weights, masks] = [numbers(offset), numbers(w), mask && numbers(mask)];
   const result = new Float64Array(bounded(batch * filters * places));
-  forEachIndex([batch, filters, ...window.output], ([n, m, oy, ox], flat) => {
-    let sum = bias ? numbers(bias)[m!]! : 0;
-    forEachIndex([inner, ...window.kernel], ([c, ky, kx], tap) => {
-      const channel = Math.floor(m! / perFilterGroup) * inner + c!;
-      const group = n! * offsetGroups + Math.floor(channel / perOffsetGroup);
+  forEachIndex([batch, filters, ...exactly(window.output, 2)], ([n, m, oy, ox], flat) => {
+    let sum = bias ? numbers(bias)[m]! : 0;
+    forEachIndex([inner, ...exactly(window.kernel, 2)], ([c, ky, kx], tap) => {
+      const channel = Math.floor(m / perFilterGroup) * inner + c;
+      const group = n * offsetGroups + Math.floor(channel / perOffsetGroup);
       const k = tap % width;
-      const place = oy! * window.output[1]! + ox!;
+      const place = oy * nth(window.output, 1) + ox;
       const dy = shifts[((group * width + k) * 2 + 0) * places + place]!;
       const dx = shifts[((group * width + k) * 2 + 1) * places + place]!;
-      const weight = weights[m! * inner * width + tap]! * (masks?.[(group * width + k) * places + place] ?? 1);
-      const py = oy! * window.strides[0]! - window.before[0]! + ky! * window.dilations[0]! + dy;
-      const px = ox! * window.strides[1]! - window.before[1]! + kx! * window.dilations[1]! + dx;
-      sum += weight * bilinear(numbers(x), (n! * channels + channel) * sizeOf(window.input), window.input, py, px);
+      const weight = weights[m * inner * width + tap]! * (masks?.[(group * width + k) * places + place] ?? 1);
+      const py = oy * nth(window.strides, 0) - nth(window.before, 0) + ky * nth(window.dilations, 0) + dy;
+      const px = ox * nth(window.strides, 1) - nth(window.before, 1) + kx * nth(window.dilations, 1) + dx;
+      sum += weight * bilinear(numbers(x), (n * channels + channel) * sizeOf(window.input), window.input, py, px);
     });
     result[flat] = sum;
   });
@@ -175,9 +178,11 @@ function convolveDeformed(call: Call): Dense {
 /** The image at a real position, zero outside. */
 export function bilinear(values: Float64Array, start: number, dims: readonly number[], y: number, x: number): number {
   const [top, left] = [Math.floor(y), Math.floor(x)];
-  const [rowStep] = stridesOf(dims);
+  const [rowStep] = atLeast(stridesOf(dims), 1);
   const at = (row: number, column: number): number =>
-    row < 0 || row >= dims[0]! || column < 0 || column >= dims[1]! ? 0 : values[start + row * rowStep! + column]!;
+    row < 0 || row >= nth(dims, 0) || column < 0 || column >= nth(dims, 1)
+      ? 0
+      : values[start + row * rowStep + column]!;
   const [fy, fx] = [y - top, x - left];
   return (
     (1 - fy) * ((1 - fx) * at(top, left) + fx * at(top, left + 1)) +
@@ -188,8 +193,8 @@ export function bilinear(values: Float64Array, start: number, dims: readonly num
 /** Causal depthwise convolution over the last axis, with the last K − 1 inputs carried in and out. */
 function causalConv(call: Call): Dense[] {
   const [x, w, bias, past] = [inputOf(call, 0), inputOf(call, 1), optionalInput(call, 2), optionalInput(call, 3)];
-  const [batch, channels, length] = [x.dims[0]!, x.dims[1]!, x.dims[2]!];
-  const width = w.dims.at(-1)!;
+  const [batch, channels, length] = [nth(x.dims, 0), nth(x.dims, 1), nth(x.dims, 2)];
+  const width = lastOf(w.dims);
   const carried = width - 1;
   const [values, weights, before] = [numbers(x), numbers(w), past && numbers(past)];
   const cell = (plane: number, at: number): number =>

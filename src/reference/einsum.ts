@@ -1,4 +1,5 @@
 /** @file `Einsum`: for every output cell, the sum over all other labels of the product of the operands. */
+import { must, nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { stringOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
@@ -32,8 +33,8 @@ function lengthsOf(operands: readonly Operand[]): Map<string, number> {
   for (const { x, labels } of operands) {
     if (labels.length !== x.dims.length) throw new ShapeError("an einsum term does not fit its operand's rank");
     labels.forEach((label, axis) => {
-      const dims = broadcastDims([lengths.get(label) ?? 1], [x.dims[axis]!]);
-      lengths.set(label, dims[0]!);
+      const dims = broadcastDims([lengths.get(label) ?? 1], [nth(x.dims, axis)]);
+      lengths.set(label, nth(dims, 0));
     });
   }
   return lengths;
@@ -43,9 +44,9 @@ function lengthsOf(operands: readonly Operand[]): Map<string, number> {
 function stepsOf({ x, labels }: Operand, chosen: readonly string[], lengths: ReadonlyMap<string, number>): number[] {
   const strides = broadcastStrides(
     x.dims,
-    labels.map((label) => lengths.get(label)!),
+    labels.map((label) => must(lengths, label)),
   );
-  return chosen.map((label) => labels.reduce((sum, own, axis) => sum + (own === label ? strides[axis]! : 0), 0));
+  return chosen.map((label) => labels.reduce((sum, own, axis) => sum + (own === label ? nth(strides, axis) : 0), 0));
 }
 
 function einsum(call: Call): Dense {
@@ -63,16 +64,16 @@ function einsum(call: Call): Dense {
   const places = operands.map((operand) => grid(dimsOf(kept), stepsOf(operand, kept, lengths)));
   const inner = operands.map((operand) => grid(dimsOf(summed), stepsOf(operand, summed, lengths)));
   const values = inputs.map(numbers);
-  const result = new Float64Array(places[0]!.length).map((_, at) => {
+  const result = new Float64Array(nth(places, 0).length).map((_, at) => {
     let sum = 0;
-    for (let k = 0; k < inner[0]!.length; k++) {
+    for (let k = 0; k < nth(inner, 0).length; k++) {
       let product = 1;
-      for (let i = 0; i < values.length; i++) product *= values[i]![places[i]![at]! + inner[i]![k]!]!;
+      for (let i = 0; i < values.length; i++) product *= nth(values, i)[nth(places, i)[at]! + nth(inner, i)[k]!]!;
       sum += product;
     }
     return sum;
   });
-  return dense(inputs[0]!.dtype, dimsOf(kept), result);
+  return dense(nth(inputs, 0).dtype, dimsOf(kept), result);
 }
 
 export const einsums = { Einsum: einsum } satisfies Kernels;

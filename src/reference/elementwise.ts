@@ -1,4 +1,5 @@
 /** @file Elementwise operators: one function per operator, and how it is mapped over broadcast arrays. */
+import { nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { type DataType, floatOf, floatsAttribute, intOf, roundHalfEven, stringOf } from "../ir/index.ts";
 import {
@@ -176,7 +177,7 @@ function where(call: Call): Dense {
 function prelu(call: Call): Dense {
   const [x, given] = [inputOf(call, 0), inputOf(call, 1)];
   const perChannel = given.dims.length === 1 && call.version < 7 && x.dims.length > 1;
-  const slope = perChannel ? { ...given, dims: [given.dims[0]!, ...x.dims.slice(2).map(() => 1)] } : given;
+  const slope = perChannel ? { ...given, dims: [nth(given.dims, 0), ...x.dims.slice(2).map(() => 1)] } : given;
   return zipped(x, slope, (a, b) => (a < 0 ? a * b : a));
 }
 
@@ -372,6 +373,6 @@ export const elementwise = {
     const [a, b] = [inputOf(call, 0), inputOf(call, 1)];
     const dims = broadcastDims(a.dims, b.dims);
     const right = texts(broadcastTo(b, dims));
-    return { dtype: "string", dims, data: texts(broadcastTo(a, dims)).map((left, i) => left + right[i]!) };
+    return { dtype: "string", dims, data: texts(broadcastTo(a, dims)).map((left, i) => left + nth(right, i)) };
   },
 } satisfies Kernels;

@@ -1,4 +1,5 @@
 /** @file Reading and writing at indices. */
+import { lastOf, nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { intOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bounded, type Dense, isBig, largerOf, numbers, select, smallerOf } from "./dense.ts";
@@ -14,7 +15,7 @@ function inside(index: number, length: number): number {
 
 /** Whole slices along an axis: the dims of the indices take its place. */
 export function gathered(x: Dense, indices: Dense, axis: number): Dense {
-  const length = x.dims[axis]!;
+  const length = nth(x.dims, axis);
   const inner = sizeOf(x.dims.slice(axis + 1));
   const outer = sizeOf(x.dims.slice(0, axis));
   const at = numbers(indices).map((index) => inside(index, length));
@@ -39,7 +40,8 @@ function elementPlaces(dims: readonly number[], indices: Dense, axis: number): I
   const places = new Int32Array(at.length);
   forEachIndex(indices.dims, (index, flat) => {
     let place = 0;
-    for (let a = 0; a < dims.length; a++) place += (a === axis ? inside(at[flat]!, dims[a]!) : index[a]!) * strides[a]!;
+    for (let a = 0; a < dims.length; a++)
+      place += (a === axis ? inside(at[flat]!, nth(dims, a)) : nth(index, a)) * nth(strides, a);
     places[flat] = place;
   });
   return places;
@@ -56,7 +58,7 @@ function gatherElements(call: Call): Dense {
 
 /** For each element of the slices that index tuples point to, its flat place in an array of `dims`. */
 function slicePlaces(dims: readonly number[], indices: Dense, batchDims: number): Int32Array {
-  const width = indices.dims.at(-1)!;
+  const width = lastOf(indices.dims);
   const strides = stridesOf(dims);
   const inner = sizeOf(dims.slice(batchDims + width));
   const tuples = sizeOf(indices.dims.slice(0, -1));
@@ -67,7 +69,7 @@ function slicePlaces(dims: readonly number[], indices: Dense, batchDims: number)
   for (let tuple = 0; tuple < tuples; tuple++) {
     let start = Math.floor(tuple / perBatch) * batchSize;
     for (let k = 0; k < width; k++) {
-      start += inside(at[tuple * width + k]!, dims[batchDims + k]!) * strides[batchDims + k]!;
+      start += inside(at[tuple * width + k]!, nth(dims, batchDims + k)) * nth(strides, batchDims + k);
     }
     for (let i = 0; i < inner; i++) places[tuple * inner + i] = start + i;
   }
@@ -77,7 +79,7 @@ function slicePlaces(dims: readonly number[], indices: Dense, batchDims: number)
 function gatherND(call: Call): Dense {
   const [x, indices] = [inputOf(call, 0), inputOf(call, 1)];
   const batchDims = intOf(call.node, "batch_dims", 0);
-  const dims = [...indices.dims.slice(0, -1), ...x.dims.slice(batchDims + indices.dims.at(-1)!)];
+  const dims = [...indices.dims.slice(0, -1), ...x.dims.slice(batchDims + lastOf(indices.dims))];
   return select(x, dims, slicePlaces(x.dims, indices, batchDims));
 }
 
@@ -104,7 +106,7 @@ function scattered(call: Call, x: Dense, updates: Dense, places: Int32Array): De
   const to = result.data as unknown as (number | bigint)[];
   const from = updates.data as unknown as (number | bigint)[];
   places.forEach((place, i) => {
-    to[place] = combine(to[place]!, from[i]!);
+    to[place] = combine(nth(to, place), nth(from, i));
   });
   return result;
 }
@@ -123,16 +125,16 @@ const scatterND: Kernel = (call) => {
 /** Writes a block of steps into a cache at each batch entry's position, wrapping around in the circular mode. */
 function tensorScatter(call: Call): Dense {
   const [cache, update] = [inputOf(call, 0), inputOf(call, 1)];
-  const starts = call.inputs[2] ? numbers(inputOf(call, 2)) : new Float64Array(cache.dims[0]!);
+  const starts = call.inputs[2] ? numbers(inputOf(call, 2)) : new Float64Array(nth(cache.dims, 0));
   const axis = normalAxis(intOf(call.node, "axis", -2), cache.dims.length);
   const circular = stringOf(call.node, "mode", "linear") === "circular";
-  const length = cache.dims[axis]!;
+  const length = nth(cache.dims, axis);
   const strides = stridesOf(cache.dims);
   const places = new Int32Array(bounded(sizeOf(update.dims)));
   forEachIndex(update.dims, (index, flat) => {
-    const moved = index[axis]! + starts[index[0]!]!;
+    const moved = nth(index, axis) + starts[nth(index, 0)]!;
     const at = circular ? moved % length : inside(moved, length);
-    places[flat] = index.reduce((sum, i, a) => sum + (a === axis ? at : i) * strides[a]!, 0);
+    places[flat] = index.reduce((sum, i, a) => sum + (a === axis ? at : i) * nth(strides, a), 0);
   });
   return scattered(call, cache, update, places);
 }

@@ -1,4 +1,5 @@
 /** @file Sampling images at real positions: `GridSample`, `AffineGrid`, `RoiAlign`. */
+import { atLeast, nth } from "../checked.ts";
 import { floatOf, intOf, maxOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bilinear } from "./conv.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
@@ -62,12 +63,12 @@ function gridSample(call: Call): Dense {
   const image = x.dims.slice(2);
   const strides = stridesOf(image);
   const [cells, rank] = [sizeOf(image), image.length];
-  const [batch, channels] = [x.dims[0]!, x.dims[1]!];
+  const [batch, channels] = [nth(x.dims, 0), nth(x.dims, 1)];
   const places = grid.dims.slice(1, -1);
   const [values, points] = [numbers(x), numbers(grid)];
   const result = new Float64Array(bounded(batch * channels * sizeOf(places)));
   const position = (at: number, axis: number): number => {
-    const length = image[axis]!;
+    const length = nth(image, axis);
     const point = points[at * rank + (rank - 1 - axis)]!;
     const real = aligned ? ((point + 1) / 2) * (length - 1) : ((point + 1) * length - 1) / 2;
     if (mode === "cubic" || mode === "bicubic") return real;
@@ -81,9 +82,9 @@ function gridSample(call: Call): Dense {
   ): number => {
     if (axis === rank) return values[start + flat]!;
     let sum = 0;
-    for (const { at, weight } of taps[axis]!) {
-      const inside = padding(at, image[axis]!, aligned);
-      if (inside >= 0) sum += weight * sample(start, taps, axis + 1, flat + Math.round(inside) * strides[axis]!);
+    for (const { at, weight } of nth(taps, axis)) {
+      const inside = padding(at, nth(image, axis), aligned);
+      if (inside >= 0) sum += weight * sample(start, taps, axis + 1, flat + Math.round(inside) * nth(strides, axis));
     }
     return sum;
   };
@@ -110,15 +111,15 @@ function affineGrid(call: Call): Dense {
     if (aligned) return length > 1 ? (2 * at) / (length - 1) - 1 : 1;
     return (2 * at + 1) / length - 1;
   };
-  const result = new Float64Array(bounded(size[0]! * sizeOf(image) * rank));
-  forEachIndex([size[0]!, ...image, rank], (index, flat) => {
-    const row = index[rank + 1]!;
-    const at = (index[0]! * rank + row) * (rank + 1);
+  const result = new Float64Array(bounded(nth(size, 0) * sizeOf(image) * rank));
+  forEachIndex([nth(size, 0), ...image, rank], (index, flat) => {
+    const row = nth(index, rank + 1);
+    const at = (nth(index, 0) * rank + row) * (rank + 1);
     let sum = matrix[at + rank]!;
-    for (let i = 0; i < rank; i++) sum += matrix[at + i]! * spot(index[rank - i]!, image[rank - 1 - i]!);
+    for (let i = 0; i < rank; i++) sum += matrix[at + i]! * spot(nth(index, rank - i), nth(image, rank - 1 - i));
     result[flat] = sum;
   });
-  return dense(theta.dtype, [size[0]!, ...image, rank], result);
+  return dense(theta.dtype, [nth(size, 0), ...image, rank], result);
 }
 
 interface Bins {
@@ -146,17 +147,17 @@ function roiAlign(call: Call): Dense {
   const [x, rois, batches] = [inputOf(call, 0), numbers(inputOf(call, 1)), numbers(inputOf(call, 2))];
   const out = [intOf(call.node, "output_height", 1), intOf(call.node, "output_width", 1)] as const;
   const takesMax = stringOf(call.node, "mode", "avg") === "max";
-  const [channels, image] = [x.dims[1]!, x.dims.slice(2)];
+  const [channels, image] = [nth(x.dims, 1), x.dims.slice(2)];
   const values = numbers(x);
-  const dims = [batches.length, channels, ...out];
+  const dims = [batches.length, channels, ...out] as const;
   const result = new Float64Array(bounded(sizeOf(dims)));
   forEachIndex(dims, ([r, c, row, column], flat) => {
-    const { start, size, samples } = binsOf(call, rois.subarray(r! * 4, r! * 4 + 4), out);
-    const plane = (batches[r!]! * channels + c!) * sizeOf(image);
+    const { start, size, samples } = binsOf(call, rois.subarray(r * 4, r * 4 + 4), out);
+    const plane = (batches[r]! * channels + c) * sizeOf(image);
     let [sum, best] = [0, Number.NEGATIVE_INFINITY];
     forEachIndex(samples, ([i, j]) => {
-      const py = start[0] + row! * size[0] + ((i! + 0.5) * size[0]) / samples[0];
-      const px = start[1] + column! * size[1] + ((j! + 0.5) * size[1]) / samples[1];
+      const py = start[0] + row * size[0] + ((i + 0.5) * size[0]) / samples[0];
+      const px = start[1] + column * size[1] + ((j + 0.5) * size[1]) / samples[1];
       const parts = clampedBilinear(values, plane, image, py, px);
       sum += parts.reduce((a, b) => a + b, 0);
       best = maxOf(parts, best);
@@ -168,7 +169,7 @@ function roiAlign(call: Call): Dense {
 
 /** The four weighted corners of a sample; positions up to one cell outside count as the edge, beyond that as zero. */
 function clampedBilinear(values: Float64Array, start: number, dims: readonly number[], y: number, x: number): number[] {
-  const [height, width] = dims as [number, number];
+  const [height, width] = atLeast(dims, 2);
   if (y < -1 || y > height || x < -1 || x > width) return [0, 0, 0, 0];
   const [py, px] = [Math.min(height - 1, Math.max(0, y)), Math.min(width - 1, Math.max(0, x))];
   const [top, left] = [Math.floor(py), Math.floor(px)];

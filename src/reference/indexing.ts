@@ -1,4 +1,5 @@
 /** @file Flat indices of grids: strides, broadcasting, axes and lines along an axis. */
+import { nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { maxOf, sizeOf } from "../ir/index.ts";
 import { bounded, type Dense, select } from "./dense.ts";
@@ -9,7 +10,7 @@ export function stridesOf(dims: readonly number[]): number[] {
   let step = 1;
   for (let axis = dims.length - 1; axis >= 0; axis--) {
     strides[axis] = step;
-    step *= dims[axis]!;
+    step *= nth(dims, axis);
   }
   return strides;
 }
@@ -20,21 +21,27 @@ export function grid(dims: readonly number[], strides: readonly number[], offset
   let flat = Int32Array.of(offset);
   dims.forEach((length, axis) => {
     const next = new Int32Array(bounded(flat.length * length));
-    const stride = strides[axis]!;
+    const stride = nth(strides, axis);
     for (let i = 0, at = 0; i < flat.length; i++) for (let k = 0; k < length; k++) next[at++] = flat[i]! + k * stride;
     flat = next;
   });
   return flat;
 }
 
+/** One position for each dim. */
+type IndexOf<D extends readonly number[]> = { readonly [K in keyof D]: number };
+
 /** Calls back with the index of every cell of a grid; the array is reused. */
-export function forEachIndex(dims: readonly number[], visit: (index: readonly number[], flat: number) => void): void {
+export function forEachIndex<const D extends readonly number[]>(
+  dims: D,
+  visit: (index: IndexOf<D>, flat: number) => void,
+): void {
   const index = new Array<number>(dims.length).fill(0);
   const count = sizeOf(dims);
   for (let flat = 0; flat < count; flat++) {
-    visit(index, flat);
+    visit(index as unknown as IndexOf<D>, flat);
     for (let axis = dims.length - 1; axis >= 0; axis--) {
-      if (++index[axis]! < dims[axis]!) break;
+      if (++index[axis]! < nth(dims, axis)) break;
       index[axis] = 0;
     }
   }
@@ -75,7 +82,7 @@ export function broadcastStrides(from: readonly number[], to: readonly number[])
   const shift = to.length - from.length;
   return to.map((_, axis) => {
     const own = axis - shift;
-    return own < 0 || from[own] === 1 ? 0 : strides[own]!;
+    return own < 0 || from[own] === 1 ? 0 : nth(strides, own);
   });
 }
 
@@ -117,13 +124,13 @@ export function forEachLine(
 
 export function transposed(x: Dense, permutation: readonly number[]): Dense {
   const strides = stridesOf(x.dims);
-  const dims = permutation.map((axis) => x.dims[axis]!);
+  const dims = permutation.map((axis) => nth(x.dims, axis));
   return select(
     x,
     dims,
     grid(
       dims,
-      permutation.map((axis) => strides[axis]!),
+      permutation.map((axis) => nth(strides, axis)),
     ),
   );
 }
@@ -137,23 +144,23 @@ export function sliced(x: Dense, axis: number, start: number, length: number): D
 
 /** Joins arrays along an existing axis. */
 export function concatenated(parts: readonly Dense[], axis: number): Dense {
-  const first = parts[0]!;
-  const length = parts.reduce((sum, part) => sum + part.dims[axis]!, 0);
+  const first = nth(parts, 0);
+  const length = parts.reduce((sum, part) => sum + nth(part.dims, axis), 0);
   const dims = first.dims.map((dim, i) => (i === axis ? length : dim));
   const result = select(first, dims, new Int32Array(bounded(sizeOf(dims))).fill(-1));
   const to = result.data as unknown[];
   const strides = stridesOf(dims);
   let offset = 0;
   for (const part of parts) {
-    if (!sameDims(part.dims, first.dims.with(axis, part.dims[axis]!))) {
+    if (!sameDims(part.dims, first.dims.with(axis, nth(part.dims, axis)))) {
       throw new ShapeError("parts do not fit together", {
         got: `[${first.dims.join(", ")}] and [${part.dims.join(", ")}]`,
       });
     }
-    const places = grid(part.dims, strides, offset * strides[axis]!);
+    const places = grid(part.dims, strides, offset * nth(strides, axis));
     const from = part.data as unknown[];
     for (let i = 0; i < places.length; i++) to[places[i]!] = from[i];
-    offset += part.dims[axis]!;
+    offset += nth(part.dims, axis);
   }
   return result;
 }

@@ -1,4 +1,5 @@
 /** @file Losses over class axes. */
+import { nth } from "../checked.ts";
 import { intOf, sizeOf, stringOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
@@ -7,7 +8,7 @@ import { alongAxis, logSoftmaxLine } from "./softmax.ts";
 
 /** −w[t]·x[n, t, …] for each target t; the mean divides by the sum of the weights. Ignored targets count nothing. */
 function negativeLogLikelihood(call: Call, scores: Dense, target: Dense, weight: Dense | undefined): Dense {
-  const classes = scores.dims[1]!;
+  const classes = nth(scores.dims, 1);
   const inner = sizeOf(scores.dims.slice(2));
   const ignored = intOf(call.node, "ignore_index");
   const [values, weights] = [numbers(scores), weight && numbers(weight)];

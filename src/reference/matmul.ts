@@ -1,4 +1,5 @@
 /** @file Matrix products. */
+import { fromEnd, lastOf, nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { floatOf, intOf, maxOf, sizeOf } from "../ir/index.ts";
 import { bigints, bounded, type Dense, dense, isBig, numbers } from "./dense.ts";
@@ -8,10 +9,10 @@ import { type Call, inputOf, type Kernels, optionalInput } from "./kernel.ts";
 
 /** NumPy's matmul: vectors become matrices, leading dims broadcast. */
 export function matmul(a: Dense, b: Dense): Dense {
-  const left = a.dims.length === 1 ? [1, a.dims[0]!] : a.dims;
-  const right = b.dims.length === 1 ? [b.dims[0]!, 1] : b.dims;
-  const [m, k] = [left.at(-2)!, left.at(-1)!];
-  const [inner, n] = [right.at(-2)!, right.at(-1)!];
+  const left = a.dims.length === 1 ? [1, nth(a.dims, 0)] : a.dims;
+  const right = b.dims.length === 1 ? [nth(b.dims, 0), 1] : b.dims;
+  const [m, k] = [fromEnd(left, 2), lastOf(left)];
+  const [inner, n] = [fromEnd(right, 2), lastOf(right)];
   if (k !== inner) {
     throw new ShapeError("matrices do not fit", { got: `[${a.dims.join(", ")}] and [${b.dims.join(", ")}]` });
   }
@@ -92,7 +93,7 @@ export function gemm(call: Call): Dense {
 /** The determinant of the last two axes, by elimination with partial pivoting. */
 function determinant(call: Call): Dense {
   const x = inputOf(call, 0);
-  const n = x.dims.at(-1)!;
+  const n = lastOf(x.dims);
   const values = numbers(x);
   const batch = x.dims.slice(0, -2);
   const results = Array.from({ length: sizeOf(batch) }, (_, i) => {
@@ -104,18 +105,18 @@ function determinant(call: Call): Dense {
 function eliminate(rows: number[][]): number {
   let result = 1;
   for (let column = 0; column < rows.length; column++) {
-    const below = rows.slice(column).map((row) => Math.abs(row[column]!));
+    const below = rows.slice(column).map((row) => Math.abs(nth(row, column)));
     const pivot = column + below.indexOf(maxOf(below));
-    if (rows[pivot]![column] === 0) return 0;
+    if (nth(rows, pivot)[column] === 0) return 0;
     if (pivot !== column) {
-      [rows[pivot], rows[column]] = [rows[column]!, rows[pivot]!];
+      [rows[pivot], rows[column]] = [nth(rows, column), nth(rows, pivot)];
       result = -result;
     }
-    const head = rows[column]!;
-    result *= head[column]!;
+    const head = nth(rows, column);
+    result *= nth(head, column);
     for (const row of rows.slice(column + 1)) {
-      const factor = row[column]! / head[column]!;
-      for (let i = column; i < row.length; i++) row[i]! -= factor * head[i]!;
+      const factor = nth(row, column) / nth(head, column);
+      for (let i = column; i < row.length; i++) row[i]! -= factor * nth(head, i);
     }
   }
   return result;

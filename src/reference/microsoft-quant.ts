@@ -1,4 +1,5 @@
 /** @file Quantized operators of com.microsoft: the float operator between dequantizing and quantizing. */
+import { nth } from "../checked.ts";
 import { floatOf, intOf } from "../ir/index.ts";
 import { type Dense, isDense, numbers } from "./dense.ts";
 import { elementwise, mapped, zipped } from "./elementwise.ts";
@@ -59,7 +60,7 @@ function globalAverage(call: Call): Dense {
 function concat(call: Call): Dense {
   const count = (call.inputs.length - 2) / 3;
   const parts = Array.from({ length: count }, (_, i) => real(call, 2 + 3 * i));
-  const joined = concatenated(parts, normalAxis(intOf(call.node, "axis", 0), parts[0]!.dims.length));
+  const joined = concatenated(parts, normalAxis(intOf(call.node, "axis", 0), nth(parts, 0).dims.length));
   return requantized(call, joined, 0, inputOf(call, 2));
 }
 
@@ -71,7 +72,7 @@ function gemm(call: Call): Dense {
   const b = inputOf(call, 3);
   const scaleB = parameters(call, 4);
   const columns = (v: Dense): Dense =>
-    intOf(node, "transB", 0) && v.dims.length === 1 ? { ...v, dims: [v.dims[0]!, 1] } : v;
+    intOf(node, "transB", 0) && v.dims.length === 1 ? { ...v, dims: [nth(v.dims, 0), 1] } : v;
   const own = { scale: columns(scaleB.scale), zeroPoint: scaleB.zeroPoint && columns(scaleB.zeroPoint) };
   const product = mapped(
     matmul(turned(real(call, 0), "transA"), turned(dequantized(b, own), "transB")),

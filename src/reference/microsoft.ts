@@ -1,4 +1,5 @@
 /** @file Float operators of com.microsoft that ONNX Runtime's optimizer and exporters emit. */
+import { atLeast, lastOf, nth } from "../checked.ts";
 import { floatOf, floatsAttribute, intOf, stringOf } from "../ir/index.ts";
 import { mergeHeads, probabilities, rotated, scoresOf, splitHeads, weigh } from "./attention.ts";
 import { convolve } from "./conv.ts";
@@ -60,8 +61,8 @@ export function unpacked(bytes: Float64Array, rows: number, columns: number, bit
   const perByte = 8 / bits;
   const result = new Float64Array(bounded(rows * columns));
   forEachIndex([rows, columns], ([row, column], flat) => {
-    const byte = bytes[row! * perRow + Math.floor(column! / perByte)]!;
-    result[flat] = (byte >> ((column! % perByte) * bits)) & (2 ** bits - 1);
+    const byte = bytes[row * perRow + Math.floor(column / perByte)]!;
+    result[flat] = (byte >> ((column % perByte) * bits)) & (2 ** bits - 1);
   });
   return result;
 }
@@ -78,8 +79,8 @@ function matmulNBits(call: Call): Dense {
   const zeros = zeroPoints(optionalInput(call, 3), n, blocks, bits);
   const weights = new Float64Array(bounded(k * n));
   forEachIndex([k, n], ([row, column], flat) => {
-    const at = column! * blocks + Math.floor(row! / block);
-    weights[flat] = (codes[column! * blocks * block + row!]! - zeros[at]!) * scales[at]!;
+    const at = column * blocks + Math.floor(row / block);
+    weights[flat] = (codes[column * blocks * block + row]! - zeros[at]!) * scales[at]!;
   });
   const a = inputOf(call, 0);
   return sum(matmul(a, dense(a.dtype, [k, n], weights)), optionalInput(call, 5));
@@ -121,7 +122,7 @@ function attend(q: Dense, k: Dense, v: Dense, scale: number, { bias, causal }: M
   const [queries, keys] = scores.dims.slice(2) as [number, number];
   const hidden = new Float64Array(bounded(queries * keys));
   forEachIndex([queries, keys], ([i, j], flat) => {
-    hidden[flat] = causal && j! > i! + keys - queries ? Number.NEGATIVE_INFINITY : 0;
+    hidden[flat] = causal && j > i + keys - queries ? Number.NEGATIVE_INFINITY : 0;
   });
   return mergeHeads(weigh(probabilities(sum(scores, dense(scores.dtype, [queries, keys], hidden))), v));
 }
@@ -131,7 +132,7 @@ function paddingBias(call: Call, mask: Dense | undefined): Dense | undefined {
   if (!mask) return undefined;
   if (mask.dims.length !== 2) throw unsupported(call, "this form of the mask");
   const filler = floatOf(call.node, "mask_filter_value", -10000);
-  const [batch, keys] = mask.dims as [number, number];
+  const [batch, keys] = atLeast(mask.dims, 2);
   const values = numbers(mask).map((allowed) => (allowed === 0 ? filler : 0));
   return dense("float32", [batch, 1, 1, keys], values);
 }
@@ -146,7 +147,7 @@ function multiHeadAttention(call: Call): Dense[] {
   let offset = 0;
   const projected = [0, 1, 2].map((i) => {
     const x = inputOf(call, i);
-    const width = x.dims.length === 3 ? x.dims[2]! : 0;
+    const width = x.dims.length === 3 ? nth(x.dims, 2) : 0;
     const own = biases && width > 0 ? sliced(biases, 0, offset, width) : undefined;
     offset += width;
     return splitHeads(sum(x, own), heads);
@@ -154,9 +155,9 @@ function multiHeadAttention(call: Call): Dense[] {
   const past = [optionalInput(call, 6), optionalInput(call, 7)];
   const [k, v] = [1, 2].map((i) => {
     const before = past[i - 1];
-    return before ? concatenated([before, projected[i]!], 2) : projected[i]!;
+    return before ? concatenated([before, nth(projected, i)], 2) : nth(projected, i);
   }) as [Dense, Dense];
-  const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(projected[0].dims[3]!);
+  const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(nth(projected[0].dims, 3));
   const padding = paddingBias(call, optionalInput(call, 4));
   const extra = optionalInput(call, 5);
   const bias = padding && extra ? sum(padding, extra) : (padding ?? extra);
@@ -169,7 +170,7 @@ function packedAttention(call: Call): Dense {
   if (call.inputs[4]) throw unsupported(call, "a past state");
   const heads = intOf(node, "num_heads", 1);
   const projected = sum(matmul(inputOf(call, 0), inputOf(call, 1)), optionalInput(call, 2));
-  const width = projected.dims[2]! / 3;
+  const width = nth(projected.dims, 2) / 3;
   const [q, k, v] = [0, 1, 2].map((i) => splitHeads(sliced(projected, 2, i * width, width), heads)) as [
     Dense,
     Dense,
@@ -186,8 +187,8 @@ function rotary(call: Call): Dense {
   const { node } = call;
   const x = inputOf(call, 0);
   const [cosines, sines] = [inputOf(call, 2), inputOf(call, 3)];
-  const width = intOf(node, "rotary_embedding_dim", 0) || 2 * cosines.dims.at(-1)!;
-  const heads = splitHeads(x, intOf(node, "num_heads", 0) || x.dims[2]! / width);
+  const width = intOf(node, "rotary_embedding_dim", 0) || 2 * lastOf(cosines.dims);
+  const heads = splitHeads(x, intOf(node, "num_heads", 0) || nth(x.dims, 2) / width);
   const turned = rotated(heads, cosines, sines, inputOf(call, 1), {
     width,
     interleaved: intOf(node, "interleaved", 0) === 1,

@@ -1,4 +1,5 @@
 /** @file The mixture of experts of com.microsoft: two linear layers for each of the k best experts of a row. */
+import { lastOf } from "../checked.ts";
 import { floatOf, intOf, stringOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { geluTanh, type Unary } from "./elementwise.ts";
@@ -46,7 +47,7 @@ function mixture(call: Call): Dense {
   const x = inputOf(call, 0);
   const router = inputOf(call, 1);
   const [rows = 0, experts = 0] = router.dims;
-  const width = x.dims.at(-1)!;
+  const width = lastOf(x.dims);
   const [first, second] = [inputOf(call, 2), inputOf(call, 4)];
   const [values, scores] = [numbers(x), numbers(router)];
   const result = new Float64Array(values.length);

@@ -1,4 +1,5 @@
 /** @file Operators that move elements and compute nothing. Each is a list of source indices. */
+import { atLeast, fromEnd, lastOf, nth } from "../checked.ts";
 import { boundsOf, intOf, intsOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, isBig, numbers, reshaped, select } from "./dense.ts";
 import {
@@ -28,7 +29,7 @@ function reshape(call: Call): Dense {
   const x = inputOf(call, 0);
   const asked = listInput(call, 1) ?? [...(intsOf(call.node, "shape") ?? [])];
   const keepZero = intOf(call.node, "allowzero", 0) === 1;
-  const dims = asked.map((dim, axis) => (dim === 0 && !keepZero ? x.dims[axis]! : dim));
+  const dims = asked.map((dim, axis) => (dim === 0 && !keepZero ? nth(x.dims, axis) : dim));
   const known = sizeOf(dims.filter((dim) => dim !== -1));
   return reshaped(
     x,
@@ -61,7 +62,7 @@ function unsqueeze(call: Call): Dense {
   let next = 0;
   return reshaped(
     x,
-    Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : x.dims[next++]!)),
+    Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : nth(x.dims, next++))),
   );
 }
 
@@ -72,7 +73,7 @@ function transpose(call: Call): Dense {
 
 function concat(call: Call): Dense {
   const parts = presentInputs(call);
-  return concatenated(parts, normalAxis(intOf(call.node, "axis", 1), parts[0]!.dims.length));
+  return concatenated(parts, normalAxis(intOf(call.node, "axis", 1), nth(parts, 0).dims.length));
 }
 
 /** Equal parts, the last one smaller, when no lengths are given. */
@@ -80,8 +81,8 @@ function split(call: Call): Dense[] {
   const x = inputOf(call, 0);
   const axis = normalAxis(intOf(call.node, "axis", 0), x.dims.length);
   const count = intOf(call.node, "num_outputs", call.node.outputs.length);
-  const each = Math.ceil(x.dims[axis]! / count);
-  const equal = Array.from({ length: count }, (_, i) => Math.max(0, Math.min(each, x.dims[axis]! - i * each)));
+  const each = Math.ceil(nth(x.dims, axis) / count);
+  const equal = Array.from({ length: count }, (_, i) => Math.max(0, Math.min(each, nth(x.dims, axis) - i * each)));
   return parts(x, axis, listInput(call, 1) ?? intsOf(call.node, "split") ?? equal);
 }
 
@@ -106,14 +107,14 @@ function slice(call: Call): Dense {
   let offset = 0;
   axes.forEach((given, i) => {
     const axis = normalAxis(given, x.dims.length);
-    const length = x.dims[axis]!;
-    const step = steps[i]!;
+    const length = nth(x.dims, axis);
+    const step = nth(steps, i);
     const clamp = (at: number, low: number, high: number): number =>
       Math.min(high, Math.max(low, at < 0 ? at + length : at));
-    const start = step > 0 ? clamp(starts[i]!, 0, length) : clamp(starts[i]!, 0, length - 1);
-    const end = step > 0 ? clamp(ends[i]!, 0, length) : clamp(ends[i]!, -1, length - 1);
+    const start = step > 0 ? clamp(nth(starts, i), 0, length) : clamp(nth(starts, i), 0, length - 1);
+    const end = step > 0 ? clamp(nth(ends, i), 0, length) : clamp(nth(ends, i), -1, length - 1);
     dims[axis] = Math.max(0, Math.ceil((end - start) / step));
-    offset += start * strides[axis]!;
+    offset += start * nth(strides, axis);
     strides[axis]! *= step;
   });
   return select(x, dims, sizeOf(dims) === 0 ? [] : grid(dims, strides, offset));
@@ -144,7 +145,7 @@ function pad(call: Call): Dense {
   const first = x.dims.map(() => 0);
   const kept = [...x.dims];
   axes.forEach((axis, i) => {
-    const [begin, end] = [given[i]!, given[i + axes.length]!];
+    const [begin, end] = [nth(given, i), nth(given, i + axes.length)];
     before[axis] = Math.max(0, begin);
     first[axis] = Math.max(0, -begin);
     dims[axis]! += begin + end;
@@ -155,8 +156,8 @@ function pad(call: Call): Dense {
   forEachIndex(dims, (index, flat) => {
     let sum = 0;
     for (let axis = 0; axis < dims.length && sum >= 0; axis++) {
-      const at = source(index[axis]! - before[axis]!, kept[axis]!);
-      sum = at < 0 ? -1 : sum + (first[axis]! + at) * strides[axis]!;
+      const at = source(nth(index, axis) - nth(before, axis), nth(kept, axis));
+      sum = at < 0 ? -1 : sum + (nth(first, axis) + at) * nth(strides, axis);
     }
     from[flat] = sum;
   });
@@ -199,7 +200,7 @@ function expand(call: Call): Dense {
 function depthToSpace(call: Call): Dense {
   const x = inputOf(call, 0);
   const block = intOf(call.node, "blocksize", 1);
-  const [n, c, h, w] = x.dims as [number, number, number, number];
+  const [n, c, h, w] = atLeast(x.dims, 4);
   const depth = c / block ** 2;
   const columnFirst = stringOf(call.node, "mode", "DCR") === "DCR";
   const split = reshaped(x, columnFirst ? [n, block, block, depth, h, w] : [n, depth, block, block, h, w]);
@@ -214,7 +215,7 @@ function depthToSpace(call: Call): Dense {
 function spaceToDepth(call: Call): Dense {
   const x = inputOf(call, 0);
   const block = intOf(call.node, "blocksize", 1);
-  const [n, c, h, w] = x.dims as [number, number, number, number];
+  const [n, c, h, w] = atLeast(x.dims, 4);
   const split = reshaped(x, [n, c, h / block, block, w / block, block]);
   return reshaped(transposed(split, [0, 3, 5, 1, 2, 4]), [n, c * block ** 2, h / block, w / block]);
 }
@@ -226,7 +227,7 @@ function trilu(call: Call): Dense {
   const upper = intOf(call.node, "upper", 1) === 1;
   const source = new Int32Array(bounded(sizeOf(x.dims)));
   forEachIndex(x.dims, (index, flat) => {
-    const diagonal = index.at(-1)! - index.at(-2)!;
+    const diagonal = lastOf(index) - fromEnd(index, 2);
     source[flat] = (upper ? diagonal >= shift : diagonal <= shift) ? flat : -1;
   });
   return select(x, x.dims, source);
@@ -238,7 +239,7 @@ function centerCropPad(call: Call): Dense {
   const wanted = numbers(inputOf(call, 1));
   const axes = intsOf(call.node, "axes")?.map((axis) => normalAxis(axis, x.dims.length)) ?? [...x.dims.keys()];
   return axes.reduce((y, axis, i) => {
-    const [have, want] = [y.dims[axis]!, wanted[i]!];
+    const [have, want] = [nth(y.dims, axis), wanted[i]!];
     if (want <= have) return sliced(y, axis, Math.floor((have - want) / 2), want);
     const zeros = (length: number): Dense => {
       const dims = y.dims.with(axis, length);
@@ -257,9 +258,9 @@ function reverseSequence(call: Call): Dense {
   const strides = stridesOf(x.dims);
   const source = new Int32Array(bounded(sizeOf(x.dims)));
   forEachIndex(x.dims, (index, flat) => {
-    const length = lengths[index[batch]!]!;
-    const at = index[time]!;
-    source[flat] = at < length ? flat + (length - 1 - 2 * at) * strides[time]! : flat;
+    const length = lengths[nth(index, batch)]!;
+    const at = nth(index, time);
+    source[flat] = at < length ? flat + (length - 1 - 2 * at) * nth(strides, time) : flat;
   });
   return select(x, x.dims, source);
 }
@@ -269,7 +270,7 @@ function crop(call: Call): Dense {
   const x = inputOf(call, 0);
   const [left = 0, top = 0, right = 0, bottom = 0] = intsOf(call.node, "border") ?? [];
   const scale = intsOf(call.node, "scale");
-  const [h, w] = [x.dims.at(-2)!, x.dims.at(-1)!];
+  const [h, w] = [fromEnd(x.dims, 2), lastOf(x.dims)];
   const rank = x.dims.length;
   const rows = sliced(x, rank - 2, top, scale?.[0] ?? h - top - bottom);
   return sliced(rows, rank - 1, left, scale?.[1] ?? w - left - right);
@@ -285,7 +286,7 @@ function compress(call: Call): Dense {
   const strides = stridesOf(x.dims);
   const source = new Int32Array(bounded(sizeOf(dims)));
   forEachIndex(dims, (index, flat) => {
-    source[flat] = index.reduce((sum, i, a) => sum + (a === along ? chosen[i]! : i) * strides[a]!, 0);
+    source[flat] = index.reduce((sum, i, a) => sum + (a === along ? nth(chosen, i) : i) * nth(strides, a), 0);
   });
   return select(x, dims, source);
 }
@@ -301,7 +302,7 @@ function nonZero(call: Call): Dense {
   return dense(
     "int64",
     [rank, found.length],
-    Array.from({ length: rank }, (_, axis) => found.map((index) => index[axis]!)).flat(),
+    Array.from({ length: rank }, (_, axis) => found.map((index) => nth(index, axis))).flat(),
   );
 }
 

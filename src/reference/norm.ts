@@ -1,4 +1,5 @@
 /** @file Normalizations. */
+import { nth } from "../checked.ts";
 import { floatOf, intOf, intsOf, sizeOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { zipped } from "./elementwise.ts";
@@ -9,7 +10,7 @@ import { alongAxis } from "./softmax.ts";
 
 /** Per-channel numbers shaped to broadcast against `x`. */
 function perChannel(v: Dense, x: Dense): Dense {
-  return { ...v, dims: [v.dims[0]!, ...x.dims.slice(2).map(() => 1)] };
+  return { ...v, dims: [nth(v.dims, 0), ...x.dims.slice(2).map(() => 1)] };
 }
 
 interface Moments {
@@ -114,8 +115,8 @@ function instanceNorm(call: Call): Dense {
 function groupNorm(call: Call): Dense {
   const [x, scale, bias] = [inputOf(call, 0), inputOf(call, 1), inputOf(call, 2)];
   const groups = intOf(call.node, "num_groups", 1);
-  const channels = x.dims[1]!;
-  const grouped: Dense = { ...x, dims: [x.dims[0]!, groups, sizeOf(x.dims.slice(1)) / groups] };
+  const channels = nth(x.dims, 1);
+  const grouped: Dense = { ...x, dims: [nth(x.dims, 0), groups, sizeOf(x.dims.slice(1)) / groups] };
   const y = standardized(grouped, moments(grouped, [2]), floatOf(call.node, "epsilon", 1e-5));
   const spread = (v: Dense): Dense => {
     const values = numbers(v);

@@ -1,4 +1,5 @@
 /** @file Poolings over sliding windows and over whole images. */
+import { nth } from "../checked.ts";
 import { intOf, intsOf, sizeOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { stridesOf } from "./indexing.ts";
@@ -17,7 +18,7 @@ function pool(make: (call: Call) => Pooled): Kernel {
     const x = inputOf(call, 0);
     const window = poolWindow(call, x);
     const pooled = make(call);
-    const result = new Float64Array(bounded(x.dims[0]! * x.dims[1]! * sizeOf(window.output)));
+    const result = new Float64Array(bounded(nth(x.dims, 0) * nth(x.dims, 1) * sizeOf(window.output)));
     forEachWindow(x, window, (cells, taps, at) => {
       const inside = taps.filter((tap) => tap >= 0);
       const padding = taps.filter((tap) => tap < 0 && tap !== OUTSIDE).length;
@@ -40,7 +41,7 @@ function forEachWindow(
   const flat = tapsOf(window);
   const [width, places, cells] = [sizeOf(window.kernel), sizeOf(window.output), sizeOf(window.input)];
   const taps = Array.from({ length: places }, (_, place) => [...flat.subarray(place * width, (place + 1) * width)]);
-  for (let plane = 0; plane < x.dims[0]! * x.dims[1]!; plane++) {
+  for (let plane = 0; plane < nth(x.dims, 0) * nth(x.dims, 1); plane++) {
     const from = values.subarray(plane * cells, (plane + 1) * cells);
     taps.forEach((tap, place) => {
       visit(from, tap, plane * places + place, plane);
@@ -70,7 +71,7 @@ function columnMajorIndex(flat: number, dims: readonly number[]): number {
   const strides = stridesOf(dims);
   let step = 1;
   return dims.reduce((sum, length, axis) => {
-    const place = (Math.floor(flat / strides[axis]!) % length) * step;
+    const place = (Math.floor(flat / nth(strides, axis)) % length) * step;
     step *= length;
     return sum + place;
   }, 0);
@@ -84,7 +85,9 @@ function maxUnpool(call: Call): Dense {
   const pads = intsOf(call.node, "pads") ?? [...kernel, ...kernel].map(() => 0);
   const natural = x.dims.map((length, axis) => {
     const i = axis - 2;
-    return i < 0 ? length : (length - 1) * strides[i]! + kernel[i]! - pads[i]! - pads[i + kernel.length]!;
+    return i < 0
+      ? length
+      : (length - 1) * nth(strides, i) + nth(kernel, i) - nth(pads, i) - nth(pads, i + kernel.length);
   });
   const dims = listInput(call, 2) ?? natural;
   const result = new Float64Array(bounded(sizeOf(dims)));
@@ -93,7 +96,10 @@ function maxUnpool(call: Call): Dense {
   const from = stridesOf(natural);
   const to = stridesOf(dims);
   numbers(places).forEach((flat, i) => {
-    const at = natural.reduce((sum, length, axis) => sum + (Math.floor(flat / from[axis]!) % length) * to[axis]!, 0);
+    const at = natural.reduce(
+      (sum, length, axis) => sum + (Math.floor(flat / nth(from, axis)) % length) * nth(to, axis),
+      0,
+    );
     result[at] = values[i]!;
   });
   return dense(x.dtype, dims, result);
@@ -112,7 +118,7 @@ function overPlanes(f: (values: Float64Array, call: Call) => number): Kernel {
     const x = inputOf(call, 0);
     const cells = sizeOf(x.dims.slice(2));
     const values = numbers(x);
-    const planes = x.dims[0]! * x.dims[1]!;
+    const planes = nth(x.dims, 0) * nth(x.dims, 1);
     const result = Array.from({ length: planes }, (_, i) => f(values.subarray(i * cells, (i + 1) * cells), call));
     return dense(x.dtype, [...x.dims.slice(0, 2), ...x.dims.slice(2).map(() => 1)], result);
   };

@@ -1,4 +1,5 @@
 /** @file Quantization: q = saturate(round(x / scale) + zeroPoint), x ≈ (q − zeroPoint) · scale, and integer products. */
+import { nth } from "../checked.ts";
 import { type DataType, floatFormats, intOf, roundHalfEven } from "../ir/index.ts";
 import { castNumber } from "./cast.ts";
 import { dtypeAttribute } from "./constant.ts";
@@ -25,7 +26,7 @@ export function spread(v: Dense, dims: readonly number[], axis: number, block: n
   const strides = stridesOf(v.dims);
   const source: number[] = [];
   forEachIndex(dims, (index) => {
-    source.push(index.reduce((sum, i, a) => sum + (a === axis ? Math.floor(i / block) : i) * strides[a]!, 0));
+    source.push(index.reduce((sum, i, a) => sum + (a === axis ? Math.floor(i / block) : i) * nth(strides, a), 0));
   });
   return select(v, dims, source);
 }

@@ -1,4 +1,5 @@
 /** @file `RNN`, `GRU` and `LSTM`: one cell each, and one walk over time, batch and directions. */
+import { atLeast, nth } from "../checked.ts";
 import { floatOf, floatsAttribute, intOf, stringOf, stringsAttribute } from "../ir/index.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { activations, type Unary } from "./elementwise.ts";
@@ -42,7 +43,7 @@ function gateSum({ x, recur, recurrentBias, clip }: Step, v: Vector, gate: numbe
 
 /** hₜ = f(W·xₜ + R·hₜ₋₁ + b). */
 const rnnCell: Cell = (step) => {
-  const h = gateSum(step, step.state.h, 0).map(step.functions[0]!);
+  const h = gateSum(step, step.state.h, 0).map(nth(step.functions, 0));
   return { h, c: step.state.c };
 };
 
@@ -50,14 +51,14 @@ const rnnCell: Cell = (step) => {
 const gruCell: Cell = (step, { node }) => {
   const { state, functions, x, recur, recurrentBias, clip } = step;
   const size = state.h.length;
-  const z = gateSum(step, state.h, 0).map(functions[0]!);
-  const r = gateSum(step, state.h, 1).map(functions[0]!);
+  const z = gateSum(step, state.h, 0).map(nth(functions, 0));
+  const r = gateSum(step, state.h, 1).map(nth(functions, 0));
   const resetAfter = intOf(node, "linear_before_reset", 0) !== 0;
   const reset = recur(resetAfter ? state.h : state.h.map((value, i) => value * r[i]!), 2);
   const candidate = reset.map((value, i) => {
     const bias = recurrentBias[2 * size + i]!;
     const recurrent = resetAfter ? r[i]! * (value + bias) : value + bias;
-    return functions[1]!(clip(x[2 * size + i]! + recurrent));
+    return nth(functions, 1)(clip(x[2 * size + i]! + recurrent));
   });
   return { h: candidate.map((value, i) => (1 - z[i]!) * value + z[i]! * state.h[i]!), c: state.c };
 };
@@ -140,7 +141,7 @@ function layerOf(call: Call, { defaults }: Kind, timeFirst: (x: Dense) => Dense)
     const given = optionalInput(call, i);
     return given && numbers(timeFirst(given));
   });
-  const directions = weights.dims[0]!;
+  const directions = nth(weights.dims, 0);
   const limit = floatOf(call.node, "clip");
   return {
     x: timeFirst(inputOf(call, 0)),
@@ -151,7 +152,7 @@ function layerOf(call: Call, { defaults }: Kind, timeFirst: (x: Dense) => Dense)
     initial,
     peephole: optional(7),
     directions,
-    hidden: recurrence.dims[2]!,
+    hidden: nth(recurrence.dims, 2),
     functions: functionsOf(call, defaults, directions),
     clip: limit === undefined ? (v) => v : (v) => Math.min(limit, Math.max(-limit, v)),
   };
@@ -167,7 +168,7 @@ function walk(
   emit: (time: number, state: State) => void,
 ): State {
   const { x, hidden, clip } = layer;
-  const [steps, batch, width] = x.dims as [number, number, number];
+  const [steps, batch, width] = atLeast(x.dims, 3);
   const rows = gates * hidden;
   const at = (direction * batch + entry) * hidden;
   const start = (from: Vector | undefined): Vector => from?.slice(at, at + hidden) ?? new Float64Array(hidden);
@@ -200,7 +201,7 @@ function recurrent(kind: Kind): Kernel {
     const batchFirst = intOf(call.node, "layout", 0) === 1;
     const layer = layerOf(call, kind, (x) => (batchFirst ? transposed(x, [1, 0, 2]) : x));
     const { x, directions, hidden } = layer;
-    const [steps, batch] = x.dims as [number, number];
+    const [steps, batch] = atLeast(x.dims, 2);
     const y = new Float64Array(bounded(steps * directions * batch * hidden));
     const last = [0, 1].map(() => new Float64Array(bounded(directions * batch * hidden)));
     for (let d = 0; d < directions; d++) {
@@ -208,8 +209,8 @@ function recurrent(kind: Kind): Kernel {
         const end = walk(call, kind, layer, d, n, (t, { h }) => {
           y.set(h, ((t * directions + d) * batch + n) * hidden);
         });
-        last[0]!.set(end.h, (d * batch + n) * hidden);
-        last[1]!.set(end.c, (d * batch + n) * hidden);
+        nth(last, 0).set(end.h, (d * batch + n) * hidden);
+        nth(last, 1).set(end.c, (d * batch + n) * hidden);
       }
     }
     const outputs = [

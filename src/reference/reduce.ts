@@ -1,4 +1,5 @@
 /** @file Reductions over axes, arg-reductions and running sums. */
+import { nth } from "../checked.ts";
 import { type DataType, intOf, intsOf, sizeOf } from "../ir/index.ts";
 import { bigints, type Dense, dense, isBig, isFloat, largerOf, numbers, smallerOf } from "./dense.ts";
 import { forEachLine, grid, linesOf, normalAxis, stridesOf } from "./indexing.ts";
@@ -25,8 +26,8 @@ function groups(dims: readonly number[], axes: readonly number[]): { starts: Int
   const kept = [...dims.keys()].filter((axis) => !axes.includes(axis));
   const part = (chosen: readonly number[]): Int32Array =>
     grid(
-      chosen.map((axis) => dims[axis]!),
-      chosen.map((axis) => strides[axis]!),
+      chosen.map((axis) => nth(dims, axis)),
+      chosen.map((axis) => nth(strides, axis)),
     );
   return { starts: part(kept), inside: part([...axes].sort((a, b) => a - b)) };
 }

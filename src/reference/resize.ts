@@ -1,4 +1,5 @@
 /** @file `Resize` and `Upsample`: each axis has its own weights, so the axes are resized one after another. */
+import { nth } from "../checked.ts";
 import { floatOf, floatsAttribute, intOf, intsOf, maxOf, minOf, stringOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, numbers } from "./dense.ts";
 import { forEachIndex, linesOf, normalAxis } from "./indexing.ts";
@@ -129,15 +130,15 @@ function axesOf(call: Call, x: Dense): Axis[] {
   const region = call.version < 11 ? undefined : listInput(call, 1);
   const crops = stringOf(node, "coordinate_transformation_mode") === "tf_crop_and_resize";
   const policy = stringOf(node, "keep_aspect_ratio_policy", "stretch");
-  const ratios = sizes && axes.map((axis, i) => sizes[i]! / x.dims[axis]!);
+  const ratios = sizes && axes.map((axis, i) => nth(sizes, i) / nth(x.dims, axis));
   const common = ratios && (policy === "not_larger" ? minOf(ratios) : maxOf(ratios));
   return axes.map((axis, i) => {
-    const from = x.dims[axis]!;
+    const from = nth(x.dims, axis);
     const start = crops ? (region?.[i] ?? 0) : 0;
     const end = crops ? (region?.[i + axes.length] ?? 1) : 1;
     const place = { axis, from, start, end };
-    if (!sizes || !ratios) return { ...place, to: Math.floor(from * scales![i]!), scale: scales![i]! };
-    if (policy === "stretch") return { ...place, to: sizes[i]!, scale: ratios[i]! };
+    if (!sizes || !ratios) return { ...place, to: Math.floor(from * nth(scales!, i)), scale: nth(scales!, i) };
+    if (policy === "stretch") return { ...place, to: nth(sizes, i), scale: nth(ratios, i) };
     return { ...place, to: Math.floor(common! * from + 0.5), scale: common! };
   });
 }
@@ -161,7 +162,7 @@ function extrapolated(call: Call, y: Dense, axes: readonly Axis[], coordinate: C
   const values = numbers(y).slice();
   forEachIndex(y.dims, (index, flat) => {
     const outside = axes.some((axis) => {
-      const at = coordinate(index[axis.axis]!, axis);
+      const at = coordinate(nth(index, axis.axis), axis);
       return at < 0 || at > axis.from - 1;
     });
     if (outside) values[flat] = value;

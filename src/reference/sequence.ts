@@ -1,4 +1,5 @@
 /** @file Sequences and optionals. */
+import { nth } from "../checked.ts";
 import { InvalidModelError } from "../errors.ts";
 import { graphOf, intOf } from "../ir/index.ts";
 import { type Dense, dense, type Held, isDense, numbers, reshaped, type Sequence } from "./dense.ts";
@@ -47,8 +48,8 @@ function arrays(call: Call): Dense[] {
 function concatFromSequence(call: Call): Dense {
   const items = arrays(call);
   const axis = intOf(call.node, "axis", 0);
-  if (intOf(call.node, "new_axis", 0) === 0) return concatenated(items, normalAxis(axis, items[0]!.dims.length));
-  const added = normalAxis(axis, items[0]!.dims.length + 1);
+  if (intOf(call.node, "new_axis", 0) === 0) return concatenated(items, normalAxis(axis, nth(items, 0).dims.length));
+  const added = normalAxis(axis, nth(items, 0).dims.length + 1);
   return concatenated(
     items.map((x) => reshaped(x, [...x.dims.slice(0, added), 1, ...x.dims.slice(added)])),
     added,
@@ -59,7 +60,7 @@ function concatFromSequence(call: Call): Dense {
 function splitToSequence(call: Call): Sequence {
   const x = inputOf(call, 0);
   const axis = normalAxis(intOf(call.node, "axis", 0), x.dims.length);
-  const length = x.dims[axis]!;
+  const length = nth(x.dims, axis);
   const split = optionalInput(call, 1);
   const each = split ? (numbers(split)[0] ?? 1) : 1;
   const even = Array.from({ length: Math.ceil(length / each) }, (_, i) => Math.min(each, length - i * each));
@@ -84,10 +85,10 @@ function map(call: Call): Sequence[] {
   const steps = sequenceInput(call, 0).items.map((_, i) =>
     call.run(
       body,
-      call.inputs.map((held) => (held && "items" in held ? held.items[i]! : held!)),
+      call.inputs.map((held) => (held && "items" in held ? nth(held.items, i) : held!)),
     ),
   );
-  return body.outputs.map((_, output) => ({ items: steps.map((results) => results[output]!) }));
+  return body.outputs.map((_, output) => ({ items: steps.map((results) => nth(results, output)) }));
 }
 
 function isEmpty(held: Held | undefined): boolean {

@@ -1,4 +1,5 @@
 /** @file Fourier transforms and mel filters. */
+import { lastOf, nth } from "../checked.ts";
 import { InvalidModelError } from "../errors.ts";
 import { intOf, sizeOf } from "../ir/index.ts";
 import { dtypeAttribute } from "./constant.ts";
@@ -16,7 +17,7 @@ function transform(samples: readonly Complex[], length: number, count: number, i
     let [real, imaginary] = [0, 0];
     for (let n = 0; n < Math.min(length, samples.length); n++) {
       const angle = (sign * 2 * Math.PI * ((k * n) % length)) / length;
-      const [re, im] = samples[n]!;
+      const [re, im] = nth(samples, n);
       real += re * Math.cos(angle) - im * Math.sin(angle);
       imaginary += re * Math.sin(angle) + im * Math.cos(angle);
     }
@@ -27,7 +28,7 @@ function transform(samples: readonly Complex[], length: number, count: number, i
 /** The other half of the spectrum of a real signal: X[N − k] is the conjugate of X[k]. */
 function wholeSpectrum(half: readonly Complex[], length: number): Complex[] {
   return Array.from({ length: bounded(length) }, (_, k) => {
-    if (k < half.length) return half[k]!;
+    if (k < half.length) return nth(half, k);
     const [real, imaginary] = half[length - k] ?? [0, 0];
     return [real, -imaginary];
   });
@@ -40,9 +41,9 @@ function fourier(call: Call): Dense {
   const oneSided = intOf(call.node, "onesided", 0) === 1;
   const given = call.version < 20 ? intOf(call.node, "axis", 1) : scalarInput(call, 2, -2);
   const axis = normalAxis(given, x.dims.length);
-  const parts = x.dims.at(-1)!;
+  const parts = lastOf(x.dims);
   const signal = x.dims.slice(0, -1);
-  const from = signal[axis]!;
+  const from = nth(signal, axis);
   const length = scalarInput(call, 1, inverse && oneSided ? 2 * (from - 1) : from);
   const outParts = inverse && oneSided ? 1 : 2;
   const count = oneSided && !inverse ? Math.floor(length / 2) + 1 : length;
@@ -58,7 +59,7 @@ function fourier(call: Call): Dense {
     const samples = inverse && oneSided ? wholeSpectrum(read, length) : read;
     transform(samples, length, count, inverse).forEach((value, k) => {
       const at = ((Math.floor(line / inner) * count + k) * inner + (line % inner)) * outParts;
-      for (let part = 0; part < outParts; part++) result[at + part] = value[part]!;
+      for (let part = 0; part < outParts; part++) result[at + part] = nth(value, part);
     });
   });
   return dense(x.dtype, dims, result);
@@ -68,10 +69,10 @@ function fourier(call: Call): Dense {
 function shortTimeFourier(call: Call): Dense {
   const x = inputOf(call, 0);
   const window = optionalInput(call, 2);
-  const [batch, samples] = [x.dims[0]!, x.dims[1]!];
+  const [batch, samples] = [nth(x.dims, 0), nth(x.dims, 1)];
   const parts = x.dims[2] ?? 1;
   const step = scalarInput(call, 1, 1);
-  const length = scalarInput(call, 3, window ? window.dims[0]! : samples);
+  const length = scalarInput(call, 3, window ? nth(window.dims, 0) : samples);
   const count = intOf(call.node, "onesided", 1) === 1 ? Math.floor(length / 2) + 1 : length;
   const frames = Math.floor((samples - length) / step) + 1;
   const values = numbers(x);
@@ -79,7 +80,7 @@ function shortTimeFourier(call: Call): Dense {
   const result = new Float64Array(bounded(batch * frames * count * 2));
   forEachIndex([batch, frames], ([n, frame], row) => {
     const read = Array.from({ length: bounded(length) }, (_, i): Complex => {
-      const at = (n! * samples + frame! * step + i) * parts;
+      const at = (n * samples + frame * step + i) * parts;
       return [weight(i) * values[at]!, parts === 2 ? weight(i) * values[at + 1]! : 0];
     });
     transform(read, length, count, false).forEach(([real, imaginary], k) => {
@@ -112,7 +113,7 @@ function melWeights(call: Call): Dense {
   for (let band = 0; band < bands; band++) {
     const [left, centre, right] = edges.slice(band, band + 3) as [number, number, number];
     const set = (bin: number, value: number): void => {
-      if (bin < bins) result[bin * strides[0]! + band] = value;
+      if (bin < bins) result[bin * nth(strides, 0) + band] = value;
     };
     for (let bin = left; bin <= centre; bin++) set(bin, centre === left ? 1 : (bin - left) / (centre - left));
     for (let bin = centre; bin < right; bin++) set(bin, (right - bin) / (right - centre));

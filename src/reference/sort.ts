@@ -1,4 +1,5 @@
 /** @file Sorting: the largest of a line, and the distinct elements. */
+import { atLeast, nth } from "../checked.ts";
 import { intOf, sizeOf } from "../ir/index.ts";
 import { bounded, type Dense, dense, numbers, select } from "./dense.ts";
 import { concatenated, forEachLine, linesOf, normalAxis, sliced } from "./indexing.ts";
@@ -35,23 +36,24 @@ function unique(call: Call): Dense[] {
   const given = intOf(call.node, "axis");
   const x = given === undefined ? { ...inputOf(call, 0), dims: [sizeOf(inputOf(call, 0).dims)] } : inputOf(call, 0);
   const axis = normalAxis(given ?? 0, x.dims.length);
-  const slices = Array.from({ length: x.dims[axis]! }, (_, i) => sliced(x, axis, i, 1));
+  const slices = Array.from({ length: nth(x.dims, axis) }, (_, i) => sliced(x, axis, i, 1));
   const firsts: number[] = [];
   const which = slices.map((slice, i) => {
-    const known = firsts.findIndex((first) => compare(slices[first]!, slice) === 0);
+    const known = firsts.findIndex((first) => compare(nth(slices, first), slice) === 0);
     return known < 0 ? firsts.push(i) - 1 : known;
   });
   const order = [...firsts.keys()];
-  if (intOf(call.node, "sorted", 1) === 1) order.sort((a, b) => compare(slices[firsts[a]!]!, slices[firsts[b]!]!));
+  if (intOf(call.node, "sorted", 1) === 1)
+    order.sort((a, b) => compare(nth(slices, nth(firsts, a)), nth(slices, nth(firsts, b))));
   const ranks = order.map((_, group) => order.indexOf(group));
   const list = (values: readonly number[]): Dense => dense("int64", [values.length], values);
   return [
     concatenated(
-      order.map((group) => slices[firsts[group]!]!),
+      order.map((group) => nth(slices, nth(firsts, group))),
       axis,
     ),
-    list(order.map((group) => firsts[group]!)),
-    list(which.map((group) => ranks[group]!)),
+    list(order.map((group) => nth(firsts, group))),
+    list(which.map((group) => nth(ranks, group))),
     list(order.map((group) => which.filter((other) => other === group).length)),
   ];
 }
@@ -72,7 +74,7 @@ function nonMaxSuppression(call: Call): Dense {
   const overlapLimit = scalarInput(call, 3, 0);
   const threshold = scalarInput(call, 4, Number.NEGATIVE_INFINITY);
   const centred = intOf(call.node, "center_point_box", 0) === 1;
-  const [batch, classes, count] = scores.dims as [number, number, number];
+  const [batch, classes, count] = atLeast(scores.dims, 3);
   const values = numbers(scores);
   const cornersAt = (n: number, i: number): Corners =>
     corners([...numbers(boxes).subarray((n * count + i) * 4, (n * count + i + 1) * 4)], centred);

@@ -1,4 +1,5 @@
 /** @file Strings: normalizing, splitting, counting n-grams. */
+import { lastOf, nth } from "../checked.ts";
 import { floatsAttribute, intOf, intsOf, maxOf, sizeOf, stringOf, stringsAttribute } from "../ir/index.ts";
 import { bounded, type Dense, dense, text, texts } from "./dense.ts";
 import { type Call, inputOf, type Kernels } from "./kernel.ts";
@@ -71,7 +72,7 @@ function gramsOf({ node }: Call): Map<number, Gram[]> {
     const own: Gram[] = [];
     for (let at = start; at + length <= (starts[i + 1] ?? pool.length); at += length, index++) {
       const key = JSON.stringify(pool.slice(at, at + length));
-      own.push({ key, place: places[index]!, weight: weights?.[index] ?? 1 });
+      own.push({ key, place: nth(places, index), weight: weights?.[index] ?? 1 });
     }
     grams.set(length, own);
   });
@@ -87,7 +88,7 @@ function tfIdf(call: Call): Dense {
   const mode = stringOf(node, "mode", "TF");
   const grams = gramsOf(call);
   const width = maxOf(intsOf(node, "ngram_indexes") ?? []) + 1;
-  const columns = x.dims.at(-1)!;
+  const columns = lastOf(x.dims);
   const rows = sizeOf(x.dims.slice(0, -1));
   const words = Array.from(x.data as ArrayLike<unknown>, String);
   const result = new Float64Array(bounded(rows * width));

@@ -1,4 +1,5 @@
 /** @file The optimizers of ai.onnx.preview.training. Inputs are R, T, then all tensors, all gradients, all states. */
+import { atLeast, nth } from "../checked.ts";
 import { floatOf, stringOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { type Call, inputOf, type Kernel, type Kernels, scalarInput } from "./kernel.ts";
@@ -14,22 +15,25 @@ function optimizer(states: number, make: (call: Call, rate: number, step: number
     const tensors = (call.inputs.length - 2) / (2 + states);
     const outputs: Dense[] = [];
     for (let i = 0; i < tensors; i++) {
-      const [x, gradient, ...held] = Array.from({ length: 2 + states }, (_, k) => inputOf(call, 2 + k * tensors + i));
-      const old = [x!, ...held].map(numbers);
+      const [x, gradient, ...held] = atLeast(
+        Array.from({ length: 2 + states }, (_, k) => inputOf(call, 2 + k * tensors + i)),
+        2,
+      );
+      const old = [x, ...held].map(numbers);
       const fresh = old.map((values) => new Float64Array(values.length));
-      numbers(gradient!).forEach((g, at) => {
-        const regularized = decay * old[0]![at]! + g;
+      numbers(gradient).forEach((g, at) => {
+        const regularized = decay * nth(old, 0)[at]! + g;
         const results = update(
-          old[0]![at]!,
+          nth(old, 0)[at]!,
           regularized,
           old.slice(1).map((values) => values[at]!),
         );
         results.forEach((value, k) => {
-          fresh[k]![at] = value;
+          nth(fresh, k)[at] = value;
         });
       });
       fresh.forEach((values, k) => {
-        outputs[k * tensors + i] = dense(x!.dtype, x!.dims, values);
+        outputs[k * tensors + i] = dense(x.dtype, x.dims, values);
       });
     }
     return outputs;

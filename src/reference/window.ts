@@ -1,4 +1,5 @@
 /** @file Sliding windows of convolutions and poolings: pads, strides, dilations, and which input cell each tap reads. */
+import { nth } from "../checked.ts";
 import { intOf, intsOf, sizeOf, stringOf } from "../ir/index.ts";
 import { bounded } from "./dense.ts";
 import { forEachIndex, stridesOf } from "./indexing.ts";
@@ -22,27 +23,27 @@ export function windowOf({ node }: Call, input: readonly number[], kernel: reado
   const ones = kernel.map(() => 1);
   const strides = intsOf(node, "strides") ?? ones;
   const dilations = intsOf(node, "dilations") ?? ones;
-  const extent = kernel.map((length, i) => (length - 1) * dilations[i]! + 1);
+  const extent = kernel.map((length, i) => (length - 1) * nth(dilations, i) + 1);
   const mode = stringOf(node, "auto_pad", "NOTSET");
   const same = mode.startsWith("SAME");
   const explicit = mode === "NOTSET" ? intsOf(node, "pads") : undefined;
   const pads = explicit ?? [...kernel, ...kernel].map(() => 0);
   const total = input.map((length, i) => {
-    const needed = (Math.ceil(length / strides[i]!) - 1) * strides[i]! + extent[i]! - length;
-    return same ? Math.max(0, needed) : pads[i]! + pads[i + kernel.length]!;
+    const needed = (Math.ceil(length / nth(strides, i)) - 1) * nth(strides, i) + nth(extent, i) - length;
+    return same ? Math.max(0, needed) : nth(pads, i) + nth(pads, i + kernel.length);
   });
   const before = total.map((cells, i) => {
-    if (!same) return pads[i]!;
+    if (!same) return nth(pads, i);
     return mode === "SAME_UPPER" ? Math.floor(cells / 2) : Math.ceil(cells / 2);
   });
-  const after = total.map((cells, i) => cells - before[i]!);
+  const after = total.map((cells, i) => cells - nth(before, i));
   const ceiling = intOf(node, "ceil_mode", 0) === 1 && !same;
   const output = input.map((length, i) => {
-    const places = (length + total[i]! - extent[i]!) / strides[i]!;
+    const places = (length + nth(total, i) - nth(extent, i)) / nth(strides, i);
     if (!ceiling) return Math.floor(places) + 1;
     // A last window that would start in the padding after the input is left out.
     const count = Math.ceil(places) + 1;
-    return (count - 1) * strides[i]! >= length + before[i]! ? count - 1 : count;
+    return (count - 1) * nth(strides, i) >= length + nth(before, i) ? count - 1 : count;
   });
   bounded(sizeOf(output) * sizeOf(kernel));
   return { input, kernel, output, strides, dilations, before, after };
@@ -60,10 +61,10 @@ export function tapsOf({ input, kernel, output, strides, dilations, before, afte
     forEachIndex(kernel, (tap, column) => {
       let flat = 0;
       for (let i = 0; i < input.length; i++) {
-        const at = place[i]! * strides[i]! + tap[i]! * dilations[i]! - before[i]!;
-        if (at >= input[i]! + after[i]!) flat = OUTSIDE;
-        else if ((at < 0 || at >= input[i]!) && flat !== OUTSIDE) flat = PAD;
-        else if (flat >= 0) flat += at * steps[i]!;
+        const at = nth(place, i) * nth(strides, i) + nth(tap, i) * nth(dilations, i) - nth(before, i);
+        if (at >= nth(input, i) + nth(after, i)) flat = OUTSIDE;
+        else if ((at < 0 || at >= nth(input, i)) && flat !== OUTSIDE) flat = PAD;
+        else if (flat >= 0) flat += at * nth(steps, i);
       }
       taps[row * width + column] = flat;
     });

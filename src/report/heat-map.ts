@@ -1,4 +1,5 @@
 /** @file Many numbers over the course of a run: a column per evaluation, a row per number, darker where it is larger. */
+import { lastOf, nth } from "../checked.ts";
 import { maxOf } from "../ir/index.ts";
 import { formatNumber } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
@@ -29,7 +30,7 @@ export function heatMap(given: readonly Column[], { label, row, x }: HeatMapOpti
   const columns = grouped(given);
   const all = columns.flatMap(({ values }) => values).filter(Number.isFinite);
   if (all.length === 0) return undefined;
-  const [low, high] = all.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, all[0]!]);
+  const [low, high] = all.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [0, nth(all, 0)]);
   const rows = maxOf(columns.map(({ values }) => values.length));
   const height = Math.min(22, Math.max(4, 320 / rows));
   const grid: Grid = { low, high, rows, height, width: Math.min(64, INNER / columns.length), columns: columns.length };
@@ -54,8 +55,10 @@ function grouped(columns: readonly Column[]): readonly Column[] {
   if (size <= 1) return columns;
   return Array.from({ length: Math.ceil(columns.length / size) }, (_, i) => {
     const group = columns.slice(i * size, (i + 1) * size);
-    const values = group[0]!.values.map((_, r) => group.reduce((sum, c) => sum + c.values[r]!, 0) / group.length);
-    return { at: `${group[0]!.at}–${group.at(-1)!.at}`, values };
+    const values = nth(group, 0).values.map(
+      (_, r) => group.reduce((sum, c) => sum + nth(c.values, r), 0) / group.length,
+    );
+    return { at: `${nth(group, 0).at}–${lastOf(group).at}`, values };
   });
 }
 

@@ -1,4 +1,5 @@
 /** @file What probes measured over a run: heat maps of what has rows, one table for what is one number. */
+import { nth } from "../checked.ts";
 import { maxOf } from "../ir/index.ts";
 import { formatNumber } from "./format.ts";
 import { heatMap } from "./heat-map.ts";
@@ -31,7 +32,7 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string): [string, T[
 }
 
 function map(title: string, name: string, series: readonly Measured[]): Markup {
-  const row = series[0]!.row ?? "row";
+  const row = nth(series, 0).row ?? "row";
   const columns = series.map(({ epoch, values }) => ({ at: String(epoch), values }));
   const label = `${name} of each ${row} at every evaluation, ${title}`;
   const rows = Array.from({ length: maxOf(series.map(({ values }) => values.length)) }, (_, i) => i);

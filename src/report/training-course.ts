@@ -1,4 +1,5 @@
 /** @file The course of a training: curves of the loss, the metrics and the learning rate, evaluations, what probes measured. */
+import { nth } from "../checked.ts";
 import { formatNumber, formatPercent } from "./format.ts";
 import { lineChart, type Series } from "./line-chart.ts";
 import { html, type Markup } from "./markup.ts";
@@ -57,7 +58,7 @@ function rateChart({ curve }: TrainingFacts): Markup | undefined {
 
 function evaluationTable({ evaluations }: TrainingFacts): Markup | undefined {
   if (evaluations.length === 0) return undefined;
-  const names = Object.keys(evaluations[0]!.metrics);
+  const names = Object.keys(nth(evaluations, 0).metrics);
   return html`<h2>Evaluations</h2><div class="scroll"><table><thead><tr><th>epoch</th>${names.map((name) => html`<th class="number">${name}</th>`)}</tr></thead>
     <tbody>${evaluations.map(({ epoch, metrics, isBest }) => html`<tr class="${isBest && "chosen"}"><td>${epoch}${isBest && " (best)"}</td>${names.map((name) => html`<td class="number">${formatMetric(name, metrics[name])}</td>`)}</tr>`)}</tbody></table></div>`;
 }

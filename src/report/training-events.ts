@@ -1,5 +1,7 @@
 /** @file The curve and the measurements of a training run from its `events.jsonl`. */
+
 import { z } from "zod";
+import { lastOf } from "../checked.ts";
 import type { CurvePoint, MeasurementFacts } from "./training-facts.ts";
 
 /** JSON has no NaN and writes null. */
@@ -41,7 +43,7 @@ export function trainingCurve(lines: string): CurvePoint[] {
     ordered.slice(i * width, (i + 1) * width),
   );
   return groups.map((group) => ({
-    ...group.at(-1)!,
+    ...lastOf(group),
     loss: group.reduce((sum, { loss }) => sum + loss, 0) / group.length,
   }));
 }

@@ -1,4 +1,5 @@
 /** @file The page of a training run: curves of the loss and the metrics, what was trained, how to do it again. */
+import { nth } from "../checked.ts";
 import { card, documentOf, factTable, machineFacts } from "./document.ts";
 import { formatCount, formatNumber } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
@@ -48,7 +49,7 @@ function cards(report: TrainingReport): Markup {
   const rest = trained < model.parameters ? "the rest stayed as it was" : "all of them";
   return html`<div class="cards">
     ${final && card(name, formatMetric(name, final.metrics[name]), "better", `after epoch ${final.epoch}`, `n = ${data.validation}, held out`)}
-    ${last !== undefined && card("Training loss", formatNumber(last), "plain", `from ${formatNumber(curve[0]!.loss)}`, `${steps} batches`)}
+    ${last !== undefined && card("Training loss", formatNumber(last), "plain", `from ${formatNumber(nth(curve, 0).loss)}`, `${steps} batches`)}
     ${card("Trained", formatCount(trained), "plain", `of ${formatCount(model.parameters)} parameters`, rest)}
     ${card("Time", time, "plain", `${formatCount(pace)} samples/s`, "evaluations included; without what an interrupted run did before")}
   </div>`;

@@ -1,4 +1,5 @@
 /** @file Applies a table of rules until none applies, subgraphs included. Knows no operator; each rewrite costs what it touches. */
+import { nth } from "../checked.ts";
 import { InvalidModelError, LimitError } from "../errors.ts";
 import {
   constantOf,
@@ -96,7 +97,7 @@ function rewriteGraph(run: Run, graph: Graph, outer: Scope | undefined): Graph {
   const limit = REWRITES_PER_NODE * (graph.nodes.length + 10);
   let rewrites = 0;
   for (let next = 0; next < queue.length; next++) {
-    const slot = queue[next]!;
+    const slot = nth(queue, next);
     waiting.delete(slot);
     if (!slot.alive) continue;
     const touched = rewriteNode(run, workspace, slot, outer, declines);

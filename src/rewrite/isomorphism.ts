@@ -1,4 +1,5 @@
 /** @file Isomorphic parts of one graph: the same operators in the same wiring over common inputs, with constants of their own. */
+import { atLeast, must, nth } from "../checked.ts";
 import {
   constantOf,
   dataTypes,
@@ -62,13 +63,13 @@ class Walk {
   from(roots: Row<Value>): boolean {
     const pending: Row<Value>[] = [roots];
     for (let row = pending.pop(); row; row = pending.pop()) {
-      const known = this.#rows.get(row[0]!);
+      const known = this.#rows.get(nth(row, 0));
       if (known) {
         if (known.some((value, b) => value !== row[b])) return false;
         continue;
       }
-      this.#rows.set(row[0]!, row);
-      if (row.every((value) => value === row[0])) this.#inputs.add(row[0]!);
+      this.#rows.set(nth(row, 0), row);
+      if (row.every((value) => value === row[0])) this.#inputs.add(nth(row, 0));
       else if (this.#areConstants(row)) this.#constants.push(row);
       else {
         const nodes = this.#nodesOf(row);
@@ -83,7 +84,7 @@ class Walk {
 
   found(count: number): Isomorphism {
     const order = new Map(this.#graph.nodes.map((node, i) => [node, i]));
-    const rows = [...this.#nodes.values()].toSorted((a, b) => order.get(a[0]!)! - order.get(b[0]!)!);
+    const rows = [...this.#nodes.values()].toSorted((a, b) => must(order, nth(a, 0)) - must(order, nth(b, 0)));
     return {
       inputs: [...this.#inputs],
       parts: columns(this.#parts, count),
@@ -93,16 +94,15 @@ class Walk {
   }
 
   #take(nodes: Row<Node>, pending: Row<Value>[]): boolean {
-    const [first] = nodes;
-    if (!first || this.#nodes.has(first))
-      return this.#nodes.get(first!)?.every((node, b) => node === nodes[b]) ?? false;
+    const [first] = atLeast(nodes, 1);
+    if (!first || this.#nodes.has(first)) return this.#nodes.get(first)?.every((node, b) => node === nodes[b]) ?? false;
     for (const node of nodes) {
       if (this.#met.has(node)) return false;
       this.#met.add(node);
     }
     this.#nodes.set(first, nodes);
     first.inputs.forEach((input, i) => {
-      if (input) pending.push(nodes.map((node) => node.inputs[i]!));
+      if (input) pending.push(nodes.map((node) => nth(node.inputs, i)));
     });
     return true;
   }
@@ -149,7 +149,7 @@ class Walk {
         type?.kind === "tensor" &&
         type.dtype === dtype &&
         type.dims?.length === dims.length &&
-        type.dims.every((dim, i) => sameDim(dim, dims[i]!)),
+        type.dims.every((dim, i) => sameDim(dim, nth(dims, i))),
     );
   }
 
@@ -181,5 +181,5 @@ function isIndependent(graph: Graph, { nodes, inputs, parts }: Isomorphism): boo
 }
 
 function columns<T>(rows: readonly Row<T>[], count: number): readonly Row<T>[] {
-  return Array.from({ length: count }, (_, b) => rows.map((row) => row[b]!));
+  return Array.from({ length: count }, (_, b) => rows.map((row) => nth(row, b)));
 }

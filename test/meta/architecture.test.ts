@@ -17,6 +17,7 @@ const allowed = new Map(
 /** Files that every folder may import. */
 const roots = new Set([
   "errors.ts",
+  "checked.ts",
   "options.ts",
   "deadline.ts",
   "printable.ts",

@@ -1,4 +1,5 @@
 /** @file Which of several forms of one model runs fastest on a provider, for a batch. */
+import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { measureAgreement, openReplicas, type Replicas, raceLatency, type Standing } from "../../measure/index.ts";
@@ -102,7 +103,11 @@ export async function chooseForm(
     }
     const sides = runners.map((runner) => ({ session: runner.session, replicas: runner.replicas!.sessions, feeds }));
     const standings = await race(sides, { seconds, ...(signal && { signal }) });
-    return chosenFrom(names, [...left, ...runners.map((runner, i) => timed(runner, standings[i]!))], runners[0]!);
+    return chosenFrom(
+      names,
+      [...left, ...runners.map((runner, i) => timed(runner, nth(standings, i)))],
+      nth(runners, 0),
+    );
   } finally {
     await Promise.all(
       runners.flatMap(({ session, replicas }) => [session.release(), replicas?.[Symbol.asyncDispose]()]),

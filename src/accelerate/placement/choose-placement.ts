@@ -1,6 +1,7 @@
 /** @file Where a network with branches runs fastest: as it is, fused, or spread over worker threads. */
 
 import { branchGroupsOf, fuseBranches } from "../../branches/index.ts";
+import { must, nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, maxOf } from "../../ir/index.ts";
 import { type LatencyOptions, raceLatency, type Standing } from "../../measure/index.ts";
@@ -93,11 +94,11 @@ export async function choosePlacement(
   const tried = rows.filter(({ reason }) => reason === undefined);
   const placements = tried.map(({ placement }) => placement);
   const standings = await timePlacements(model, placements, feeds, session, { ...timing, seconds: seconds / 2 });
-  const measured = new Map(tried.map((row, i) => [row, standings[i]!]));
+  const measured = new Map(tried.map((row, i) => [row, nth(standings, i)]));
   const complete = rows.map(
-    (row): PlacementRow => (measured.has(row) ? { ...row, measured: measured.get(row)! } : row),
+    (row): PlacementRow => (measured.has(row) ? { ...row, measured: must(measured, row) } : row),
   );
-  return { choice: certainlyFastest(complete[0]!, complete).placement, rows: complete, cost, link };
+  return { choice: certainlyFastest(nth(complete, 0), complete).placement, rows: complete, cost, link };
 }
 
 const serial: Placement = { kind: "serial" };

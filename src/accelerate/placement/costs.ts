@@ -1,4 +1,5 @@
 /** @file Measured costs of a network's parts, for the simulator. */
+import { atLeast, must, nth } from "../../checked.ts";
 import {
   byteLength,
   graphBuilder,
@@ -34,10 +35,10 @@ export async function measureCosts(model: Model, feeds: Feeds, options: CostOpti
   const steps = stepParts(model);
   const values = await valuesBetween(model, steps, feeds);
   const parts = [...new Set(steps.flatMap((step) => (step.kind === "run" ? [step.one, step.all] : [])))];
-  const [call, ...times] = await timesOf([emptyModel(), ...parts], values, options);
-  const timeOf = new Map(parts.map((part, i) => [part, times[i]!]));
+  const [call, ...times] = atLeast(await timesOf([emptyModel(), ...parts], values, options), 1);
+  const timeOf = new Map(parts.map((part, i) => [part, nth(times, i)]));
   return {
-    call: call!,
+    call: call,
     steps: steps.map((step) => (step.kind === "sum" ? sumCost(step, values) : runCost(step, timeOf))),
   };
 }
@@ -46,14 +47,14 @@ type RunParts = Extract<StepParts, { kind: "run" }>;
 type SumParts = Extract<StepParts, { kind: "sum" }>;
 
 function runCost({ branches, one, all }: RunParts, timeOf: ReadonlyMap<Model, number>): RunCost {
-  const first = timeOf.get(one)!;
+  const first = must(timeOf, one);
   if (branches < 2) return { kind: "run", branches: 0, fixed: first, branch: 0 };
-  const branch = Math.max(0, (timeOf.get(all)! - first) / (branches - 1));
+  const branch = Math.max(0, (must(timeOf, all) - first) / (branches - 1));
   return { kind: "run", branches, fixed: Math.max(0, first - branch), branch };
 }
 
 function sumCost({ value, terms }: SumParts, values: Feeds): SumCost {
-  const { dtype, dims } = values.get(value)!;
+  const { dtype, dims } = must(values, value);
   return { kind: "sum", terms, bytes: byteLength(dtype, sizeOf(dims)) };
 }
 

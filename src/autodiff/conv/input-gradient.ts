@@ -1,5 +1,6 @@
 /** @file Forms of dx of y = Conv(x, w); equal in value, different in speed. */
 
+import { nth } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { InputForm } from "./choice.ts";
@@ -17,7 +18,9 @@ const transposed: ConvForm = {
   build(g, { w, dy }, geometry) {
     const { strides, dilations, begin, end, group, from, to } = geometry;
     const length = reach(geometry);
-    const output_padding = from.map((h, i) => h + begin[i]! + end[i]! - length[i]! - (to[i]! - 1) * strides[i]!);
+    const output_padding = from.map(
+      (h, i) => h + nth(begin, i) + nth(end, i) - nth(length, i) - (nth(to, i) - 1) * nth(strides, i),
+    );
     return g.op("ConvTranspose", [dy, w], { strides, dilations, pads: [...begin, ...end], group, output_padding });
   },
 };
@@ -26,7 +29,7 @@ const transposed: ConvForm = {
 const flipped: ConvForm = {
   applies: (geometry) => {
     const length = reach(geometry);
-    const fits = length.every((n, i) => geometry.begin[i]! < n && geometry.end[i]! < n);
+    const fits = length.every((n, i) => nth(geometry.begin, i) < n && nth(geometry.end, i) < n);
     return fits && geometry.group === 1 && geometry.strides.every((stride) => stride === 1);
   },
   build(g, { w, dy }, geometry) {
@@ -35,7 +38,7 @@ const flipped: ConvForm = {
     const back = kernel.map(() => -1);
     const turned = g.op("Slice", [w, g.ints(back), g.ints(kernel.map((k) => -k - 1)), g.ints(axes), g.ints(back)]);
     const length = reach(geometry);
-    const pads = [...begin.map((p, i) => length[i]! - 1 - p), ...end.map((p, i) => length[i]! - 1 - p)];
+    const pads = [...begin.map((p, i) => nth(length, i) - 1 - p), ...end.map((p, i) => nth(length, i) - 1 - p)];
     return g.op("Conv", [dy, g.transpose(turned, [1, 0, ...axes])], { dilations, pads });
   },
 };

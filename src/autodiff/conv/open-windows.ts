@@ -1,4 +1,5 @@
 /** @file Gradients of convolutions and pools whose lengths only a run knows: pads and cuts are computed in the graph. */
+import { nth } from "../../checked.ts";
 import { boundedSize, intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 
@@ -146,7 +147,7 @@ export function openCounts(g: GradientBuilder, node: Node, x: Value, dy: Value):
   const counted = g.number(intOf(node, "count_include_pad", 0) === 1 ? 1 : 0, dy);
   const plane = g.expand(g.number(1, dy), g.concat([g.ints([1, 1]), g.lengths(x, 2)], 0));
   // Beyond the padding lie the windows that only rounding up makes.
-  const beyond = kernel.map((k, i) => (k - 1) * dilations[i]! + strides[i]!);
+  const beyond = kernel.map((k, i) => (k - 1) * nth(dilations, i) + nth(strides, i));
   const field = padded(g, padded(g, plane, begin, end, counted), none, g.ints(beyond));
   return cut(g, g.op("Conv", [field, ones], { strides, dilations }), none, g.lengths(dy, 2));
 }

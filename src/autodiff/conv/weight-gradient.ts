@@ -1,5 +1,6 @@
 /** @file Forms of dw of y = Conv(x, w); equal in value, different in speed. */
 
+import { nth } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import type { WeightForm } from "./choice.ts";
@@ -40,8 +41,8 @@ function offsets(g: GradientBuilder, x: Value, { kernel, strides, dilations, beg
   const padded = isPadded ? g.op("Pad", [x, g.ints([0, 0, ...begin, 0, 0, ...end])]) : x;
   const axes = g.ints(kernel.map((_, i) => i + 2));
   return places(kernel).map((place) => {
-    const starts = place.map((k, i) => k * dilations[i]!);
-    const ends = starts.map((start, i) => start + (to[i]! - 1) * strides[i]! + 1);
+    const starts = place.map((k, i) => k * nth(dilations, i));
+    const ends = starts.map((start, i) => start + (nth(to, i) - 1) * nth(strides, i) + 1);
     return g.op("Slice", [padded, g.ints(starts), g.ints(ends), axes, g.ints(strides)]);
   });
 }
@@ -65,7 +66,7 @@ const slices: ConvForm = {
       const perImage = g.matmul(right, g.transpose(part, [0, 2, 1]));
       return g.unsqueeze(g.sum(perImage, [0]), [2]);
     });
-    const stacked = parts.length === 1 ? parts[0]! : g.concat(parts, 2);
+    const stacked = parts.length === 1 ? nth(parts, 0) : g.concat(parts, 2);
     return g.reshapeLike(stacked, w);
   },
 };
@@ -91,7 +92,7 @@ const gemm: ConvForm = {
     const swap = [1, 0, ...kernel.map((_, i) => i + 2)];
     const right = g.reshape(g.transpose(dy, swap), [outputs, -1]);
     const rows = offsets(g, g.transpose(x, swap), geometry).map((cut) => g.reshape(cut, [inputs, -1]));
-    const all = rows.length === 1 ? rows[0]! : g.concat(rows, 0);
+    const all = rows.length === 1 ? nth(rows, 0) : g.concat(rows, 0);
     const sum = g.reshape(g.matmul(right, g.transpose(all, [1, 0])), [outputs, product(kernel), inputs]);
     return g.reshapeLike(g.transpose(sum, [0, 2, 1]), w);
   },
@@ -104,20 +105,20 @@ const gemm: ConvForm = {
 const crossed: ConvForm = {
   applies: (geometry) => {
     const { group, strides, begin, end, from } = geometry;
-    const isInside = reach(geometry).every((n, i) => n <= from[i]! && begin[i]! < n && end[i]! < n);
+    const isInside = reach(geometry).every((n, i) => n <= nth(from, i) && nth(begin, i) < n && nth(end, i) < n);
     return group === 1 && strides.every((stride) => stride === 1) && isInside;
   },
   build(g, { x, w, dy }, geometry) {
     const { batch, inputs, outputs, kernel, dilations, begin, from, to } = geometry;
     const last = kernel.length - 1;
     const others = kernel.slice(0, last);
-    const frame = [...from.slice(0, last), to[last]!];
+    const frame = [...from.slice(0, last), nth(to, last)];
     const ofX = [...Array(kernel[last]).keys()].map((k) => {
-      const shift = [...others.map(() => 0), begin[last]! - k * dilations[last]!];
+      const shift = [...others.map(() => 0), nth(begin, last) - k * nth(dilations, last)];
       return moved(g, x, from, shift, frame);
     });
     const ofDy = places(others).map((place) => {
-      const shift = [...place.map((k, i) => k * dilations[i]! - begin[i]!), 0];
+      const shift = [...place.map((k, i) => k * nth(dilations, i) - nth(begin, i)), 0];
       return moved(g, dy, to, shift, frame);
     });
     const left = g.reshape(joined(g, ofX), [batch, ofX.length * inputs, product(frame)]);
@@ -136,14 +137,14 @@ function moved(
   shift: readonly number[],
   to: readonly number[],
 ): Value {
-  const after = to.map((length, i) => length - from[i]! - shift[i]!);
+  const after = to.map((length, i) => length - nth(from, i) - nth(shift, i));
   const isSame = [...shift, ...after].every((amount) => amount === 0);
   return isSame ? x : g.op("Pad", [x, g.ints([0, 0, ...shift, 0, 0, ...after])]);
 }
 
 /** Beside one another along the channels. */
 function joined(g: GradientBuilder, parts: readonly Value[]): Value {
-  return parts.length === 1 ? parts[0]! : g.concat(parts, 1);
+  return parts.length === 1 ? nth(parts, 0) : g.concat(parts, 1);
 }
 
 /** A 1×1 kernel: one product per image. */

@@ -1,5 +1,6 @@
 /** @file Forms of dx of y = MaxPool(x); they differ in speed, in what providers run them, and in how ties share. */
 
+import { nth } from "../../checked.ts";
 import { boundedSize, intOf, type Node, tensorType, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry, reach } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -43,8 +44,8 @@ function unpoolsTo(geometry: PoolGeometry): boolean {
   return from.every(
     (n, i) =>
       dilations[i] === 1 &&
-      strides[i]! >= length[i]! &&
-      (to[i]! - 1) * strides[i]! - begin[i]! - end[i]! + kernel[i]! === n,
+      nth(strides, i) >= nth(length, i) &&
+      (nth(to, i) - 1) * nth(strides, i) - nth(begin, i) - nth(end, i) + nth(kernel, i) === n,
   );
 }
 
@@ -73,7 +74,7 @@ const compared: MaxPoolForm = {
     const { batch, channels, kernel, strides, dilations, begin, from, to } = geometry;
     const size = kernel.reduce((n, k) => n * k, 1);
     const length = reach(geometry);
-    const last = to.map((n, i) => (n - 1) * strides[i]! + length[i]! - begin[i]! - from[i]!);
+    const last = to.map((n, i) => (n - 1) * nth(strides, i) + nth(length, i) - nth(begin, i) - nth(from, i));
     const behind = last.map((n) => Math.max(0, n));
     const low = g.number(-1e30, x);
     const padded = g.op("Pad", [x, g.ints([0, 0, ...begin, 0, 0, ...behind]), low]);

@@ -1,4 +1,5 @@
 /** @file The adjoint of a sum over windows, in two forms, and how many elements each window holds. */
+import { nth } from "../../checked.ts";
 import { boundedSize, sizeOf, type Value } from "../../ir/index.ts";
 import { isTiling, type PoolGeometry } from "../conv/geometry.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -19,11 +20,11 @@ export function repeatWindows(g: GradientBuilder, y: Value, { kernel }: PoolGeom
 function transposedOnes(g: GradientBuilder, dy: Value, geometry: PoolGeometry): Value {
   const { kernel, strides, dilations, begin, end, from, to, channels } = geometry;
   const open = from.map((length, i) => {
-    const covered = (to[i]! - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1;
-    return length + begin[i]! + end[i]! - covered;
+    const covered = (nth(to, i) - 1) * nth(strides, i) + (nth(kernel, i) - 1) * nth(dilations, i) + 1;
+    return length + nth(begin, i) + nth(end, i) - covered;
   });
   const output_padding = open.map((n) => Math.max(0, n));
-  const pads = [...begin, ...end.map((n, i) => n - Math.min(0, open[i]!))];
+  const pads = [...begin, ...end.map((n, i) => n - Math.min(0, nth(open, i)))];
   const size = [channels, 1, ...kernel];
   const ones = g.matrix(dy, size, new Array<number>(boundedSize(sizeOf(size))).fill(1));
   return g.op("ConvTranspose", [dy, ones], { strides, dilations, pads, output_padding, group: channels });
@@ -39,7 +40,7 @@ export function inverseCounts(
   const perAxis = geometry.from.map((length, i) => countsAlong(geometry, i, length, includesPadding));
   boundedSize(sizeOf(geometry.to));
   const counts = perAxis.reduce((rows, list) => rows.flatMap((row) => list.map((n) => row * n)), [1]);
-  if (counts.every((n) => n === counts[0])) return g.number(1 / counts[0]!, like);
+  if (counts.every((n) => n === counts[0])) return g.number(1 / nth(counts, 0), like);
   return g.matrix(
     like,
     [1, 1, ...geometry.to],
@@ -48,12 +49,12 @@ export function inverseCounts(
 }
 
 function countsAlong(geometry: PoolGeometry, axis: number, length: number, includesPadding: boolean): number[] {
-  const [k, s, d] = [geometry.kernel[axis]!, geometry.strides[axis]!, geometry.dilations[axis]!];
-  const first = includesPadding ? -geometry.begin[axis]! : 0;
-  const past = includesPadding ? length + geometry.end[axis]! : length;
-  boundedSize(geometry.to[axis]! * k);
-  return Array.from({ length: geometry.to[axis]! }, (_, i) => {
-    const start = i * s - geometry.begin[axis]!;
+  const [k, s, d] = [nth(geometry.kernel, axis), nth(geometry.strides, axis), nth(geometry.dilations, axis)];
+  const first = includesPadding ? -nth(geometry.begin, axis) : 0;
+  const past = includesPadding ? length + nth(geometry.end, axis) : length;
+  boundedSize(nth(geometry.to, axis) * k);
+  return Array.from({ length: nth(geometry.to, axis) }, (_, i) => {
+    const start = i * s - nth(geometry.begin, axis);
     return Array.from({ length: k }, (_, j) => start + j * d).filter((at) => at >= first && at < past).length;
   });
 }

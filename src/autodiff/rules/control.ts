@@ -1,5 +1,6 @@
 /** @file Gradients of control flow: an If has an If, a Scan a Scan from the back. A Loop that cannot stop early is a Scan. */
 
+import { atLeast, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   constantOf,
@@ -40,7 +41,7 @@ const conditional: GradientRule = (g, node, dy, needs) => {
     then_branch: graphAttribute(branch("then_branch")),
     else_branch: graphAttribute(branch("else_branch")),
   });
-  const byValue = new Map(wanted.map((value, i) => [value, gradients[i]!]));
+  const byValue = new Map(wanted.map((value, i) => [value, nth(gradients, i)]));
   return operands.map((value) => value && byValue.get(value));
 };
 
@@ -69,8 +70,8 @@ const loop: Expansion = (g, node) => {
   const [trips, condition, ...states] = node.inputs as Value[];
   const body = graphOf(node, "body")!;
   const [iteration, going, ...carried] = body.inputs;
-  const [goesOn, ...results] = body.outputs;
-  if (!trips || !iteration || !going || !isAlways(g, body, condition, going, goesOn!)) {
+  const [goesOn, ...results] = atLeast(body.outputs, 1);
+  if (!trips || !iteration || !going || !isAlways(g, body, condition, going, goesOn)) {
     throw new UnsupportedError("Loop has a gradient only where it runs a given number of times", {
       expected: "a trip count, and a condition that stays true",
       where: describeNode(node),

@@ -1,5 +1,6 @@
 /** @file Gradients of convolutions; the forms stand in `conv/`. */
 
+import { atLeast, nth } from "../../checked.ts";
 import { intOf, intsOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import { inputForm, weightForm } from "../conv/choose.ts";
 import { type ConvGeometry, convGeometry, numbers, reach, type Windows, windowsOf } from "../conv/geometry.ts";
@@ -81,19 +82,19 @@ function openTransposed(g: GradientBuilder, node: Node, operands: Operands, need
 
 /** The geometry of the convolution that leads from dy back to dx; `undefined` where lengths are not known or none leads back. */
 function transposedGeometry(g: GradientBuilder, node: Node, x: Value, w: Value, dy: Value): ConvGeometry | undefined {
-  const [batch, , ...rest] = g.dims(x);
+  const [batch, , ...rest] = atLeast(g.dims(x), 1);
   const [to, weight, from] = [numbers(rest), numbers(g.dims(w)), numbers(g.dims(dy).slice(2))];
   if (!to || !weight || !from) return undefined;
-  const [outputs, inputs, ...kernel] = weight;
+  const [outputs, inputs, ...kernel] = atLeast(weight, 2);
   const group = intOf(node, "group", 1);
   const explicit = windowsOf({ ...node, attributes: withoutAutoPad(node) }, kernel, from);
   const isAutomatic = intsOf(node, "output_shape") || stringOf(node, "auto_pad", "NOTSET") !== "NOTSET";
   const windows = isAutomatic ? { ...explicit, ...automaticPads(node, explicit, to, from) } : explicit;
   const length = reach(windows);
-  const room = from.map((n, i) => n + windows.begin[i]! + windows.end[i]! - length[i]!);
-  const leadsBack = room.every((n, i) => Math.floor(n / windows.strides[i]!) + 1 === to[i]);
+  const room = from.map((n, i) => n + nth(windows.begin, i) + nth(windows.end, i) - nth(length, i));
+  const leadsBack = room.every((n, i) => Math.floor(n / nth(windows.strides, i)) + 1 === to[i]);
   if (!leadsBack) return undefined;
-  return { ...windows, batch: batch!, group, inputs: inputs!, outputs: outputs! / group, from, to };
+  return { ...windows, batch: batch, group, inputs: inputs, outputs: outputs / group, from, to };
 }
 
 function withoutAutoPad({ attributes }: Node): Node["attributes"] {
@@ -104,9 +105,11 @@ function withoutAutoPad({ attributes }: Node): Node["attributes"] {
 function automaticPads(node: Node, windows: Windows, to: readonly number[], from: readonly number[]) {
   const extra = intsOf(node, "output_padding") ?? to.map(() => 0);
   const length = reach(windows);
-  const total = to.map((n, i) => Math.max(0, windows.strides[i]! * (n - 1) + length[i]! + extra[i]! - from[i]!));
+  const total = to.map((n, i) =>
+    Math.max(0, nth(windows.strides, i) * (n - 1) + nth(length, i) + nth(extra, i) - nth(from, i)),
+  );
   const less = total.map((amount) => Math.floor(amount / 2));
-  const more = total.map((amount, i) => amount - less[i]!);
+  const more = total.map((amount, i) => amount - nth(less, i));
   const isUpper = stringOf(node, "auto_pad", "NOTSET") === "SAME_UPPER";
   return isUpper ? { begin: less, end: more } : { begin: more, end: less };
 }

@@ -1,4 +1,5 @@
 /** @file Gradients of elementwise operators: dx = dy · f′(x), summed where broadcasting repeated an input. */
+import { nth } from "../../checked.ts";
 import {
   type DataType,
   dataTypes,
@@ -142,7 +143,7 @@ const extreme: GradientRule = (g, { inputs, outputs: [y] }, [dy], needs) => {
   const hits = inputs.map((x) => x && g.mask(g.equal(x, y), y));
   const count = hits.reduce((sum, hit) => (sum && hit ? g.add(sum, hit) : (sum ?? hit)));
   const share = count && g.div(dy, count);
-  return inputs.map((x, i) => (x && share && needs[i] ? g.sumTo(g.mul(share, hits[i]!), x) : undefined));
+  return inputs.map((x, i) => (x && share && needs[i] ? g.sumTo(g.mul(share, nth(hits, i)), x) : undefined));
 };
 
 const sum: GradientRule = (g, { inputs }, [dy], needs) =>

@@ -2,6 +2,7 @@
  * @file Gradients of indexing. What was read several times is summed, by ScatterElements: ScatterND with a reduction loses
  * updates on several threads when indices repeat.
  */
+import { nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   type Dims,
@@ -29,15 +30,15 @@ const gather: GradientRule = (g, node, [dy]) => {
   if (!x || !indices || !dy) return [];
   const axis = axisOf(g, node, x, 0);
   const dims = g.dims(x);
-  const single = singlePosition(g, indices, dims[axis]!);
+  const single = singlePosition(g, indices, nth(dims, axis));
   if (single !== undefined) return [padAround(g, g.rank(indices) === 0 ? g.unsqueeze(dy, [axis]) : dy, axis, single)];
   const picked = g.dims(indices);
-  const count = elementCount(picked) ?? (picked.length === 1 ? picked[0]! : -1);
+  const count = elementCount(picked) ?? (picked.length === 1 ? nth(picked, 0) : -1);
   const rows: Dims = [...dims.slice(0, axis), count, ...dims.slice(axis + 1)];
   const flat = g.rank(indices) === 1 ? dy : flattenAt(g, dy, axis, picked.length, rows);
   const along = g.reshape(indices, [...dims.slice(0, axis).map(() => 1), count, ...dims.slice(axis + 1).map(() => 1)]);
   const places = g.expand(along, g.shape(flat));
-  if (!isUnique(g, indices, dims[axis]!)) return [scatterAdd(g, g.zerosLike(x), places, flat, axis)];
+  if (!isUnique(g, indices, nth(dims, axis))) return [scatterAdd(g, g.zerosLike(x), places, flat, axis)];
   return [g.op("ScatterElements", [g.zerosLike(x), places, flat], { axis, reduction: "none" })];
 };
 

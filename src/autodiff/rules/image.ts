@@ -1,4 +1,5 @@
 /** @file Gradients of resampling. Resizing is linear and separable: one matrix per axis, read off by resizing an identity. */
+import { nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import { boundedSize, describeNode, intsOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -30,7 +31,7 @@ function resizedAxes(g: GradientBuilder, node: Node, x: Value, y: Value): Along[
   const constant = g.constant(node.inputs[2]);
   const scales = constant && constant.dims[0] !== 0 ? [...numbersOf(constant)] : undefined;
   return listed.flatMap((axis, i) => {
-    const [before, after] = [from[axis]!, to[axis]!];
+    const [before, after] = [nth(from, axis), nth(to, axis)];
     const scale = scales?.[i];
     if (scale === 1 || (scale === undefined && before === after && before !== "")) return [];
     const length = typeof before === "number" ? before : undefined;

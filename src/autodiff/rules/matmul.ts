@@ -1,4 +1,5 @@
 /** @file Gradients of products: MatMul, Gemm, Einsum. */
+import { nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import { describeNode, floatOf, intOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -83,8 +84,8 @@ interface Contraction {
 }
 
 function operandGradient(g: GradientBuilder, { operands, terms, result, dy }: Contraction, x: Value, i: number): Value {
-  const own = terms[i]!;
-  const others = operands.map((value, k) => ({ value, term: terms[k]! })).filter((_, k) => k !== i);
+  const own = nth(terms, i);
+  const others = operands.map((value, k) => ({ value, term: nth(terms, k) })).filter((_, k) => k !== i);
   const reachable = new Set([...result, ...others.flatMap(({ term }) => [...term])]);
   const kept = [...own].filter((label) => reachable.has(label)).join("");
   const inputs = [dy, ...others.map(({ value }) => value)];

@@ -1,4 +1,5 @@
 /** @file Gradients of what moves elements: each goes back the way it came, and copies are summed. */
+import { atLeast, nth } from "../../checked.ts";
 import { boundedSize, intOf, intsOf, maxOf, type Node, numbersOf, stringOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse, stop } from "../rule.ts";
@@ -46,7 +47,7 @@ const concat: GradientRule = (g, node, [dy], needs) => {
   if (!dy) return [];
   const parts = node.inputs.filter((x): x is Value => x !== undefined);
   const axis = axisOf(g, node, dy, 1);
-  const lengths = parts.map((x) => g.dims(x)[axis]!);
+  const lengths = parts.map((x) => nth(g.dims(x), axis));
   const sizes = lengths.every((dim) => typeof dim === "number")
     ? g.ints(lengths as number[])
     : g.concat(
@@ -83,7 +84,7 @@ const slice: GradientRule = (g, node, [dy]) => {
   const rank = g.rank(x);
   const cuts = begin.map((_, i) => {
     const axis = listed?.[i] ?? i;
-    return { axis: axis < 0 ? axis + rank : axis, start: begin[i]!, end: end[i]!, step: step?.[i] ?? 1 };
+    return { axis: axis < 0 ? axis + rank : axis, start: nth(begin, i), end: nth(end, i), step: step?.[i] ?? 1 };
   });
   if (cuts.every((cut) => cut.step === 1)) return [padBack(g, x, dy, cuts)];
   if (cuts.every(({ axis }) => typeof g.dims(x)[axis] === "number")) return [scatterBack(g, x, dy, cuts)];
@@ -186,7 +187,7 @@ function foldedBack(g: GradientBuilder, node: Node, x: Value, dy: Value): Value 
   const listed = named?.map((axis) => (axis < 0 ? axis + rank : axis)) ?? [...Array(rank).keys()];
   let result = dy;
   for (const [i, axis] of listed.entries()) {
-    const [before, after, length] = [amounts[i]!, amounts[listed.length + i]!, g.dims(x)[axis]];
+    const [before, after, length] = [nth(amounts, i), nth(amounts, listed.length + i), g.dims(x)[axis]];
     if (before === 0 && after === 0) continue;
     if (typeof length !== "number") return undefined;
     result = foldBack(g, result, axis, sources(stringOf(node, "mode", "constant"), before, length, after));
@@ -225,9 +226,9 @@ const depthToSpace: GradientRule = (g, node, [dy]) => {
   if (!x || !dy) return [];
   const block = intOf(node, "blocksize", 1);
   if (stringOf(node, "mode", "DCR") === "DCR") return [g.op("SpaceToDepth", [dy], { blocksize: block })];
-  const [n, c, h, w] = g.dims(x);
+  const [n, c, h, w] = atLeast(g.dims(x), 4);
   const channels = typeof c === "number" ? c / (block * block) : -1;
-  const open = g.op("Reshape", [dy, g.shapeFrom([n!, channels, h!, block, w!, block], x)]);
+  const open = g.op("Reshape", [dy, g.shapeFrom([n, channels, h, block, w, block], x)]);
   return [g.reshapeLike(g.transpose(open, [0, 1, 3, 5, 2, 4]), x)];
 };
 

@@ -1,4 +1,5 @@
 /** @file Gradients of normalisations. With x̂ = (x − μ)·s over n elements: dx = s·(d − mean(d) − x̂·mean(d·x̂)), d = dy·scale. */
+import { atLeast } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import { type Dims, float, floatOf, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -116,11 +117,11 @@ const group: GradientRule = (g, node, [dy], needs) => {
   const [x, scale] = node.inputs;
   if (!x || !scale || !dy) return [];
   const groups = intOf(node, "num_groups", 1);
-  const [batch, ...rest] = g.dims(x);
+  const [batch, ...rest] = atLeast(g.dims(x), 1);
   const length = rest.every((dim) => typeof dim === "number")
     ? rest.reduce<number>((n, dim) => n * Number(dim), 1) / groups
     : -1;
-  const folded: Dims = [batch!, groups, length];
+  const folded: Dims = [batch, groups, length];
   const fold = (value: Value): Value => g.op("Reshape", [value, g.shapeFrom(folded, x)]);
   const parts = normalise(g, fold(x), [2], floatOf(node, "epsilon", 1e-5));
   const rank = g.rank(x);

@@ -1,4 +1,5 @@
 /** @file Gradients of pooling: each window's cotangent goes back to the elements that it came from. */
+import { nth } from "../../checked.ts";
 import { intOf, intsOf, type Node, stringOf, tensorType, type Value } from "../../ir/index.ts";
 import { poolGeometry } from "../conv/geometry.ts";
 import { openCounts, openSpread } from "../conv/open-windows.ts";
@@ -92,7 +93,7 @@ function withinOwnLengths(g: GradientBuilder, node: Node, x: Value, dy: Value): 
   const kernel = intsOf(node, "kernel_shape") ?? [];
   const strides = intsOf(node, "strides") ?? kernel.map(() => 1);
   const pads = intsOf(node, "pads") ?? kernel.flatMap(() => [0, 0]);
-  const more = kernel.map((k, i) => k - pads[i]! - pads[i + kernel.length]!);
+  const more = kernel.map((k, i) => k - nth(pads, i) - nth(pads, i + kernel.length));
   const last = g.mul(g.sub(g.lengths(x, 2), g.ints([1])), g.ints(strides));
   const axes = kernel.map((_, i) => i + 2);
   return g.op("Slice", [dy, g.ints(kernel.map(() => 0)), g.add(last, g.ints(more)), g.ints(axes)]);

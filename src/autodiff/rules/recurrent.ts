@@ -1,4 +1,5 @@
 /** @file LSTM, GRU and RNN as Scans, whose gradient is a Scan from the back. The input's product is taken once for all steps. */
+import { atLeast, lastOf, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   boundedSize,
@@ -88,39 +89,39 @@ function clipped(g: GradientBuilder, { node }: Direction, x: Value): Value {
 
 const rnnStep: Step = (g, direction, input, [h]) => {
   const sum = g.add(input, g.op("MatMul", [h, direction.recurrent]));
-  return [direction.activate[0]!(g, clipped(g, direction, sum))];
+  return [nth(direction.activate, 0)(g, clipped(g, direction, sum))];
 };
 
 /** Gates z, r and the candidate: h′ = (1 − z)·h̃ + z·h. */
 const gruStep: Step = (g, direction, input, [h]) => {
   const { recurrent, bias, hidden, activate, node } = direction;
-  const [f, candidate] = activate;
-  const [inputZ, inputR, inputH] = split(g, input, 3, hidden);
+  const [f, candidate] = atLeast(activate, 2);
+  const [inputZ, inputR, inputH] = atLeast(split(g, input, 3, hidden), 3);
   const [recurrentZ, recurrentR, recurrentH] = split(g, recurrent, 3, hidden);
-  const z = f!(g, clipped(g, direction, g.add(inputZ!, g.op("MatMul", [h, recurrentZ]))));
-  const r = f!(g, clipped(g, direction, g.add(inputR!, g.op("MatMul", [h, recurrentR]))));
+  const z = f(g, clipped(g, direction, g.add(inputZ, g.op("MatMul", [h, recurrentZ]))));
+  const r = f(g, clipped(g, direction, g.add(inputR, g.op("MatMul", [h, recurrentR]))));
   const isLinear = intOf(node, "linear_before_reset", 0) !== 0;
   const product = g.op("MatMul", [isLinear ? h : g.mul(r, h!), recurrentH]);
   const inner = isLinear ? g.mul(r, bias ? g.add(product, bias) : product) : product;
-  const next = candidate!(g, clipped(g, direction, g.add(inputH!, inner)));
+  const next = candidate(g, clipped(g, direction, g.add(inputH, inner)));
   return [g.add(g.mul(g.sub(g.number(1, z), z), next), g.mul(z, h!))];
 };
 
 /** Gates i, o, f and the candidate: c′ = f·c + i·c̃, h′ = o·tanh c′; peepholes let the gates see c. */
 const lstmStep: Step = (g, direction, input, [h, c]) => {
   const { recurrent, hidden, activate, peepholes, node } = direction;
-  const [gate, candidate, output] = activate;
+  const [gate, candidate, output] = atLeast(activate, 3);
   const sum = g.add(input, g.op("MatMul", [h, recurrent]));
-  const [i, o, f, n] = split(g, sum, 4, hidden);
+  const [i, o, f, n] = atLeast(split(g, sum, 4, hidden), 4);
   const [pi, po, pf] = peepholes ? split(g, peepholes, 3, hidden) : [];
   const seen = (x: Value, p: Value | undefined, cell: Value): Value =>
     clipped(g, direction, p ? g.add(x, g.mul(p, cell)) : x);
-  const inputGate = gate!(g, seen(i!, pi, c!));
+  const inputGate = gate(g, seen(i, pi, c!));
   const isCoupled = intOf(node, "input_forget", 0) !== 0;
-  const forget = isCoupled ? g.sub(g.number(1, inputGate), inputGate) : gate!(g, seen(f!, pf, c!));
-  const cell = g.add(g.mul(forget, c!), g.mul(inputGate, candidate!(g, clipped(g, direction, n!))));
-  const outputGate = gate!(g, seen(o!, po, cell));
-  return [g.mul(outputGate, output!(g, cell)), cell];
+  const forget = isCoupled ? g.sub(g.number(1, inputGate), inputGate) : gate(g, seen(f, pf, c!));
+  const cell = g.add(g.mul(forget, c!), g.mul(inputGate, candidate(g, clipped(g, direction, n))));
+  const outputGate = gate(g, seen(o, po, cell));
+  return [g.mul(outputGate, output(g, cell)), cell];
 };
 
 const cells = {
@@ -146,7 +147,7 @@ function layer(cell: Cell): Expansion {
   return (g, node) => {
     const isBatchFirst = intOf(node, "layout", 0) === 1;
     const swap = (x: Value, permutation: number[]): Value => (isBatchFirst ? g.transpose(x, permutation) : x);
-    const x = swap(node.inputs[0]!, [1, 0, 2]);
+    const x = swap(nth(node.inputs, 0), [1, 0, 2]);
     const mode = stringOf(node, "direction", "forward");
     const names = mode === "bidirectional" ? ["forward", "reverse"] : [mode];
     const isOnly = names.length === 1;
@@ -155,7 +156,7 @@ function layer(cell: Cell): Expansion {
     );
     const stack = (parts: Value[], axis: number): Value => {
       const open = parts.map((part) => g.unsqueeze(part, [axis]));
-      return open.length === 1 ? open[0]! : g.concat(open, axis);
+      return open.length === 1 ? nth(open, 0) : g.concat(open, axis);
     };
     const y = stack(
       runs.map(({ outputs }) => outputs),
@@ -164,7 +165,7 @@ function layer(cell: Cell): Expansion {
     const finals = Array.from({ length: cell.states }, (_, i) =>
       swap(
         stack(
-          runs.map(({ states }) => states[i]!),
+          runs.map(({ states }) => nth(states, i)),
           0,
         ),
         [1, 0, 2],
@@ -196,22 +197,24 @@ function ofDirection(
 function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, which: Which) {
   const [, w, r, b, lengths] = node.inputs;
   const hidden = intOf(node, "hidden_size") ?? hiddenOf(g, node, r!);
-  const [wide, deep] = b ? split(g, ofDirection(g, b, which)!, 2, cell.gates * hidden) : [];
+  const biases = b && ofDirection(g, b, which);
+  const [wide, deep] = biases ? atLeast(split(g, biases, 2, cell.gates * hidden), 2) : [];
   const recurrentBias = cell.ownBias(node) ? deep : undefined;
   const direction: Direction = {
     node,
     hidden,
     recurrent: g.transpose(ofDirection(g, r, which)!, [1, 0]),
-    bias: recurrentBias && split(g, recurrentBias, cell.gates, hidden).at(-1)!,
+    bias: recurrentBias && lastOf(split(g, recurrentBias, cell.gates, hidden)),
     peepholes: ofDirection(g, cell.states === 2 ? node.inputs[7] : undefined, which),
     activate: activationsOf(node, cell, which),
   };
   const source = lengths && which.reversed ? turned(g, x, lengths) : x;
   const product = g.matmul(source, g.transpose(ofDirection(g, w, which)!, [1, 0]));
-  const bias = wide && (recurrentBias ? firstGates(g, wide, recurrentBias, cell.gates, hidden) : g.add(wide, deep!));
+  const bias =
+    wide && deep && (recurrentBias ? firstGates(g, wide, recurrentBias, cell.gates, hidden) : g.add(wide, deep));
   const input = bias ? g.add(product, bias) : product;
   const isBatchFirst = intOf(node, "layout", 0) === 1;
-  const batch = g.dims(x)[1]!;
+  const batch = nth(g.dims(x), 1);
   const states = Array.from(
     { length: cell.states },
     (_, i) => ofDirection(g, node.inputs[5 + i], which, isBatchFirst ? 1 : 0) ?? g.zeros(x, [batch, hidden], x),
@@ -254,18 +257,18 @@ function scanSteps(
   const running = lengths && runningSteps(g, input, lengths);
   const isRunning = running && bodyInput(inner, "running", running, g.dims(running).slice(1));
   const next = cell.step(inner, direction, slice, states);
-  const kept = isRunning ? next.map((value, i) => inner.where(isRunning, value, states[i]!)) : next;
-  const shown = isRunning ? inner.op("Where", [isRunning, next[0], inner.number(0, next[0]!)]) : kept[0]!;
+  const kept = isRunning ? next.map((value, i) => inner.where(isRunning, value, nth(states, i))) : next;
+  const shown = isRunning ? inner.op("Where", [isRunning, next[0], inner.number(0, nth(next, 0))]) : nth(kept, 0);
   for (const value of bodyOutputs(inner, [...kept, shown])) inner.raw.output(value);
   const sequences = [input, ...(running ? [running] : [])].map((value) => ({ value, axis: 0, reversed }));
   const body = inner.raw.build("step");
   const results = emitScan(g, { states: initial, sequences, body, results: [{ axis: 0, reversed }] });
-  return { outputs: results.at(-1)!, states: results.slice(0, -1) };
+  return { outputs: lastOf(results), states: results.slice(0, -1) };
 }
 
 /** [time, batch, 1]: whether a step lies before the end of its sequence. */
 function runningSteps(g: GradientBuilder, input: Value, lengths: Value): Value {
-  const time: Dim = g.dims(input)[0]!;
+  const time: Dim = nth(g.dims(input), 0);
   const count = typeof time === "number" ? g.number(time, g.ints([0])) : scalarDim(g, input, 0);
   const steps = g.op("Range", [g.number(0, g.ints([0])), count, g.number(1, g.ints([0]))]);
   const before = g.less(g.unsqueeze(steps, [1]), g.unsqueeze(g.cast(lengths, "int64"), [0]));
@@ -280,14 +283,15 @@ function scalarDim(g: GradientBuilder, x: Value, axis: number): Value {
 function activationsOf(node: Node, cell: Cell, { index }: Which): Activation[] {
   const count = cell.activations.length;
   const names = stringsAttribute(node, "activations") ?? [...cell.activations, ...cell.activations];
-  const [alphas, betas] = ["activation_alpha", "activation_beta"].map((name) => [
-    ...(floatsAttribute(node, name) ?? []),
-  ]);
+  const [alphas, betas] = atLeast(
+    ["activation_alpha", "activation_beta"].map((name) => [...(floatsAttribute(node, name) ?? [])]),
+    2,
+  );
   const all = names.map((name): Activation => {
     const form = activations.get(name.toLowerCase());
     if (!form) throw unknownActivation(node, name);
-    const alpha = form.alpha === undefined ? 0 : (alphas!.shift() ?? form.alpha);
-    const beta = form.beta === undefined ? 0 : (betas!.shift() ?? form.beta);
+    const alpha = form.alpha === undefined ? 0 : (alphas.shift() ?? form.alpha);
+    const beta = form.beta === undefined ? 0 : (betas.shift() ?? form.beta);
     return (g, x) => form.build(g, x, alpha, beta);
   });
   return all.slice(index * count, (index + 1) * count);

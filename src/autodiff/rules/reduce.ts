@@ -1,4 +1,5 @@
 /** @file Gradients of reductions and of what normalises along an axis. */
+import { nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import { describeNode, elementCount, intOf, intsOf, type Node, numbersOf, type Value } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -47,7 +48,7 @@ function reduction(gradient: (parts: Reduction) => Value): GradientRule {
 
 /** The product of the lengths of some axes, as a scalar of x's dtype. */
 export function countAlong(g: GradientBuilder, x: Value, axes: readonly number[]): Value {
-  const count = elementCount(axes.map((axis) => g.dims(x)[axis]!));
+  const count = elementCount(axes.map((axis) => nth(g.dims(x), axis)));
   if (count !== undefined) return g.number(count, x);
   const lengths = g.op("Gather", [g.op("Shape", [x]), g.ints(axes)]);
   return g.cast(g.op("ReduceProd", [lengths], { keepdims: 0 }), g.dtype(x));

@@ -1,4 +1,5 @@
 /** @file Attention of com.microsoft: the heads of the branches one after another, as of one operator with n times the heads. */
+import { atLeast, nth } from "../../checked.ts";
 import { type Dims, intOf, intsOf, type Node, type Value } from "../../ir/index.ts";
 import { type Declined, declined } from "../../rewrite/index.ts";
 import { type Operand, stacked } from "../operand.ts";
@@ -30,7 +31,7 @@ function maskingOf(f: Fusion, node: Node, mask: Operand | undefined, scores: Ope
 function byPart(f: Fusion, value: Value, axis: number, sizes: readonly number[]): Value {
   const dims = f.dims(value);
   const parts = f.ops("Split", [value, f.ints(sizes)], sizes.length, { axis: axis + 1 });
-  const flat = parts.map((part, i) => f.reshape(part, dims.toSpliced(axis, 2, f.count * sizes[i]!)));
+  const flat = parts.map((part, i) => f.reshape(part, dims.toSpliced(axis, 2, f.count * nth(sizes, i))));
   return f.op("Concat", flat, { axis });
 }
 
@@ -140,8 +141,8 @@ function projected(
 ): readonly Operand[] | Declined {
   if (past || node.outputs.length > 1) return declined("a past of its own input");
   if (mask && mask.rank !== 2) return declined("a padding mask of another form than [batch, keys]");
-  const [batch, length] = f.dimsOf(x!);
-  const dims: Dims = [batch!, length!, sizes.reduce((a, b) => a + b)];
+  const [batch, length] = atLeast(f.dimsOf(x!), 2);
+  const dims: Dims = [batch, length, sizes.reduce((a, b) => a + b)];
   const product = batched(f, x!, f.at(weights!, 0), dims);
   const whole = bias ? added(f, product, bias) : product;
   const parts = f.ops("Split", [f.at(whole, 0), f.ints(sizes)], 3, { axis: 3 });

@@ -1,4 +1,5 @@
 /** @file Elementwise operators: the same operator over aligned branch axes. */
+import { nth } from "../../checked.ts";
 import type { BuilderAttributes, Dims, Inputs, Node, Value } from "../../ir/index.ts";
 import { type Operand, type Stacked, stacked } from "../operand.ts";
 import type { Fusion, FusionRule, Operands, SumRule } from "../rule.ts";
@@ -41,7 +42,10 @@ export function elementwiseOver(
 
 /** x + shift. */
 export function added(f: Fusion, x: Stacked, shift: Operand): Stacked {
-  return elementwiseOver(f, [x, shift], f.dimsOf(x), (inputs) => [f.op("Add", inputs)])[0]!;
+  return nth(
+    elementwiseOver(f, [x, shift], f.dimsOf(x), (inputs) => [f.op("Add", inputs)]),
+    0,
+  );
 }
 
 /** Of two shifts one after another, the shifts are added first, which are smaller. */

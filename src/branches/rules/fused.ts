@@ -1,4 +1,5 @@
 /** @file Operators of com.microsoft that fuse standard ones: side by side, they are the standard ones again. */
+import { nth } from "../../checked.ts";
 import { float, floatOf, intOf, type Node, stringOf, type Value } from "../../ir/index.ts";
 import { activationAttributes, isFusedActivation } from "../../ops/index.ts";
 import { type Declined, declined } from "../../rewrite/index.ts";
@@ -15,7 +16,10 @@ function total(f: Fusion, operands: readonly (Operand | undefined)[], dims: Retu
   return terms.reduce((a, b) =>
     a.kind === "common" && b.kind === "common"
       ? { kind: "common", value: f.op("Add", [a.value, b.value]), rank: Math.max(a.rank, b.rank) }
-      : elementwiseOver(f, [a, b], dims, (inputs) => [f.op("Add", inputs)])[0]!,
+      : nth(
+          elementwiseOver(f, [a, b], dims, (inputs) => [f.op("Add", inputs)]),
+          0,
+        ),
   );
 }
 

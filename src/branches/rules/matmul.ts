@@ -1,4 +1,5 @@
 /** @file Products of matrices: batched over the branches, or one wide product where all branches read the same. */
+import { atLeast, lastOf } from "../../checked.ts";
 import { type Dims, floatOf, intOf, type Value } from "../../ir/index.ts";
 import { namedProduct } from "../../ops/index.ts";
 import { declined } from "../../rewrite/index.ts";
@@ -19,8 +20,8 @@ function byWeights(f: Fusion, a: Operand, w: Operand, dims: Dims): Operand {
 /** (u ⊙ γ_j + β_j)·W_j = u·(γ_j ⊙ W_j) + β_j·W_j: weights are scaled, which are smaller than what they multiply. */
 function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, w: Operand, dims: Dims): Operand {
   const weights = f.at(w, 0);
-  const [, length, features] = f.dims(weights);
-  const scale = f.reshape(f.at(parts.scale, 0), [f.count, length!, 1]);
+  const [, length, features] = atLeast(f.dims(weights), 3);
+  const scale = f.reshape(f.at(parts.scale, 0), [f.count, length, 1]);
   const scaled = f.op("Mul", [weights, scale]);
   const { unit } = parts;
   const product =
@@ -29,7 +30,7 @@ function byScaledWeights(f: Fusion, parts: Parts & { readonly scale: Operand }, 
       : batched(f, unit, scaled, dims);
   if (!parts.shift) return product;
   const shifts = f.op("MatMul", [f.aligned(parts.shift, 0, 2), weights]);
-  const shift = stacked(f.reshape(shifts, [f.count, features!]), 0, 1);
+  const shift = stacked(f.reshape(shifts, [f.count, features]), 0, 1);
   const sum = added(f, product, shift);
   f.note(sum.value, { unit: product, shift });
   return sum;
@@ -59,7 +60,7 @@ function flattened(f: Fusion, value: Value, kept: number): Value | undefined {
   const dims = f.dims(value);
   const unknown = dims.filter((dim) => typeof dim !== "number");
   if (unknown.length > 1) return undefined;
-  return f.reshape(value, [...dims.slice(0, kept), namedProduct(dims.slice(kept, -1)), dims.at(-1)!]);
+  return f.reshape(value, [...dims.slice(0, kept), namedProduct(dims.slice(kept, -1)), lastOf(dims)]);
 }
 
 /** Σ h_j·W_j = [h_1 … h_n]·[W_1; …; W_n], where the branches lie before the features already. */

@@ -1,4 +1,5 @@
 /** @file Classifiers at inner values of a network: BranchyNet, Teerapittayanon et al. (2016), arXiv:1709.01686. */
+import { nth } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import { describeNode, type Model, producerOf, type Value } from "../../ir/index.ts";
 import { dimsOf, extend, lengthOf, type RandomSource } from "../../nn/index.ts";
@@ -47,7 +48,7 @@ export function addExits(model: Model, source: RandomSource, options: ExitOption
     const classes = classesOf(model, value(output.name));
     places.forEach((place, i) => {
       const scope = n.scope(`exit${i}`);
-      n.output(head(scope, value(place), classes), exits[i]!);
+      n.output(head(scope, value(place), classes), nth(exits, i));
     });
   });
   return { model: extended, exits, at: places };
@@ -115,5 +116,5 @@ function spread(model: Model, count: number): string[] {
     });
   }
   const place = (i: number) => Math.round(((i + 1) * (last.length + 1)) / (count + 1)) - 1;
-  return Array.from({ length: count }, (_, i) => last[place(i)]!.value.name);
+  return Array.from({ length: count }, (_, i) => nth(last, place(i)).value.name);
 }

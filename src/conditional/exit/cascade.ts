@@ -1,4 +1,5 @@
 /** @file A cascade: a cheap expert answers, and rows of which it is not sure go on to the next. Wang et al., "IDK cascades" (2017), arXiv:1706.00885. */
+import { lastOf, nth } from "../../checked.ts";
 import { ShapeError, UsageError } from "../../errors.ts";
 import { type Model, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import { dimsOf, type Layers } from "../../nn/index.ts";
@@ -34,7 +35,7 @@ export function cascade(n: Layers, rows: Value, options: CascadeOptions): Value 
   const { experts, thresholds, measure } = checked(options);
   let here = rows;
   let answers = [answerOf(n, experts, 0, rows)];
-  let output = answers[0]!;
+  let output = nth(answers, 0);
   let route = n.op("ConstantOfShape", [countRows(n, rows)], { value: tensorFromNumbers("int64", [1], [0]) });
   let places: Value | undefined;
   for (const [k, threshold] of thresholds.entries()) {
@@ -74,13 +75,13 @@ export function denseCascade(
   const never = options.experts.slice(1).map(() => Number.POSITIVE_INFINITY);
   const { experts, thresholds, measure } = checked({ thresholds: never, ...options });
   const answers = experts.map((_, k) => answerOf(n, experts, k, rows));
-  const last = answers.at(-1)!;
+  const last = lastOf(answers);
   for (const [k, answer] of answers.entries()) requireAlike(last, answer, k);
   answers.slice(0, -1).forEach((answer, k) => void n.output(answer, `${n.path}${ANSWER}${k}`));
   const decided = thresholds.map((threshold, k) => sureOf(n, measure, answers.slice(0, k + 1), threshold));
   return decided.reduceRight((rest, isSure, k) => {
     const column = n.unsqueeze(isSure, [1]);
-    return n.where(column, answers[k]!, rest);
+    return n.where(column, nth(answers, k), rest);
   }, last);
 }
 
@@ -104,7 +105,7 @@ function checked({ experts, thresholds, confidence = "max-probability" }: Cascad
 }
 
 function answerOf(n: Layers, experts: readonly Expert[], k: number, rows: Value): Value {
-  return experts[k]!(n.scope(`expert${k}`), rows, k);
+  return nth(experts, k)(n.scope(`expert${k}`), rows, k);
 }
 
 /** bool [rows]; a score that is no number is not sure. ONNX Runtime 1.30 keeps an axis that it reduces when there are no rows. */

@@ -1,4 +1,5 @@
 /** @file The thresholds of exits under a bound on accuracy or on cost, from what the exits did on validation data. */
+import { lastOf, nth } from "../../checked.ts";
 import { BoundError, UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { ExitRecords } from "./exit-records.ts";
@@ -44,7 +45,7 @@ export function chooseThresholds(records: ExitRecords, options: ThresholdOptions
   );
   const exits = [...records.scores.keys()];
   let best = keeps(whole) ? whole : undefined;
-  let [low, high] = [costs[0]! * 1e-3, costs.at(-1)! * 1e6];
+  let [low, high] = [nth(costs, 0) * 1e-3, lastOf(costs) * 1e6];
   for (let step = 0; step < STEPS; step++) {
     const price = Math.sqrt(low * high);
     const found = outcomeOf(records, costs, atPrice(records, costs, price));
@@ -107,26 +108,26 @@ export function outcomeOf(
   costs: readonly number[],
   thresholds: readonly number[],
 ): ChosenThresholds {
-  const count = right[0]!.length;
+  const count = nth(right, 0).length;
   const taken = new Array<number>(right.length).fill(0);
   let correct = 0;
   for (let sample = 0; sample < count; sample++) {
     const exit = exitOf(scores, thresholds, sample, 0);
     taken[exit]!++;
-    if (right[exit]![sample]) correct++;
+    if (nth(right, exit)[sample]) correct++;
   }
   const shares = taken.map((number) => number / count);
   return { thresholds, accuracy: correct / count, cost: meanCost(taken, count, costs), shares };
 }
 
 function meanCost(taken: readonly number[], count: number, costs: readonly number[]): number {
-  return taken.reduce((sum, number, k) => sum + (number / count) * costs[k]!, 0);
+  return taken.reduce((sum, number, k) => sum + (number / count) * nth(costs, k), 0);
 }
 
 /** The first exit from `start` on that the sample takes. */
 function exitOf(scores: ExitRecords["scores"], thresholds: readonly number[], sample: number, start: number): number {
   let exit = start;
-  while (exit < scores.length && scores[exit]![sample]! < thresholds[exit]!) exit++;
+  while (exit < scores.length && nth(nth(scores, exit), sample) < nth(thresholds, exit)) exit++;
   return exit;
 }
 
@@ -152,7 +153,7 @@ function refined(
   isBetter: Aims["isBetter"],
   order: readonly number[],
 ): ChosenThresholds {
-  const count = records.right[0]!.length;
+  const count = nth(records.right, 0).length;
   let best = start;
   for (const k of order) {
     const { thresholds } = best;
@@ -161,10 +162,10 @@ function refined(
     const taken = never.shares.map((share) => Math.round(share * count));
     // Counted as outcomes are: a sum of differences may miss a bound that is kept to the last digit.
     const reached = changesOf(records, costs, thresholds, k).map(({ threshold, errors, moved }) => {
-      const left = taken.map((number, exit) => number + moved[exit]!);
+      const left = taken.map((number, exit) => number + nth(moved, exit));
       return { threshold, accuracy: (correct - errors) / count, cost: meanCost(left, count, costs) };
     });
-    const now = { ...best, threshold: thresholds[k]! };
+    const now = { ...best, threshold: nth(thresholds, k) };
     const { threshold } = reached.reduce((x, y) => (isBetter(y, x) ? y : x), now);
     best = outcomeOf(records, costs, thresholds.with(k, threshold));
   }
@@ -187,22 +188,22 @@ function changesOf(
   thresholds: readonly number[],
   k: number,
 ): Change[] {
-  const own = scores[k]!;
+  const own = nth(scores, k);
   const before = scores.slice(0, k);
   const reaching = [...own.keys()].filter((sample) => exitOf(before, thresholds, sample, 0) === k);
-  const sorted = reaching.sort((a, b) => own[b]! - own[a]!);
+  const sorted = reaching.sort((a, b) => nth(own, b) - nth(own, a));
   const moved = right.map(() => 0);
   const changes: Change[] = [{ threshold: Number.POSITIVE_INFINITY, cost: 0, errors: 0, moved: moved.slice() }];
   let [cost, errors] = [0, 0];
   sorted.forEach((sample, i) => {
     const other = exitOf(scores, thresholds, sample, k + 1);
-    cost += costs[k]! - costs[other]!;
-    errors += Number(right[other]![sample]) - Number(right[k]![sample]);
+    cost += nth(costs, k) - nth(costs, other);
+    errors += Number(nth(right, other)[sample]) - Number(nth(right, k)[sample]);
     moved[k]!++;
     moved[other]!--;
     const next = sorted[i + 1];
     if (next !== undefined && own[next] === own[sample]) return;
-    const threshold = next === undefined ? own[sample]! : (own[sample]! + own[next]!) / 2;
+    const threshold = next === undefined ? nth(own, sample) : (nth(own, sample) + nth(own, next)) / 2;
     changes.push({ threshold, cost, errors, moved: moved.slice() });
   });
   return changes;

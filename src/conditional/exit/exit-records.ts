@@ -1,4 +1,5 @@
 /** @file What every exit would answer to each sample of a data set, and what each exit costs. */
+import { must, nth } from "../../checked.ts";
 import { DataError } from "../../errors.ts";
 import { checkLabels, type Model, numbersOf, type Tensor } from "../../ir/index.ts";
 import type { Batch } from "../../measure/index.ts";
@@ -34,16 +35,17 @@ export async function recordExits(
     if (!labels) throw new DataError("the thresholds of exits are chosen on labelled data", { got: "no labels" });
     const made = await session.run(feeds);
     scored.scores.forEach((name, k) => {
-      for (const score of numbersOf(made.get(name)!)) scores[k]!.push(score);
+      for (const score of numbersOf(must(made, name))) nth(scores, k).push(score);
     });
     heads.forEach((name, k) => {
-      const logits = made.get(name)!;
+      const logits = must(made, name);
       checkLabels(labels, { kind: "classes", count: logits.dims[1] ?? 0 }, (i) => sources?.[i]);
       const answers = answersOf(logits);
-      for (const [i, label] of labels.entries()) right[k]!.push(answers[i] === label);
+      for (const [i, label] of labels.entries()) nth(right, k).push(answers[i] === label);
     });
   }
-  if (right[0]!.length === 0) throw new DataError("the thresholds of exits are chosen on data", { got: "no samples" });
+  if (nth(right, 0).length === 0)
+    throw new DataError("the thresholds of exits are chosen on data", { got: "no samples" });
   return { scores, right };
 }
 
@@ -65,7 +67,7 @@ export function exitCosts(model: Model, options: StageOptions): number[] {
   const scored = withScores(model, options);
   const { graph } = scored.model;
   const costs = new Map(costOf(scored.model).byNode.map(({ node, macs }) => [node, macs ?? 0]));
-  const heads = scored.exits.map((name, k) => [named(graph, name), named(graph, scored.scores[k]!)]);
+  const heads = scored.exits.map((name, k) => [named(graph, name), named(graph, nth(scored.scores, k))]);
   let spent = 0;
   return stagesOf(graph, [...heads, [named(graph, scored.output)]]).map((nodes) => {
     for (const node of nodes) spent += costs.get(node) ?? 0;

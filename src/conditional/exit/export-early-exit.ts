@@ -1,4 +1,5 @@
 /** @file One model that stops computing when it is sure: everything behind an exit stands in a branch of an `If`. */
+import { lastOf, nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import {
   editGraph,
@@ -41,17 +42,17 @@ export async function exportEarlyExit(model: Model, { thresholds, ...options }: 
   const taken = thresholds.flatMap((threshold, i) => (threshold < Number.POSITIVE_INFINITY ? [i] : []));
   const decided = extend(scored.model, noWeights, (n, value) => {
     for (const i of taken) {
-      const least = n.op("ReduceMin", [value(scored.scores[i]!)], { keepdims: 0 });
-      n.output(n.op("GreaterOrEqual", [least, n.number(thresholds[i]!)]), decision(i));
+      const least = n.op("ReduceMin", [value(nth(scored.scores, i))], { keepdims: 0 });
+      n.output(n.op("GreaterOrEqual", [least, n.number(nth(thresholds, i))]), decision(i));
     }
   });
   const { outputs } = decided.graph;
-  const read = new Set([scored.output, ...taken.flatMap((i) => [scored.exits[i]!, decision(i)])]);
+  const read = new Set([scored.output, ...taken.flatMap((i) => [nth(scored.exits, i), decision(i)])]);
   const live = await keepOutputs(
     decided,
     outputs.filter(({ name }) => read.has(name)),
   );
-  const exits = taken.map((i) => ({ number: i, logits: scored.exits[i]!, condition: decision(i) }));
+  const exits = taken.map((i) => ({ number: i, logits: nth(scored.exits, i), condition: decision(i) }));
   const exported = withGraph(live, nested(live, scored.output, exits, thresholds.length));
   requireSameOutputs(model, exported, { pairs: [[scored.output, scored.output]] });
   return exported;
@@ -87,7 +88,7 @@ function nested(model: Model, output: string, exits: readonly Taken[], last: num
     (draft) => draft.substitute(original, draft.value(`${output}/whole`, original.type)),
     scope,
   );
-  const whole = graph.outputs[model.graph.outputs.indexOf(original)]!;
+  const whole = nth(graph.outputs, model.graph.outputs.indexOf(original));
   const values = exits.map(({ logits, condition }) => [named(graph, logits), named(graph, condition)] as const);
   const stages = stagesOf(graph, [...values, [whole]]);
   const numberType = tensorType("int64", []);
@@ -101,17 +102,17 @@ function nested(model: Model, output: string, exits: readonly Taken[], last: num
     const copy = makeNode("Identity", [logits], [answered], { name: answered.name });
     return { nodes: [...nodes, copy, constant], outputs: [answered, told] };
   };
-  let made = answer(whole, last, stages.at(-1)!);
+  let made = answer(whole, last, lastOf(stages));
   for (let k = exits.length - 1; k >= 0; k--) {
-    const [logits, condition] = values[k]!;
+    const [logits, condition] = nth(values, k);
     const told: Value = { name: scope.fresh("taken"), type: numberType };
     const outputs = [{ ...original, name: scope.fresh("answer") }, told] as const;
     const branches = {
-      then_branch: graphAttribute(branch(scope, answer(logits, exits[k]!.number, []))),
+      then_branch: graphAttribute(branch(scope, answer(logits, nth(exits, k).number, []))),
       else_branch: graphAttribute(branch(scope, made)),
     };
     const choice = makeNode("If", [condition], outputs, { name: scope.fresh("early_exit"), attributes: branches });
-    made = { nodes: [...stages[k]!, choice], outputs };
+    made = { nodes: [...nth(stages, k), choice], outputs };
   }
   const told: Value = { name: scope.fresh(EXIT_OUTPUT), type: numberType };
   const ends = [original, told].map((value, i) =>

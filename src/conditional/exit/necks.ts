@@ -1,4 +1,3 @@
-/** @file Necks of a network: the values that everything behind them is computed from. */
 import { fedInputs, type Model, readsOf, type Value } from "../../ir/index.ts";
 import { costOf, inferShapes } from "../../ops/index.ts";
 
@@ -32,7 +31,7 @@ export function necksOf(model: Model): Neck[] {
       moving.add(value);
       if ((lastRead.get(value) ?? -1) > i) open.add(value);
     }
-    for (const value of open) if (lastRead.get(value)! <= i) open.delete(value);
+    for (const value of open) if ((lastRead.get(value) ?? Number.POSITIVE_INFINITY) <= i) open.delete(value);
     const [only] = open;
     if (open.size === 1 && only && node.outputs.includes(only))
       necks.push({ value: only, depth: macs && spent / macs });

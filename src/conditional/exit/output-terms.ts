@@ -1,4 +1,5 @@
 /** @file The loss of a run over further outputs of the model. */
+import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import { type Loss, type LossName, type LossTerm, losses } from "../../train/index.ts";
 
@@ -17,7 +18,7 @@ export function outputTerms(
   const built = typeof loss === "string" ? losses[loss]() : loss;
   return outputs.map((name, i) => ({
     name,
-    weight: weights[i]!,
+    weight: nth(weights, i),
     build: (g, context) => built.build(g, context.output(name), context.labels()),
   }));
 }

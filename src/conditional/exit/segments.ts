@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** @file A network with exits cut into models, and runs over them in which the samples that are sure drop out. */
+import { must, nth } from "../../checked.ts";
 import { DataError, UnsupportedError } from "../../errors.ts";
 import {
   ancestors,
@@ -38,7 +39,7 @@ export function exitSegments(model: Model, options: StageOptions): Segment[] {
   const scored = withScores(model, options);
   const { graph } = scored.model;
   const ends = [
-    ...scored.exits.map((name, i) => ({ logits: name, score: scored.scores[i]! })),
+    ...scored.exits.map((name, i) => ({ logits: name, score: nth(scored.scores, i) })),
     { logits: scored.output },
   ];
   const wanted = ends.map((end) => Object.values(end).map((name) => named(graph, name)));
@@ -48,14 +49,18 @@ export function exitSegments(model: Model, options: StageOptions): Segment[] {
   );
   const batch = batchOf(graph);
   return ends.map((end, k) => {
-    const nodes = withConstants(graph, stages[k]!, moving);
-    const read = new Set(stages[k]!.flatMap(readsOf).filter((value) => moving.has(value)));
+    const nodes = withConstants(graph, nth(stages, k), moving);
+    const read = new Set(
+      nth(stages, k)
+        .flatMap(readsOf)
+        .filter((value) => moving.has(value)),
+    );
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
     const inputs = [...read].filter((value) => !made.has(value));
     const later = new Set(stages.slice(k + 1).flatMap((rest) => rest.flatMap(readsOf)));
     const carried = [...made].filter((value): value is Value => value !== undefined && later.has(value));
     for (const value of [...inputs, ...carried.filter((x) => moving.has(x))]) requireBatch(value, batch);
-    const outputs = [...new Set([...wanted[k]!, ...carried.filter((value) => moving.has(value))])];
+    const outputs = [...new Set([...nth(wanted, k), ...carried.filter((value) => moving.has(value))])];
     const reads = new Set([...nodes.flatMap(readsOf), ...outputs]);
     const initializers = new Map([...graph.initializers].filter(([value]) => reads.has(value)));
     return { model: withGraph(scored.model, { ...graph, inputs, outputs, nodes, initializers }), ...end };
@@ -125,19 +130,19 @@ export class EarlyExitSession implements AsyncDisposable {
     let samples = Array.from({ length: size }, (_, i) => i);
     for (const [k, { model, logits, score }] of this.#segments.entries()) {
       if (samples.length === 0) break;
-      const own = model.graph.inputs.map(({ name }) => [name, held.get(name)!] as const);
-      const made = await this.#sessions[k]!.run(new Map(own), signal ? { signal } : {});
-      const isSure = score === undefined ? () => true : reaching(made.get(score)!, this.#thresholds[k]!);
+      const own = model.graph.inputs.map(({ name }) => [name, must(held, name)] as const);
+      const made = await nth(this.#sessions, k).run(new Map(own), signal ? { signal } : {});
+      const isSure = score === undefined ? () => true : reaching(must(made, score), nth(this.#thresholds, k));
       const rows = samples.map((_, row) => row);
       const leaving = rows.filter(isSure);
       const staying = rows.filter((row) => !isSure(row));
-      parts.push(takeRows(made.get(logits)!, leaving));
+      parts.push(takeRows(must(made, logits), leaving));
       for (const row of leaving) {
-        order.push(samples[row]!);
-        exits[samples[row]!] = k;
+        order.push(nth(samples, row));
+        exits[nth(samples, row)] = k;
       }
       held = new Map([...held, ...made].map(([name, value]) => [name, takeRows(value, staying)]));
-      samples = staying.map((row) => samples[row]!);
+      samples = staying.map((row) => nth(samples, row));
     }
     return { logits: inOrder(parts, order), exits };
   }
@@ -192,7 +197,7 @@ function takeRows(value: Tensor, rows: readonly number[]): Tensor {
 
 /** The rows of all parts, row i at the place `order[i]`. */
 function inOrder(parts: readonly Tensor[], order: readonly number[]): Tensor {
-  const first = parts[0]!;
+  const first = nth(parts, 0);
   const data = new Uint8Array(parts.reduce((sum, part) => sum + bytesOfTensor(part).byteLength, 0));
   let end = 0;
   for (const part of parts) {

@@ -1,4 +1,5 @@
 /** @file A network with exits as stages: what each exit needs beyond the exits before it, and how sure it is. */
+import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import { ancestors, type Graph, type Model, type Node, producerOf, type Value, withGraph } from "../../ir/index.ts";
 import { dimsOf, extend, type Layers } from "../../nn/index.ts";
@@ -45,7 +46,7 @@ export function withScores(model: Model, { exits, confidence = "max-probability"
     const logits = exits.map(value);
     exits.forEach((_, i) => {
       const scope: Layers = n.scope(`confidence${i}`);
-      n.output(measure.build(scope, logits.slice(0, i + 1)), scores[i]!);
+      n.output(measure.build(scope, logits.slice(0, i + 1)), nth(scores, i));
     });
   });
   return { model: scored, output: full.name, exits, scores };

@@ -1,4 +1,5 @@
 /** @file Decision trees over features: fitted to classes where there are any, else cut at medians. */
+import { nth } from "../../checked.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import { maxOf } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
@@ -105,7 +106,7 @@ function quantile(values: readonly number[], share: number): number {
 function impurityOf(members: readonly number[], isRight: (row: number) => boolean, classes: ArrayLike<number>): number {
   const sides = [new Map<number, number>(), new Map<number, number>()];
   for (const row of members) {
-    const side = sides[isRight(row) ? 1 : 0]!;
+    const side = nth(sides, isRight(row) ? 1 : 0);
     side.set(classes[row]!, (side.get(classes[row]!) ?? 0) + 1);
   }
   if (sides.some((side) => side.size === 0)) return Number.POSITIVE_INFINITY;

@@ -1,4 +1,5 @@
 /** @file Attention blocks of a vision transformer, found by the edges of its graph alone. */
+import { lastOf, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   constantOf,
@@ -46,9 +47,9 @@ export function tokenNetworkOf(graph: Graph): TokenNetwork {
       got: blocks.length === 0 ? "no such block" : `${[...times].join(", ")} tokens`,
     });
   }
-  const last = graph.nodes.indexOf(blocks.at(-1)!.sum);
+  const last = graph.nodes.indexOf(lastOf(blocks).sum);
   const readers = graph.nodes.slice(last).flatMap((node) => readerAt(graph, node, time) ?? []);
-  if (readers.length === 1) return { blocks, reader: readers[0]!, time };
+  if (readers.length === 1) return { blocks, reader: nth(readers, 0), time };
   throw new UnsupportedError("what reads the tokens behind the last block is not known", {
     expected: "one mean over the tokens, or one choice of the first",
     got: `${readers.length} of them`,
@@ -85,7 +86,7 @@ function residualSum(graph: Graph, softmax: Node): Node | undefined {
   for (const node of graph.nodes.slice(start)) {
     if (!readsOf(node).some((value) => reached.has(value))) continue;
     const dims = node.inputs.map(dimsOf);
-    const isSum = node.opType === "Add" && dims.every((own) => own.length === 3 && own[1] === dims[0]![1]);
+    const isSum = node.opType === "Add" && dims.every((own) => own.length === 3 && own[1] === nth(dims, 0)[1]);
     if (isSum && !node.inputs.every((value) => reached.has(value))) {
       return node.inputs.some((value) => constantOf(graph, value)) ? undefined : node;
     }
@@ -99,7 +100,7 @@ function readerAt(graph: Graph, node: Node, time: number): TokenReader | undefin
   if (dims.length !== 3 || dims[1] !== time || dims[2] === UNKNOWN_DIM) return undefined;
   const numbers = constantOf(graph, node.inputs[1]);
   const [first, ...others] = numbers ? numbersOf(numbers) : [];
-  if (others.length > 0 || usesOf(graph, node.outputs[0]!).length === 0) return undefined;
+  if (others.length > 0 || usesOf(graph, nth(node.outputs, 0)).length === 0) return undefined;
   if (node.opType === "ReduceMean" && (first === 1 || first === -2)) return { node, kind: "mean" };
   const isAlongTime = [1, -2].includes(intOf(node, "axis", 0));
   return node.opType === "Gather" && isAlongTime && first === 0 ? { node, kind: "first" } : undefined;

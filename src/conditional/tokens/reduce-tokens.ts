@@ -1,4 +1,5 @@
 /** @file Fewer tokens from block to block of a vision transformer, without training. */
+import { must, nth } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
   type DataType,
@@ -96,35 +97,35 @@ function replayed({ graph }: Model, { blocks, reader, method, schedule }: Plan):
       if (!values.has(value)) values.set(value, outer.statistic(value.name, denseOf(value, tensor)));
     }
     const n = outer.scope("tokens");
-    const now = (value: Value | undefined) => value && values.get(value)!;
+    const now = (value: Value | undefined) => value && must(values, value);
     let sizes: Value | undefined;
     for (const node of graph.nodes) {
       const inputs = node.inputs.map(now);
       const block = blocks.find(({ softmax }) => softmax === node);
-      if (block) checkScores(inputs[0]!, node);
+      if (block) checkScores(nth(inputs, 0), node);
       if (block && sizes) inputs[0] = n.op("Add", [inputs[0], logSizes(n, sizes)]);
       const outputs =
         node === reader.node && reader.kind === "mean" && sizes
-          ? [sizedMean(n, inputs[0]!, sizes, node)]
+          ? [sizedMean(n, nth(inputs, 0), sizes, node)]
           : replay(n, node, inputs);
-      node.outputs.forEach((value, i) => void (value && values.set(value, outputs[i]!)));
+      node.outputs.forEach((value, i) => void (value && values.set(value, nth(outputs, i))));
       const ended = blocks.findIndex(({ sum }) => sum === node);
       if (ended < 0 || schedule[ended] === 0) continue;
-      const tokens = values.get(node.outputs[0]!)!;
+      const tokens = must(values, nth(node.outputs, 0));
       const reduced = method.build(n, {
         values: tokens,
         sizes: sizes ?? ones(n, tokens),
-        ...attended(n, blocks[ended]!, (value) => values.get(value)!, reader.kind),
+        ...attended(n, nth(blocks, ended), (value) => must(values, value), reader.kind),
         time: lengthOf(tokens, 1),
-        remove: schedule[ended]!,
+        remove: nth(schedule, ended),
         keepsFirst: reader.kind === "first",
       });
-      values.set(node.outputs[0]!, reduced.values);
+      values.set(nth(node.outputs, 0), reduced.values);
       sizes = reduced.sizes;
     }
     for (const output of graph.outputs) {
-      checkOutput(output, values.get(output)!);
-      outer.output(values.get(output)!, output.name);
+      checkOutput(output, must(values, output));
+      outer.output(must(values, output), output.name);
     }
   });
 }
@@ -167,7 +168,7 @@ function checkOutput(before: Value, after: Value): void {
 
 function attended(n: Layers, block: AttentionBlock, now: (value: Value) => Value, reader: TokenReader["kind"]) {
   const mean = (x: Value, axes: readonly number[]) => n.mean(x, axes);
-  const weights = now(block.softmax.outputs[0]!);
+  const weights = now(nth(block.softmax.outputs, 0));
   const first = () => mean(n.squeeze(n.gather(weights, n.ints([0]), 2), [2]), [1]);
   return {
     keys: () => n.transpose(mean(now(block.keys), [1]), [0, 2, 1]),

@@ -1,4 +1,5 @@
 /** @file Augmentations applied to the samples of a batch. */
+import { nth } from "../../checked.ts";
 import type { Sample } from "../dataset.ts";
 import { random } from "../random.ts";
 import type { Augmentation } from "./augmentation.ts";
@@ -25,9 +26,9 @@ export function augmentBatch(
 ): Sample[] {
   const inputs = samples.map(pictureInput);
   const sources = positions.map((position) => random(seed, AUGMENTATION, epoch, position));
-  let pictures = samples.map((sample, i) => pictureOf(sample, inputs[i]!));
+  let pictures = samples.map((sample, i) => pictureOf(sample, nth(inputs, i)));
   for (const { apply } of augmentations) {
-    pictures = pictures.map((picture, i) => apply(picture, sources[i]!, pictures[(i + 1) % pictures.length]!));
+    pictures = pictures.map((picture, i) => apply(picture, nth(sources, i), nth(pictures, (i + 1) % pictures.length)));
   }
-  return samples.map((sample, i) => withPicture(sample, inputs[i]!, pictures[i]!));
+  return samples.map((sample, i) => withPicture(sample, nth(inputs, i), nth(pictures, i)));
 }

@@ -1,4 +1,5 @@
 /** @file A labelled picture as planes of floats: what augmentations change. */
+import { must } from "../../checked.ts";
 import { DataError, ensure } from "../../errors.ts";
 import { floatsOf, type Tensor, tensor } from "../../ir/index.ts";
 import type { Sample } from "../dataset.ts";
@@ -38,7 +39,7 @@ export function pictureInput({ inputs, source }: Sample): string {
 
 /** The picture in an input: [channels, height, width], or [height, width, channels] where only the last axis is 1 or 3. */
 export function pictureOf(sample: Sample, input: string): Picture {
-  const value = sample.inputs.get(input)!;
+  const value = must(sample.inputs, input);
   const [a, b, c] = value.dims as [number, number, number];
   const label = {
     ...(sample.label !== undefined && { label: sample.label }),
@@ -52,8 +53,8 @@ export function pictureOf(sample: Sample, input: string): Picture {
 /** The sample with a changed picture in the layout and size that it had. */
 export function withPicture(sample: Sample, input: string, { values, label, target, channels }: Picture): Sample {
   const { inputs, source } = sample;
-  const { dims, dtype } = inputs.get(input)!;
-  const laidOut = isChannelsLast(inputs.get(input)!) ? transposed(values, channels, values.length / channels) : values;
+  const { dims, dtype } = must(inputs, input);
+  const laidOut = isChannelsLast(must(inputs, input)) ? transposed(values, channels, values.length / channels) : values;
   return {
     inputs: new Map(inputs).set(input, tensor(dtype, dims, laidOut)),
     source,

@@ -1,4 +1,5 @@
 /** @file Some operations of one strength, drawn from a fixed list: Cubuk et al., "RandAugment" (2019), arXiv:1909.13719. */
+import { nth } from "../../checked.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { member, number, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
@@ -32,8 +33,8 @@ export function randAugment(options: RandAugmentOptions = {}): Augmentation {
   checkWhole("operations", operations);
   checkRange("magnitude", magnitude, 0, 1);
   const channels = Math.max(mean.length, std.length);
-  const scales = Array.from({ length: channels }, (_, i) => std[std.length === 1 ? 0 : i]!);
-  const offsets = scales.map((scale, i) => -mean[mean.length === 1 ? 0 : i]! / scale);
+  const scales = Array.from({ length: channels }, (_, i) => nth(std, std.length === 1 ? 0 : i));
+  const offsets = scales.map((scale, i) => -nth(mean, mean.length === 1 ? 0 : i) / scale);
   const toUnit = normalise({ mean: offsets, std: scales.map((scale) => 1 / scale) });
   const back = normalise({ mean, std });
   return {
@@ -43,7 +44,7 @@ export function randAugment(options: RandAugmentOptions = {}): Augmentation {
       if (operations === 0) return picture;
       let changed = toUnit.apply(picture, source, beside);
       for (let i = 0; i < operations; i++) {
-        const operation = table[source.below(table.length)]!;
+        const operation = nth(table, source.below(table.length));
         changed = operation(changed, magnitude, source.below(2) === 0 ? 1 : -1);
       }
       return back.apply(changed, source, beside);

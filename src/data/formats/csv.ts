@@ -1,4 +1,5 @@
 /** @file Tables of numbers as comma- or tab-separated values: one row per sample, the chosen columns as a float32 vector. */
+import { nth } from "../../checked.ts";
 import { DataError, ensure, FormatError, UsageError } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
@@ -66,7 +67,7 @@ export async function csvDataset(open: () => Promise<ByteSource>, options: CsvOp
       const read = recordReader(source, table.records);
       return {
         async read(position) {
-          const row = rows[position]!;
+          const row = nth(rows, position);
           const where = `${table.name}, row ${row + 1}`;
           const cells = splitCsvLine(await read(row + table.firstRow), where, table.separator);
           const value = vector(cells, columns, where);
@@ -141,10 +142,10 @@ async function scanRows(table: Table, { labelColumn }: CsvOptions): Promise<RowF
           }),
       );
       for (const [column, cell] of cells.entries()) {
-        if (cell.trim() === "") empty[column]!.push(row);
+        if (cell.trim() === "") nth(empty, column).push(row);
         else if (notNumber[column] === undefined && parseNumber(cell) === undefined) notNumber[column] = cell;
       }
-      if (labelIndex >= 0) labelCells.push(cells[labelIndex]!.trim());
+      if (labelIndex >= 0) labelCells.push(nth(cells, labelIndex).trim());
     }
   } finally {
     await source.close();
@@ -167,7 +168,7 @@ function chooseColumns({ header, name }: Table, { notNumber }: RowFacts, options
   }
   const others = header.map((_, i) => i).filter((i) => header[i] !== options.labelColumn);
   const columns = others.filter((i) => notNumber[i] === undefined);
-  const left = others.filter((i) => notNumber[i] !== undefined).map((i) => header[i]!);
+  const left = others.filter((i) => notNumber[i] !== undefined).map((i) => nth(header, i));
   ensure(columns.length > 0, () => new DataError("the table has no numeric column", { where: name }));
   return {
     columns,
@@ -205,7 +206,7 @@ function keptRows(table: Table, facts: RowFacts, columns: readonly number[], opt
       () =>
         new DataError("the table has empty cells", {
           got: `${rows.length} in column ${JSON.stringify(table.header[column])}`,
-          where: `${table.name}, first in row ${rows[0]! + 1}`,
+          where: `${table.name}, first in row ${nth(rows, 0) + 1}`,
           hint: 'Choose other columns, or set missing to "skip" to leave such rows out.',
         }),
     );
@@ -225,13 +226,13 @@ async function rowLabels(
   rows: readonly number[],
   options: CsvOptions,
 ): Promise<RowLabels | undefined> {
-  const at = (values: ArrayLike<number>) => new Float64Array(rows.length).map((_, i) => values[rows[i]!]!);
+  const at = (values: ArrayLike<number>) => new Float64Array(rows.length).map((_, i) => values[nth(rows, i)]!);
   if (options.labels) return { labels: at(await options.labels(facts.rows)) };
   if (options.labelColumn === undefined) return undefined;
   const index = table.header.indexOf(options.labelColumn);
   ensure(index >= 0, () => unknownColumn(options.labelColumn!, table.header, table.name));
   if (facts.notNumber[index] === undefined) return { labels: at(facts.labelCells.map(Number)) };
-  const kept = rows.map((row) => labelNumber(facts.labelCells[row]!) ?? facts.labelCells[row]!);
+  const kept = rows.map((row) => labelNumber(nth(facts.labelCells, row)) ?? nth(facts.labelCells, row));
   const numbered = numberLabels(kept, undefined, `${table.name}, column ${JSON.stringify(options.labelColumn)}`);
   return { labels: Float64Array.from(numbered.labels), ...(numbered.classes && { classes: numbered.classes }) };
 }
@@ -243,7 +244,7 @@ function skipNote({ records, firstRow }: Table, rows: readonly number[]): readon
 
 function vector(cells: readonly string[], columns: readonly number[], where: string): Tensor {
   const values = new Float32Array(columns.length).map((_, i) => {
-    const column = columns[i]!;
+    const column = nth(columns, i);
     const value = parseNumber(cells[column] ?? "");
     ensure(
       value !== undefined,

@@ -1,4 +1,5 @@
 /** @file NumPy's .npy: magic, version, a header that is a Python dict literal, then raw elements. Pickles are refused. */
+import { nth } from "../../checked.ts";
 import { ensure, FormatError, UnsupportedError } from "../../errors.ts";
 import { byteLength, bytesOfTensor, type DataType, sizeOf, type Tensor } from "../../ir/index.ts";
 import { type ByteSource, dataView, memorySource } from "../bytes.ts";
@@ -131,7 +132,7 @@ function toRowMajor({ dtype, dims, data }: Tensor): Tensor {
   const index = new Array<number>(dims.length).fill(0);
   const strides = dims.map((_, axis) => dims.slice(0, axis).reduce((total, dim) => total * dim, 1));
   for (let out = 0; out < result.byteLength; out += width) {
-    const from = index.reduce((sum, i, axis) => sum + i * strides[axis]!, 0) * width;
+    const from = index.reduce((sum, i, axis) => sum + i * nth(strides, axis), 0) * width;
     for (let b = 0; b < width; b++) result[out + b] = source[from + b]!;
     for (let axis = dims.length - 1; axis >= 0 && ++index[axis]! === dims[axis]; axis--) index[axis] = 0;
   }

@@ -4,6 +4,7 @@
  * than stored and deflated are refused.
  */
 
+import { atLeast } from "../../checked.ts";
 import { ensure, FormatError, LimitError, UnsupportedError } from "../../errors.ts";
 import { exactNumber } from "../../ir/index.ts";
 import { type ByteSource, dataView, memorySource } from "../bytes.ts";
@@ -86,16 +87,22 @@ async function readDirectory64(source: ByteSource, end: number): Promise<Directo
   ensure(locator.getUint32(0, true) === locatorSignature, () => damaged("its zip64 locator is missing", source.name));
   const record = dataView(await source.read(safeInteger(locator.getBigUint64(8, true), source.name), 56));
   ensure(record.getUint32(0, true) === end64Signature, () => damaged("its zip64 record is missing", source.name));
-  const [count, size, offset] = [32, 40, 48].map((at) => safeInteger(record.getBigUint64(at, true), source.name));
-  return { count: count!, size: size!, offset: offset! };
+  const [count, size, offset] = atLeast(
+    [32, 40, 48].map((at) => safeInteger(record.getBigUint64(at, true), source.name)),
+    3,
+  );
+  return { count: count, size: size, offset: offset };
 }
 
 function readEntry(directory: Uint8Array, at: number, where: string): [ZipEntry, number] {
   const view = dataView(directory);
   const fits = at + 46 <= directory.byteLength && view.getUint32(at, true) === directorySignature;
   ensure(fits, () => damaged("its directory ends early", where));
-  const [nameLength, extraLength, commentLength] = [28, 30, 32].map((field) => view.getUint16(at + field, true));
-  const next = at + 46 + nameLength! + extraLength! + commentLength!;
+  const [nameLength, extraLength, commentLength] = atLeast(
+    [28, 30, 32].map((field) => view.getUint16(at + field, true)),
+    3,
+  );
+  const next = at + 46 + nameLength + extraLength + commentLength;
   ensure(next <= directory.byteLength, () => damaged("its directory ends early", where));
   const flags = view.getUint16(at + 8, true);
   const method = view.getUint16(at + 10, true);
@@ -109,8 +116,8 @@ function readEntry(directory: Uint8Array, at: number, where: string): [ZipEntry,
         where,
       }),
   );
-  const nameBytes = directory.subarray(at + 46, at + 46 + nameLength!);
-  const extra = directory.subarray(at + 46 + nameLength!, at + 46 + nameLength! + extraLength!);
+  const nameBytes = directory.subarray(at + 46, at + 46 + nameLength);
+  const extra = directory.subarray(at + 46 + nameLength, at + 46 + nameLength + extraLength);
   const [size, compressedSize, offset] = wideFields(
     [view.getUint32(at + 24, true), view.getUint32(at + 20, true), view.getUint32(at + 42, true)],
     extra,

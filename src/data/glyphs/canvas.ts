@@ -1,4 +1,5 @@
 /** @file A small square canvas of linear RGB in [0, 1] with antialiased strokes. */
+import { nth } from "../../checked.ts";
 import type { Image } from "../image.ts";
 import type { Random } from "../random.ts";
 import type { Stroke } from "./shapes.ts";
@@ -18,7 +19,7 @@ export function gradientCanvas(side: number, from: Color, to: Color, angle: numb
   for (let i = 0; i < side * side; i++) {
     const [x, y] = [((i % side) + 0.5) / side - 0.5, (Math.floor(i / side) + 0.5) / side - 0.5];
     const t = 0.5 + (x * dx + y * dy) / Math.SQRT2;
-    for (let c = 0; c < 3; c++) values[3 * i + c] = from[c]! + (to[c]! - from[c]!) * t;
+    for (let c = 0; c < 3; c++) values[3 * i + c] = nth(from, c) + (nth(to, c) - nth(from, c)) * t;
   }
   return { side, values };
 }
@@ -59,8 +60,8 @@ export function drawDisc(
 
 function coverStroke(coverage: Float32Array, side: number, stroke: Stroke, radius: number): void {
   for (let i = 1; i < stroke.length; i++) {
-    const [x0, y0] = stroke[i - 1]!;
-    const [x1, y1] = stroke[i]!;
+    const [x0, y0] = nth(stroke, i - 1);
+    const [x1, y1] = nth(stroke, i);
     coverSegment(coverage, side, [x0, y0, x1 - x0, y1 - y0], radius);
   }
 }
@@ -92,7 +93,7 @@ function blend({ values }: Canvas, coverage: Float32Array, color: Color, opacity
   for (let i = 0; i < coverage.length; i++) {
     const alpha = coverage[i]! * opacity;
     if (alpha === 0) continue;
-    for (let c = 0; c < 3; c++) values[3 * i + c]! += (color[c]! - values[3 * i + c]!) * alpha;
+    for (let c = 0; c < 3; c++) values[3 * i + c]! += (nth(color, c) - values[3 * i + c]!) * alpha;
   }
 }
 
@@ -107,7 +108,7 @@ export function blur({ side, values }: Canvas, amount: number): void {
         for (let k = 0; k < 9; k++) {
           const sx = Math.min(side - 1, Math.max(0, x + (k % 3) - 1));
           const sy = Math.min(side - 1, Math.max(0, y + Math.floor(k / 3) - 1));
-          sum += kernel[k % 3]! * kernel[Math.floor(k / 3)]! * source[3 * (sy * side + sx) + c]!;
+          sum += nth(kernel, k % 3) * nth(kernel, Math.floor(k / 3)) * source[3 * (sy * side + sx) + c]!;
         }
         const at = 3 * (y * side + x) + c;
         values[at] = source[at]! + (sum / 16 - source[at]!) * amount;

@@ -1,4 +1,5 @@
 /** @file One picture of the demo set: a warped glyph among clutter, in random colours, with noise. */
+import { nth } from "../../checked.ts";
 import type { Image } from "../image.ts";
 import type { Random } from "../random.ts";
 import { blur, type Canvas, type Color, drawDisc, drawStrokes, gradientCanvas, toImage } from "./canvas.ts";
@@ -56,7 +57,7 @@ function randomArc([x, y]: Point, source: Random): Stroke {
   let angle = source.between(0, 2 * Math.PI);
   const points: Point[] = [[x, y]];
   for (let i = 0; i < steps; i++) {
-    const [lastX, lastY] = points[i]!;
+    const [lastX, lastY] = nth(points, i);
     points.push([lastX + (length / steps) * Math.cos(angle), lastY + (length / steps) * Math.sin(angle)]);
     angle += (curvature * length) / steps;
   }

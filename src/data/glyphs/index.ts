@@ -1,4 +1,5 @@
 /** @file The embedded data set: 32×32 colour pictures of ten glyphs, drawn when they are asked for. */
+import { nth } from "../../checked.ts";
 import { ensure, UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import type { Dataset, Source } from "../dataset.ts";
@@ -61,7 +62,7 @@ export function glyphImages(options: GlyphOptions): Source<ImageSample> {
     open: () => ({
       read(position) {
         const label = labelOf(position);
-        const image = drawGlyph(glyphNames[label]!, random(seed, stream, position));
+        const image = drawGlyph(nth(glyphNames, label), random(seed, stream, position));
         return { image, label, source: `${split} glyph ${position}` };
       },
     }),

@@ -1,5 +1,6 @@
 /** @file The ten glyphs as strokes in the square [−1, 1]², y downwards. */
 
+import { nth } from "../../checked.ts";
 export type Point = readonly [x: number, y: number];
 /** A polyline. */
 export type Stroke = readonly Point[];
@@ -44,16 +45,16 @@ function curve(steps: number, at: (t: number) => Point): Stroke {
 }
 
 function closed(...corners: readonly Point[]): Stroke {
-  return line(...corners, corners[0]!);
+  return line(...corners, nth(corners, 0));
 }
 
 /** A polyline through the corners, in pieces short enough to be bent by a warp. */
 function line(...corners: readonly Point[]): Stroke {
   const pieces = 5;
-  const points: Point[] = [corners[0]!];
+  const points: Point[] = [nth(corners, 0)];
   for (let i = 1; i < corners.length; i++) {
-    const [x0, y0] = corners[i - 1]!;
-    const [x1, y1] = corners[i]!;
+    const [x0, y0] = nth(corners, i - 1);
+    const [x1, y1] = nth(corners, i);
     for (let k = 1; k <= pieces; k++) points.push([x0 + ((x1 - x0) * k) / pieces, y0 + ((y1 - y0) * k) / pieces]);
   }
   return points;

@@ -1,5 +1,7 @@
 /** @file Node only: what the formats that hold arrays share: which array is the labels, and the options. */
+
 import { extname } from "node:path";
+import { must } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Dataset } from "../dataset.ts";
 import { idxArray } from "../formats/idx.ts";
@@ -61,7 +63,7 @@ async function separateLabels(arrays: ReadonlyMap<string, StoredArray>, options:
   const named = options.labels ?? labelNames.find((name) => arrays.size > 1 && arrays.has(name) && !isInput(name));
   if (named === undefined) return { inputs: arrays };
   const inputs = new Map([...arrays].filter(([name]) => name !== named));
-  return { inputs, labels: labelsOf(arrays.get(named)!) };
+  return { inputs, labels: labelsOf(must(arrays, named)) };
 }
 
 /** Labels in a file that the user named: npy, IDX, or a list as JSON or one per line. */

@@ -1,4 +1,5 @@
 /** @file Node only: tables of numbers. */
+import { nth } from "../../checked.ts";
 import { DataError, ensure } from "../../errors.ts";
 import { csvColumns, csvDataset } from "../formats/csv.ts";
 import { labelsAt } from "./arrays.ts";
@@ -24,7 +25,7 @@ export const csv: DataFormat = {
       ...(labels !== undefined && (isColumn ? { labelColumn: labels } : { labels: await labelsAt(labels) })),
       ...(columns && { columns }),
       ...(missing && { missing }),
-      ...(ports && { port: ports[0]! }),
+      ...(ports && { port: nth(ports, 0) }),
     });
   },
 };

@@ -1,5 +1,7 @@
 /** @file Node only: a folder of pictures, one subfolder per class, or flat, or listed in an index with labels. */
+
 import { basename, extname, join } from "node:path";
+import { nth } from "../../checked.ts";
 import { DataError, ensure, LimitError, PathError } from "../../errors.ts";
 import type { Dataset, Source } from "../dataset.ts";
 import { type ImageSample, imageDataset } from "../image-dataset.ts";
@@ -84,7 +86,7 @@ async function indexed(name: string, text: string, folder: string): Promise<Pict
     classes,
     name,
   );
-  const pictures = files.map(({ file }, i) => ({ file, label: numbered.labels[i]! }));
+  const pictures = files.map(({ file }, i) => ({ file, label: nth(numbered.labels, i) }));
   const assumptions = [`the labels come from ${basename(name)}`];
   return { pictures, assumptions, ...(numbered.classes && { classes: numbered.classes }) };
 }
@@ -96,7 +98,7 @@ function pictureSource(folder: string, { pictures, classes, assumptions }: Pictu
     assumptions,
     ...(classes && { classes }),
     ...(labelled && { labels: async () => pictures.map(({ label }) => label!) }),
-    open: () => ({ read: (position) => readPicture(folder, pictures[position]!) }),
+    open: () => ({ read: (position) => readPicture(folder, nth(pictures, position)) }),
   };
 }
 

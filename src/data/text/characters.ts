@@ -1,4 +1,5 @@
 /** @file One token per character. */
+import { nth } from "../../checked.ts";
 import { DataError } from "../../errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -20,7 +21,7 @@ export function characterTokenizer(alphabet: string): CharacterTokenizer {
     vocabulary: characters.length,
     encode(text) {
       const given = Array.from(text, codePoint);
-      return new Int32Array(given.length).map((_, i) => ids.get(given[i]!) ?? unknown(given[i]!, i));
+      return new Int32Array(given.length).map((_, i) => ids.get(nth(given, i)) ?? unknown(nth(given, i), i));
     },
     decode: (tokens) => Array.from(tokens, (token) => characters[token] ?? outside(token, characters.length)).join(""),
   };

@@ -1,4 +1,5 @@
 /** @file Correlations of predictions: Huang et al., "Knowledge distillation from a stronger teacher" (2022), arXiv:2205.10536. */
+import { atLeast, nth } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { StepBuilder } from "../../train/index.ts";
@@ -35,17 +36,23 @@ export function correlations(options: CorrelationOptions = {}): DistillationLoss
     weight,
     ...(pairs && { pairs }),
     build(g, teacher, student) {
-      const [p, q] = [teacher, student].map((x) => g.softmax(g.div(x, temperature), 1));
-      const gaps = [g.mul(gap(g, p!, q!, 1), between), g.mul(gap(g, p!, q!, 0), within)];
-      return g.mul(g.add(gaps[0]!, gaps[1]!), temperature ** 2);
+      const [p, q] = atLeast(
+        [teacher, student].map((x) => g.softmax(g.div(x, temperature), 1)),
+        2,
+      );
+      const gaps = [g.mul(gap(g, p, q, 1), between), g.mul(gap(g, p, q, 0), within)];
+      return g.mul(g.add(nth(gaps, 0), nth(gaps, 1)), temperature ** 2);
     },
   };
 }
 
 /** 1 − the mean correlation along an axis. */
 function gap(g: StepBuilder, a: Value, b: Value, axis: number): Value {
-  const [x, y] = [a, b].map((value) => g.sub(value, g.mean(value, [axis], true)));
-  const product = g.sum(g.mul(x!, y!), [axis]);
-  const lengths = [x!, y!].map((value) => g.max(g.sqrt(g.sum(g.mul(value, value), [axis])), 1e-8));
-  return g.sub(1, g.mean(g.div(product, g.mul(lengths[0]!, lengths[1]!))));
+  const [x, y] = atLeast(
+    [a, b].map((value) => g.sub(value, g.mean(value, [axis], true))),
+    2,
+  );
+  const product = g.sum(g.mul(x, y), [axis]);
+  const lengths = [x, y].map((value) => g.max(g.sqrt(g.sum(g.mul(value, value), [axis])), 1e-8));
+  return g.sub(1, g.mean(g.div(product, g.mul(nth(lengths, 0), nth(lengths, 1)))));
 }

@@ -1,4 +1,5 @@
 /** @file Decoupled targets: Zhao et al., "Decoupled knowledge distillation" (2022), arXiv:2203.08679. */
+import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
@@ -72,6 +73,6 @@ function split(g: StepBuilder, x: Value, chosen: Value): readonly [Value, Value]
 /** Σ p · (log p − log q) over the parts, mean over the samples. */
 function klRows(g: StepBuilder, p: readonly Value[], q: readonly Value[]): Value {
   const log = (x: Value) => g.log(g.max(x, 1e-30));
-  const terms = p.map((each, i) => g.mul(each, g.sub(log(each), log(q[i]!))));
+  const terms = p.map((each, i) => g.mul(each, g.sub(log(each), log(nth(q, i)))));
   return g.mean(terms.reduce((sum, term) => g.add(sum, term)));
 }

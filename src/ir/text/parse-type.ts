@@ -1,4 +1,5 @@
 /** @file Types in text: `float[N, ?, 3]`, `seq(…)`, `map(int64, …)`, `optional(…)`, `sparse_tensor(…)`. */
+import { must } from "../../checked.ts";
 import { type Dim, type TensorType, UNKNOWN_DIM, type ValueType } from "../types.ts";
 import type { Lexer } from "./lexer.ts";
 import { dtypeByWord, typeWords } from "./vocabulary.ts";
@@ -31,7 +32,7 @@ function typeInside(lexer: Lexer, word: string): ValueType {
 }
 
 function tensorNamed(lexer: Lexer, word: string): TensorType {
-  const dtype = dtypeByWord.get(word)!;
+  const dtype = must(dtypeByWord, word);
   if (!lexer.take("[")) return { kind: "tensor", dtype, dims: [] };
   const dims = lexer.list("]", () => parseDim(lexer));
   return dims.length === 0 ? { kind: "tensor", dtype } : { kind: "tensor", dtype, dims };

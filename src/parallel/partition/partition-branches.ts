@@ -1,6 +1,7 @@
 /** @file A network with branches, cut into one part of its branches for each rank. */
 
 import { type BranchGroup, branchGroupsOf } from "../../branches/index.ts";
+import { lastOf, nth } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
   type AttributesOf,
@@ -84,24 +85,24 @@ export function planSteps(model: Model, groups: readonly BranchGroup[], size: nu
   const stages = stagesOf(model.graph, groups);
   const ranks = Array.from({ length: size }, (_, rank) => rank);
   const steps = groups.flatMap((group, stage): PlannedStep[] => {
-    const segment = stages.segments[stage]!;
+    const segment = nth(stages.segments, stage);
     const broadcasts = broadcastsAfter(segment, stages, ranks);
     const trunk = ranks.map((rank) => trunkNodes(segment, rank));
     const branches = ranks.map((rank) => branchNodes(group, rank, share(rank, group.nodes.length), names));
-    const from = ranks.filter((rank) => branches[rank]!.length > 0);
+    const from = ranks.filter((rank) => nth(branches, rank).length > 0);
     const to = stages.isNeededEverywhere(group.combine.output) ? ranks : [0];
     const sum: PlannedStep = { kind: "sum", value: group.combine.output, from, to };
     const count = group.nodes.length;
     if (broadcasts.length > 0) return [run(trunk, 0), ...broadcasts, run(branches, count), sum];
     return [
       run(
-        ranks.map((rank) => [...trunk[rank]!, ...branches[rank]!]),
+        ranks.map((rank) => [...nth(trunk, rank), ...nth(branches, rank)]),
         count,
       ),
       sum,
     ];
   });
-  const last = stages.segments.at(-1)!;
+  const last = lastOf(stages.segments);
   return [
     ...steps,
     run(

@@ -1,4 +1,5 @@
 /** @file From lists of nodes, step by step and rank by rank, to models that hand named values on. */
+import { must, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   formatType,
@@ -37,11 +38,11 @@ export function stepsFrom(model: Model, size: number, planned: readonly PlannedS
   const needed = Array.from({ length: size }, (_, rank) => new Set<Value>(rank === 0 ? model.graph.outputs : []));
   const steps = planned.toReversed().map((step): RunStep | SumStep => {
     if (step.kind === "run") {
-      return { kind: "run", parts: step.nodes.map((nodes, rank) => partOf(model, nodes, needed[rank]!)) };
+      return { kind: "run", parts: step.nodes.map((nodes, rank) => partOf(model, nodes, nth(needed, rank))) };
     }
     const { value, from, to } = step;
-    for (const rank of to) needed[rank]!.delete(value);
-    for (const rank of from) needed[rank]!.add(value);
+    for (const rank of to) nth(needed, rank).delete(value);
+    for (const rank of from) nth(needed, rank).add(value);
     return { kind: "sum", value: value.name, dtype: tensorTypeOf(value).dtype, from, to };
   });
   return steps.toReversed();
@@ -65,7 +66,7 @@ function partOf(model: Model, nodes: readonly Node[], needed: Set<Value>): Model
     inputs,
     outputs,
     nodes: [...constants.values(), ...nodes],
-    initializers: new Map(initializers.map((value) => [value, graph.initializers.get(value)!])),
+    initializers: new Map(initializers.map((value) => [value, must(graph.initializers, value)])),
   };
   return { ...withGraph(model, part), trainingInfo: [] };
 }

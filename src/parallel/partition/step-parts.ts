@@ -1,6 +1,7 @@
 /** @file The parts of a network with branches from whose times the time on any number of ranks follows. */
 
 import { branchGroupsOf } from "../../branches/index.ts";
+import { nth } from "../../checked.ts";
 import type { Model } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import type { RunStep, SumStep } from "../../runtime/index.ts";
@@ -39,10 +40,15 @@ export function stepParts(model: Model): StepParts[] {
     if (step.kind === "sum")
       return { kind: "sum", value: step.value.name, terms: step.from.length > 1 ? "all" : "one" };
     const rank = step.branches > 0 ? 1 : 0;
-    return { kind: "run", branches: step.branches, one: partOf(one[index]!, rank), all: partOf(all[index]!, rank) };
+    return {
+      kind: "run",
+      branches: step.branches,
+      one: partOf(nth(one, index), rank),
+      all: partOf(nth(all, index), rank),
+    };
   });
 }
 
 function partOf(step: RunStep | SumStep, rank: number): Model {
-  return (step as RunStep).parts[rank]!;
+  return nth((step as RunStep).parts, rank);
 }

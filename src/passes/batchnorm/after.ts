@@ -1,4 +1,5 @@
 /** @file BatchNormalization after a linear operator: f · (W x + b) + s = (f W) x + (f b + s). */
+import { must } from "../../checked.ts";
 import { floatOf, intOf, type Node, numbersOf, type Tensor, tensorFromNumbers, type Value } from "../../ir/index.ts";
 import {
   type Declined,
@@ -61,7 +62,7 @@ export function linearBefore(value: Value | undefined, context: RuleContext): No
 export function foldInto(linear: Node, context: RuleContext, affine: ChannelAffine): Replacement | Declined {
   const parts = partsOf(linear, context, affine.factor.length);
   if ("declined" in parts) return parts;
-  const channelOf = layouts.get(linear.opType)!(linear, parts.weight);
+  const channelOf = must(layouts, linear.opType)(linear, parts.weight);
   const last = parts.weight.dims.reduce((product, dim) => product * dim, 1) - 1;
   if (channelOf(last) !== affine.factor.length - 1) return declined("it has another number of channels");
   const reason = `it is folded into the ${linear.opType} before it`;
@@ -72,7 +73,7 @@ export function foldInto(linear: Node, context: RuleContext, affine: ChannelAffi
 export function channelsOf(linear: Node, context: RuleContext): number | undefined {
   const weight = context.constant(linear.inputs[1]);
   if (!weight || weight.dims.includes(0) || weight.dims.length < 2) return undefined;
-  return layouts.get(linear.opType)!(linear, weight)(weight.dims.reduce((product, dim) => product * dim, 1) - 1) + 1;
+  return must(layouts, linear.opType)(linear, weight)(weight.dims.reduce((product, dim) => product * dim, 1) - 1) + 1;
 }
 
 interface Parts {

@@ -1,4 +1,5 @@
 /** @file BatchNormalization before a linear operator: W (f · x + s) + b = (W f) x + (W s + b). */
+import { nth } from "../../checked.ts";
 import {
   floatOf,
   intOf,
@@ -77,7 +78,8 @@ function normBefore(linear: Node, context: RuleContext): Found | Declined | unde
   if ("declined" in affine) return affine;
   const inputs = inputChannels(linear, weight);
   if (affine.factor.length !== inputs) return declined(`it reads ${inputs} channels of ${affine.factor.length}`);
-  const outputs = linear.opType === "Gemm" && intOf(linear, "transB", 0) === 0 ? weight.dims[1]! : weight.dims[0]!;
+  const outputs =
+    linear.opType === "Gemm" && intOf(linear, "transB", 0) === 0 ? nth(weight.dims, 1) : nth(weight.dims, 0);
   const bias = biasValue ? numbersIn(context, biasValue) : new Float64Array(outputs);
   const dims = biasValue ? (context.constant(biasValue)?.dims ?? []) : [];
   if (!bias || (biasValue && bias.length > 1 && (bias.length !== outputs || dims.at(-1) !== outputs)))
@@ -86,8 +88,8 @@ function normBefore(linear: Node, context: RuleContext): Found | Declined | unde
 }
 
 function inputChannels(linear: Node, { dims }: Tensor): number {
-  if (linear.opType === "Conv") return dims[1]! * intOf(linear, "group", 1);
-  return intOf(linear, "transB", 0) === 1 ? dims[1]! : dims[0]!;
+  if (linear.opType === "Conv") return nth(dims, 1) * intOf(linear, "group", 1);
+  return intOf(linear, "transB", 0) === 1 ? nth(dims, 1) : nth(dims, 0);
 }
 
 function pads(conv: Node): boolean {

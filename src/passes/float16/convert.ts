@@ -1,4 +1,5 @@
 /** @file Walks a graph in order and gives every float32 value a float16 form where nodes compute in it. */
+import { must, nth } from "../../checked.ts";
 import {
   dataTypes,
   editGraph,
@@ -130,13 +131,13 @@ function singleNode(conversion: Conversion, scope: Scope, node: Node): Node {
 function innerConverted(conversion: Conversion, scope: Scope, node: Node): Node {
   if (subgraphsOf(node).length === 0) return node;
   const holder: Graph = { ...scope.graph, nodes: [node] };
-  return mapSubgraphs(holder, (inner) => convertGraph(conversion, inner, scope)).nodes[0]!;
+  return nth(mapSubgraphs(holder, (inner) => convertGraph(conversion, inner, scope)).nodes, 0);
 }
 
 function outputOf(conversion: Conversion, scope: Scope, value: Value, ioStays: boolean): Value {
   if (!isFloat32(conversion, value)) return value;
   if (ioStays) return singleForm(conversion, scope, value);
-  if (scope.single.has(value)) return scope.half.get(value)!;
+  if (scope.single.has(value)) return must(scope.half, value);
   const form: Value = { ...value, type: halfType(conversion, value) };
   scope.nodes.push(castNode(conversion, value, form, "float16"));
   scope.renamed.set(value, { ...value, name: conversion.names.fresh(`${value.name}_fp32`) });
@@ -179,9 +180,9 @@ function singleForm(conversion: Conversion, scope: Scope, value: Value): Value {
     const known = found.single.get(value);
     if (known) return known;
     const form = scope.kept.has(value) ? value : singleValue(conversion, value);
-    scope.nodes.push(castNode(conversion, found.half.get(value)!, form, "float32"));
+    scope.nodes.push(castNode(conversion, must(found.half, value), form, "float32"));
     scope.single.set(value, form);
-    if (found !== scope) scope.half.set(value, found.half.get(value)!);
+    if (found !== scope) scope.half.set(value, must(found.half, value));
     return form;
   }
   return value;

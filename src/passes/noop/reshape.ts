@@ -1,4 +1,5 @@
 /** @file Reshapes that change nothing, and chains of them. All these operators keep the order of the elements. */
+import { nth } from "../../checked.ts";
 import { type Dims, intOf, type Node, numbersOf, qualifiedName, type Value } from "../../ir/index.ts";
 import { type Rule, type RuleContext, replaceBy } from "../../rewrite/index.ts";
 import { surelyEqual } from "./dims.ts";
@@ -59,7 +60,7 @@ function copiesDims(node: Node, context: RuleContext, shape: Value): boolean {
 /** Equal dims; one unknown dim on each side, at the same place, is equal because the number of elements is. */
 function sameShape(a: Dims | undefined, b: Dims): boolean {
   if (!a || a.length !== b.length) return false;
-  const open = a.flatMap((dim, i) => (surelyEqual(dim, b[i]!) ? [] : [i]));
+  const open = a.flatMap((dim, i) => (surelyEqual(dim, nth(b, i)) ? [] : [i]));
   if (open.length === 0) return true;
   const others = a.filter((_, i) => i !== open[0]);
   const [place] = open;

@@ -1,4 +1,5 @@
 /** @file Transposes that change nothing, and transposes of transposes. */
+import { nth } from "../../checked.ts";
 import { intsOf, type Node } from "../../ir/index.ts";
 import { type Rule, type RuleContext, replaceBy } from "../../rewrite/index.ts";
 
@@ -22,7 +23,7 @@ export const transposeOfTranspose: Rule = {
     const outer = permutation(node, context);
     const inner = permutation(first, context);
     if (!outer || !inner || outer.length !== inner.length) return undefined;
-    const perm = outer.map((axis) => inner[axis]!);
+    const perm = outer.map((axis) => nth(inner, axis));
     return replaceBy("two permutations are one", context.g.op("Transpose", [x], { perm }));
   },
 };

@@ -1,4 +1,5 @@
 /** @file Upgrades to opsets 13 to 21: axes become inputs, Softmax runs along one axis, splits name their number. */
+import { atLeast, nth } from "../../checked.ts";
 import {
   boundedSize,
   intOf,
@@ -26,10 +27,13 @@ const alongOneAxis: Upgrade = (node, context) => {
   const axis = given < 0 && dims ? given + dims.length : given;
   if (dims?.slice(axis + 1).every((dim) => dim === 1)) return [changed(node, { attributes: { axis } })];
   if (given === -1) return [changed(node, { attributes: { axis: -1 } })];
-  const [shape, matrix, result] = ["shape", "matrix", "rows"].map((part) => context.value(nameOf(node, part)));
+  const [shape, matrix, result] = atLeast(
+    ["shape", "matrix", "rows"].map((part) => context.value(nameOf(node, part))),
+    2,
+  );
   return [
-    extra("Shape", [x], shape!),
-    extra("Flatten", [x], matrix!, { axis: given }),
+    extra("Shape", [x], shape),
+    extra("Flatten", [x], matrix, { axis: given }),
     changed(node, { inputs: [matrix], outputs: [result], attributes: { axis: -1 } }),
     extra("Reshape", [result, shape], y),
   ];
@@ -96,7 +100,7 @@ const countedPadding: Upgrade = (node, context) => {
   const pads = intsOf(node, "pads") ?? [];
   const spatial = pads.length / 2;
   if (!x || intOf(node, "count_include_pad", 0) !== 1) return undefined;
-  if (!pads.some((count, i) => i >= spatial && count > pads[i - spatial]!)) return undefined;
+  if (!pads.some((count, i) => i >= spatial && count > nth(pads, i - spatial))) return undefined;
   if (intOf(node, "ceil_mode", 0) === 1) return undefined;
   const around = [0, 0, ...pads.slice(0, spatial), 0, 0, ...pads.slice(spatial)];
   const padded = context.value(nameOf(node, "padded"));
@@ -128,14 +132,17 @@ export const opset20: Stage = {
 
 /** Each element `times` times, by nodes that go to `added`. */
 function repeated(node: Node, value: Value, i: number, times: number, context: UpgradeContext, added: Node[]): Value {
-  const [column, wide, flat] = ["column", "wide", "flat"].map((part) => context.value(nameOf(node, `${part}${i}`)));
+  const [column, wide, flat] = atLeast(
+    ["column", "wide", "flat"].map((part) => context.value(nameOf(node, `${part}${i}`))),
+    3,
+  );
   const target = (part: string, dims: readonly number[]): Value => context.ints(nameOf(node, `${part}${i}`), dims);
   added.push(
-    extra("Reshape", [value, target("column_dims", [-1, 1])], column!),
-    extra("Expand", [column, target("wide_dims", [1, times])], wide!),
-    extra("Reshape", [wide, target("flat_dims", [-1])], flat!),
+    extra("Reshape", [value, target("column_dims", [-1, 1])], column),
+    extra("Expand", [column, target("wide_dims", [1, times])], wide),
+    extra("Reshape", [wide, target("flat_dims", [-1])], flat),
   );
-  return flat!;
+  return flat;
 }
 
 export const opset21: Stage = {

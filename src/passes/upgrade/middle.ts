@@ -1,4 +1,5 @@
 /** @file Upgrades to opsets 10 to 12: scales, slices, pads and bounds become inputs; experimental operators are spelled out. */
+import { nth } from "../../checked.ts";
 import {
   bigintsOf,
   floatOf,
@@ -25,7 +26,7 @@ export const opset10: Stage = {
     const scale = intsOf(node, "scale");
     if (border?.length !== 4) return declined("it names no four borders");
     const [left = 0, top = 0, right = 0, bottom = 0] = border;
-    const ends = scale ? [top + scale[0]!, left + scale[1]!] : [-bottom || toTheEnd, -right || toTheEnd];
+    const ends = scale ? [top + nth(scale, 0), left + nth(scale, 1)] : [-bottom || toTheEnd, -right || toTheEnd];
     const bounds = [
       context.ints(nameOf(node, "starts"), [top, left]),
       context.ints(nameOf(node, "ends"), ends),

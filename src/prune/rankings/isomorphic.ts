@@ -1,4 +1,5 @@
 /** @file One order within widths of one kind. */
+import { nth } from "../../checked.ts";
 import { belowOneThreshold, type RankedWidth, type Ranking } from "../ranking.ts";
 
 export const isomorphic: Ranking = {
@@ -10,10 +11,10 @@ export const isomorphic: Ranking = {
     const counts = widths.map(() => 0);
     for (const members of kinds.values()) {
       const found = belowOneThreshold(
-        members.map((i) => widths[i]!),
+        members.map((i) => nth(widths, i)),
         ratio,
       );
-      for (const [place, i] of members.entries()) counts[i] = found[place]!;
+      for (const [place, i] of members.entries()) counts[i] = nth(found, place);
     }
     return counts;
   },

@@ -1,4 +1,5 @@
 /** @file Products of patch matrices, computed by the runtime. */
+import { must } from "../../checked.ts";
 import { floatsOf, graphBuilder, type Model, model, tensor } from "../../ir/index.ts";
 import type { OpenSession } from "../../runtime/index.ts";
 
@@ -17,7 +18,7 @@ export async function openGram(open: OpenSession, threads = 1): Promise<GramProd
         ["a", tensor("float32", dims, a)],
         ["b", tensor("float32", dims, b)],
       ]);
-      return floatsOf((await session.run(feeds)).get("product")!);
+      return floatsOf(must(await session.run(feeds), "product"));
     },
     [Symbol.asyncDispose]: () => session.release(),
   };

@@ -1,4 +1,5 @@
 /** @file Moments of layers of a placement, from the quantized model and, side by side, the float one. */
+import { must } from "../../checked.ts";
 import type { Model, Node, Tensor, Value } from "../../ir/index.ts";
 import type { Inserted } from "../qdq/insert-qdq.ts";
 import type { Moments } from "../rounding/index.ts";
@@ -34,7 +35,7 @@ export async function gatherLayers(
   for (const [node, layer] of layers) {
     gatherers.set(node, gatherMoments(layer, product, positionsOf(layer, options)));
   }
-  const inputs = [...layers].map(([node, layer]) => ({ node, x: layer.input, q: quantized.layerInputs.get(node)! }));
+  const inputs = [...layers].map(([node, layer]) => ({ node, x: layer.input, q: must(quantized.layerInputs, node) }));
   await using integers = await openProbe(quantized.model, distinct(inputs.map(({ q }) => q)), options);
   await using floats = float && (await openProbe(float, distinct(inputs.map(({ x }) => x)), options));
   const sizes = new Map<(typeof inputs)[number], number>();
@@ -54,8 +55,8 @@ export async function gatherLayers(
           chunk.map((input) => input.x),
         ));
       for (const input of chunk) {
-        await gatherers.get(input.node)!.add(q.get(input.q)!, x?.get(input.x));
-        sizes.set(input, 2 * bytesIn(q.get(input.q)!));
+        await must(gatherers, input.node).add(must(q, input.q), x?.get(input.x));
+        sizes.set(input, 2 * bytesIn(must(q, input.q)));
       }
     }
     options.onBatch?.(++batches);

@@ -1,4 +1,5 @@
 /** @file Second moments of layers' inputs, gathered from the float model and from a quantized one on the same batches. */
+import { nth } from "../../checked.ts";
 import type { Tensor } from "../../ir/index.ts";
 import type { Moments } from "../rounding/index.ts";
 import type { Layer } from "../weights/layer.ts";
@@ -80,7 +81,7 @@ export function joinedMoments(layers: readonly (readonly Moments[])[]): readonly
   const [first] = layers;
   if (!first || layers.length === 1) return first;
   return first.map((_, group) => {
-    const own = layers.map((moments) => moments[group]!);
+    const own = layers.map((moments) => nth(moments, group));
     const drifts = own.flatMap(({ drift }) => drift ?? []);
     return {
       gram: meanOf(own.map(({ gram }) => gram)),
@@ -90,5 +91,5 @@ export function joinedMoments(layers: readonly (readonly Moments[])[]): readonly
 }
 
 function meanOf(parts: readonly Float64Array[]): Float64Array {
-  return parts[0]!.map((_, i) => parts.reduce((sum, part) => sum + part[i]!, 0) / parts.length);
+  return nth(parts, 0).map((_, i) => parts.reduce((sum, part) => sum + part[i]!, 0) / parts.length);
 }

@@ -1,4 +1,5 @@
 /** @file The inputs of a layer's matrix product: rows of a tensor, or the patches that a convolution sees. */
+import { nth } from "../../checked.ts";
 import { floatsOf, intsOf, type Node, stringOf, type Tensor } from "../../ir/index.ts";
 import type { Layer } from "../weights/layer.ts";
 
@@ -80,10 +81,16 @@ function windowOf({ node, weightTensor }: Layer, height: number, width: number):
   const strides = pair("strides");
   const dilations = pair("dilations");
   const sides = [height, width].map((length, i) => {
-    const reach = (kernel[i]! - 1) * dilations[i]! + 1;
-    return side(node, i, length, reach, strides[i]!);
+    const reach = (nth(kernel, i) - 1) * nth(dilations, i) + 1;
+    return side(node, i, length, reach, nth(strides, i));
   });
-  return { kernel, strides, dilations, pads: [sides[0]!.pad, sides[1]!.pad], out: [sides[0]!.out, sides[1]!.out] };
+  return {
+    kernel,
+    strides,
+    dilations,
+    pads: [nth(sides, 0).pad, nth(sides, 1).pad],
+    out: [nth(sides, 0).out, nth(sides, 1).out],
+  };
 }
 
 function side(node: Node, axis: number, length: number, reach: number, stride: number): { pad: number; out: number } {

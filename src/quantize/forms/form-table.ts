@@ -1,4 +1,5 @@
 /** @file The form table: what each form of an operator is worth on one execution provider, measured. */
+import { lastOf, nth } from "../../checked.ts";
 import { LitheError, UsageError } from "../../errors.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { ExecutionProvider, OpenSession, Session } from "../../runtime/index.ts";
@@ -71,7 +72,7 @@ export async function probeForms(
   for (const [product, form] of combinations()) {
     signal?.throwIfAborted();
     entries.push(await probe(open, { ep, threads }, product, form, rounds));
-    onEntry?.(entries.at(-1)!, entries.length, total);
+    onEntry?.(lastOf(entries), entries.length, total);
   }
   return { ep, threads, entries };
 }
@@ -108,7 +109,7 @@ async function probe(
       ratios.push((first ?? (await median(reference))) / own);
     }
     ratios.sort((a, b) => a - b);
-    const at = (part: number): number => rounded(ratios[Math.floor(part * (ratios.length - 1))]!);
+    const at = (part: number): number => rounded(nth(ratios, Math.floor(part * (ratios.length - 1))));
     return { product, form, ratio: at(0.5), spread: [at(0.25), at(0.75)] };
   } catch (error) {
     if (!(error instanceof LitheError)) throw error;
@@ -117,7 +118,10 @@ async function probe(
 }
 
 function middle(times: readonly number[]): number {
-  return [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+  return nth(
+    [...times].sort((a, b) => a - b),
+    Math.floor(times.length / 2),
+  );
 }
 
 function rounded(value: number): number {

@@ -2,6 +2,7 @@
  * @file Which nodes are worth computing on integers: every node has a time in floats and one on integers, every value that crosses
  * between the two a price, and the cheapest assignment is a minimum cut.
  */
+import { atLeast, lastOf, must, nth } from "../../checked.ts";
 import {
   type Graph,
   labelOf,
@@ -62,9 +63,9 @@ export async function fastestPlacement(model: Model, options: FastestOptions): P
   const constants = await roundLayers(plan, { ...options, rounding: "nearest", biasCorrection: false, overrides: [] });
   const quantized = insertQdq(plan.source, { ...plan, constants }).model;
   const feeds = await first(options.calibration);
-  const [float, integer] = await nodeTimes([plan.source, quantized], feeds, options);
+  const [float, integer] = atLeast(await nodeTimes([plan.source, quantized], feeds, options), 2);
   const sizes = await elementsOf(plan, feeds, options.open);
-  return cheapest(plan, float!, integer!, sizes, options.crossing ?? CROSSING);
+  return cheapest(plan, float, integer, sizes, options.crossing ?? CROSSING);
 }
 
 /** The runtime invents names for nodes that have none. */
@@ -101,7 +102,7 @@ async function nodeTimes(
       for (const { name, micros, calls } of await session.profile()) {
         const own = originalName(name);
         const time = micros / Math.max(1, calls);
-        times[i]!.set(own, Math.min(time, times[i]!.get(own) ?? Infinity));
+        nth(times, i).set(own, Math.min(time, nth(times, i).get(own) ?? Infinity));
       }
     }
   }
@@ -163,7 +164,7 @@ function unitsOf(
   return [...placement.layers.keys(), ...placement.others.keys()].flatMap((node) => {
     const clamp = clampOf.get(node);
     const parts = clamp ? [node, clamp] : [node];
-    const output = parts.at(-1)!.outputs[0];
+    const output = lastOf(parts).outputs[0];
     return output ? [{ node, output, float: timeOf(float, parts), integer: timeOf(integer, parts) }] : [];
   });
 }
@@ -179,8 +180,8 @@ function assign(graph: Graph, units: readonly Unit[], price: (value: Value) => n
     network.connect(vertex, 1, unit.integer);
   }
   for (const { value, producer, consumers, leaves } of flowsOf(graph, units)) {
-    const from = producer ? vertices.get(producer)! : 1;
-    const to = consumers.map((node) => vertices.get(node)!);
+    const from = producer ? must(vertices, producer) : 1;
+    const to = consumers.map((node) => must(vertices, node));
     if (leaves) to.push(1);
     const down = network.vertex();
     const up = network.vertex();
@@ -192,7 +193,7 @@ function assign(graph: Graph, units: readonly Unit[], price: (value: Value) => n
     }
   }
   const side = network.sourceSide();
-  return new Set(units.filter(({ node }) => side.has(vertices.get(node)!)).map(({ node }) => node));
+  return new Set(units.filter(({ node }) => side.has(must(vertices, node))).map(({ node }) => node));
 }
 
 interface Flow {

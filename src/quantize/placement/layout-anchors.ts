@@ -1,4 +1,5 @@
 /** @file Values that need help to keep their channels last. */
+import { nth } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import { dataInputs, type Placement } from "./placement.ts";
 
@@ -12,7 +13,8 @@ const WIDEST_ANCHOR = 64;
 export function layoutAnchors({ layers, others }: Placement): ReadonlyMap<Value, number> {
   const channels = new Map<Value, number>();
   for (const { node, input, weightTensor, groups } of layers.values()) {
-    if (node.opType === "Conv" && weightTensor.dims.length === 4) channels.set(input, weightTensor.dims[1]! * groups);
+    if (node.opType === "Conv" && weightTensor.dims.length === 4)
+      channels.set(input, nth(weightTensor.dims, 1) * groups);
   }
   return new Map(
     [...others.keys()].flatMap(dataInputs).flatMap((value) => {

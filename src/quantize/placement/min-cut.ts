@@ -1,4 +1,5 @@
 /** @file Minimum cut of a directed graph with real capacities (Dinic 1970). */
+import { nth } from "../../checked.ts";
 import { minOf } from "../../ir/index.ts";
 
 export interface FlowNetwork {
@@ -26,9 +27,9 @@ export function flowNetwork(): FlowNetwork {
     level[0] = 0;
     const queue = [0];
     for (let i = 0; i < queue.length; i++) {
-      for (const { to, capacity } of arcs[queue[i]!]!) {
+      for (const { to, capacity } of nth(arcs, nth(queue, i))) {
         if (capacity <= SMALLEST || level[to]! >= 0) continue;
-        level[to] = level[queue[i]!]! + 1;
+        level[to] = level[nth(queue, i)]! + 1;
         queue.push(to);
       }
     }
@@ -40,12 +41,12 @@ export function flowNetwork(): FlowNetwork {
     const path: Arc[] = [];
     let at = 0;
     while (at !== 1) {
-      const arc = arcs[at]![next[at]!];
+      const arc = nth(arcs, at)[next[at]!];
       if (arc === undefined) {
         if (at === 0) return false;
         level[at] = -1;
         const last = path.pop()!;
-        at = arcs[last.to]![last.back]!.to;
+        at = nth(nth(arcs, last.to), last.back).to;
         next[at]!++;
       } else if (arc.capacity > SMALLEST && level[arc.to] === level[at]! + 1) {
         path.push(arc);
@@ -55,7 +56,7 @@ export function flowNetwork(): FlowNetwork {
     const amount = minOf(path.map(({ capacity }) => capacity));
     for (const arc of path) {
       arc.capacity -= amount;
-      arcs[arc.to]![arc.back]!.capacity += amount;
+      nth(nth(arcs, arc.to), arc.back).capacity += amount;
     }
     return true;
   };
@@ -63,8 +64,8 @@ export function flowNetwork(): FlowNetwork {
   return {
     vertex: () => arcs.push([]) - 1,
     connect(a, b, capacity) {
-      arcs[a]!.push({ to: b, capacity: Math.min(capacity, 1e12), back: arcs[b]!.length });
-      arcs[b]!.push({ to: a, capacity: 0, back: arcs[a]!.length - 1 });
+      nth(arcs, a).push({ to: b, capacity: Math.min(capacity, 1e12), back: nth(arcs, b).length });
+      nth(arcs, b).push({ to: a, capacity: 0, back: nth(arcs, a).length - 1 });
     },
     sourceSide() {
       for (let level = levels(); level[1]! >= 0; level = levels()) {

@@ -1,4 +1,5 @@
 /** @file Sensitivity: what quantizing one layer at a time, or all but one, does to the model's output. */
+import { must, nth } from "../../checked.ts";
 import { dataTypes, floatsOf, labelOf, type Model, type Node, type Tensor, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { type Batches, type CaptureOptions, capture } from "../calibration/capture.ts";
@@ -79,29 +80,32 @@ function partlyQuantized(
 function comparedOutputs({ graph: { outputs } }: Model): readonly number[] {
   const isFloat = ({ type }: Value): boolean =>
     type === undefined || (type.kind === "tensor" && dataTypes[type.dtype].kind === "float");
-  const floats = [...outputs.keys()].filter((i) => isFloat(outputs[i]!));
+  const floats = [...outputs.keys()].filter((i) => isFloat(nth(outputs, i)));
   return floats.length > 0 ? floats : [...outputs.keys()];
 }
 
 /** By output, every batch. */
 async function outputsOf(model: Model, positions: readonly number[], options: CaptureOptions): Promise<Tensor[][]> {
-  const outputs = positions.map((i) => model.graph.outputs[i]!);
+  const outputs = positions.map((i) => nth(model.graph.outputs, i));
   const found = outputs.map((): Tensor[] => []);
   if (outputs.length === 0) return found;
   await capture(model, outputs, options, (values) => {
-    for (const [i, output] of outputs.entries()) if (values.has(output)) found[i]!.push(values.get(output)!);
+    for (const [i, output] of outputs.entries()) if (values.has(output)) nth(found, i).push(must(values, output));
   });
   return found;
 }
 
 function meanDivergence(expected: readonly Tensor[][], actual: readonly Tensor[][], task: Task | undefined): number {
   if (expected.length === 0) return 0;
-  const sum = expected.reduce((all, output, i) => all + divergenceOf(output, actual[i]!, task ?? taskOf(output)), 0);
+  const sum = expected.reduce(
+    (all, output, i) => all + divergenceOf(output, nth(actual, i), task ?? taskOf(output)),
+    0,
+  );
   return sum / expected.length;
 }
 
 function taskOf([first]: readonly Tensor[]): Task {
-  return first?.dims.length === 2 && first.dims[1]! > 1 ? "classification" : "regression";
+  return first?.dims.length === 2 && nth(first.dims, 1) > 1 ? "classification" : "regression";
 }
 
 /** Divergence of `actual` from `expected`, batch by batch in the same order. */
@@ -114,7 +118,7 @@ function scoreDivergence(expected: readonly Tensor[], actual: readonly Tensor[])
   let rows = 0;
   expected.forEach((tensor, i) => {
     const classes = tensor.dims.at(-1) ?? 1;
-    const [p, q] = [floatsOf(tensor), floatsOf(actual[i]!)];
+    const [p, q] = [floatsOf(tensor), floatsOf(nth(actual, i))];
     for (let at = 0; at < p.length; at += classes) {
       sum += klDivergence(p.subarray(at, at + classes), q.subarray(at, at + classes));
       rows++;
@@ -139,7 +143,7 @@ function relativeError(expected: readonly Tensor[], actual: readonly Tensor[]): 
   let error = 0;
   let energy = 0;
   expected.forEach((tensor, i) => {
-    const [y, z] = [floatsOf(tensor), floatsOf(actual[i]!)];
+    const [y, z] = [floatsOf(tensor), floatsOf(nth(actual, i))];
     for (let j = 0; j < y.length; j++) {
       error += (y[j]! - z[j]!) ** 2;
       energy += y[j]! ** 2;

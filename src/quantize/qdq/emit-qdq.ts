@@ -1,4 +1,5 @@
 /** @file The nodes and constants of quantization, one function for each, with the names of ONNX Runtime's own tools. */
+import { nth } from "../../checked.ts";
 import {
   bytesOfTensor,
   floatsOf,
@@ -161,7 +162,7 @@ export function emitConstant(emission: Emission, name: string, tensor: Tensor): 
   const parameters = groupParameters(reals, tensor.dims, scheme);
   const limits = typeLimits(activation);
   const values = new Int32Array(reals.length);
-  for (let i = 0; i < values.length; i++) values[i] = quantizeValue(reals[i]!, parameters[0]!, limits);
+  for (let i = 0; i < values.length; i++) values[i] = quantizeValue(reals[i]!, nth(parameters, 0), limits);
   return emitWeight(emission, name, { dims: tensor.dims, scheme, values, parameters });
 }
 
@@ -175,7 +176,7 @@ export function emitBias(
 ): Value {
   const scales = weight.parameters.map(({ scale }) => Math.fround(Math.fround(inputScale) * Math.fround(scale)));
   const perChannel = scales.length > 1;
-  const integers = bias.map((real, i) => roundedTo(real / scales[perChannel ? i : 0]!, 32));
+  const integers = bias.map((real, i) => roundedTo(real / nth(scales, perChannel ? i : 0), 32));
   const scale = tensorFromNumbers("float32", perChannel ? [scales.length] : [], scales);
   const q = share(emission, `${name}_quantized`, tensorFromNumbers("int32", [bias.length], integers));
   return reals(emission, name, {

@@ -1,4 +1,5 @@
 /** @file Writes a placement into the model as QuantizeLinear and DequantizeLinear nodes. */
+import { atLeast, must, nth } from "../../checked.ts";
 import {
   editGraph,
   type Graph,
@@ -107,7 +108,7 @@ function write(writing: Writing, node: Node): void {
 /** QuantizeLinear and DequantizeLinear after `source`; what comes out is `target`, or new. */
 function pair(writing: Writing, value: Value, source: Value, target?: Value): void {
   const { emission, insertion, integers, reals } = writing;
-  const parameters = emitParameters(emission, value.name, insertion.parameters.get(value)!);
+  const parameters = emitParameters(emission, value.name, must(insertion.parameters, value));
   const q = integers.get(value) ?? emitQuantize(emission, value.name, source, parameters);
   integers.set(value, q);
   reals.set(value, emitDequantize(emission, value.name, q, parameters, { target }));
@@ -116,7 +117,7 @@ function pair(writing: Writing, value: Value, source: Value, target?: Value): vo
 /** The value that an integer node writes to, and the pair after it. Graph outputs keep their value behind the pair. */
 function produce(writing: Writing, node: Node): { output: Value; finish: () => void } {
   const { clampOf, emission, fromIntegers, graph, values } = writing;
-  const value = (clampOf.get(node) ?? node).outputs[0]!;
+  const value = nth((clampOf.get(node) ?? node).outputs, 0);
   fromIntegers.add(value);
   if (!values.has(value)) return { output: value, finish: () => undefined };
   if (!graph.outputs.includes(value)) return { output: value, finish: () => pair(writing, value, value) };
@@ -138,12 +139,12 @@ function read({ emission, graph, reals }: Writing, value: Value): Value {
 function writeLayer(writing: Writing, node: Node, { input, weight, bias }: Layer): void {
   const { emission, insertion, layerInputs } = writing;
   const { output, finish } = produce(writing, node);
-  const constants = insertion.constants.get(node)!;
+  const constants = must(insertion.constants, node);
   const x = read(writing, input);
   layerInputs.set(node, x);
   const inputs = [x, emitWeight(emission, weight.name, constants.weight)];
   if (constants.bias) {
-    const { scale } = insertion.parameters.get(input)!;
+    const { scale } = must(insertion.parameters, input);
     inputs.push(emitBias(emission, bias?.name ?? `${weight.name}_bias`, constants.bias, scale, constants.weight));
   }
   emission.nodes.push(renamedNode(node, inputs, [output]));
@@ -161,14 +162,14 @@ function writeOther(writing: Writing, node: Node): void {
 /** Moves the integers themselves; what is padded with zero is padded with the zero point. */
 function writeInteger(writing: Writing, node: Node): void {
   const { emission, fromIntegers, graph, insertion, integers } = writing;
-  const [input, pads, , ...rest] = node.inputs;
-  const output = node.outputs[0]!;
-  const zero = emitZeroPoint(emission, `${output.name}_pad`, insertion.parameters.get(output)!);
+  const [input, pads, , ...rest] = atLeast(node.inputs, 1);
+  const output = nth(node.outputs, 0);
+  const zero = emitZeroPoint(emission, `${output.name}_pad`, must(insertion.parameters, output));
   const moved = {
     name: emission.scope.fresh(`${output.name}_QuantizeLinear_Output`),
     type: tensorType(insertion.activation),
   };
-  emission.nodes.push(renamedNode(node, [integers.get(input!), pads, zero, ...rest], [moved]));
+  emission.nodes.push(renamedNode(node, [integers.get(input), pads, zero, ...rest], [moved]));
   integers.set(output, moved);
   fromIntegers.add(output);
   pair(writing, output, output, graph.outputs.includes(output) ? output : undefined);
@@ -193,15 +194,15 @@ function readingReals({ fromIntegers, reals }: Writing, node: Node): Node {
       if (real) draft.replaceValue(value, real);
     }
   });
-  return edited.nodes[0]!;
+  return nth(edited.nodes, 0);
 }
 
 function anchor({ anchors, emission, insertion, integers, reals }: Writing, value: Value): void {
   const channels = anchors.get(value);
   if (channels === undefined) return;
   const name = `${value.name}_anchored`;
-  const source = emitIdentity(emission, value.name, reals.get(value)!, channels);
-  const parameters = emitParameters(emission, name, insertion.parameters.get(value)!);
+  const source = emitIdentity(emission, value.name, must(reals, value), channels);
+  const parameters = emitParameters(emission, name, must(insertion.parameters, value));
   const q = emitQuantize(emission, name, source, parameters);
   integers.set(value, q);
   reals.set(value, emitDequantize(emission, name, q, parameters));

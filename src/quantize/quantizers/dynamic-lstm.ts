@@ -1,4 +1,5 @@
 /** @file LSTM with integer weights: com.microsoft.DynamicQuantizeLSTM, which quantizes inputs and states as it goes. */
+import { nth } from "../../checked.ts";
 import {
   type Draft,
   exactBigint,
@@ -25,13 +26,13 @@ export function replaceLstm(
   { node, matrices }: RecurrentWeights,
   bits: 8 | 7,
 ): LayerReport {
-  const [w, r] = [matrices[0]!, matrices[1]!].map((matrix) => integers(draft, store, matrix, bits)) as [
+  const [w, r] = [nth(matrices, 0), nth(matrices, 1)].map((matrix) => integers(draft, store, matrix, bits)) as [
     StoredMatrix,
     StoredMatrix,
   ];
   const attributes = new Map(node.attributes).set("hidden_size", {
     type: "int",
-    value: exactBigint(matrices[1]!.columns),
+    value: exactBigint(nth(matrices, 1).columns),
   });
   attributes.delete("layout");
   const given = Array.from({ length: 8 }, (_, i) => node.inputs[i]);
@@ -75,10 +76,10 @@ function turned(
   for (let row = 0; row < directions * rows; row++) {
     const first = Math.floor(row / rows) * rows * columns + (row % rows);
     for (let column = 0; column < columns; column++) {
-      values[first + column * rows] = quantizeValue(reals[row * columns + column]!, parameters[row]!, limits);
+      values[first + column * rows] = quantizeValue(reals[row * columns + column]!, nth(parameters, row), limits);
     }
   }
-  const scales = new Float32Array(parameters.length).map((_, i) => parameters[i]!.scale);
+  const scales = new Float32Array(parameters.length).map((_, i) => nth(parameters, i).scale);
   return { data: tensor("int8", [directions, columns, rows], values), scales };
 }
 

@@ -1,4 +1,5 @@
 /** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
+import { lastOf, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
   type ConstantLookup,
@@ -159,7 +160,7 @@ function layerWriter(draft: Draft, store: Store, integerForm: (layer: Layer) => 
 function scaleDims({ node, rows, weightTensor: { dims } }: Layer): number[] {
   if (node.opType === "Conv") return [1, rows, ...Array<number>(dims.length - 2).fill(1)];
   if (dims.length === 2) return [rows];
-  return [...dims.slice(0, -2), 1, dims.at(-1)!];
+  return [...dims.slice(0, -2), 1, lastOf(dims)];
 }
 
 interface IntegerWeights {
@@ -201,7 +202,7 @@ function integerWeights(layer: Layer, bits: 8 | 7): IntegerWeights {
       for (let row = first; row < end; row++) {
         const from = layer.position(row, column);
         const to = isInPlace ? from : column * rows + row;
-        values[to] = quantizeValue(reals[from]!, parameters[row]!, limits) + zeroPoint;
+        values[to] = quantizeValue(reals[from]!, nth(parameters, row), limits) + zeroPoint;
       }
     }
   }

@@ -1,4 +1,5 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
+import { must, nth } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
   floatsOf,
@@ -131,13 +132,16 @@ function activationParameters(
   const shared = new Map<Value, Range>();
   for (const value of placement.values) {
     const root = placement.representative(value);
-    const range = ranges.get(value)!;
+    const range = must(ranges, value);
     const known = shared.get(root);
     shared.set(root, known ? { min: Math.min(known.min, range.min), max: Math.max(known.max, range.max) } : range);
   }
   const limits = activationLimits(options);
   return new Map(
-    placement.values.map((value) => [value, parametersOf(shared.get(placement.representative(value))!, limits, false)]),
+    placement.values.map((value) => [
+      value,
+      parametersOf(must(shared, placement.representative(value)), limits, false),
+    ]),
   );
 }
 
@@ -153,19 +157,22 @@ function layerSchemes(
 ): Pick<StaticPlan, "schemes" | "sharing"> {
   const settings = settingsOf(options);
   const own = new Map(
-    [...layers].map(([node, layer]) => [node, layerScheme(layer, settings(node), activations.get(layer.input)!.scale)]),
+    [...layers].map(([node, layer]) => [
+      node,
+      layerScheme(layer, settings(node), must(activations, layer.input).scale),
+    ]),
   );
   const sharing = sharedBy(
     layers.keys(),
-    (node) => layers.get(node)!.weightTensor,
+    (node) => must(layers, node).weightTensor,
     (node) => {
-      const { scheme, settings: chosen, isWidened } = own.get(node)!;
-      return JSON.stringify([scheme, chosen.rounding, layers.get(node)!.groups, isWidened ? labelOf(node) : ""]);
+      const { scheme, settings: chosen, isWidened } = must(own, node);
+      return JSON.stringify([scheme, chosen.rounding, must(layers, node).groups, isWidened ? labelOf(node) : ""]);
     },
   );
   const schemes = new Map(
     [...own].map(([node, { scheme, settings: chosen }]) => {
-      const parameters = widest(sharing.get(node)!.map((member) => own.get(member)!.parameters));
+      const parameters = widest(must(sharing, node).map((member) => must(own, member).parameters));
       return [node, { scheme, settings: chosen, parameters }];
     }),
   );
@@ -182,7 +189,7 @@ function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number) 
   const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: settings.weightBits === 7 };
   const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
   const parameters = roomForBias(layer, found, inputScale);
-  const isWidened = parameters.some(({ scale }, i) => scale > SHARED_GROWTH * found[i]!.scale);
+  const isWidened = parameters.some(({ scale }, i) => scale > SHARED_GROWTH * nth(found, i).scale);
   return { scheme, settings, parameters, isWidened };
 }
 
@@ -191,7 +198,7 @@ function widest(candidates: readonly (readonly Parameters[])[]): readonly Parame
   if (candidates.length < 2) return first;
   return first.map((parameters, i) => ({
     ...parameters,
-    scale: candidates.reduce((most, other) => Math.max(most, other[i]!.scale), 0),
+    scale: candidates.reduce((most, other) => Math.max(most, nth(other, i).scale), 0),
   }));
 }
 

@@ -1,4 +1,5 @@
 /** @file Rounds the layers of a static plan, at once or one after another. */
+import { lastOf, must, nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Node, Value } from "../../ir/index.ts";
 import { labelOf } from "../../ir/index.ts";
@@ -24,7 +25,7 @@ export async function roundLayers(
   const final = new Map<Node, QuantizedTensor>();
   let done = 0;
   for (const stage of stagesOf(placement, options)) {
-    const some = new Map(stage.map((node) => [node, layers.get(node)!]));
+    const some = new Map(stage.map((node) => [node, must(layers, node)]));
     const float = (options.sequential ?? staticDefaults.sequential) ? source : undefined;
     const inserted = insertQdq(source, { ...plan, constants });
     const moments = await gatherLayers(inserted, some, float, {
@@ -35,7 +36,7 @@ export async function roundLayers(
     });
     roundTogether(plan, options, stage, constants, { moments, final });
     done += stage.length;
-    options.onEvent?.({ type: "round", node: labelOf(stage.at(-1)!), done, total: layers.size });
+    options.onEvent?.({ type: "round", node: labelOf(lastOf(stage)), done, total: layers.size });
   }
   return constants;
 }
@@ -56,19 +57,19 @@ function roundTogether(
 ): void {
   const own = new Set(some);
   for (const node of some) {
-    const group = sharing.get(node)!;
+    const group = must(sharing, node);
     const members = group.filter((member) => own.has(member));
     const [first] = group;
-    const layer = placement.layers.get(node)!;
-    const scheme = schemes.get(node)!;
+    const layer = must(placement.layers, node);
+    const scheme = must(schemes, node);
     const rounding = roundingOf(scheme.settings.rounding);
     const choice = { ...scheme, rounding, moments: moments?.get(node), correctBias: options.biasCorrection ?? false };
     if (group.length === 1 || !first) {
       constants.set(node, roundLayer(layer, choice));
       continue;
     }
-    const joined = joinedMoments(members.flatMap((member) => (moments?.has(member) ? [moments.get(member)!] : [])));
-    const known = final?.get(first) ?? (members[0] === node ? undefined : constants.get(members[0]!)?.weight);
+    const joined = joinedMoments(members.flatMap((member) => (moments?.has(member) ? [must(moments, member)] : [])));
+    const known = final?.get(first) ?? (members[0] === node ? undefined : constants.get(nth(members, 0))?.weight);
     const rounded = known ?? roundLayer(layer, { ...choice, moments: joined, correctBias: false }).weight;
     final?.set(first, rounded);
     const correctBias = choice.correctBias || scheme.settings.rounding !== "nearest";
@@ -83,7 +84,7 @@ function stagesOf({ layers }: Placement, options: StaticOptions): Node[][] {
   if (!(options.sequential ?? staticDefaults.sequential)) return looking.length === 0 ? [] : [looking];
   const stages = new Map<Value, Node[]>();
   for (const node of looking) {
-    const { input } = layers.get(node)!;
+    const { input } = must(layers, node);
     stages.set(input, [...(stages.get(input) ?? []), node]);
   }
   return [...stages.values()];

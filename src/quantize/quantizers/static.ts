@@ -1,4 +1,5 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
+import { must } from "../../checked.ts";
 import { allGraphs, checkPatterns, labelOf, type Model, maxOf, minOf } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
 import { editWithStore } from "../qdq/constant-store.ts";
@@ -61,7 +62,7 @@ function reportOf(
   const layers: LayerReport[] = [...rest];
   const done = new Set(rest.map(({ node }) => node));
   for (const [node] of placement.layers) {
-    const own = schemes.get(node)!;
+    const own = must(schemes, node);
     const scales = own.parameters.map(({ scale }) => scale);
     const outputScale = node.outputs[0] && parameters.get(node.outputs[0])?.scale;
     layers.push({

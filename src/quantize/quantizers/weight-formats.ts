@@ -1,4 +1,5 @@
 /** @file The forms in which weights of few bits are stored, by operator: what they need, and how they are written. */
+import { nth } from "../../checked.ts";
 import {
   type ConstantLookup,
   type DataType,
@@ -122,7 +123,7 @@ function dequantizedTarget(layer: Layer): WeightTarget {
       const data = placed(layer, matrix.integers);
       const perBlock = blockTensors(layer, matrix);
       // The runtime fuses what it finds beside the operator, and fails where a branch takes the integers from around it.
-      const home = isConv ? weight : node.outputs[0]!;
+      const home = isConv ? weight : nth(node.outputs, 0);
       const inputs = [
         store(home, `${weight.name}_quantized`, tensorFromNumbers(dtype, weightTensor.dims, data)),
         store(home, `${weight.name}_scale`, perBlock("float32", matrix.scales)),

@@ -1,4 +1,5 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
+import { must } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
   allGraphs,
@@ -201,10 +202,10 @@ function roundedMatrices(
   );
   const made = new Map<readonly WeightTarget[], RoundedMatrix>();
   return (target) => {
-    const group = groups.get(target)!;
+    const group = must(groups, target);
     const known = made.get(group);
     if (known) return known;
-    const joined = joinedMoments(group.flatMap(({ node }) => (moments?.has(node) ? [moments.get(node)!] : [])));
+    const joined = joinedMoments(group.flatMap(({ node }) => (moments?.has(node) ? [must(moments, node)] : [])));
     const name = joined ? (options.rounding ?? "nearest") : "nearest";
     const matrix = roundGroups(
       target.matrix,

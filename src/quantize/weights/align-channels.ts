@@ -1,4 +1,5 @@
 /** @file Pads channels with zeros to the widths at which ONNX Runtime's integer convolutions have no slow remainder. */
+import { nth } from "../../checked.ts";
 import {
   attributeFrom,
   constantOf,
@@ -104,7 +105,7 @@ function withGroups(node: Node, groups: number): Node {
 }
 
 function padInput(draft: Draft, layer: Layer): void {
-  const channels = layer.weightTensor.dims[1]!;
+  const channels = nth(layer.weightTensor.dims, 1);
   const extra = (WORD - (channels % WORD)) % WORD;
   if (extra === 0 || layer.groups !== 1 || weightUses(draft.graph, layer.weight) !== 1) return;
   const rank = layer.weightTensor.dims.length;

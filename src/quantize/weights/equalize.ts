@@ -1,4 +1,5 @@
 /** @file Cross-layer equalization: channels between two layers are scaled so that no weight range is wasted (arXiv:1906.04721). */
+import { must, nth } from "../../checked.ts";
 import {
   editModel,
   floatsOf,
@@ -60,7 +61,7 @@ export function equalize(model: Model, options: EqualizeOptions = {}): Model {
   }
   return editModel(model, (draft) => {
     for (const [value, values] of data) {
-      const source = model.graph.initializers.get(value)!;
+      const source = must(model.graph.initializers, value);
       draft.setInitializer(value, tensor("float32", source.dims as readonly number[], values));
     }
   });
@@ -97,7 +98,7 @@ function readerOf(graph: Graph, node: Node): Node | undefined {
 }
 
 function inputChannels(layer: Layer): number {
-  return layer.weightTensor.dims[1]! * layer.groups;
+  return nth(layer.weightTensor.dims, 1) * layer.groups;
 }
 
 function rowPositions({ columns }: Layer, row: number): number[] {
@@ -107,7 +108,7 @@ function rowPositions({ columns }: Layer, row: number): number[] {
 /** Weights that read an input channel. */
 function readerPositions(layer: Layer, channel: number): number[] {
   if (layer.groups > 1) return rowPositions(layer, channel);
-  const area = layer.columns / layer.weightTensor.dims[1]!;
+  const area = layer.columns / nth(layer.weightTensor.dims, 1);
   const positions: number[] = [];
   for (let row = 0; row < layer.rows; row++) {
     for (let i = 0; i < area; i++) positions.push(row * layer.columns + channel * area + i);

@@ -1,4 +1,5 @@
 /** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
+import { nth } from "../../checked.ts";
 import { type ConstantLookup, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../../ir/index.ts";
 import { weightsIn } from "./weights.ts";
 
@@ -134,7 +135,7 @@ export function canHaveBias({ node }: Layer): boolean {
 
 function conv(node: Node, { dims }: Tensor): ReturnType<LayerRule> {
   if (dims.length < 3) return { reason: "its weight has fewer than three axes" };
-  const rows = dims[0]!;
+  const rows = nth(dims, 0);
   const columns = dims.slice(1).reduce((a, b) => a * b, 1);
   return {
     rows,

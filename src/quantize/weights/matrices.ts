@@ -1,4 +1,5 @@
 /** @file From layers to rounding problems and back. */
+import { nth } from "../../checked.ts";
 import { floatsOf } from "../../ir/index.ts";
 import { correctedBias } from "../rounding/bias-correction.ts";
 import type { Moments, Rounding, RoundingProblem } from "../rounding/index.ts";
@@ -46,7 +47,7 @@ export function roundLayer(layer: Layer, choice: RoundingChoice): RoundedLayer {
       bias: biases.slice(first, first + perGroup),
       rows: perGroup,
       columns,
-      parameters: (row: number, column: number) => parameters[groupOf(at(row, column))]!,
+      parameters: (row: number, column: number) => nth(parameters, groupOf(at(row, column))),
       limits: limitsOf(scheme),
       moments: choice.moments?.[group],
     };

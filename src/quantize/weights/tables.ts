@@ -1,4 +1,5 @@
 /** @file Embeddings in int8: rows of a table with a scale each, looked up and only then made floats. */
+import { nth } from "../../checked.ts";
 import {
   type AttributesOf,
   type ConstantLookup,
@@ -78,8 +79,8 @@ function quantizedRows(source: Tensor, bits: 8 | 7): { data: Tensor; scales: Ten
   const limits = limitsOf(scheme);
   const values = new Int8Array(reals.length);
   for (let i = 0; i < values.length; i++) {
-    values[i] = quantizeValue(reals[i]!, parameters[Math.floor(i / columns)]!, limits);
+    values[i] = quantizeValue(reals[i]!, nth(parameters, Math.floor(i / columns)), limits);
   }
-  const scales = new Float32Array(parameters.length).map((_, i) => parameters[i]!.scale);
+  const scales = new Float32Array(parameters.length).map((_, i) => nth(parameters, i).scale);
   return { data: tensor("int8", [rows, columns], values), scales: tensor("float32", [rows, 1], scales) };
 }

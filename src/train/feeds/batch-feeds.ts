@@ -1,4 +1,5 @@
 /** @file From a dataset to the feeds of a step: order, batches, labels. */
+import { must } from "../../checked.ts";
 import {
   type Batch,
   type BatchForm,
@@ -84,7 +85,7 @@ export interface EpochPart {
 export async function* fedBatches(source: BatchSource, loader: BatchLoader, part: EpochPart): AsyncGenerator<FedBatch> {
   const { inputs, labels } = source;
   for await (const batch of loader.load(requestsOf(source, part))) {
-    const feeds = new Map(inputs.map(({ name }) => [name, batch.feeds.get(name)!]));
+    const feeds = new Map(inputs.map(({ name }) => [name, must(batch.feeds, name)]));
     if (labels) feeds.set(labels.name, labelsOf(batch, labels, source));
     yield { feeds, count: batch.count };
   }
@@ -104,7 +105,7 @@ function portOf(value: Value): InputPort {
 
 function labelsOf(batch: Batch, labels: Value, { labelInput, labelDomain, takesProbabilities }: BatchSource): Tensor {
   if (labelInput !== undefined)
-    return inputLabels(batch, batch.feeds.get(labelInput)!, labelDomain, takesProbabilities);
+    return inputLabels(batch, must(batch.feeds, labelInput), labelDomain, takesProbabilities);
   const { dtype, dims = [] } = tensorTypeOf(labels);
   const classes = dims[1];
   if (batch.labels && labelDomain) checkLabels(batch.labels, labelDomain, (i) => batch.sources[i]);

@@ -1,4 +1,5 @@
 /** @file Which of several outputs a loss of classes reads where none is named: the one with as many scores as the data has classes, behind most of the network. */
+import { nth } from "../../checked.ts";
 import type { Dataset } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { dataTypes, type Graph, type Model, type Value } from "../../ir/index.ts";
@@ -30,7 +31,7 @@ export async function predictedOutput(
   const fitting = scores.filter(({ classes }) => classes === count);
   if (fitting.length > 0) return deepestOf(graph, fitting);
   if (new Set(scores.map(({ classes }) => classes)).size > 1 && isScores(graph)) throw undecided(graph, count);
-  const isFirstOfRows = rankOf(graph.outputs[0]!) <= 2;
+  const isFirstOfRows = rankOf(nth(graph.outputs, 0)) <= 2;
   return scores.length > 0 && isFirstOfRows ? deepestOf(graph, scores) : undefined;
 }
 

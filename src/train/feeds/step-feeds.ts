@@ -1,4 +1,5 @@
 /** @file What a step takes beside its batch, and several steps' feeds stacked for the loop. */
+import { must, nth } from "../../checked.ts";
 import { bytesOfTensor, type Tensor, tensor, tensorFromNumbers } from "../../ir/index.ts";
 import type { Schedule } from "../schedules/index.ts";
 import type { TrainingStep } from "../step/step.ts";
@@ -49,7 +50,7 @@ export function stackFeeds(all: readonly ReadonlyMap<string, Tensor>[]): Map<str
   const [first] = all;
   const stacked = new Map<string, Tensor>();
   for (const [name, { dtype, dims }] of first ?? []) {
-    const parts = all.map((feeds) => bytesOfTensor(feeds.get(name)!));
+    const parts = all.map((feeds) => bytesOfTensor(must(feeds, name)));
     const data = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
     let offset = 0;
     for (const part of parts) {
@@ -70,7 +71,7 @@ export async function* grouped(
   let group: FedBatch[] = [];
   let first = start;
   for await (const batch of source) {
-    if (group.length > 0 && batch.count !== group[0]!.count) {
+    if (group.length > 0 && batch.count !== nth(group, 0).count) {
       yield group;
       first += group.length;
       group = [];

@@ -1,4 +1,5 @@
 /** @file New low-rank adapters: Hu et al., "LoRA" (2021), arXiv:2106.09685. */
+import { nth } from "../../checked.ts";
 import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, scalar, sizeOf, storedWeights, type Tensor, tensor, wildcard } from "../../ir/index.ts";
@@ -47,7 +48,7 @@ export function addLora(model: Model, options: LoraOptions): WithLora {
   const drawing = random(seed, ADAPTERS);
   const tensors = new Map<string, Tensor>();
   for (const { weight, tensor: matrix, nodes, layer } of sites) {
-    const { down, up, fanIn } = layer.shape(nodes[0]!, matrix.dims, rank)!;
+    const { down, up, fanIn } = layer.shape(nth(nodes, 0), matrix.dims, rank)!;
     const drawn = new Float32Array(sizeOf(down)).map(() => (2 * drawing.uniform() - 1) / Math.sqrt(fanIn));
     tensors.set(weight.name + loraSuffixes.down, tensor("float32", down, drawn));
     tensors.set(weight.name + loraSuffixes.up, tensor("float32", up, new Float32Array(sizeOf(up))));

@@ -1,4 +1,5 @@
 /** @file Adapters beside the layers of a model: y + (α/r)·x·A·B. */
+import { nth } from "../../checked.ts";
 import {
   type Draft,
   editGraph,
@@ -46,8 +47,8 @@ function attach(draft: Draft, { site, factors }: FittedAdapter, names: Names): v
   const branch = (node: Node, y: Value): Node[] => {
     const inner = graphBuilder({ names, infer: builderInference(TARGET_OPSET), prefix: `${site.weight.name}.lora/` });
     const base: Value = { ...y, name: names.fresh(`${y.name}:base`) };
-    const scaled = inner.op("Mul", [site.layer.branch(inner, node, node.inputs[0]!, down, up), scale]);
+    const scaled = inner.op("Mul", [site.layer.branch(inner, node, nth(node.inputs, 0), down, up), scale]);
     return [{ ...node, outputs: [base] }, ...inner.nodes, makeNode("Add", [base, scaled], [y])];
   };
-  for (const node of site.nodes) draft.replaceNode(node, ...branch(node, node.outputs[0]!));
+  for (const node of site.nodes) draft.replaceNode(node, ...branch(node, nth(node.outputs, 0)));
 }

@@ -1,4 +1,5 @@
 /** @file Adapters as tensors by name: how they are kept apart from the model that they belong to. */
+import { nth } from "../../checked.ts";
 import { FormatError, ShapeError, UsageError } from "../../errors.ts";
 import { constantOf, type Graph, isSparse, type Model, numbersOf, type Tensor, type Value } from "../../ir/index.ts";
 import { type LoraSite, loraSites } from "./lora-sites.ts";
@@ -71,7 +72,7 @@ function adapterOf(site: LoraSite | undefined, weight: string, tensors: Readonly
   if (!down || !up || !scale) throw new FormatError("an adapter is not whole", { where });
   if (!site) throw new FormatError("the model has no weight that could carry the adapter", { where });
   const rank = site.layer.rankOf(down.dims);
-  const shape = site.layer.shape(site.nodes[0]!, site.tensor.dims, rank)!;
+  const shape = site.layer.shape(nth(site.nodes, 0), site.tensor.dims, rank)!;
   if (`${shape.down}` !== `${down.dims}`) throw misfit(weight, shape.down, down.dims);
   if (`${shape.up}` !== `${up.dims}`) throw misfit(weight, shape.up, up.dims);
   if (numbersOf(scale).length !== 1) throw misfit(weight + loraSuffixes.scale, [], scale.dims);

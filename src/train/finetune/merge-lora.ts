@@ -1,4 +1,5 @@
 /** @file Adapters become part of the weights. */
+import { nth } from "../../checked.ts";
 import { editGraph, type Model, numbersOf, storedWeights, type Tensor, tensor, withGraph } from "../../ir/index.ts";
 import { type FittedAdapter, fittedAdapters } from "./lora-tensors.ts";
 
@@ -20,7 +21,7 @@ export function mergeLora(model: Model, tensors: ReadonlyMap<string, Tensor>): M
 function merged({ site, factors, rank }: FittedAdapter): Tensor {
   const { tensor: weight, layer, nodes } = site;
   const [down, up] = [numbersOf(factors.down), numbersOf(factors.up)];
-  const change = layer.product(nodes[0]!, weight.dims, down, up, rank);
+  const change = layer.product(nth(nodes, 0), weight.dims, down, up, rank);
   const scale = numbersOf(factors.scale)[0]!;
   const numbers = numbersOf(weight);
   const sum = new Float32Array(numbers.length).map((_, i) => numbers[i]! + scale * change[i]!);

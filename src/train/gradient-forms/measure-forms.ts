@@ -1,4 +1,5 @@
 /** @file Measuring the forms of a model's gradients where it will be trained. */
+
 import {
   type ConvGeometry,
   convForms,
@@ -7,6 +8,7 @@ import {
   type InputForm,
   type WeightForm,
 } from "../../autodiff/index.ts";
+import { lastOf, must, nth } from "../../checked.ts";
 import { random } from "../../data/index.ts";
 import {
   graphBuilder,
@@ -77,7 +79,7 @@ export async function measureGradientForms(model: Model, options: MeasureFormsOp
     );
     const { batch: _, ...rest } = geometry;
     rows.push({ side, geometry: rest, times });
-    onRow?.(rows.at(-1)!, rows.length, asked.length);
+    onRow?.(lastOf(rows), rows.length, asked.length);
   }
   return { ep: session.ep ?? "cpu", threads: session.threads ?? 1, batch, rows };
 }
@@ -119,7 +121,7 @@ async function timesOf(question: Question, { open, session, race, latency }: Rac
       contenders.push({ session: await open(model, { step: "timing forms of gradients", ...session }), feeds });
     }
     const standings = await race(contenders, latency);
-    return Object.fromEntries(forms.map((form, i) => [form, standings[i]!.p50]));
+    return Object.fromEntries(forms.map((form, i) => [form, nth(standings, i).p50]));
   } finally {
     for (const contender of contenders) await contender.session.release();
   }
@@ -149,7 +151,7 @@ function formModel(
   const forms = { ...profileOf().forms, conv: only };
   const options = { of: y, wrt: [wanted], seed: dy, opset: TARGET_OPSET, forms };
   const { graph, gradients } = differentiateGraph(g.build("gradient"), options);
-  const outputsOf = [gradients.get(wanted)!];
+  const outputsOf = [must(gradients, wanted)];
   const living = withoutDeadNodes(graph.nodes, graph.initializers, outputsOf);
   const read = new Set(living.nodes.flatMap(({ inputs: values }) => values));
   const fed = graph.inputs.filter((value) => read.has(value));

@@ -2,6 +2,7 @@
  * @file Area under the receiver operating characteristic: the probability that a positive scores above a negative, ties
  * one half (Mann-Whitney). Of binary scores against labels 0 and 1, or the mean over classes, each against the rest.
  */
+import { nth } from "../../checked.ts";
 import { checkLabels, floatsOf, numbersOf } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
@@ -49,7 +50,7 @@ export function auroc(options: AurocOptions = {}): Metric {
           }
         },
         value() {
-          if (scores.length === 1) return area(scores[0]!, (i) => labels[i]! > 0.5);
+          if (scores.length === 1) return area(nth(scores, 0), (i) => nth(labels, i) > 0.5);
           const areas = scores.map((column, label) => area(column, (i) => labels[i] === label));
           const known = areas.filter((x) => !Number.isNaN(x));
           return known.reduce((sum, x) => sum + x, 0) / known.length;
@@ -66,14 +67,14 @@ function append(columns: number[][], at: number, values: ArrayLike<number>): voi
 
 /** NaN where one side is empty. */
 function area(scores: readonly number[], isPositive: (i: number) => boolean): number {
-  const order = scores.map((_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
+  const order = scores.map((_, i) => i).sort((a, b) => nth(scores, a) - nth(scores, b));
   let [rankSum, positives] = [0, 0];
   for (let start = 0; start < order.length; ) {
     let end = start;
-    while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
+    while (end < order.length && scores[nth(order, end)] === scores[nth(order, start)]) end++;
     const rank = (start + 1 + end) / 2;
     for (let at = start; at < end; at++) {
-      if (!isPositive(order[at]!)) continue;
+      if (!isPositive(nth(order, at))) continue;
       positives++;
       rankSum += rank;
     }

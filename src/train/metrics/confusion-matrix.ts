@@ -1,4 +1,5 @@
 /** @file Counts of label against prediction. */
+import { nth } from "../../checked.ts";
 import type { Tensor } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { bestOf, rowsOf } from "./rows.ts";
@@ -27,7 +28,7 @@ export function confusionMatrix(options: ConfusionOptions = {}): ConfusionMatrix
       while (counts.length < rows.classes) counts.push(new Array<number>(rows.classes).fill(0));
       for (let row = 0; row < rows.count; row++) {
         const label = rows.labels[row]!;
-        if (label !== ignoreIndex) counts[label]![bestOf(rows, row)]!++;
+        if (label !== ignoreIndex) nth(counts, label)[bestOf(rows, row)]!++;
       }
     },
   };

@@ -1,4 +1,5 @@
 /** @file Perplexity: e to the mean of −log p of the labels, with p the softmax of the scores. */
+import { nth } from "../../checked.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
@@ -26,7 +27,7 @@ export function perplexity(options: PerplexityOptions = {}): Metric {
             if (label === ignoreIndex) continue;
             const scores = Array.from({ length: rows.classes }, (_, i) => rows.score(row, i));
             const top = scores.reduce((a, b) => Math.max(a, b));
-            sum += top + Math.log(scores.reduce((s, x) => s + Math.exp(x - top), 0)) - scores[label]!;
+            sum += top + Math.log(scores.reduce((s, x) => s + Math.exp(x - top), 0)) - nth(scores, label);
             total++;
           }
         },

@@ -3,6 +3,7 @@
  *
  * w ← (1 − ηλ)w − η·sign(β₁m + (1 − β₁)g), then m ← β₂m + (1 − β₂)g.
  */
+import { must } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { member, number, pair } from "../../settings/index.ts";
@@ -30,7 +31,7 @@ export function lion(options: LionOptions = {}): Optimizer {
     init: (parameter) => new Map([["mean", zerosLike(parameter)]]),
     update(g, inputs) {
       const { gradient, learningRate, state } = inputs;
-      const mean = state.get("mean")!;
+      const mean = must(state, "mean");
       const direction = sign(g, blend(g, mean, gradient, beta1));
       return {
         parameter: g.sub(decayed(g, inputs, weightDecay), g.mul(direction, learningRate)),

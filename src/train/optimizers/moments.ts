@@ -7,6 +7,7 @@
  *
  *   m̂ / (√v̂ + ε) = c₁·r · m' / (√v' + ε·r).
  */
+import { must } from "../../checked.ts";
 import type { DataType, Value } from "../../ir/index.ts";
 import { number, pair } from "../../settings/index.ts";
 import { dtypeOf, type StepBuilder } from "../step/step-builder.ts";
@@ -59,8 +60,8 @@ export function momentDirection(
   { betas: [beta1, beta2], epsilon }: MomentSettings,
 ): Direction {
   const dtype = dtypeOf(gradient);
-  const mean = g.add(g.mul(state.get("mean")!, beta1), gradient);
-  const square = g.add(g.mul(state.get("square")!, beta2), g.mul(gradient, gradient));
+  const mean = g.add(g.mul(must(state, "mean"), beta1), gradient);
+  const square = g.add(g.mul(must(state, "square"), beta2), g.mul(gradient, gradient));
   const { factor, floor } = corrections(g, step, [beta1, beta2], epsilon, dtype);
   const ratio = g.div(mean, g.add(g.sqrt(square), floor));
   return {

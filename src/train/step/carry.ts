@@ -1,4 +1,5 @@
 /** @file Initializers that are neither trained nor fixed: after each batch they become what an output of the model says. */
+import { atLeast } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import { formatType, type Graph, type Value } from "../../ir/index.ts";
 import { outputOf } from "./objective.ts";
@@ -22,11 +23,14 @@ export function carriedValues(graph: Graph, g: StepBuilder, carry: Carry = {}): 
 }
 
 function checkSameType(value: Value, next: Value): void {
-  const [expected, got] = [value, next].map(({ type }) => (type ? formatType(type) : "unknown"));
+  const [expected, got] = atLeast(
+    [value, next].map(({ type }) => (type ? formatType(type) : "unknown")),
+    2,
+  );
   if (expected === got) return;
   throw new UsageError("an initializer and the output that becomes its next value differ in type", {
-    expected: expected!,
-    got: got!,
+    expected: expected,
+    got: got,
     where: `output ${JSON.stringify(next.name)}`,
   });
 }

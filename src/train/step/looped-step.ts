@@ -1,4 +1,5 @@
 /** @file Several steps as one loop in one graph, so that parameters and state leave the runtime once per run of the loop. */
+import { must, nth } from "../../checked.ts";
 import {
   editGraph,
   type Graph,
@@ -28,8 +29,8 @@ export function loopedStep(step: TrainingStep): Model {
   const { graph } = step.model;
   const scope = namesOf(step.model);
   const byName = new Map([...graph.inputs, ...graph.outputs].map((value) => [value.name, value]));
-  const state = step.state.map(({ name, output }) => ({ input: byName.get(name)!, output: byName.get(output)! }));
-  const told = toldBy(step).map((name) => byName.get(name)!);
+  const state = step.state.map(({ name, output }) => ({ input: must(byName, name), output: must(byName, output) }));
+  const told = toldBy(step).map((name) => must(byName, name));
   const carried = new Set(state.map(({ input }) => input));
   const fed = graph.inputs.filter((value) => !carried.has(value));
   const { inner, at } = insideLoop(graph, [...state.map(({ output }) => output), ...told], scope);
@@ -53,7 +54,7 @@ export function loopedStep(step: TrainingStep): Model {
   const counted = fed.find(({ name }) => name === step.step)!;
   const results = [...state.map(({ output }) => output), ...told.map(withSteps)];
   const loop = repeated(
-    stacked.get(counted)!,
+    must(stacked, counted),
     body,
     state.map(({ input }) => input),
     results,
@@ -62,7 +63,7 @@ export function loopedStep(step: TrainingStep): Model {
   return withGraph(step.model, {
     name: "training_steps",
     inputs: graph.inputs.map((value) => stacked.get(value) ?? value),
-    outputs: [...told.map((_, i) => results[state.length + i]!), ...results.slice(0, state.length)],
+    outputs: [...told.map((_, i) => nth(results, state.length + i)), ...results.slice(0, state.length)],
     ...loop,
   });
 }
@@ -81,7 +82,7 @@ function insideLoop(graph: Graph, ends: readonly Value[], scope: Names) {
     },
     scope,
   );
-  return { inner, at: (value: Value) => renamed.get(value)! };
+  return { inner, at: (value: Value) => must(renamed, value) };
 }
 
 /** A `Loop` that turns once per element of `counted`. */

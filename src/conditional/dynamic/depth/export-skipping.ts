@@ -1,4 +1,5 @@
 /** @file A model in which a layer that its gate skips is not computed. */
+import { nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   ancestors,
@@ -43,12 +44,12 @@ export async function exportSkipping(model: Model): Promise<Model> {
   const decided = extend(withRoundedGates(model, gates), noWeights, (n, value) => {
     gates.forEach((name, i) => {
       const most = n.op("ReduceMax", [value(name)], { keepdims: 0 });
-      n.output(n.greater(most, 0.5), isOpen[i]!);
+      n.output(n.greater(most, 0.5), nth(isOpen, i));
     });
   });
   requireResidual(model, gates);
   const scope = namesOf(decided);
-  const closed = gates.reduce<Graph>((graph, name, i) => branched(graph, name, isOpen[i]!, scope), decided.graph);
+  const closed = gates.reduce<Graph>((graph, name, i) => branched(graph, name, nth(isOpen, i), scope), decided.graph);
   const side = new Set([...gates, ...isOpen]);
   const outputs = closed.outputs.filter(({ name }) => !side.has(name));
   const exported = await keepOutputs(withGraph(decided, closed), outputs);
@@ -61,7 +62,7 @@ function requireResidual(model: Model, gates: readonly string[]): void {
   const { graph } = inferShapes(forgetTypes(model));
   for (const gate of gates) {
     const { add, x } = layerOf(graph, gate);
-    const sum = add.outputs[0]!;
+    const sum = nth(add.outputs, 0);
     if (agreeInDims(dimsOf(x), dimsOf(sum))) continue;
     throw new UnsupportedError("a layer changes the dims of what it is added to, so it cannot be skipped", {
       expected: formatType(x.type),
@@ -74,7 +75,7 @@ function requireResidual(model: Model, gates: readonly string[]): void {
 function branched(graph: Graph, gateName: string, openName: string, scope: Names): Graph {
   const { add, product, x } = layerOf(graph, gateName);
   const inner = exclusive(graph, product);
-  const sum = add.outputs[0]!;
+  const sum = nth(add.outputs, 0);
   const made: Value = { ...sum, name: scope.fresh("computed") };
   const kept: Value = { ...sum, name: scope.fresh("skipped") };
   const copy = makeNode("Identity", [x], [kept], { name: kept.name });
@@ -101,9 +102,9 @@ function layerOf(graph: Graph, gateName: string): { readonly add: Node; readonly
   const { uses } = indexOf(graph);
   const output = graph.outputs.find(({ name }) => name === gateName)!;
   const source = producerOf(graph, output);
-  const gate = source?.opType === "Identity" ? source.inputs[0]! : output;
+  const gate = source?.opType === "Identity" ? nth(source.inputs, 0) : output;
   const product = uses.get(gate)?.find(({ node }) => node?.opType === "Mul")?.node;
-  const add = product && uses.get(product.outputs[0]!)?.find(({ node }) => node?.opType === "Add")?.node;
+  const add = product && uses.get(nth(product.outputs, 0))?.find(({ node }) => node?.opType === "Add")?.node;
   const x = add?.inputs.find((value) => value !== product?.outputs[0]);
   if (add && product && x) return { add, product, x };
   throw new UnsupportedError("a gate does not stand before a residual sum", {

@@ -1,4 +1,5 @@
 /** @file A model in which the chosen regions are cut out of the picture, and nothing else. */
+import { nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   editGraph,
@@ -65,15 +66,15 @@ interface Selection {
 function selectionOf(graph: Graph, places: string): Selection {
   const cropNodes = chainTo(graph, cropsOf(places), ["Identity", "Reshape", "MatMul"]);
   const [, node, product] = cropNodes;
-  const [, , gather] = chainFrom(graph, product!.inputs[1]!, ["Reshape", "Transpose", "Gather"], places);
+  const [, , gather] = chainFrom(graph, nth(product!.inputs, 1), ["Reshape", "Transpose", "Gather"], places);
   const [, best, noisy] = chainTo(graph, places, ["Identity", "TopK", "Add"]);
   return {
     node: node!,
-    shape: node!.inputs[1]!,
-    flat: gather!.inputs[0]!,
-    table: gather!.inputs[1]!,
-    scores: noisy!.inputs[0]!,
-    count: best!.inputs[1]!,
+    shape: nth(node!.inputs, 1),
+    flat: nth(gather!.inputs, 0),
+    table: nth(gather!.inputs, 1),
+    scores: nth(noisy!.inputs, 0),
+    count: nth(best!.inputs, 1),
   };
 }
 

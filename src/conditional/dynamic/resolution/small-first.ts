@@ -2,6 +2,7 @@
  * @file A small picture first, the large one where that leaves doubt: Yang et al., "Resolution adaptive networks" (2020), arXiv:2003.07326,
  * with whole networks in the place of its sub-networks.
  */
+import { atLeast, lastOf, must, nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   type Dims,
@@ -55,12 +56,12 @@ export function smallFirst(model: Model, options: SmallFirstOptions): ExitModel 
     const small = n.op("Resize", [value(picture.name), undefined, undefined, sizes], { axes: [2, 3], mode: "linear" });
     n.output(small, `${PREFIX}input`);
   });
-  const small = resized.graph.outputs.at(-1)!;
+  const small = lastOf(resized.graph.outputs);
   const given = new Map([[target, small], ...(first === whole ? sharedMatrices(whole.graph, resized.graph) : [])]);
   const combined = withSmall(resized, first, given);
   // A reshape to rows of a fixed length makes other batches of smaller pictures.
-  const [output] = first.graph.outputs;
-  requireSameOutputs(first, combined, { pairs: [[output!.name, EXIT]], hint: HINT });
+  const [output] = atLeast(first.graph.outputs, 1);
+  requireSameOutputs(first, combined, { pairs: [[output.name, EXIT]], hint: HINT });
   return { model: combined, exits: [EXIT], at: [small.name] };
 }
 
@@ -69,16 +70,16 @@ function withSmall(resized: Model, first: Model, given: ReadonlyMap<Value, Value
   const { graph } = resized;
   const scope = namesOf(resized);
   const small = renamedGraph(first.graph, PREFIX, scope, given).graph;
-  const answer = small.outputs[0]!;
+  const answer = nth(small.outputs, 0);
   const exit: Value = { ...answer, name: EXIT };
   if (scope.fresh(EXIT) !== EXIT) throw new UsageError("the model has an exit already", { got: EXIT });
-  const [output] = graph.outputs;
+  const [output] = atLeast(graph.outputs, 1);
   const combined = forgetTypes({
     ...resized,
     opsets: new Map([...first.opsets, ...resized.opsets]),
     graph: {
       ...graph,
-      outputs: [output!, exit],
+      outputs: [output, exit],
       nodes: [...graph.nodes, ...small.nodes, makeNode("Identity", [answer], [exit], { name: EXIT })],
       initializers: new Map([...small.initializers, ...graph.initializers]),
     },
@@ -88,8 +89,8 @@ function withSmall(resized: Model, first: Model, given: ReadonlyMap<Value, Value
 
 /** A network that knows the size of its pictures does not fit another one. */
 function checked(model: Model, first: Model): Model {
-  const before = first.graph.outputs[0]!;
-  const after = model.graph.outputs[1]!;
+  const before = nth(first.graph.outputs, 0);
+  const after = nth(model.graph.outputs, 1);
   const [problem] = inferModel(model).problems;
   if (!problem && sameValueType(before.type, after.type)) return model;
   throw new UnsupportedError("the network can only be run at one size", {
@@ -137,14 +138,14 @@ function sizeOf(picture: Value): number[] {
 }
 
 function checkSize(picture: Value, target: Value, size: readonly number[]): void {
-  const [batch, channels, ...full] = dimsOf(picture);
+  const [batch, channels, ...full] = atLeast(dimsOf(picture), 2);
   const [ownBatch, ownChannels] = dimsOf(target);
   const isSmaller = size.every((length, i) => {
     const most = full[i];
     return Number.isSafeInteger(length) && length >= 1 && (typeof most !== "number" || length <= most);
   });
   if (isSmaller && String(size) !== String(full) && channels === ownChannels && batch === ownBatch) return;
-  const smaller: Dims = [batch!, channels!, ...size];
+  const smaller: Dims = [batch, channels, ...size];
   throw new UsageError("the first pictures do not fit", {
     expected: `smaller ones than [${dimsOf(picture).join(", ")}], of as many channels and the same batch`,
     got: `[${(channels === ownChannels && batch === ownBatch ? smaller : dimsOf(target)).join(", ")}]`,
@@ -156,6 +157,6 @@ function sharedMatrices({ initializers }: Graph, extended: Graph): [Value, Value
   const byName = new Map([...extended.initializers.keys()].map((value) => [value.name, value]));
   return [...initializers].flatMap(([value, data]): [Value, Value][] => {
     const isVector = !isSparse(data) && data.dims.length === 1 && dataTypes[data.dtype].kind === "float";
-    return isVector ? [] : [[value, byName.get(value.name)!]];
+    return isVector ? [] : [[value, must(byName, value.name)]];
   });
 }

@@ -1,4 +1,5 @@
 /** @file A model in which a frame that its gate skips is not computed. */
+import { nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   editGraph,
@@ -89,8 +90,8 @@ function framesIn(graph: Graph, gateName: string): Frames {
   const copy = producerOf(graph, graph.outputs.find(({ name }) => name === gateName)!);
   const gate = copy?.opType === "Identity" ? copy.inputs[0] : undefined;
   const scan = gate && usesOf(graph, gate).find(({ node }) => node?.opType === "Scan")?.node;
-  const sequence = scan && producerOf(graph, scan.inputs[1]!);
-  const last = sequence?.opType === "Reshape" ? producerOf(graph, sequence.inputs[0]!) : undefined;
+  const sequence = scan && producerOf(graph, nth(scan.inputs, 1));
+  const last = sequence?.opType === "Reshape" ? producerOf(graph, nth(sequence.inputs, 0)) : undefined;
   const inner = last ? exclusive(graph, last) : new Set<Node>();
   const rows = graph.nodes.find((node) => inner.has(node));
   if (!gate || !scan || !sequence || rows?.opType !== "Reshape") {

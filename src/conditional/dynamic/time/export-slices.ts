@@ -1,4 +1,5 @@
 /** @file A model that reads slices in a loop until it is sure. */
+import { atLeast, nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   constantOf,
@@ -62,8 +63,8 @@ function checkConfidence(measure: Confidence): void {
     const logits = ["before", "own"].map((name) => n.input(name, "float32", ["batch", 2]));
     n.output(measure.build(n, logits), "score");
   });
-  const [before] = probe.graph.inputs;
-  if (!probe.graph.nodes.some((node) => readsOf(node).includes(before!))) return;
+  const [before] = atLeast(probe.graph.inputs, 1);
+  if (!probe.graph.nodes.some((node) => readsOf(node).includes(before))) return;
   throw new UsageError("this confidence reads the answers before, which a loop does not keep", {
     expected: "a confidence in one answer",
     got: measure.name,
@@ -143,7 +144,7 @@ function looped(graph: Graph, { scan, last, output }: Slices, stopping: Stopping
 /** The logits where the loop stopped, and the number of that slice. */
 function readingLoop(n: Layers, scan: Node, stopping: Stopping): [Value, Value] {
   const [start, slices] = scan.inputs as [Value, Value];
-  const answer = graphOf(scan, "body")!.outputs[1]!;
+  const answer = nth(graphOf(scan, "body")!.outputs, 1);
   const int = (x: number) => n.constant("int", tensorFromNumbers("int64", [], [x]));
   const going = n.constant("going", tensorFromNumbers("bool", [], [1]));
   const shape = n.concat([n.op("Shape", [start], { start: 0, end: 1 }), n.ints([lengthOf(answer, 1)])], 0);

@@ -1,4 +1,5 @@
 /** @file A sequence of slices, read one after another, with an answer after each. */
+import { nth } from "../../../checked.ts";
 import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { type Layers, lengthOf } from "../../../nn/index.ts";
 
@@ -25,7 +26,7 @@ export function readSlices(n: Layers, slices: Value, { width, step, head }: Slic
   });
   const after = (i: number) => {
     const place = n.constant("slice", tensorFromNumbers("int64", [], [i]));
-    return n.gather(results[0]!, place, 1);
+    return n.gather(nth(results, 0), place, 1);
   };
   for (let i = 0; i < count - 1; i++) n.output(after(i), `${n.path}exit/${i}`);
   return after(count - 1);

@@ -1,4 +1,5 @@
 /** @file Frames that a learned gate skips, with the binary state update of Skip RNN, Campos et al. (2018), arXiv:1708.06834. */
+import { nth } from "../../../checked.ts";
 import { ShapeError } from "../../../errors.ts";
 import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { dimsOf, type Layer, type Layers, lengthOf } from "../../../nn/index.ts";
@@ -84,5 +85,5 @@ function lastKept(n: Layers, features: Value, gate: Value, batch: Value): Value 
     const next = step.add(step.mul(made!, isKept!), step.mul(state!, rest));
     return { states: [next], results: [next] };
   });
-  return results[0]!;
+  return nth(results, 0);
 }

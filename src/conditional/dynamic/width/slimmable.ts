@@ -1,4 +1,5 @@
 /** @file One set of weights at several widths: slimmable networks, Yu et al. (2019), arXiv:1812.08928. */
+import { nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import { describeNode, type Model, type Value } from "../../../ir/index.ts";
 import { dimsOf, type Layers, network, type RandomSource } from "../../../nn/index.ts";
@@ -74,7 +75,7 @@ export async function atWidth(model: Model, output: string, evaluate: Evaluate):
   const live = await keepOutputs(model, [found]);
   const { model: folded, notes } = await foldConstants({ evaluate, maxBytes: Number.POSITIVE_INFINITY }).run(live);
   const uncut = folded.graph.nodes.find(
-    ({ opType, inputs }) => opType === "Slice" && folded.graph.initializers.has(inputs[0]!),
+    ({ opType, inputs }) => opType === "Slice" && folded.graph.initializers.has(nth(inputs, 0)),
   );
   if (uncut) {
     throw new UnsupportedError("the weights could not be cut", {

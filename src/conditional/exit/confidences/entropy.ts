@@ -1,4 +1,5 @@
 /** @file Confidence as the absence of entropy: BranchyNet, Teerapittayanon et al. (2016), arXiv:1709.01686. */
+import { lastOf } from "../../../checked.ts";
 import { lengthOf } from "../../../nn/index.ts";
 import type { Confidence } from "./confidence.ts";
 
@@ -8,7 +9,7 @@ export function entropy(): Confidence {
     name: "entropy",
     range: () => [0, 1],
     build(n, logits) {
-      const last = logits.at(-1)!;
+      const last = lastOf(logits);
       const logs = n.op("LogSoftmax", [last], { axis: -1 });
       const sum = n.sum(n.mul(n.exp(logs), logs), [-1]);
       const scaled = n.div(sum, Math.log(Math.max(2, lengthOf(last, -1))));

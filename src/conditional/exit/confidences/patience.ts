@@ -1,4 +1,5 @@
 /** @file Confidence as agreement: PABEE, Zhou et al. (2020), arXiv:2006.04152. */
+import { lastOf } from "../../../checked.ts";
 import type { Value } from "../../../ir/index.ts";
 import type { Confidence } from "./confidence.ts";
 
@@ -9,7 +10,7 @@ export function patience(): Confidence {
     range: (exit) => [0, exit],
     build(n, logits) {
       const answers = logits.map((value) => n.op("ArgMax", [value], { axis: -1, keepdims: 0 }));
-      const own = answers.at(-1)!;
+      const own = lastOf(answers);
       const agrees = (value: Value) => n.cast(n.equal(value, own), "float32");
       const none = n.sub(agrees(own), 1);
       return answers.slice(0, -1).reduce((count, value) => n.mul(n.add(count, 1), agrees(value)), none);

@@ -1,4 +1,5 @@
 /** @file Expert choice carried out: each expert reads its tokens, and answers are added where they came from. */
+import { nth } from "../../../checked.ts";
 import { tensorFromNumbers } from "../../../ir/index.ts";
 import { dimsOf } from "../../../nn/index.ts";
 import type { ExpertChoice } from "../routing.ts";
@@ -17,7 +18,7 @@ export function byExpert(): Dispatch {
       const taken = takeRows(n, rows, flat);
       const parts = experts === 1 ? [taken] : n.ops("Split", [taken], experts, { axis: 0, num_outputs: experts });
       const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-      const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+      const joined = experts === 1 ? nth(answers, 0) : n.concat(answers, 0);
       const weighed = weighRows(n, joined, n.reshape(weights, [-1]));
       const rest = n.op("Shape", [weighed], { start: 1 });
       const dims = n.concat([countRows(n, rows), rest], 0);

@@ -1,4 +1,5 @@
 /** @file Dispatch with capacity: every expert computes the same number of rows, in one batch; what does not fit is left out. arXiv:2101.03961, section 2.2. */
+import { nth } from "../../../checked.ts";
 import { UsageError } from "../../../errors.ts";
 import type { Value } from "../../../ir/index.ts";
 import { type Layers, uniformNoise } from "../../../nn/index.ts";
@@ -70,7 +71,7 @@ function bounded(
   const written = putRows(n, repeatRows(n, rows, k), slots, spare);
   const parts = piecesOf(n, written, room, experts, count);
   const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-  const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+  const joined = experts === 1 ? nth(answers, 0) : n.concat(answers, 0);
   const readable = n.min(slots, n.sub(places, n.ints([1])));
   const weights = n.mul(n.reshape(routing.weights, [-1]), kept);
   const output = sumGroups(n, weighRows(n, takeRows(n, joined, readable), weights), k);

@@ -1,4 +1,5 @@
 /** @file Dropless dispatch: pairs sorted by expert, one computation per expert over just its rows. Gale et al., "MegaBlocks" (2022), arXiv:2211.15841. */
+import { nth } from "../../../checked.ts";
 import type { Value } from "../../../ir/index.ts";
 import type { Layers } from "../../../nn/index.ts";
 import type { Expert } from "../expert.ts";
@@ -27,7 +28,7 @@ function sortedByExpert(n: Layers, rows: Value, routing: TokenChoice, expert: Ex
   const sorted = putRows(n, repeatRows(n, rows, k), ranks, count);
   const parts = experts === 1 ? [sorted] : n.ops("Split", [sorted, loads], experts, { axis: 0 });
   const answers = parts.map((part, i) => expert(n.scope(`expert${i}`), part, i));
-  const joined = experts === 1 ? answers[0]! : n.concat(answers, 0);
+  const joined = experts === 1 ? nth(answers, 0) : n.concat(answers, 0);
   const weights = n.reshape(routing.weights, [-1]);
   return sumGroups(n, weighRows(n, putRows(n, joined, pairs, count), weights), k);
 }

@@ -1,4 +1,5 @@
 /** @file The whole mixture as one node: the operator `MoE` of com.microsoft, for inference. */
+import { nth } from "../../../checked.ts";
 import { UnsupportedError } from "../../../errors.ts";
 import type { Value } from "../../../ir/index.ts";
 import { dimsOf, fanInUniform, type Layers, lengthOf } from "../../../nn/index.ts";
@@ -75,8 +76,8 @@ function stackedExperts(n: Layers, { hidden, ...options }: MlpExpertOptions, exp
     ];
   });
   const stack = (part: number): Value => {
-    const rows = parts.map((own) => n.unsqueeze(own[part]!, [0]));
-    return experts === 1 ? rows[0]! : n.concat(rows, 0);
+    const rows = parts.map((own) => n.unsqueeze(nth(own, part), [0]));
+    return experts === 1 ? nth(rows, 0) : n.concat(rows, 0);
   };
   const turned = (part: number): Value => n.transpose(stack(part), [0, 2, 1]);
   return [turned(0), stack(1), turned(2), stack(3)];

@@ -1,4 +1,5 @@
 /** @file Each expert under an `If`: whoever is not chosen by any row of the batch is not computed. For batches of one row. */
+import { nth } from "../../../checked.ts";
 import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { dimsOf, type Layers, lengthOf } from "../../../nn/index.ts";
 import type { TokenChoice } from "../routing.ts";
@@ -22,7 +23,7 @@ export function skipping(): Dispatch {
       const parts = weights.map((weight, i) => {
         let answers = rows;
         return n.when(
-          taken[i]!,
+          nth(taken, i),
           (inner) => {
             answers = expert(inner.scope(`expert${i}`), rows, i);
             return weighRows(inner, answers, weight);

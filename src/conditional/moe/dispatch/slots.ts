@@ -1,4 +1,5 @@
 /** @file Experts over mixtures of tokens: two products around the experts. arXiv:2308.00951. */
+import { nth } from "../../../checked.ts";
 import { UsageError } from "../../../errors.ts";
 import { dimsOf, lengthOf } from "../../../nn/index.ts";
 import type { SlotRouting } from "../routing.ts";
@@ -28,7 +29,7 @@ export function slots(): Dispatch {
         const answer = expert(n.scope(`expert${i}`), n.reshape(part, [-1, width]), i);
         return n.reshape(answer, [-1, slotsEach, lengthOf(answer, -1)]);
       });
-      const joined = experts === 1 ? answers[0]! : n.concat(answers, 1);
+      const joined = experts === 1 ? nth(answers, 0) : n.concat(answers, 1);
       const output = n.matmul(combine, joined);
       return { output: n.reshape(output, [-1, lengthOf(output, -1)]) };
     },

@@ -1,4 +1,5 @@
 /** @file What the mixtures of a model do with real inputs: load, importance, entropy, what is dropped, who is dead. */
+import { must, nth } from "../../../checked.ts";
 import { DataError, UsageError } from "../../../errors.ts";
 import { type Model, numbersOf, type Tensor } from "../../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../../options.ts";
@@ -106,7 +107,7 @@ function add(layer: Layer, measures: ReadonlyMap<string, Tensor>): void {
   const weight = route?.dims[0] ?? 1;
   layer.weight += weight;
   if (route) {
-    layer.k = route.dims[1]!;
+    layer.k = nth(route.dims, 1);
     for (const expert of numbersOf(route)) layer.routes.push(expert);
   }
   for (const [name, value] of measures) {
@@ -119,7 +120,7 @@ function add(layer: Layer, measures: ReadonlyMap<string, Tensor>): void {
 }
 
 function measuresOf(layer: string, { sums, weight, routes, k }: Layer, deadBelow: number): MixtureMeasures {
-  const meanOf = (name: string) => sums.get(name) && Array.from(sums.get(name)!, (sum) => sum / weight);
+  const meanOf = (name: string) => sums.get(name) && Array.from(must(sums, name), (sum) => sum / weight);
   const [load, importance] = [meanOf("load"), meanOf("importance")];
   const [entropy, dropped] = [meanOf("entropy")?.[0], meanOf("dropped")?.[0]];
   const limit = load ? (deadBelow * load.reduce((a, b) => a + b, 0)) / load.length : 0;

@@ -1,4 +1,5 @@
 /** @file A block's layers built again: its activation over other values, its weights as parameters. */
+import { must, nth } from "../../../checked.ts";
 import type { Value } from "../../../ir/index.ts";
 import type { Layers } from "../../../nn/index.ts";
 import type { FeedForward } from "./feed-forward.ts";
@@ -9,9 +10,9 @@ export function activate(n: Layers, { first, activation, hidden }: FeedForward, 
   for (const node of activation) {
     const { inputs, outputs } = node;
     const read = inputs.map((value) => value && (made.get(value) ?? value));
-    made.set(outputs[0]!, n.like(node, read)[0]);
+    made.set(nth(outputs, 0), n.like(node, read)[0]);
   }
-  return made.get(hidden)!;
+  return must(made, hidden);
 }
 
 /** x·W + b with the given numbers to begin with. */

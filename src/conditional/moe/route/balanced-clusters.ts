@@ -1,4 +1,5 @@
 /** @file k-means with clusters of equal size: which hidden units belong together. */
+import { nth } from "../../../checked.ts";
 import { fixedSource } from "../gates/fixed-source.ts";
 
 const ROUNDS = 20;
@@ -21,7 +22,7 @@ export function balancedClusters(
     const found = assigned(points, centres);
     if (!(found.sum < best.sum - 1e-12)) break;
     best = found;
-    centres = found.members.map((members) => meanOf(members.map((i) => points[i]!)));
+    centres = found.members.map((members) => meanOf(members.map((i) => nth(points, i))));
   }
   return best.members;
 }
@@ -35,13 +36,13 @@ function unitVector(x: Float64Array): Float64Array {
 
 function farCentres(points: readonly Float64Array[], clusters: number, seed: number): Float64Array[] {
   const source = fixedSource(seed);
-  const centres = [points[Math.floor(source.uniform() * points.length)]!];
-  const nearest = points.map((point) => squaredDistance(point, centres[0]!));
+  const centres = [nth(points, Math.floor(source.uniform() * points.length))];
+  const nearest = points.map((point) => squaredDistance(point, nth(centres, 0)));
   while (centres.length < clusters) {
     const drawn = drawnBy(nearest, source.uniform());
-    const next = points[drawn]!;
+    const next = nth(points, drawn);
     centres.push(next);
-    for (const [i, point] of points.entries()) nearest[i] = Math.min(nearest[i]!, squaredDistance(point, next));
+    for (const [i, point] of points.entries()) nearest[i] = Math.min(nth(nearest, i), squaredDistance(point, next));
   }
   return centres;
 }
@@ -60,7 +61,7 @@ function drawnBy(weights: readonly number[], share: number): number {
 function assigned(points: readonly Float64Array[], centres: readonly Float64Array[]) {
   const room = points.length / centres.length;
   const distances = new Float64Array(points.length * centres.length).map((_, i) =>
-    squaredDistance(points[Math.floor(i / centres.length)]!, centres[i % centres.length]!),
+    squaredDistance(nth(points, Math.floor(i / centres.length)), nth(centres, i % centres.length)),
   );
   const pairs = new Uint32Array(distances.length)
     .map((_, i) => i)
@@ -70,16 +71,16 @@ function assigned(points: readonly Float64Array[], centres: readonly Float64Arra
   let sum = 0;
   for (const pair of pairs) {
     const [point, cluster] = [Math.floor(pair / centres.length), pair % centres.length];
-    if (isPlaced[point] || members[cluster]!.length >= room) continue;
+    if (isPlaced[point] || nth(members, cluster).length >= room) continue;
     isPlaced[point] = 1;
-    members[cluster]!.push(point);
+    nth(members, cluster).push(point);
     sum += distances[pair]!;
   }
   return { members: members.map((list) => list.toSorted((a, b) => a - b)), sum };
 }
 
 function meanOf(points: readonly Float64Array[]): Float64Array {
-  return points[0]!.map((_, i) => points.reduce((sum, point) => sum + point[i]!, 0) / points.length);
+  return nth(points, 0).map((_, i) => points.reduce((sum, point) => sum + point[i]!, 0) / points.length);
 }
 
 function squaredDistance(a: Float64Array, b: Float64Array): number {

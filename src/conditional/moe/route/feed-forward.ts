@@ -1,4 +1,5 @@
 /** @file Feed-forward blocks found by structure: linear, element-wise activation, linear. Names play no part. */
+import { nth } from "../../../checked.ts";
 import {
   constantOf,
   floatOf,
@@ -76,7 +77,7 @@ function linearAt(graph: Graph, node: Node): LinearLayer | undefined {
   const layer = { input, output, nodes: [node], fanIn, fanOut, weight: numbersOf(weight) };
   const added = soleConsumer(graph, output);
   const bias = added && biasAdded(graph, added, output, fanOut);
-  return bias ? { ...layer, bias, output: added.outputs[0]!, nodes: [node, added] } : layer;
+  return bias ? { ...layer, bias, output: nth(added.outputs, 0), nodes: [node, added] } : layer;
 }
 
 function gemmAt(graph: Graph, node: Node): LinearLayer | undefined {
@@ -88,7 +89,7 @@ function gemmAt(graph: Graph, node: Node): LinearLayer | undefined {
   const [rows, columns] = weight.dims as [number, number];
   const values = isTurned ? transposed(numbersOf(weight), rows, columns) : numbersOf(weight);
   const [fanIn, fanOut] = isTurned ? [columns, rows] : [rows, columns];
-  const layer = { input, output: node.outputs[0]!, nodes: [node], fanIn, fanOut, weight: values };
+  const layer = { input, output: nth(node.outputs, 0), nodes: [node], fanIn, fanOut, weight: values };
   if (!row) return layer;
   const bias = rowOf(constantOf(graph, row), fanOut);
   return bias && { ...layer, bias };

@@ -1,4 +1,5 @@
 /** @file What the hidden units of feed-forward blocks give on some inputs. */
+import { nth } from "../../../checked.ts";
 import { DataError, UsageError } from "../../../errors.ts";
 import { type Model, numbersOf } from "../../../ir/index.ts";
 import { type CaptureOptions, captureValues } from "../../../measure/index.ts";
@@ -58,5 +59,5 @@ function rowsOf({ first }: FeedForward, values: Captured | undefined): Float64Ar
 function byUnit({ first }: FeedForward, rows: readonly Float64Array[]): Activity {
   if (rows.length === 0) throw new DataError("there is no input to measure hidden units on");
   const count = rows.length;
-  return new Float64Array(first.fanOut * count).map((_, i) => rows[i % count]![Math.floor(i / count)]!);
+  return new Float64Array(first.fanOut * count).map((_, i) => nth(rows, i % count)[Math.floor(i / count)]!);
 }

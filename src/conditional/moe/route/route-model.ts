@@ -1,5 +1,6 @@
 /** @file The dense feed-forward blocks of a trained model become mixtures of experts. */
 
+import { lastOf, nth } from "../../../checked.ts";
 import { UnsupportedError, UsageError } from "../../../errors.ts";
 import {
   type Draft,
@@ -86,7 +87,7 @@ export function routeModel(model: Model, options: RouteOptions): RoutedModel {
     return mixture(block, { ...settings, seed: settings.seed + i }, method, names, activity);
   });
   const routed = editModel(typed, (draft) => {
-    for (const [i, block] of blocks.entries()) replace(draft, block, parts[i]!);
+    for (const [i, block] of blocks.entries()) replace(draft, block, nth(parts, i));
     draft.setOutputs([...typed.graph.outputs, ...parts.flatMap(({ graph }) => graph.outputs)]);
   });
   const { graph } = routed;
@@ -170,7 +171,7 @@ function mixture(
 /** Puts the mixture where the block's last node stood; its result takes the place of the block's. */
 function replace(draft: Draft, block: FeedForward, { graph, made }: Mixture): void {
   const nodes = nodesOf(block);
-  const last = nodes.at(-1)!;
+  const last = lastOf(nodes);
   for (const node of nodes) if (node !== last) draft.remove(node);
   draft.replaceNode(last, ...graph.nodes);
   draft.substitute(made, block.second.output);

@@ -1,5 +1,7 @@
 /** @file Routing as a technique: settings, plan, work, report. */
+
 import * as z from "zod";
+import { nth } from "../../../checked.ts";
 import type { Model } from "../../../ir/index.ts";
 import { beside, between, memberOf, only, setting, summariesOf, whole } from "../../../settings/index.ts";
 import { defineTechnique, type Evidence, type TechniqueContext } from "../../../technique/index.ts";
@@ -39,7 +41,7 @@ export const routeTechnique = defineTechnique({
     const { experts, topK, method } = own;
     const blocks = surveyRoute(model, optionsOf(own));
     return {
-      sentence: `feed-forward blocks: ${blocks.length}, work per token × ${blocks[0]!.work}`,
+      sentence: `feed-forward blocks: ${blocks.length}, work per token × ${nth(blocks, 0).work}`,
       facts: { experts, topK, method, blocks },
     };
   },

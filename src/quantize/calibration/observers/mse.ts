@@ -1,4 +1,5 @@
 /** @file The range with the least mean squared error of quantization. */
+import { nth } from "../../../checked.ts";
 import { checkOptions, type OptionNames } from "../../../options.ts";
 import {
   dequantizeValue,
@@ -56,7 +57,7 @@ const fractions = Array.from({ length: STEPS + 1 }, (_, i) => 1 - (i / STEPS) * 
 
 function best(ranges: readonly Range[], error: (range: Range) => number): Range {
   let least = Infinity;
-  let found = ranges[0]!;
+  let found = nth(ranges, 0);
   for (const range of ranges) {
     const now = error(range);
     if (now < least) [least, found] = [now, range];

@@ -1,4 +1,5 @@
 /** @file Hidden units divided among experts: Zhang et al., "MoEfication: transformer feed-forward layers are mixtures of experts" (2021), arXiv:2110.01786. */
+import { nth } from "../../../../checked.ts";
 import { UsageError } from "../../../../errors.ts";
 import type { Expert } from "../../expert.ts";
 import { moeLayer } from "../../moe-layer.ts";
@@ -60,7 +61,7 @@ function columnsOf({ weight, fanIn, fanOut }: LinearLayer): Float64Array {
 function meanColumns({ weight, fanIn, fanOut }: LinearLayer, members: readonly (readonly number[])[]): Float32Array {
   return new Float32Array(fanIn * members.length).map((_, i) => {
     const at = Math.floor(i / members.length) * fanOut;
-    return meanOf(members[i % members.length]!.map((j) => weight[at + j]!));
+    return meanOf(nth(members, i % members.length).map((j) => weight[at + j]!));
   });
 }
 
@@ -71,10 +72,10 @@ function meanOf(values: readonly number[]): number {
 function partial(block: FeedForward, members: readonly (readonly number[])[]): Expert {
   const { first, second } = block;
   return (n, rows, index) => {
-    const units = members[index]!;
+    const units = nth(members, index);
     const bias = first.bias && units.map((j) => first.bias![j]!);
     const columns = new Float32Array(first.fanIn * units.length).map((_, i) => {
-      return first.weight[Math.floor(i / units.length) * first.fanOut + units[i % units.length]!]!;
+      return first.weight[Math.floor(i / units.length) * first.fanOut + nth(units, i % units.length)]!;
     });
     const inner = givenLinear(n.scope("in"), rows, [first.fanIn, units.length], columns, bias);
     const kept = new Float32Array(units.length * second.fanOut);
