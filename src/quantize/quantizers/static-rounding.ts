@@ -1,8 +1,7 @@
 /** @file Rounds the layers of a static plan, at once or one after another. */
 import { lastOf, must, nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
-import type { Node, Value } from "../../ir/index.ts";
-import { labelOf } from "../../ir/index.ts";
+import { labelOf, type Node, type Value } from "../../ir/index.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
 import { joinedMoments } from "../calibration/moments.ts";
 import type { Placement } from "../placement/placement.ts";
