@@ -87,7 +87,7 @@ suite(chromium ? title : `${title} [needs Chromium; CHROMIUM_PATH names one]`, (
   });
 
   it("loads nothing that belongs to Node", () => {
-    expect(requests).toContain("/src/train/fit.js");
+    expect(requests).toContain("/src/train/loop/fit.js");
     expect(requests.filter((path) => path.includes("/node/") || path.includes("checkpoint"))).toEqual([]);
   });
 });
