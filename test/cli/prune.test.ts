@@ -3,37 +3,18 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { random } from "../../src/data/index.ts";
-import { numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
-import { mlp } from "../../src/models/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
-import { evaluate } from "../../src/reference/index.ts";
-import { denseModel, noise } from "../models.ts";
+import { denseModel } from "../models.ts";
+import { pointNetwork, points } from "./points.ts";
 import { litheJson } from "./run.ts";
 
-const WIDTH = 6;
-const network = mlp(random(2), { input: [WIDTH], hidden: [16], classes: 3 });
-const [input] = network.graph.inputs;
-const [output] = network.graph.outputs;
 let folder: string;
-
-/** Points with the class that the network itself gives them. */
-function samples(count: number): string {
-  const values = noise(count * WIDTH, 9);
-  const feeds = new Map([[input!.name, tensorFromNumbers("float32", [count, WIDTH], values)]]);
-  const scores = [...numbersOf(evaluate(network, feeds).get(output!.name)!)];
-  return Array.from({ length: count }, (_, i) => {
-    const own = scores.slice(i * 3, (i + 1) * 3);
-    const x = [...values.slice(i * WIDTH, (i + 1) * WIDTH)];
-    return JSON.stringify({ inputs: { [input!.name]: x }, label: own.indexOf(Math.max(...own)) });
-  }).join("\n");
-}
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "litheml-prune-"));
-  await writeFile(join(folder, "dense.onnx"), encodeModel(network));
+  await writeFile(join(folder, "dense.onnx"), encodeModel(pointNetwork));
   await writeFile(join(folder, "flat.onnx"), encodeModel(denseModel()));
-  await writeFile(join(folder, "points.jsonl"), samples(200));
+  await writeFile(join(folder, "points.jsonl"), points(200));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
