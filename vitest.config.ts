@@ -9,7 +9,7 @@ const every = ["src", "test"].flatMap((folder) =>
 
 /** What a test needs a process of its own for: the native runtime, other processes, modules and settings that it replaces. */
 const alone =
-  /openSession|openReplica|openPartition|spawn|fork\(|execFile|\bvi\.|process\.env|worker_threads|runCli|runtime\/node|shared\.ts|chromium|lithe\(/i;
+  /openSession|openReplica|openPartition|spawn|fork\(|execFile|\bvi\.|process\.env|worker_threads|runCli|runtime\/node|shared\.ts|chromium|lithe\(|litheJson|killed/i;
 
 const together = every.filter((path) => !alone.test(readFileSync(path, "utf8")));
 
