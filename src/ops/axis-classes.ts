@@ -36,7 +36,7 @@ export function axisClasses(model: Model, options: AxisClassOptions = {}): AxisC
   const { factor = "outer" } = checkOptions(options, optionsNames);
   const inference = inferModel(model);
   const dimsOf = valueDims(model, inference);
-  const nodes = boundLinks(model, inference);
+  const nodes = boundLinks(model, inference, dimsOf);
   const { graph } = model;
   const fed = fedInputs(graph);
   const sets = new PositionSets(

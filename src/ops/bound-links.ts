@@ -50,8 +50,7 @@ export function valueDims(model: Model, { types }: Inference): DimsOfValue {
 }
 
 /** Of every node that reads more of its inputs than their lengths. */
-export function boundLinks(model: Model, inference: Inference): NodeLinks[] {
-  const dimsOf = valueDims(model, inference);
+export function boundLinks(model: Model, inference: Inference, dimsOf: DimsOfValue): NodeLinks[] {
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => graph.nodes);
   return nodes.flatMap((node) => {
     if (node.opType === "Constant" || readsLengthsOnly(node)) return [];
@@ -91,7 +90,7 @@ function bound(node: Node, link: AxisLink, dimsOf: DimsOfValue): BoundLink {
   return { kind: link.kind, ends: [...on("inputs"), ...on("outputs")], length: linkedLength(link, dimsAt) };
 }
 
-/** Values of which each is the others at some time; `shift`: the axis of the last one at which their axis 0 is. */
+/** Values of which each is the others at some time. */
 interface Alike {
   readonly values: readonly (Value | undefined)[];
   /** The axis that the last value has more, as it holds those of all iterations. */

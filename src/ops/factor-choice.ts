@@ -20,11 +20,11 @@ export function chosenLinks(
   const dead = deadAxes(nodes, dimsOf, fixedValues, axes);
   const products = nodes.flatMap(({ links }) => links.filter(({ ends }) => ends.some(isProduct)));
   const groups = factorGroups(products, axes, preference, dead);
-  const taken = new Map<string, FactorGroup>();
+  const taken = new Set<string>();
   const chosen = new Set<BoundLink>(nodes.flatMap(({ links }) => links.filter(({ ends }) => !ends.some(isProduct))));
   for (const group of groups.sort(byMerit)) {
     if (group.isDead || [...group.products].some((axis) => taken.has(axis))) continue;
-    for (const axis of group.products) taken.set(axis, group);
+    for (const axis of group.products) taken.add(axis);
     for (const link of group.links) chosen.add(link);
   }
   return chosen;
@@ -43,7 +43,7 @@ function byMerit(a: FactorGroup, b: FactorGroup): number {
   return b.votes - a.votes || b.length - a.length;
 }
 
-export function isProduct({ outer = 1, inner = 1 }: BoundEnd): boolean {
+function isProduct({ outer = 1, inner = 1 }: BoundEnd): boolean {
   return outer > 1 || inner > 1;
 }
 

@@ -11,7 +11,7 @@ export type { Inference, InferenceProblem, InferOptions } from "./infer.ts";
 export { axesOf, builderInference, inferModel, inferShapes } from "./model.ts";
 export { type Signature, signatureOf, type TypeParameter, typeProblem } from "./operator-types.ts";
 export { checkRequired } from "./required.ts";
-export { type Cut, type Restated, restated } from "./restate.ts";
+export { type Cut, type Restated, restated, withRestated } from "./restate.ts";
 export { agreeInDims, requireSameOutputs, type SameOutputs } from "./same-outputs.ts";
 export type { AxisEnd, AxisLink, Cost, Exactness, NodeFacts, OpSpec, TypedNode } from "./spec.ts";
 export { specOf } from "./spec-of.ts";

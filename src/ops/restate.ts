@@ -1,16 +1,21 @@
 /** @file What a node states of lengths, stated anew when axes around it are cut. */
 import { UnsupportedError } from "../errors.ts";
 import {
+  type Attribute,
   type AttributeLiteral,
+  attributeFrom,
   type Dim,
   type Dims,
   describeNode,
   int64s,
   intOf,
   intsOf,
+  maxOf,
+  type Node,
   qualifiedName,
   type Tensor,
   tensorFromNumbers,
+  type Value,
 } from "../ir/index.ts";
 import { axisIn, dimsOf, hasInput, outputDims } from "./dims.ts";
 import { pickedPlaces } from "./gather.ts";
@@ -38,6 +43,28 @@ type Rule = (node: TypedNode, cut: Cut) => Restated;
  */
 export function restated(node: TypedNode, cut: Cut): Restated {
   return rules.get(qualifiedName(node.node))?.(node, cut) ?? {};
+}
+
+/** The node with what is stated anew; `constant` makes a value of a tensor at one of its inputs, under about this name. */
+export function withRestated(
+  node: Node,
+  { attributes = {}, inputs }: Restated,
+  constant: (name: string, tensor: Tensor) => Value,
+): Node {
+  const stated = new Map<string, Attribute>(node.attributes);
+  for (const [name, literal] of Object.entries(attributes)) {
+    if (literal === undefined) stated.delete(name);
+    else stated.set(name, attributeFrom(literal));
+  }
+  const ports = maxOf(
+    [...(inputs?.keys() ?? [])].map((port) => port + 1),
+    node.inputs.length,
+  );
+  const values = Array.from({ length: ports }, (_, port) => {
+    const tensor = inputs?.get(port);
+    return tensor ? constant(`${node.inputs[port]?.name ?? node.outputs[0]?.name}_cut`, tensor) : node.inputs[port];
+  });
+  return { ...node, attributes: stated, inputs: values };
 }
 
 /** Why lengths could not be stated if linked axes were cut; `undefined` where they can. */

@@ -2,8 +2,6 @@
 import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
-  type Attribute,
-  attributeFrom,
   type Dims,
   describeNode,
   editGraph,
@@ -14,7 +12,6 @@ import {
   literalOf,
   type Model,
   mapSubgraphs,
-  maxOf,
   type Names,
   type Node,
   namesOf,
@@ -23,7 +20,7 @@ import {
   type Value,
   withGraph,
 } from "../ir/index.ts";
-import { type AxisClasses, inferModel, inferShapes, type Restated, restated } from "../ops/index.ts";
+import { type AxisClasses, inferModel, inferShapes, restated, withRestated } from "../ops/index.ts";
 
 /** Positions that stay of an axis, ascending; `undefined` when all do. */
 type Kept = (value: Value, axis: number) => readonly number[] | undefined;
@@ -60,12 +57,10 @@ function keptOf(
   if (!along) return undefined;
   const kept: number[] = [];
   for (const [place, of] of along.entries()) {
+    const reason = isRemoved(of) ? classes.fixed(of) : undefined;
+    if (reason !== undefined)
+      throw new UnsupportedError("positions that are fixed cannot be cut", { got: reason, where: `value "${name}"` });
     if (!isRemoved(of)) kept.push(place);
-    else if (classes.fixed(of) !== undefined)
-      throw new UnsupportedError("positions that are fixed cannot be cut", {
-        got: classes.fixed(of)!,
-        where: `value "${name}"`,
-      });
   }
   if (kept.length === along.length) return undefined;
   if (kept.length > 0) return kept;
@@ -130,32 +125,8 @@ function cutNode(
     const value = values[port];
     return value && kept(value, axis);
   };
-  return withStated(
-    node,
-    restated(classes.inference.facts(before), { input: at(before.inputs), output: at(before.outputs) }),
-    constant,
-  );
-}
-
-function withStated(
-  node: Node,
-  { attributes = {}, inputs }: Restated,
-  constant: (name: string, tensor: Tensor) => Value,
-): Node {
-  const stated = new Map<string, Attribute>(node.attributes);
-  for (const [name, literal] of Object.entries(attributes)) {
-    if (literal === undefined) stated.delete(name);
-    else stated.set(name, attributeFrom(literal));
-  }
-  const ports = maxOf(
-    [...(inputs?.keys() ?? [])].map((port) => port + 1),
-    node.inputs.length,
-  );
-  const values = Array.from({ length: ports }, (_, port) => {
-    const tensor = inputs?.get(port);
-    return tensor ? constant(`${node.inputs[port]?.name ?? node.outputs[0]?.name}_cut`, tensor) : node.inputs[port];
-  });
-  return { ...node, attributes: stated, inputs: values };
+  const stated = restated(classes.inference.facts(before), { input: at(before.inputs), output: at(before.outputs) });
+  return withRestated(node, stated, constant);
 }
 
 /** Lengths that inference finds in the result are those that were to stay. */

@@ -1,8 +1,8 @@
 /** @file Structured pruning: channels, heads and units of little importance go, with all that hangs on them. */
 import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
-import { checkPatterns, describeNode, type Model, type NodePattern, nodeMatcher } from "../ir/index.ts";
-import { type AxisClasses, axisClasses, costOf, type FactorPreference } from "../ops/index.ts";
+import { checkPatterns, labelOf, type Model, type NodePattern, nodeMatcher } from "../ir/index.ts";
+import { type AxisClasses, axisClasses, costOf, type FactorPreference, type ModelCost } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { type CriterionName, criteria } from "./criteria/index.ts";
 import type { Criterion } from "./criterion.ts";
@@ -81,12 +81,16 @@ const pruneOptionsNames: OptionNames<PruneAmount & PruneSettings> = {
 export function pruneModel(model: Model, options: PruneOptions): PrunedModel {
   const found = prunable(model, checkOptions(options, pruneOptionsNames));
   const { ratio, macs } = options;
-  return ratio === undefined ? prunedTo(found, macs, options) : prunedBy(found, ratio, options);
+  if (ratio === undefined) return prunedTo(found, macs, options);
+  const removed = removedAt(found, ratio, options);
+  if (removed.size === 0) throw tooLittle(found, ratio, options);
+  return without(found, removed);
 }
 
 /** A model with what can be cut out of it. */
 interface Prunable {
   readonly model: Model;
+  readonly cost: ModelCost;
   readonly classes: AxisClasses;
   readonly widths: readonly Width[];
   /** Those of which something can go. */
@@ -103,7 +107,8 @@ function prunable(model: Model, options: PruneOptions): Prunable {
   const open = widths.filter((width) => width.classes.length > 1);
   if (open.length === 0) throw nothingToPrune(widths);
   const importance = importanceOf(model, axes, typeof criterion === "string" ? criteria[criterion] : criterion, seed);
-  return { model, classes, widths, open: open.map((width) => rankedWidth(width, importance, most)) };
+  const ranked = open.map((width) => rankedWidth(width, importance, most));
+  return { model, cost: costOf(model), classes, widths, open: ranked };
 }
 
 function withoutExcluded(widths: readonly Width[], exclude: readonly NodePattern[]): Width[] {
@@ -121,12 +126,9 @@ function rankedWidth(width: Width, importance: ReadonlyMap<number, number>, most
   return { width, ascending, most: Math.min(known.length, Math.floor(most * ascending.length), ascending.length - 1) };
 }
 
-function prunedBy(found: Prunable, ratio: number, settings: PruneSettings): PrunedModel {
-  const removed = removedAt(found, ratio, settings);
-  if (removed.size === 0) throw tooLittle(found, ratio, settings);
-  const { model, classes, widths } = found;
-  const pruned = cutClasses(model, classes, (of) => removed.has(of));
-  return { model: pruned, report: reportOf(model, pruned, widths, removed) };
+function without(found: Prunable, removed: ReadonlySet<number>): PrunedModel {
+  const model = cutClasses(found.model, found.classes, (of) => removed.has(of));
+  return { model, report: reportOf(found, model, removed) };
 }
 
 /** Ratios that are tried on the way to a share of multiply-accumulates. */
@@ -139,7 +141,8 @@ function prunedTo(found: Prunable, share: number, settings: PruneSettings): Prun
   let [low, high] = [0, 1];
   for (let step = 0; step < STEPS; step++) {
     const ratio = (low + high) / 2;
-    const tried = removedAt(found, ratio, settings).size > 0 ? prunedBy(found, ratio, settings) : undefined;
+    const removed = removedAt(found, ratio, settings);
+    const tried = removed.size > 0 ? without(found, removed) : undefined;
     const left = tried ? tried.report.macs.after / tried.report.macs.before : 1;
     least = Math.min(least, left);
     if (left <= share) [best, high] = [tried, ratio];
@@ -198,19 +201,19 @@ function tooLittle({ open }: Prunable, ratio: number, { round = 1 }: PruneSettin
   });
 }
 
-function reportOf(before: Model, after: Model, widths: readonly Width[], removed: ReadonlySet<number>): PruneReport {
-  const [first, last] = [costOf(before), costOf(after)];
+function reportOf({ cost, widths }: Prunable, after: Model, removed: ReadonlySet<number>): PruneReport {
+  const left = costOf(after);
   return {
     widths: widths.map(({ classes, axes, positions, held }) => {
       const gone = new Set(classes.filter((of) => removed.has(of)));
       return {
-        layers: [...new Set(axes.map(({ node }) => node.name || describeNode(node)))],
+        layers: [...new Set(axes.map(({ node }) => labelOf(node)))],
         before: positions,
         after: positions - nth(axes, 0).classes.reduce((count, of) => count + (gone.has(of) ? 1 : 0), 0),
         held,
       };
     }),
-    macs: { before: first.macs, after: last.macs },
-    parameters: { before: first.params, after: last.params },
+    macs: { before: cost.macs, after: left.macs },
+    parameters: { before: cost.params, after: left.params },
   };
 }

@@ -1,7 +1,6 @@
 /** @file Axes of weights along which positions can be cut, and what lies at these positions. */
 import {
   allGraphs,
-  capturesOf,
   fedInputs,
   type Graph,
   type Model,
@@ -58,8 +57,7 @@ function dataValues({ graph }: Model): Set<Value> {
         visit(inner);
       }
       const made = subgraphsOf(node).flatMap(({ outputs }) => outputs);
-      const captured = subgraphsOf(node).flatMap(capturesOf);
-      if (![...readsOf(node), ...made, ...captured].some((value) => data.has(value))) continue;
+      if (![...readsOf(node), ...made].some((value) => data.has(value))) continue;
       for (const output of node.outputs) if (output) data.add(output);
     }
   };

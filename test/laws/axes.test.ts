@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { LitheError } from "../../src/errors.ts";
-import { attributeFrom, type Model, type Node, qualifiedName, type Tensor, type Value } from "../../src/ir/index.ts";
+import { type Model, type Node, qualifiedName, type Tensor, type Value } from "../../src/ir/index.ts";
 import { decodeModel } from "../../src/onnx/index.ts";
 import { decodeTensorFile } from "../../src/onnx/tensor-file.ts";
 import { linkedLength, placesOf } from "../../src/ops/axes.ts";
@@ -18,6 +18,7 @@ import {
   restated,
   specOf,
   type TypedNode,
+  withRestated,
 } from "../../src/ops/index.ts";
 import { type Dense, fromTensor, isDense, numbers, select } from "../../src/reference/dense.ts";
 import { evaluateValues } from "../../src/reference/evaluate.ts";
@@ -118,33 +119,22 @@ function afterCut(trial: Trial, facts: TypedNode, link: AxisLink, length: number
     const size = trial[side][port]?.dims[axis];
     return end && size !== undefined ? keptAt(end, size, length, gone) : undefined;
   };
-  const { attributes = {}, inputs: stated } = restated(facts, { input: keptBy("inputs"), output: keptBy("outputs") });
+  const stated = restated(facts, { input: keptBy("inputs"), output: keptBy("outputs") });
   const inputs = cutAll(trial.inputs, link.inputs, length, gone);
-  for (const [port, tensor] of stated ?? []) inputs[port] = fromTensor(tensor);
-  return evaluated(withStated(trial, attributes, stated), inputs);
+  for (const [port, tensor] of stated.inputs ?? []) inputs[port] = fromTensor(tensor);
+  return evaluated(withStated(trial, stated), inputs);
 }
 
-function withStated(trial: Trial, literals: NonNullable<Restated["attributes"]>, stated: Restated["inputs"]): Trial {
-  const attributes = new Map(trial.node.attributes);
-  for (const [name, literal] of Object.entries(literals)) {
-    if (literal === undefined) attributes.delete(name);
-    else attributes.set(name, attributeFrom(literal));
-  }
-  const ports = Math.max(trial.node.inputs.length, ...[...(stated?.keys() ?? [])].map((port) => port + 1));
-  const added = Array.from(
-    { length: ports },
-    (_, port) => trial.node.inputs[port] ?? (stated?.has(port) ? { name: `stated_${port}` } : undefined),
-  );
-  const node = { ...trial.node, attributes, inputs: added };
-  const graph = {
-    ...trial.model.graph,
-    nodes: [node],
-    inputs: [
-      ...trial.model.graph.inputs,
-      ...added.filter((value) => value?.name.startsWith("stated_")).map((value) => value!),
-    ],
-  };
-  return { ...trial, node, model: { ...trial.model, graph } };
+function withStated(trial: Trial, stated: Restated): Trial {
+  const constants = new Map<Value, Tensor>();
+  const node = withRestated(trial.node, stated, (name, tensor) => {
+    const value = { name };
+    constants.set(value, tensor);
+    return value;
+  });
+  const { graph } = trial.model;
+  const initializers = new Map([...graph.initializers, ...constants]);
+  return { ...trial, node, model: { ...trial.model, graph: { ...graph, nodes: [node], initializers } } };
 }
 
 /** Complaints about one link of a trial: positions whose cut does not commute with the operator. */

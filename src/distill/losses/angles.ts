@@ -1,24 +1,18 @@
 /** @file Angles between samples: Park et al., "Relational knowledge distillation" (2019), arXiv:1904.05068. */
-import type { Value } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import { huber, type StepBuilder } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
 
-const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+import type { Value } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import { huber, type StepBuilder } from "../../train/index.ts";
+import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
 /**
  * Huber's loss (δ = 1), mean over all triples of samples, between the cosines of the angles at j of the triangles i, j, k that a layer's values
  * make. N³ numbers for a batch of N. Nothing but the number of samples has to agree. (RKD-A)
  */
 export function angles(options: PairOptions): DistillationLoss {
-  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
-  checkLoss("angles", { pairs, weight });
-  return {
-    name: "angles",
-    weight,
-    pairs,
+  return pairLoss("angles", checkOptions(options, pairOptionsNames), {
     build: (g, teacher, student) => huber().build(g, cosines(g, student), cosines(g, teacher)),
-  };
+  });
 }
 
 /** [N, N, N]: at each sample the cosines between the directions to all others. */

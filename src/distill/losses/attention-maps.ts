@@ -1,27 +1,27 @@
 /** @file Attention maps: Zagoruyko and Komodakis, "Paying more attention to attention" (2016), arXiv:1612.03928. */
-import type { Value } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import type { StepBuilder } from "../../train/index.ts";
-import { channelAxis, checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
 
-const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+import type { Value } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import type { StepBuilder } from "../../train/index.ts";
+import {
+  channelAxis,
+  type DistillationLoss,
+  type PairOptions,
+  pairLoss,
+  pairOptionsNames,
+} from "./distillation-loss.ts";
 
 /**
  * Where a layer looks: Q = Σ_c x², one number per position, ‖Q_t / ‖Q_t‖ − Q_s / ‖Q_s‖‖² summed over the positions, mean
  * over the samples. The widths may differ, the positions may not.
  */
 export function attentionMaps(options: PairOptions): DistillationLoss {
-  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
-  checkLoss("attentionMaps", { pairs, weight });
-  return {
-    name: "attentionMaps",
-    weight,
-    pairs,
+  return pairLoss("attentionMaps", checkOptions(options, pairOptionsNames), {
     build(g, teacher, student) {
       const gap = g.sub(map(g, teacher), map(g, student));
       return g.mean(g.sum(g.mul(gap, gap), [1]));
     },
-  };
+  });
 }
 
 /** [N, positions], each row of length 1. */

@@ -1,10 +1,9 @@
 /** @file Attention scores: Jiao et al., "TinyBERT: distilling BERT for natural language understanding" (2019), arXiv:1909.10351. */
-import type { Value } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import { meanSquaredError, type StepBuilder } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
 
-const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+import type { Value } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import { meanSquaredError, type StepBuilder } from "../../train/index.ts";
+import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
 /** Scores below this are masks, not scores. */
 const MASKED = -100;
@@ -14,14 +13,9 @@ const MASKED = -100;
  * heads.
  */
 export function attentionScores(options: PairOptions): DistillationLoss {
-  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
-  checkLoss("attentionScores", { pairs, weight });
-  return {
-    name: "attentionScores",
-    weight,
-    pairs,
+  return pairLoss("attentionScores", checkOptions(options, pairOptionsNames), {
     build: (g, teacher, student) => meanSquaredError().build(g, unmasked(g, student), unmasked(g, teacher)),
-  };
+  });
 }
 
 function unmasked(g: StepBuilder, x: Value): Value {

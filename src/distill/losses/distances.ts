@@ -1,24 +1,18 @@
 /** @file Distances between samples: Park et al., "Relational knowledge distillation" (2019), arXiv:1904.05068. */
-import type { Value } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import { huber, type StepBuilder } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
 
-const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+import type { Value } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import { huber, type StepBuilder } from "../../train/index.ts";
+import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
 /**
  * Huber's loss (δ = 1), mean over all pairs of samples, between d_ij / mean d of the teacher and of the student, where d is the
  * Euclidean distance of a layer's values and the mean is over different samples. Nothing but the number of samples has to agree. (RKD-D)
  */
 export function distances(options: PairOptions): DistillationLoss {
-  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
-  checkLoss("distances", { pairs, weight });
-  return {
-    name: "distances",
-    weight,
-    pairs,
+  return pairLoss("distances", checkOptions(options, pairOptionsNames), {
     build: (g, teacher, student) => huber().build(g, scaledDistances(g, student), scaledDistances(g, teacher)),
-  };
+  });
 }
 
 /** [N, N], of mean 1 where it is not 0. */

@@ -1,6 +1,7 @@
 /** @file What a distillation loss is: which values of teacher and student it compares, and one number from a pair of them. */
 import { ShapeError, UsageError } from "../../errors.ts";
 import type { Dims, Value } from "../../ir/index.ts";
+import type { OptionNames } from "../../options.ts";
 import type { StepBuilder, TermContext } from "../../train/index.ts";
 
 /** Names of a value of the teacher and of the value of the student that follows it. Any value of the graphs, not only outputs. */
@@ -55,4 +56,16 @@ export function checkLoss(name: string, { weight = 1, pairs }: Partial<PairOptio
 export function checkTemperature(temperature: number): void {
   if (temperature > 0 && Number.isFinite(temperature)) return;
   throw new UsageError("the temperature is out of range", { expected: "above 0", got: String(temperature) });
+}
+
+export const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+
+/** A loss that compares named values; the names of its options are checked already. */
+export function pairLoss(
+  name: string,
+  { pairs, weight = 1 }: PairOptions,
+  parts: Pick<DistillationLoss, "build" | "projects">,
+): DistillationLoss {
+  checkLoss(name, { pairs, weight });
+  return { name, weight, pairs, ...parts };
 }

@@ -1,27 +1,21 @@
 /** @file Relations between samples: Tung and Mori, "Similarity-preserving knowledge distillation" (2019), arXiv:1907.09682. */
-import type { Value } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import type { StepBuilder } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
 
-const pairOptionsNames: OptionNames<PairOptions> = { pairs: true, weight: true };
+import type { Value } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
+import type { StepBuilder } from "../../train/index.ts";
+import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
 /**
  * mean (cos(t_i, t_j) − cos(s_i, s_j))² over all pairs of samples of a batch: which inputs a layer holds to be alike.
  * Nothing but the number of samples has to agree.
  */
 export function relations(options: PairOptions): DistillationLoss {
-  const { pairs, weight = 1 } = checkOptions(options, pairOptionsNames);
-  checkLoss("relations", { pairs, weight });
-  return {
-    name: "relations",
-    weight,
-    pairs,
+  return pairLoss("relations", checkOptions(options, pairOptionsNames), {
     build(g, teacher, student) {
       const gap = g.sub(cosines(g, teacher), cosines(g, student));
       return g.mean(g.mul(gap, gap));
     },
-  };
+  });
 }
 
 /** [N, N]. */
