@@ -20,6 +20,7 @@ export {
   type Standing,
 } from "./latency.ts";
 export { withMaskProbes } from "./mask-probes.ts";
+export { kendallTau } from "./rank-correlation.ts";
 export { openReplicas, openReplicated, type Replicas, type Replicated } from "./replicas.ts";
 export {
   type BootstrapOptions,

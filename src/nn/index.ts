@@ -4,6 +4,7 @@ export * from "./branches.ts";
 export * from "./combinations/index.ts";
 export * from "./conv.ts";
 export * from "./embedding.ts";
+export * from "./generated.ts";
 export * from "./heads.ts";
 export * from "./initialisers.ts";
 export * from "./linear.ts";

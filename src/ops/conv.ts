@@ -207,7 +207,7 @@ const causalAxes: AxisRule = () => [
 ];
 
 export const convOps = {
-  Conv: convolution([1, 11, 22], plain),
+  Conv: { ...convolution([1, 11, 22], plain), weights: { initial: { 2: 0 } } },
   ConvInteger: { ...convolution([10], integer, () => "int32"), weights: { quantized: [1], settings: [2, 3] } },
   QLinearConv: {
     ...convolution([10], quantized, (context) => dtypeOf(context, 7) ?? dtypeOf(context, 0)),
@@ -224,6 +224,7 @@ export const convOps = {
     axes: convLinks(plain, { out: 1, in: 0 }),
     cost: transposedCost,
     exactness: "rounding",
+    weights: { initial: { 2: 0 } },
   },
   CausalConvWithState: {
     since: [27],

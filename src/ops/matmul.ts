@@ -156,7 +156,7 @@ const gemm = (since: readonly number[]): OpSpec => ({
 
 export const matmulOps = {
   MatMul: matrixProduct([1, 9, 13], { a: 0, b: 1 }, firstType),
-  Gemm: gemm([1, 6, 7, 9, 11, 13]),
+  Gemm: { ...gemm([1, 6, 7, 9, 11, 13]), weights: { initial: { 2: 0 } } },
   MatMulInteger: {
     ...matrixProduct([10], { a: 0, b: 1, perColumn: [3] }, () => "int32"),
     weights: { quantized: [0, 1], settings: [2, 3] },

@@ -6,6 +6,9 @@ import { asTensor, axisIn, dimsOf, dtypeOf, typed } from "./dims.ts";
 import { sameType } from "./elementwise.ts";
 import type { AxisLink, AxisRule, InferRule, NodeFacts, OpSpec } from "./spec.ts";
 
+/** An untrained norm only normalises. */
+const scaleAndShift = { 1: 1, 2: 0 } as const;
+
 const rounds = { cost: costPerInput, exactness: "rounding" } as const;
 
 /** Y, then running (and before opset 14 saved) mean and variance, all of the channels' length. */
@@ -97,6 +100,7 @@ const layerNorm = (since: readonly number[]): OpSpec => ({
   since,
   infer: inferLayerNorm,
   axes: layerNormAxes,
+  weights: { initial: scaleAndShift },
   ...rounds,
 });
 
@@ -106,11 +110,23 @@ export const normOps = {
     since: [1, 6, 7, 9, 14, 15],
     infer: inferBatchNorm,
     axes: batchNormAxes,
-    weights: { statistics: [3, 4] },
+    weights: { statistics: [3, 4], initial: { ...scaleAndShift, 3: 0, 4: 1 } },
     ...rounds,
   },
-  InstanceNormalization: { since: [1, 6, 22], infer: sameType, axes: instanceNormAxes, ...rounds },
-  GroupNormalization: { since: [18, 21], infer: sameType, axes: groupNormAxes, ...rounds },
+  InstanceNormalization: {
+    since: [1, 6, 22],
+    infer: sameType,
+    axes: instanceNormAxes,
+    weights: { initial: scaleAndShift },
+    ...rounds,
+  },
+  GroupNormalization: {
+    since: [18, 21],
+    infer: sameType,
+    axes: groupNormAxes,
+    weights: { initial: scaleAndShift },
+    ...rounds,
+  },
   LayerNormalization: layerNorm([17]),
   RMSNormalization: layerNorm([23]),
   SimplifiedLayerNormalization: layerNorm([1]),

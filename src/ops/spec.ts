@@ -94,6 +94,8 @@ export interface Weights {
   readonly settings?: readonly number[];
   /** Inputs that hold running statistics. */
   readonly statistics?: readonly number[];
+  /** Inputs that hold one number everywhere before a network is trained: scales 1, shifts 0. */
+  readonly initial?: Readonly<Record<number, number>>;
   /** Number of weights at an input that packs several into one element; `undefined` when it does not. */
   readonly packed?: (node: Node, input: number) => number | undefined;
 }

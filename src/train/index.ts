@@ -11,6 +11,7 @@ export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./loo
 export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./loop/events.ts";
 export { fit } from "./loop/fit.ts";
 export { type FitOptions, fitOptionsNames } from "./loop/fit-options.ts";
+export { type RecalibrateOptions, recalibrated } from "./loop/recalibrate.ts";
 export { withParameters } from "./loop/trained-model.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
