@@ -3,6 +3,7 @@ import { gpt } from "./gpt.ts";
 import { imagenetResnet } from "./imagenet-resnet.ts";
 import { lenet } from "./lenet.ts";
 import { mlp } from "./mlp.ts";
+import { mobilenetV2 } from "./mobilenet-v2.ts";
 import { msdnet } from "./msdnet.ts";
 import { paraFormer } from "./para-former.ts";
 import { paraGpt } from "./para-gpt.ts";
@@ -16,6 +17,7 @@ export const models = {
   lenet,
   resnet,
   imagenetResnet,
+  mobilenetV2,
   msdnet,
   vit,
   gpt,
@@ -30,10 +32,11 @@ export { type GptBody, type GptOptions, gptAround, gptBlock, gptOptionsNames } f
 export type { ImagenetResnetOptions } from "./imagenet-resnet.ts";
 export type { LenetOptions } from "./lenet.ts";
 export type { MlpModelOptions } from "./mlp.ts";
+export type { MobilenetV2Options } from "./mobilenet-v2.ts";
 export type { MsdnetOptions } from "./msdnet.ts";
 export type { ParaFormerOptions } from "./para-former.ts";
 export type { ParaGptOptions } from "./para-gpt.ts";
 export type { ParaResnetOptions } from "./para-resnet.ts";
 export type { ResnetOptions } from "./resnet.ts";
 export type { VitOptions } from "./vit.ts";
-export { gpt, imagenetResnet, lenet, mlp, msdnet, paraFormer, paraGpt, paraResnet, resnet, vit };
+export { gpt, imagenetResnet, lenet, mlp, mobilenetV2, msdnet, paraFormer, paraGpt, paraResnet, resnet, vit };

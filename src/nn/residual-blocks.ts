@@ -9,15 +9,16 @@ import { batchNorm } from "./norms.ts";
 export interface ConvNormOptions {
   readonly kernel: number;
   readonly stride?: number;
+  readonly groups?: number;
 }
 
-const convNormOptionsNames: OptionNames<ConvNormOptions> = { kernel: true, stride: true };
+const convNormOptionsNames: OptionNames<ConvNormOptions> = { kernel: true, stride: true, groups: true };
 
 /** A convolution without bias, and statistics of the batch. */
 export function convNorm(n: Layers, x: Value, channels: number, options: ConvNormOptions): Value {
-  const { kernel, stride = 1 } = checkOptions(options, convNormOptionsNames);
-  const weight = kaimingNormal(channels * kernel * kernel);
-  return batchNorm(n, conv(n, x, channels, { kernel, stride, bias: false, weight }));
+  const { kernel, stride = 1, groups = 1 } = checkOptions(options, convNormOptionsNames);
+  const weight = kaimingNormal((channels / groups) * kernel * kernel);
+  return batchNorm(n, conv(n, x, channels, { kernel, stride, groups, bias: false, weight }));
 }
 
 /** ReLU(x + f(x)) with f two 3×3 convolutions. */

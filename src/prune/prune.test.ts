@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { random } from "../data/index.ts";
 import { graphBuilder, type Model, model, type Tensor, tensorFromNumbers, verify } from "../ir/index.ts";
-import { imagenetResnet, vit } from "../models/index.ts";
+import { imagenetResnet, mobilenetV2, vit } from "../models/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { pruneModel } from "./prune.ts";
 
@@ -70,10 +70,11 @@ describe("pruneModel", () => {
   });
 
   it.each([
-    [18, 483_149_824, 3_055_880],
-    [50, 1_052_311_552, 6_917_640],
-  ])("halves a ResNet-%i as Torch-Pruning does", (depth, macs, parameters) => {
-    const { report } = pruneModel(imagenetResnet(random(1), { depth }), { ratio: 0.5 });
+    ["ResNet-18", () => imagenetResnet(random(1), { depth: 18 }), 483_149_824, 3_055_880],
+    ["ResNet-50", () => imagenetResnet(random(1), { depth: 50 }), 1_052_311_552, 6_917_640],
+    ["MobileNetV2", () => mobilenetV2(random(1)), 83_402_176, 1_221_768],
+  ])("halves a %s as Torch-Pruning does", (_, make, macs, parameters) => {
+    const { report } = pruneModel(make(), { ratio: 0.5 });
     expect([report.macs.after, report.parameters.after]).toEqual([macs, parameters]);
   });
 
