@@ -12,7 +12,7 @@ function rings(size: number, seed: number) {
     const [x, y] = [source.between(-2, 2), source.between(-2, 2)];
     const radius = Math.hypot(x, y);
     const label = (radius > 0.5 && radius < 1) || radius > 1.6 ? 1 : 0;
-    return { inputs: new Map([["input", tensorFromNumbers("float32", [1, 2], [x, y])]]), label, source: `${position}` };
+    return { inputs: new Map([["input", tensorFromNumbers("float32", [2], [x, y])]]), label, source: `${position}` };
   };
   return datasetOf({ size, open: () => ({ read: point }) });
 }

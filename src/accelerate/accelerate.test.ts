@@ -125,7 +125,7 @@ function memoryStore(): CandidateStore & { readonly kept: Map<string, Awaited<Re
   return {
     kept,
     load: async (form) => kept.get(form),
-    keep: async (form, comparison, bytes) => void kept.set(form, { comparison, bytes }),
+    keep: async (form, finished) => void kept.set(form, finished),
   };
 }
 

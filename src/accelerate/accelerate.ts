@@ -1,4 +1,4 @@
-/** @file The main job: clean, try forms, measure each, choose under the bound, verify on unseen samples. */
+/** @file The main job, a search: clean, propose forms, measure each, choose under the bound, verify on unseen samples. */
 import { limitedSignal } from "../deadline.ts";
 import { CancelledError, UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
@@ -16,14 +16,18 @@ import {
 } from "../runtime/index.ts";
 import { openBudget, SHARES } from "./budget.ts";
 import {
+  type Candidate,
   type CandidateContext,
   carefulCandidates,
+  cleanedCandidate,
   float32Candidate,
   laterCandidates,
   type MeasuredLayer,
   mixedCandidates,
   quickCandidates,
 } from "./candidates.ts";
+import { type Changes, networkMaker } from "./chain.ts";
+import { changedNetwork } from "./changed-network.ts";
 import { clean } from "./clean.ts";
 import type { AccelerateEvent } from "./events.ts";
 import { type Journal, openJournal } from "./journal.ts";
@@ -33,7 +37,7 @@ import type { Accelerated, LayerSensitivity } from "./result.ts";
 import { divideSamples } from "./samples.ts";
 import { keptInFloat, selectResult } from "./selection.ts";
 import { layerSensitivity } from "./sensitivity.ts";
-import { bestStatic, checkOriginal, type Job, tryCandidate } from "./trial.ts";
+import { bestStatic, checkOriginal, type Job, searchForms } from "./trial.ts";
 
 const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
   calibration: true,
@@ -50,6 +54,7 @@ const accelerateOptionsNames: OptionNames<AccelerateOptions> = {
   originalBytes: true,
   maxError: true,
   formTable: true,
+  changes: true,
   store: true,
   open: true,
   signal: true,
@@ -73,10 +78,10 @@ export function accelerate(model: Model, options: AccelerateOptions): Run<Accele
       hint: "Other results are faster.",
     });
   }
-  return startRun<AccelerateEvent, Accelerated>((scope) => search(model, options, scope), signal ? { signal } : {});
+  return startRun<AccelerateEvent, Accelerated>((scope) => work(model, options, scope), signal ? { signal } : {});
 }
 
-async function search(
+async function work(
   model: Model,
   options: AccelerateOptions,
   { emit, signal }: RunScope<AccelerateEvent>,
@@ -101,7 +106,7 @@ async function search(
   await checkOriginal({ original, samples });
   const run = (left - budget.whole.left()) / 1000;
   using limited = limitedSignal(signal, budget.choosing);
-  return await tryForms({
+  return await chooseForm({
     model,
     options,
     open,
@@ -119,19 +124,58 @@ async function search(
   });
 }
 
-async function tryForms(job: Job): Promise<Accelerated> {
+async function chooseForm(job: Job): Promise<Accelerated> {
+  const found: Found = { cleaned: job.model, layers: [] };
+  await searchForms(job, proposed(job, found));
+  return await selectResult(job, found.cleaned, marked(job, found.layers));
+}
+
+/** What is found on the way, beside the candidates. */
+interface Found {
+  cleaned: Model;
+  layers: readonly MeasuredLayer[];
+}
+
+/** All candidates: each is proposed by what came of those before it. */
+async function* proposed(job: Job, found: Found): AsyncGenerator<Candidate> {
   const { journal, options } = job;
   const cleaned = await journal.stage("cleanup", () => clean(job));
-  const wide = await inFloat32(job, cleaned);
-  const context = await candidateContext(job, options.ep === "webgpu" ? cleaned : wide);
-  if (context.model !== cleaned) await tryCandidate(job, float32Candidate(wide));
-  for (const candidate of quickCandidates(context)) await tryCandidate(job, candidate);
+  if (cleaned) {
+    found.cleaned = cleaned;
+    yield cleanedCandidate(cleaned);
+  }
+  const wide = await inFloat32(job, found.cleaned);
+  const context = await candidateContext(job, options.ep === "webgpu" ? found.cleaned : wide);
+  if (context.model !== found.cleaned) yield float32Candidate(wide);
+  yield* quickCandidates(context);
+  if (options.changes) yield* changedForms(job, context, options.changes);
+  found.layers = yield* carefulForms(job, context);
+}
+
+/** Forms that take long to build, where the quick ones of the network say that they may pay. */
+async function* carefulForms(job: Job, context: CandidateContext): AsyncGenerator<Candidate, readonly MeasuredLayer[]> {
   const layers = await sensitivity(job, context);
-  const paysEverywhere = (bestStatic(job)?.figures.latencySpread[0] ?? 0) > 1;
-  for (const candidate of carefulCandidates(context, paysEverywhere)) await tryCandidate(job, candidate);
-  await mixPrecision(job, context, layers);
-  if (paysEverywhere) for (const candidate of laterCandidates(context)) await tryCandidate(job, candidate);
-  return await selectResult(job, cleaned, marked(job, layers));
+  const paysEverywhere = (bestStatic(job, context.network)?.figures.latencySpread[0] ?? 0) > 1;
+  yield* carefulCandidates(context, paysEverywhere);
+  yield* mixedPrecision(job, context, layers);
+  if (paysEverywhere) yield* laterCandidates(context);
+  return layers;
+}
+
+/** The networks at the ends of the chains, and the forms of those that hold the bound. */
+async function* changedForms(
+  job: Job,
+  context: CandidateContext,
+  { from, chains }: Changes,
+): AsyncGenerator<Candidate> {
+  const make = networkMaker(from, job.choosing);
+  for (const chain of chains) {
+    const changed = yield* changedNetwork(job, chain, make);
+    if (!changed) continue;
+    const own = { ...context, ...changed };
+    yield* quickCandidates(own);
+    yield* carefulForms(job, own);
+  }
 }
 
 /** The cleaned model with float16 computed in float32, where that succeeds. */
@@ -176,7 +220,9 @@ async function weightBits({ weightBits = "auto", ep }: AccelerateOptions, journa
 
 /** Measured where static int8 is possible and there is time; none when the budget ends on the way, or when it fails. */
 async function sensitivity(job: Job, context: CandidateContext): Promise<MeasuredLayer[]> {
-  if (!bestStatic(job) || job.budget.spent() > SHARES.lastStart / 2) return [];
+  // Training takes most of the time, and forms come after it.
+  const last = context.network ? SHARES.lastStart : SHARES.lastStart / 2;
+  if (!bestStatic(job, context.network) || job.budget.spent() > last) return [];
   try {
     return await job.journal.stage("sensitivity", () => layerSensitivity(context));
   } catch (error) {
@@ -189,12 +235,12 @@ async function sensitivity(job: Job, context: CandidateContext): Promise<Measure
 }
 
 /** While no static form holds the bound: the best one with more and more of its sensitive layers in float. */
-async function mixPrecision(job: Job, context: CandidateContext, layers: readonly MeasuredLayer[]): Promise<void> {
-  const best = bestStatic(job);
+function* mixedPrecision(job: Job, context: CandidateContext, layers: readonly MeasuredLayer[]): Generator<Candidate> {
+  const best = bestStatic(job, context.network);
   if (!best) return;
   for (const candidate of mixedCandidates(context, best.candidate, layers)) {
-    if (bestStatic(job)!.figures.drop <= job.options.maxDrop) return;
-    await tryCandidate(job, candidate);
+    if (bestStatic(job, context.network)!.figures.drop <= job.options.maxDrop) return;
+    yield candidate;
   }
 }
 

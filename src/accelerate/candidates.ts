@@ -10,11 +10,14 @@ import {
   type StaticOptions,
 } from "../quantize/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession } from "../runtime/index.ts";
+import { chainName, type Network } from "./chain.ts";
 import type { LayerSensitivity } from "./result.ts";
 
 export interface CandidateContext {
-  /** The cleaned model. */
+  /** The cleaned model, or a changed network, cleaned. */
   readonly model: Model;
+  /** What was changed in it; the original where absent. */
+  readonly network?: Network;
   readonly ep: ExecutionProvider;
   readonly threads: number;
   readonly seed: number;
@@ -36,7 +39,9 @@ export interface Candidate {
   readonly family: string;
   /** Which quantizer makes it, if one does; the form table speaks of these. */
   readonly quantizer?: QuantizeOptions["form"];
-  /** Unique; also the key under which an interrupted run keeps it. */
+  /** The changed network that it is a form of; the original's where absent. */
+  readonly network?: Network;
+  /** Unique; also the key under which an interrupted run keeps it. A form of a changed network names the whole chain. */
   readonly form: string;
   /** Whether it should do no more than round, which it is then held to. */
   readonly rounds?: boolean;
@@ -87,7 +92,28 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
       build: () => quantized(context, options),
     }),
   );
-  return [...free, ...statics];
+  return [...free, ...statics].map((candidate) => ofNetwork(context, candidate));
+}
+
+/** A form of a changed network names its steps before it. */
+function ofNetwork({ network }: CandidateContext, candidate: Candidate): Candidate {
+  if (!network) return candidate;
+  const named = (form: string): string => chainName([...network.steps, form]);
+  return {
+    ...candidate,
+    form: named(candidate.form),
+    family: named(candidate.family),
+    network,
+    // What is built may say only then how.
+    get static() {
+      return candidate.static;
+    },
+  };
+}
+
+/** The form of a candidate without the steps before it. */
+function formOf({ form, network }: Candidate): string {
+  return network ? form.slice(chainName([...network.steps, ""]).length) : form;
 }
 
 /**
@@ -99,13 +125,14 @@ export function carefulCandidates(context: CandidateContext, paysEverywhere: boo
   const settings = { open, calibration, threads, signal, weightBits };
   const placement = once(() => fastestPlacement(context.model, settings));
   const partly = partlyInteger.map(([form, recipe]) => fastestCandidate(context, form, recipe, placement));
-  if (!paysEverywhere) return partly;
-  return [...partly.slice(0, 1), ...careful.map(([form, recipe]) => staticCandidate(context, form, recipe))];
+  const everywhere = careful.map(([form, recipe]) => staticCandidate(context, form, recipe));
+  const found = paysEverywhere ? [...partly.slice(0, 1), ...everywhere] : partly;
+  return found.map((candidate) => ofNetwork(context, candidate));
 }
 
 /** Static forms that are tried when there is time left. */
 export function laterCandidates(context: CandidateContext): Candidate[] {
-  return later.map(([form, recipe]) => staticCandidate(context, form, recipe));
+  return later.map(([form, recipe]) => ofNetwork(context, staticCandidate(context, form, recipe)));
 }
 
 /** Static int8 where it pays and float where it does not, by the measured time of every node in both. */
@@ -142,6 +169,11 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   };
 }
 
+/** The original without what it does not need. */
+export function cleanedCandidate(model: Model): Candidate {
+  return { form: "cleaned", family: "cleaned", rounds: true, build: async () => model };
+}
+
 /** A float16 model in the float32 that the processor computes in anyway; the other forms start from it. */
 export function float32Candidate(model: Model): Candidate {
   return { form: "float32", family: "float32", rounds: true, build: async () => model };
@@ -152,16 +184,17 @@ export type MeasuredLayer = Omit<LayerSensitivity, "keptFloat">;
 /** `best` with the 1, 2, 4, … most sensitive layers kept in float. */
 export function mixedCandidates(
   context: CandidateContext,
-  { form, static: recipe }: Candidate,
+  best: Candidate,
   layers: readonly MeasuredLayer[],
 ): Candidate[] {
+  const { static: recipe } = best;
   const float = recipe?.exclude ?? [];
   const ordered = layers.filter(({ node }) => !float.includes(node)).sort((a, b) => b.divergence - a.divergence);
   const counts = [1, 2, 4, 8, 16].filter((count) => count < ordered.length);
   return counts.map((count) => {
     const exclude = [...float, ...ordered.slice(0, count).map(({ node }) => node)];
     const layersKept = `${count} ${float.length > 0 ? "more " : ""}layer${count === 1 ? "" : "s"} in float`;
-    return staticCandidate(context, `${form}, ${layersKept}`, { ...recipe, exclude });
+    return ofNetwork(context, staticCandidate(context, `${formOf(best)}, ${layersKept}`, { ...recipe, exclude }));
   });
 }
 

@@ -74,7 +74,12 @@ function dominates(a: Figures, b: Figures): boolean {
 /** Accepted candidates, best first under the goal; ties go to the smaller drop. */
 export function ranked<F extends Figures>(candidates: readonly F[], bound: Bound): F[] {
   const accepted = candidates.filter((figures) => decide(figures, bound).accepted);
-  return accepted.sort((a, b) => score(b, bound.goal) - score(a, bound.goal) || a.drop - b.drop);
+  return accepted.sort((a, b) => worth(b, bound) - worth(a, bound) || a.drop - b.drop);
+}
+
+/** What a candidate is worth under the goal; -∞ where it may not be handed out. */
+export function worth(figures: Figures, bound: Bound): number {
+  return decide(figures, bound).accepted ? score(figures, bound.goal) : Number.NEGATIVE_INFINITY;
 }
 
 /** Logarithmic, so that "balanced" weighs a doubling of speed like a doubling of smallness. */

@@ -1,5 +1,6 @@
 /** @file The automatic pipeline over the techniques. */
 export { accelerate } from "./accelerate.ts";
+export type { Chain, Changes, Step } from "./chain.ts";
 export { type Goal, goals } from "./choose.ts";
 export { cleanTechnique } from "./clean-technique.ts";
 export { evaluateWith } from "./evaluate.ts";
@@ -11,7 +12,7 @@ export {
   type FormOptions,
   type FormRow,
 } from "./forms/choose-form.ts";
-export type { AccelerateOptions, CandidateStore } from "./options.ts";
+export type { AccelerateOptions, CandidateStore, FinishedForm } from "./options.ts";
 export {
   choosePlacement,
   openPlaced,

@@ -2,6 +2,8 @@
 import type { Clock } from "../deadline.ts";
 import type { FormTable } from "../quantize/index.ts";
 import type { ExecutionProvider, OpenSession } from "../runtime/index.ts";
+import type { SearchStore } from "../search/index.ts";
+import type { Changes } from "./chain.ts";
 import type { Goal } from "./choose.ts";
 import type { MeasuredComparison } from "./result.ts";
 import type { Batches } from "./samples.ts";
@@ -30,6 +32,8 @@ export interface AccelerateOptions {
   readonly originalBytes: number;
   /** What the forms are worth on `ep`, measured earlier; forms that lose there are passed over. */
   readonly formTable?: FormTable;
+  /** Networks of another structure that are tried, too, and in every form where they hold the bound by themselves. */
+  readonly changes?: Changes;
   /** Finished candidates of an interrupted run. */
   readonly store?: CandidateStore;
   /** How sessions are opened; ONNX Runtime of this platform by default. */
@@ -39,8 +43,11 @@ export interface AccelerateOptions {
   readonly clock?: Clock;
 }
 
-/** Where finished candidates are kept, so that an interrupted run can go on. */
-export interface CandidateStore {
-  load(form: string): Promise<{ readonly comparison: MeasuredComparison; readonly bytes: Uint8Array } | undefined>;
-  keep(form: string, comparison: MeasuredComparison, bytes: Uint8Array): Promise<void>;
+/** A candidate that was measured, and its file. */
+export interface FinishedForm {
+  readonly comparison: MeasuredComparison;
+  readonly bytes: Uint8Array;
 }
+
+/** Where finished candidates are kept, so that an interrupted run can go on. */
+export type CandidateStore = SearchStore<FinishedForm>;

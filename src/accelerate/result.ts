@@ -7,6 +7,7 @@ export type { Warning };
 
 /** A form that was tried; without `comparison` it failed or was passed over before measuring. */
 export interface CandidateResult {
+  /** Of a changed network: the chain, `prune 0.5 rounded 8 → recover 20 epochs → float16`. */
   readonly form: string;
   readonly accepted: boolean;
   readonly reason: string;
@@ -45,6 +46,8 @@ export interface Accelerated {
   readonly model: Model;
   readonly bytes: Uint8Array;
   readonly form: string;
+  /** The steps by which the network was changed, where it was. */
+  readonly steps?: readonly string[];
   /** Whether `form` beats the original within the bound; if not, the model is the original, cleaned where that holds. */
   readonly faster: boolean;
   /** Against the original, on the samples kept for verification. */

@@ -6,7 +6,7 @@ import { encodeModel } from "../onnx/index.ts";
 import type { OpenSession } from "../runtime/index.ts";
 import { divideSamples } from "./samples.ts";
 import { keptInFloat, selectResult } from "./selection.ts";
-import { type Job, type Tried, tryCandidate } from "./trial.ts";
+import { type Job, searchForms, type Tried } from "./trial.ts";
 
 const open = openTaking(() => 1);
 
@@ -43,7 +43,7 @@ describe("where no form is faster", () => {
     const { signal } = new AbortController();
     const data = denseBatches(9);
     const { job } = await smallJob({}, { samples: await divideSamples(data, data, signal) });
-    await tryCandidate(job, { form: "form", family: "family", build: async () => job.model });
+    await searchForms(job, [{ form: "form", family: "family", build: async () => job.model }]);
     const { samples } = await selectResult(job, { ...job.model }, []);
     // 5 and 4 batches of two.
     expect(samples).toEqual({

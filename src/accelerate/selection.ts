@@ -39,7 +39,15 @@ export async function selectResult(
         refute(job, tried, `answers differ on ${differing.ep}: ${differing.reason}`);
         continue;
       }
-      const found = { model, bytes: tried.bytes, form, faster: true, comparison };
+      const { network } = tried.candidate;
+      const found = {
+        model,
+        bytes: tried.bytes,
+        form,
+        ...(network && { steps: network.steps }),
+        faster: true,
+        comparison,
+      };
       return result(job, { ...found, providers, sensitivity });
     } catch (error) {
       checkCancelled(job.signal);
@@ -67,9 +75,10 @@ function inOrder({ tried, options }: Job): Accepted[] {
   return order.flatMap((figures) => accepted.filter((entry) => entry.figures === figures));
 }
 
-/** The nodes that the best candidate keeps in float. */
+/** The nodes of the original that the best candidate keeps in float. */
 export function keptInFloat(job: Job): ReadonlySet<string> {
-  return new Set(inOrder(job)[0]?.candidate.static?.exclude ?? []);
+  const best = inOrder(job)[0]?.candidate;
+  return new Set((!best?.network && best?.static?.exclude) || []);
 }
 
 async function verify(job: Job, form: string, model: Model, bytes: Uint8Array): Promise<MeasuredComparison> {
@@ -133,7 +142,10 @@ async function cleanedResult(
   return undefined;
 }
 
-type Found = Pick<Accelerated, "model" | "bytes" | "form" | "faster" | "comparison" | "providers" | "sensitivity">;
+type Found = Pick<
+  Accelerated,
+  "model" | "bytes" | "form" | "steps" | "faster" | "comparison" | "providers" | "sensitivity"
+>;
 
 function result(job: Job, found: Found): Accelerated {
   const { journal, tried, samples } = job;

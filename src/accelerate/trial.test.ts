@@ -5,7 +5,7 @@ import type { FormTable } from "../quantize/index.ts";
 import { openBudget } from "./budget.ts";
 import type { Candidate } from "./candidates.ts";
 import type { MeasuredComparison } from "./result.ts";
-import { bestStatic, type Job, type Tried, tryCandidate } from "./trial.ts";
+import { bestStatic, type Job, searchForms, type Tried } from "./trial.ts";
 
 /** A candidate that is the model itself, or fails with `error`. */
 function candidate({ model }: Job, others: Partial<Candidate> = {}, error?: Error): Candidate {
@@ -20,7 +20,7 @@ function candidate({ model }: Job, others: Partial<Candidate> = {}, error?: Erro
 describe("a candidate that is tried", () => {
   it("is announced, built, measured, settled and noted", async () => {
     const { job, events } = await smallJob();
-    await tryCandidate(job, candidate(job));
+    await searchForms(job, [candidate(job)]);
     expect(events).toEqual([
       { type: "stage", name: "form", detail: "building" },
       { type: "stage", name: "form", detail: "measuring" },
@@ -35,22 +35,22 @@ describe("a candidate that is tried", () => {
 
   it("that breaks is no reason to ask for more time; one that runs out of it is", async () => {
     const { job } = await smallJob();
-    await tryCandidate(job, candidate(job, { form: "broken" }, new RuntimeError("it broke")));
+    await searchForms(job, [candidate(job, { form: "broken" }, new RuntimeError("it broke"))]);
     expect([...job.late]).toEqual([]);
     expect(job.journal.results.get("broken")).toEqual({
       ...{ form: "broken", accepted: false, onFront: false },
       reason: expect.stringContaining("it broke"),
     });
-    await tryCandidate(job, candidate(job, { form: "slow" }, new CancelledError("the choosing ended")));
+    await searchForms(job, [candidate(job, { form: "slow" }, new CancelledError("the choosing ended"))]);
     expect([...job.late]).toEqual(["slow"]);
     expect(job.journal.results.get("slow")!.reason).toBe("not finished: the time budget ran out");
   });
 
   it("that the model does not allow is its whole family's row, and no other of it is built", async () => {
     const { job, events } = await smallJob();
-    await tryCandidate(job, candidate(job, { form: "first" }, new UnsupportedError("no such layer")));
+    await searchForms(job, [candidate(job, { form: "first" }, new UnsupportedError("no such layer"))]);
     events.length = 0;
-    await tryCandidate(job, candidate(job, { form: "second" }));
+    await searchForms(job, [candidate(job, { form: "second" })]);
     expect(events).toEqual([]);
     expect([...job.journal.results.keys()]).toEqual(["family"]);
   });
@@ -72,21 +72,21 @@ describe("a candidate that is finished", () => {
     const budget = openBudget(1, () => time);
     time = 10_000;
     const { job } = await smallJob({ store: kept({}) }, { budget });
-    await tryCandidate(job, candidate(job, { quantizer: "dynamic" }));
+    await searchForms(job, [candidate(job, { quantizer: "dynamic" })]);
     expect(job.journal.results.get("form")).toMatchObject({ accepted: true });
     expect([...job.late]).toEqual([]);
     const { job: without } = await smallJob({}, { budget });
-    await tryCandidate(without, candidate(without));
+    await searchForms(without, [candidate(without)]);
     expect(without.journal.results.get("form")!.reason).toBe("not tried: 70 % of the time budget was spent");
     expect([...without.late]).toEqual(["form"]);
   });
 
   it("has its warnings told, where the run that kept it had any", async () => {
     const { job } = await smallJob({ store: kept({ warnings: [{ code: "W_DOUBT", message: "labels are odd" }] }) });
-    await tryCandidate(job, candidate(job));
+    await searchForms(job, [candidate(job)]);
     expect(job.journal.warnings).toEqual([{ code: "W_DOUBT", message: "labels are odd" }]);
     const { job: earlier } = await smallJob({ store: kept({}) });
-    await tryCandidate(earlier, candidate(earlier));
+    await searchForms(earlier, [candidate(earlier)]);
     expect(earlier.journal.warnings).toEqual([]);
     expect(earlier.tried).toHaveLength(1);
   });
@@ -108,7 +108,7 @@ describe("a form table", () => {
     ["does not matter where the goal is size", { quantizer: "dynamic" }, "size", false],
   ])("%s", async (_, others, goal, isPassedOver) => {
     const { job } = await smallJob({ formTable, goal });
-    await tryCandidate(job, candidate(job, others));
+    await searchForms(job, [candidate(job, others)]);
     expect(job.tried).toHaveLength(isPassedOver ? 0 : 1);
     const passedOver =
       /^passed over: slower than float32 on this machine by the form table \(matmul of one row 0\.50×\)$/;

@@ -1,4 +1,4 @@
-/** @file One candidate after the other: built, measured against the original, judged, remembered. */
+/** @file The search for a form: each candidate is built, measured against the original, judged and remembered before the next is proposed. */
 import { isPast } from "../deadline.ts";
 import { CancelledError, UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
@@ -6,12 +6,14 @@ import { LARGEST_ERROR } from "../measure/index.ts";
 import { encodeModel } from "../onnx/index.ts";
 import { modelAdvice } from "../quantize/index.ts";
 import { checkCancelled, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import { proposals, search, type Trial } from "../search/index.ts";
 import { type Budget, isTooLate, measuringEnd, type Pace, SHARES, timingSeconds, warmupOf } from "./budget.ts";
 import type { Candidate } from "./candidates.ts";
-import { decide, type Figures, percent } from "./choose.ts";
+import type { Network } from "./chain.ts";
+import { decide, type Figures, percent, worth } from "./choose.ts";
 import type { Journal } from "./journal.ts";
 import { figuresOf, type Judging, type MeasureOptions, measureModel, type Reference } from "./measure.ts";
-import type { AccelerateOptions } from "./options.ts";
+import type { AccelerateOptions, FinishedForm } from "./options.ts";
 import { reasonOf } from "./reason.ts";
 import type { MeasuredComparison } from "./result.ts";
 import type { Samples } from "./samples.ts";
@@ -48,30 +50,73 @@ export interface Tried {
 /** Rounds of latency while choosing and for the final figure. */
 const ROUNDS = { choosing: 30, verifying: 80 };
 
-/** Tries a candidate unless it is finished, or known to be impossible, to lose, or to be too late; the journal says what it came to. */
-export async function tryCandidate(job: Job, candidate: Candidate): Promise<void> {
-  const { journal, impossible, signal, options } = job;
-  const { form, family } = candidate;
-  checkCancelled(signal);
-  if (impossible.has(family)) return;
-  const kept = await options.store?.load(form);
-  const obstacle = kept ? undefined : (losing(job, candidate) ?? tooLate(job, candidate));
-  if (obstacle !== undefined) return journal.refuse(form, obstacle);
+/**
+ * The search: candidates are proposed by what came of those before, and tried unless they are finished, or known to be impossible, to lose,
+ * or to be too late. The journal says what each came to.
+ */
+export async function searchForms(job: Job, candidates: Iterable<Candidate> | AsyncIterable<Candidate>): Promise<void> {
+  const { store } = job.options;
+  await search<Candidate, FinishedForm>({
+    space: { key: ({ form }) => form, isAllowed: ({ family }) => !job.impossible.has(family) },
+    strategy: proposals((trials) => settled(job, candidates, trials)),
+    evaluate: (candidate) => finished(job, candidate),
+    score: ({ comparison }, candidate) =>
+      worth(figuresOf(candidate.form, comparison, judging(job, candidate)), job.options),
+    ...(store && { store }),
+    signal: job.signal,
+  }).result;
+}
+
+/** What came of each candidate is settled before the next one is proposed. */
+async function* settled(
+  job: Job,
+  candidates: Iterable<Candidate> | AsyncIterable<Candidate>,
+  trials: readonly Trial<Candidate, FinishedForm>[],
+): AsyncGenerator<Candidate> {
+  for await (const candidate of candidates) {
+    const began = performance.now();
+    yield candidate;
+    const last = trials.at(-1);
+    if (last?.candidate === candidate) settle(job, last, began);
+  }
+}
+
+function settle(job: Job, { candidate, value }: Trial<Candidate, FinishedForm>, began: number): void {
+  const { journal, tried, options } = job;
+  const { form } = candidate;
+  const { comparison, bytes } = value;
+  // Runs that earlier versions kept have none.
+  journal.doubt(comparison.warnings ?? []);
+  const figures = figuresOf(form, comparison, judging(job, candidate));
+  const { accepted, reason } = decide(figures, options);
+  tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
+  journal.settle({ form, accepted, reason, onFront: false, comparison });
+  noteTime(job, form, began);
+}
+
+function noteTime({ journal }: Job, form: string, began: number): void {
+  const notes = [journal.results.get(form)?.reason ?? ""];
+  journal.note({ name: form, milliseconds: performance.now() - began, notes });
+}
+
+/** The candidate, built and measured; `undefined` where that is not worth it, or fails. */
+async function finished(job: Job, candidate: Candidate): Promise<FinishedForm | undefined> {
+  const { journal } = job;
+  const { form } = candidate;
+  const obstacle = losing(job, candidate) ?? tooLate(job, candidate);
+  if (obstacle !== undefined) {
+    journal.refuse(form, obstacle);
+    return undefined;
+  }
   journal.emit({ type: "stage", name: form, detail: "building" });
   const began = performance.now();
   try {
-    const { comparison, bytes } = kept ?? (await measured(job, candidate));
-    // Runs that earlier versions kept have none.
-    journal.doubt(comparison.warnings ?? []);
-    const figures = figuresOf(form, comparison, judging(job, candidate));
-    const { accepted, reason } = decide(figures, options);
-    job.tried.push({ candidate, comparison, figures, ...(accepted && { bytes }) });
-    journal.settle({ form, accepted, reason, onFront: false, comparison });
+    return await measured(job, candidate);
   } catch (error) {
     await failed(job, candidate, error);
+    noteTime(job, form, began);
+    return undefined;
   }
-  const notes = [journal.results.get(form)?.reason ?? ""];
-  journal.note({ name: form, milliseconds: performance.now() - began, notes });
 }
 
 /** Whatever a candidate fails with is its own row. What the original fails with ends the job, since nothing could be compared. */
@@ -108,11 +153,8 @@ function tooLate({ budget, late }: Job, { form }: Candidate): string | undefined
   return `not tried: ${percent(SHARES.lastStart, 0)} of the time budget was spent`;
 }
 
-async function measured(
-  job: Job,
-  { form, build }: Candidate,
-): Promise<{ readonly comparison: MeasuredComparison; readonly bytes: Uint8Array }> {
-  const { open, original, session, samples, options, journal } = job;
+async function measured(job: Job, { form, build }: Candidate): Promise<FinishedForm> {
+  const { open, original, session, samples, journal } = job;
   const model = await build();
   const bytes = encodeModel(model);
   if (isPast(job.budget.choosing)) throw new CancelledError("the time budget ran out");
@@ -120,12 +162,15 @@ async function measured(
   const contender = { model, bytes: bytes.byteLength };
   const how = measuring(job, "choosing");
   const comparison = await measureModel(open, original, contender, session, samples, samples.selection, how);
-  await options.store?.keep(form, comparison, bytes);
   return { comparison, bytes };
 }
 
-export function judging({ model, options }: Job, { rounds = false }: Pick<Candidate, "rounds">): Judging {
-  return { original: model, rounds, maxError: options.maxError ?? LARGEST_ERROR };
+export function judging(
+  { model, options }: Job,
+  { rounds = false, network }: Pick<Candidate, "rounds" | "network">,
+): Judging {
+  const maxError = network?.isTrained ? Number.POSITIVE_INFINITY : (options.maxError ?? LARGEST_ERROR);
+  return { original: model, rounds, maxError };
 }
 
 /** How a candidate is timed in a phase of the job. */
@@ -139,9 +184,9 @@ export function measuring({ options, signal, budget, pace }: Job, phase: keyof t
   };
 }
 
-/** The static form that loses least; of those that are faster than the original, if any is. */
-export function bestStatic({ tried }: Job): Tried | undefined {
-  const statics = tried.filter(({ candidate }) => candidate.static !== undefined);
+/** The static form of a network, or of the original, that loses least; of those that are faster than the original, if any is. */
+export function bestStatic({ tried }: Job, network?: Network): Tried | undefined {
+  const statics = tried.filter(({ candidate }) => candidate.static !== undefined && candidate.network === network);
   const faster = statics.filter(({ figures }) => figures.latencySpread[0] > 1);
   const eligible = faster.length > 0 ? faster : statics;
   return [...eligible].sort((a, b) => a.figures.drop - b.figures.drop)[0];

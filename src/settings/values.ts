@@ -48,6 +48,15 @@ export function numbers(): z.ZodArray<z.ZodNumber> {
   return z.array(z.number());
 }
 
+/** A comma-separated list of numbers within bounds, ends included. */
+export function numbersBetween(low: number, high: number): z.ZodArray<z.ZodNumber> {
+  const error = `It must be a list of numbers from ${low} to ${high}, such as ${low},${high}.`;
+  return written(z.array(z.number(error).min(low, error).max(high, error), error).min(1, error), {
+    read: (word) => word.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part))),
+    write: String,
+  });
+}
+
 /** Two numbers. */
 export function pair(): z.ZodTuple<[z.ZodNumber, z.ZodNumber], null> {
   return z.tuple([z.number(), z.number()]);

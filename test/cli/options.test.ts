@@ -78,6 +78,7 @@ const samples: Readonly<Record<string, string>> = {
   "--ratio": "0.3",
   "--target-macs": "0.3",
   "--most": "0.3",
+  "--prune": "0.3",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -94,6 +95,7 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   files: ["--data", "d.npz"],
   "with --data": ["--data", "d.npz"],
   "with --probe": ["--probe"],
+  "with --prune": ["--prune", "0.5"],
   "with --finetune": ["--finetune", "2"],
   "with --lora": ["--lora", "2"],
   "unless --head none": ["--head", "auto"],

@@ -2,12 +2,48 @@
 import * as z from "zod";
 import { goals } from "../../accelerate/index.ts";
 import { LARGEST_ERROR } from "../../measure/index.ts";
+import { pruneTechnique } from "../../prune/index.ts";
 import { executionProviders } from "../../runtime/index.ts";
-import { among, between, choice, flag, list, only, seconds, setting, text } from "../../settings/index.ts";
+import {
+  among,
+  beside,
+  between,
+  choice,
+  flag,
+  list,
+  numbersBetween,
+  only,
+  seconds,
+  setting,
+  text,
+} from "../../settings/index.ts";
 import type { LoadedData } from "../data/loaded-data.ts";
+import { distilled, recoverySettings } from "../recovery.ts";
 import { dataSettings, runtimeSettings } from "../settings/settings.ts";
 
 const place = { role: "place" } as const;
+
+const pruned = beside("--prune");
+const { criterion, ranking, round, most, exclude } = pruneTechnique.settings.shape;
+
+/** Narrower networks that are tried, and how they are trained again. */
+const changeSettings = {
+  prune: setting(
+    "--prune <shares>",
+    "narrower networks are tried, too: shares of each width that go, `0.3,0.5`",
+    numbersBetween(0.001, 0.999).exactOptional(),
+  ),
+  criterion: only(pruned, criterion),
+  ranking: only(pruned, ranking),
+  round: only(pruned, round),
+  most: only(pruned, most),
+  exclude: only(pruned, exclude),
+  ...recoverySettings,
+  trainData: only(
+    distilled,
+    setting("--train-data <path>", "samples to train on, in place of those that are left of --data", text()),
+  ),
+};
 
 export const accelerateSettings = z.strictObject({
   ...runtimeSettings,
@@ -33,6 +69,7 @@ export const accelerateSettings = z.strictObject({
     "of int8 weights; 7 avoids saturation",
     choice(["auto", 7, 8]).default("auto"),
   ),
+  ...changeSettings,
   checkEp: setting(
     "--check-ep <list>",
     "providers that must give the same answers",

@@ -9,6 +9,8 @@ import type { LoadedData } from "../data/loaded-data.ts";
 import type { RunPlace } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
 import { commandLine, decidingSettings } from "../settings/command-line.ts";
+import { dropState } from "../technique/context.ts";
+import type { PlannedChanges } from "./changes.ts";
 import { accelerateSettings, type JobOptions, type JobTarget } from "./job-options.ts";
 import { jobReport } from "./job-report.ts";
 
@@ -16,10 +18,13 @@ export interface JobInput {
   readonly model: Model;
   readonly file: { readonly sha256: string; readonly bytes: number };
   readonly data: LoadedData;
+  readonly planned?: PlannedChanges;
 }
 
-export async function checkTarget(target: JobTarget, { data, labels, preprocess }: JobOptions): Promise<void> {
-  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, [target.path, data, labels, preprocess]);
+export async function checkTarget(target: JobTarget, options: JobOptions): Promise<void> {
+  const { data, trainData, labels, preprocess } = options;
+  const sources = [target.path, data, trainData, labels, preprocess];
+  if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, sources);
   await checkOutputFolder(runFolderOf(target.out));
 }
 
@@ -39,7 +44,7 @@ export function storeIn(folder: RunFolder): CandidateStore {
       if (!part?.bytes) return undefined;
       return { comparison: withInfinities(part.facts as Accelerated["comparison"]), bytes: part.bytes };
     },
-    keep: (form, comparison, bytes) => folder.keep(form, { facts: comparison, bytes }),
+    keep: (form, { comparison, bytes }) => folder.keep(form, { facts: comparison, bytes }),
   };
 }
 
@@ -71,7 +76,7 @@ export async function writeJob(
 ): Promise<WrittenJob> {
   const { path, out, title } = target;
   const stem = basename(path).replace(/\.onnx$/, "");
-  const chosen = out.endsWith(".onnx") ? out : join(out, `${stem}${suffix(result.form)}.onnx`);
+  const chosen = out.endsWith(".onnx") ? out : join(out, `${stem}${suffix(result)}.onnx`);
   await writeAtomically(chosen, result.bytes);
   const report = await jobReport({
     title,
@@ -87,7 +92,7 @@ export async function writeJob(
   });
   await folder.write("report.json", `${JSON.stringify(report, null, 1)}\n`);
   const page = await folder.write("report.html", reportPage(report));
-  await folder.finish();
+  await dropState(folder);
   return { report, model: chosen, page };
 }
 
@@ -95,8 +100,14 @@ function digest(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-/** Names of files as the ecosystem has them. */
-function suffix(form: string): string {
+/** Names of files as the ecosystem has them; of changed networks with how they were. */
+function suffix({ form, steps = [] }: Pick<Accelerated, "form" | "steps">): string {
+  if (steps.length === 0) return formSuffix(form);
+  const own = form.slice(steps.join(" → ").length).replace(" → ", "");
+  return `_pruned${own === "" ? "" : formSuffix(own)}`;
+}
+
+function formSuffix(form: string): string {
   if (form === "float16") return "_fp16";
   const weightOnly = /^weight-only.*?(\d)-bit/.exec(form);
   if (weightOnly) return `_q${weightOnly[1]}`;

@@ -8,24 +8,33 @@ import { loadData } from "../data/load.ts";
 import { knownFormTable } from "../forms/form-cache.ts";
 import { fingerprint } from "../model/model-file.ts";
 import { inRunFolder } from "../run/in-run-folder.ts";
+import { changesIn, checkChanges, plannedChanges } from "./changes.ts";
 import type { JobOptions, JobTarget } from "./job-options.ts";
 import { checkTarget, type JobInput, placeOf, storeIn, type WrittenJob, writeJob } from "./job-output.ts";
 
 export async function runJob(target: JobTarget, options: JobOptions, console: Console): Promise<Outcome> {
   const { path } = target;
   const { goal, maxDrop, budget } = options;
+  checkChanges(options);
   await checkTarget(target, options);
   const model = await loadModel(path);
   const file = await fingerprint(path);
   const data = target.data ?? (await loadData(model, options, console));
   console.say(`${basename(path)}: ${data.source}, goal ${goal}, at most ${formatPercent(maxDrop)} lost, ${budget} s`);
+  const planned = await plannedChanges(model, options, data, console);
   if (options.dryRun) {
     if (!console.json) console.say("nothing was changed");
     const { source, assumptions } = data;
     return { result: { dryRun: true, model: file, data: source, assumptions, goal, maxDrop, out: target.out } };
   }
   return await inRunFolder(placeOf(target, options, file.sha256), console, async (folder) => {
-    const { faster, written } = await work(target, options, folder, { model, file, data }, console);
+    const { faster, written } = await work(
+      target,
+      options,
+      folder,
+      { model, file, data, ...(planned && { planned }) },
+      console,
+    );
     const { report, model: chosen, page } = written;
     console.say("");
     console.say(report.verdict.sentence);
@@ -70,6 +79,7 @@ async function work(
     weightBits,
     otherProviders: checkEp,
     originalBytes: input.file.bytes,
+    ...(input.planned && { changes: changesIn(folder, input.planned, options, console) }),
     store: storeIn(folder),
     signal: console.signal,
   });

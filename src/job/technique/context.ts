@@ -9,27 +9,34 @@ import type { TechniqueContext } from "../../technique/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { firstBatch } from "../data/load.ts";
-import { fixedBatch, recoveryOf, tellTraining } from "../recovery.ts";
+import { fixedBatch, type RecoveryFlags, recoveryOf, tellTraining } from "../recovery.ts";
+import type { RuntimeOptions } from "../settings/settings.ts";
 import type { Prepared } from "./prepared.ts";
-import type { SharedSettings } from "./settings.ts";
 
 /** In the folder of the run; of no use when it is over. */
 const CHECKPOINTS = "checkpoints";
 
-/** @param model what is changed, ready */
+/** What is changed by, and how accuracy is won back. */
+type ContextSettings = RecoveryFlags & Pick<RuntimeOptions, "ep" | "threads" | "seed"> & { readonly resume?: boolean };
+
+/**
+ * @param model what is changed, ready
+ * @param training its name, where the run has several
+ */
 export function contextOf(
   model: Model,
-  { data, original }: Pick<Prepared, "data" | "original">,
-  shared: SharedSettings,
+  { data, original }: Pick<Prepared, "data"> & { readonly original: Pick<Prepared["original"], "session"> },
+  shared: ContextSettings,
   folder: RunFolder,
   console: Console,
+  training = "",
 ): TechniqueContext {
   const { ep, threads, seed, resume } = shared;
   const { signal } = console;
   const { datasets } = data;
   const batch = fixedBatch(model);
   const asked = recoveryOf(model, data, shared);
-  const checkpoint = { folder: join(folder.path, CHECKPOINTS) };
+  const checkpoint = { folder: join(folder.path, CHECKPOINTS, training.replace(/[^\w.]+/g, "-")) };
   const recovery = asked && { ...asked, checkpoint, resume: resume === true };
   const trained = async (event: TrainEvent): Promise<void> => {
     await folder.record({ stage: "training", ...event });
