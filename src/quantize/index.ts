@@ -1,7 +1,7 @@
 /** @file Post-training quantization. */
 
+export { type Batches, type CaptureOptions, capture } from "../calibration/index.ts";
 export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibration/calibrate.ts";
-export { type Batches, type CaptureOptions, capture } from "./calibration/capture.ts";
 export {
   entropy,
   meanSquaredError,

@@ -1,8 +1,8 @@
 /** @file Calibration: the ranges of values over representative inputs. */
+import { type CaptureOptions, capture, captureOptionsNames } from "../../calibration/index.ts";
 import { floatsOf, type Model, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import type { Range } from "../scheme.ts";
-import { type CaptureOptions, capture, captureOptionsNames } from "./capture.ts";
 import type { Observer } from "./observers/index.ts";
 
 export type Ranges = ReadonlyMap<Value, Range>;

@@ -1,12 +1,20 @@
 /** @file Moments of layers of a placement, from the quantized model and, side by side, the float one. */
+import {
+  bytesIn,
+  type CaptureOptions,
+  chunksOf,
+  gatherMoments,
+  type Layer,
+  type MomentGatherer,
+  type Moments,
+  noBatches,
+  openGram,
+  openProbe,
+  type Probe,
+} from "../../calibration/index.ts";
 import { must } from "../../checked.ts";
 import type { Model, Node, Tensor, Value } from "../../ir/index.ts";
 import type { Inserted } from "../qdq/insert-qdq.ts";
-import type { Moments } from "../rounding/index.ts";
-import type { Layer } from "../weights/layer.ts";
-import { bytesIn, type CaptureOptions, chunksOf, noBatches, openProbe, type Probe } from "./capture.ts";
-import { openGram } from "./gram.ts";
-import { gatherMoments, type MomentGatherer } from "./moments.ts";
 
 export interface LayerMomentOptions extends CaptureOptions {
   /** Positions to read for each input of a layer, over all batches; default 32. */

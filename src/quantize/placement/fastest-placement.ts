@@ -2,6 +2,7 @@
  * @file Which nodes are worth computing on integers: every node has a time in floats and one on integers, every value that crosses
  * between the two a price, and the cheapest assignment is a minimum cut.
  */
+import { openProbe } from "../../calibration/index.ts";
 import { atLeast, lastOf, must, nth } from "../../checked.ts";
 import {
   type Graph,
@@ -15,7 +16,6 @@ import {
 } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Feeds, OpenSession, Session } from "../../runtime/index.ts";
-import { openProbe } from "../calibration/capture.ts";
 import { insertQdq } from "../qdq/insert-qdq.ts";
 import { type StaticOptions, staticOptionsNames } from "../quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "../quantizers/static-plan.ts";

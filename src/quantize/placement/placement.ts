@@ -1,4 +1,5 @@
 /** @file Where quantization goes: which nodes compute on integers, which values are quantized, which share parameters. */
+import { isLayer, isWeighted, type Layer, layerOf, weightedOperators } from "../../calibration/index.ts";
 import {
   constantOf,
   floatsOf,
@@ -9,7 +10,6 @@ import {
   usesOf,
   type Value,
 } from "../../ir/index.ts";
-import { isLayer, isWeighted, type Layer, layerOf, weightedOperators } from "../weights/layer.ts";
 
 /**
  * How ONNX Runtime computes an operator on integers.

@@ -1,8 +1,8 @@
 /** @file Sensitivity: what quantizing one layer at a time, or all but one, does to the model's output. */
+import { type Batches, type CaptureOptions, capture } from "../../calibration/index.ts";
 import { must, nth } from "../../checked.ts";
 import { dataTypes, floatsOf, labelOf, type Model, type Node, type Tensor, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { type Batches, type CaptureOptions, capture } from "../calibration/capture.ts";
 import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
 import { placementOptions, type StaticOptions, staticOptionsNames } from "../quantizers/static-options.ts";
 import { type StaticPlan, staticPlan } from "../quantizers/static-plan.ts";

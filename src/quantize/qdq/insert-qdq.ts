@@ -1,4 +1,5 @@
 /** @file Writes a placement into the model as QuantizeLinear and DequantizeLinear nodes. */
+import type { Layer } from "../../calibration/index.ts";
 import { atLeast, must, nth } from "../../checked.ts";
 import {
   editGraph,
@@ -15,7 +16,6 @@ import {
 import { layoutAnchors } from "../placement/layout-anchors.ts";
 import { dataInputs, type Placement } from "../placement/placement.ts";
 import type { Parameters, QuantizedTensor, QuantizedType } from "../scheme.ts";
-import type { Layer } from "../weights/layer.ts";
 import {
   type Emission,
   emitBias,

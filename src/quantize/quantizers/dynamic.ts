@@ -1,4 +1,15 @@
 /** @file Dynamic int8: weights are stored as integers, activations are quantized on the fly from each tensor's own range. */
+import {
+  isLstm,
+  isRecurrent,
+  isStacked,
+  isWeighted,
+  type Layer,
+  layerAmong,
+  overriddenIn,
+  ROWS,
+  weightsIn,
+} from "../../calibration/index.ts";
 import { lastOf, nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
 import {
@@ -27,10 +38,8 @@ import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type Granularity, groupParameters, limitsOf, type Parameters, quantizeValue, type Scheme } from "../scheme.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
-import { isLstm, isRecurrent, isStacked, isWeighted, type Layer, layerAmong, ROWS } from "../weights/layer.ts";
 import { type RecurrentWeights, recurrentWeights } from "../weights/recurrent-weights.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";
-import { overriddenIn, weightsIn } from "../weights/weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 
 export interface DynamicOptions extends NodeChoice {

@@ -1,11 +1,11 @@
 /** @file float16: half the size; faster where the hardware computes in it. */
+import { weightedOperators } from "../../calibration/index.ts";
 import { allGraphs, checkPatterns, labelOf, type Model, type Node } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { convertFloat16, type Float16Options } from "../../passes/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import type { LayerReport, Quantized } from "../report.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
-import { weightedOperators } from "../weights/layer.ts";
 
 /** What the pass takes, and nodes that stay in float32 by name. */
 export interface Float16FormOptions extends Float16Options, NodeChoice {}

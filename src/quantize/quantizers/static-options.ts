@@ -1,14 +1,13 @@
 /** @file Options of static quantization, their defaults, and how they apply to one node. */
+import { type CaptureOptions, overriddenIn } from "../../calibration/index.ts";
 import type { Model, Node } from "../../ir/index.ts";
 import { type NodePattern, nodeMatcher } from "../../ir/index.ts";
 import type { OptionNames } from "../../options.ts";
-import type { CaptureOptions } from "../calibration/capture.ts";
 import type { ObserverName } from "../calibration/observers/index.ts";
 import type { PlacementOptions } from "../placement/placement.ts";
 import type { QuantizeEvent } from "../report.ts";
 import type { RoundingName } from "../rounding/index.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
-import { overriddenIn } from "../weights/weights.ts";
 
 /** Settings that may differ from layer to layer. */
 export interface LayerSettings {

@@ -1,4 +1,5 @@
 /** @file What static quantization will do: placement, ranges, scales; all but the integers. */
+import { isStacked, type Layer } from "../../calibration/index.ts";
 import { must, nth } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
@@ -28,7 +29,6 @@ import {
 } from "../scheme.ts";
 import { alignChannels } from "../weights/align-channels.ts";
 import { equalize } from "../weights/equalize.ts";
-import { isStacked, type Layer } from "../weights/layer.ts";
 import {
   captureOptions,
   type LayerSettings,

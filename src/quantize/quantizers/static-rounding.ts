@@ -1,12 +1,12 @@
 /** @file Rounds the layers of a static plan, at once or one after another. */
+import { joinedMoments, type Moments } from "../../calibration/index.ts";
 import { lastOf, must, nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import { labelOf, type Node, type Value } from "../../ir/index.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
-import { joinedMoments } from "../calibration/moments.ts";
 import type { Placement } from "../placement/placement.ts";
 import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
-import { type Moments, type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
+import { type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
 import type { QuantizedTensor } from "../scheme.ts";
 import { roundLayer } from "../weights/matrices.ts";
 import { captureOptions, type StaticOptions, settingsOf, staticDefaults } from "./static-options.ts";

@@ -1,4 +1,5 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
+import { isLstm, isWeighted, weightsIn } from "../../calibration/index.ts";
 import { must } from "../../checked.ts";
 import { allGraphs, checkPatterns, labelOf, type Model, maxOf, minOf } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
@@ -6,10 +7,8 @@ import { editWithStore } from "../qdq/constant-store.ts";
 import { insertQdq } from "../qdq/insert-qdq.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
-import { isLstm, isWeighted } from "../weights/layer.ts";
 import { recurrentWeights } from "../weights/recurrent-weights.ts";
 import { replaceLookup, tableLookup } from "../weights/tables.ts";
-import { weightsIn } from "../weights/weights.ts";
 import { replaceLstm, withLstmDomain } from "./dynamic-lstm.ts";
 import { placementOptions, type StaticOptions, settingsOf, staticOptionsNames } from "./static-options.ts";
 import { type StaticPlan, staticPlan } from "./static-plan.ts";

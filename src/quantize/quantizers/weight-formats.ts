@@ -1,4 +1,5 @@
 /** @file The forms in which weights of few bits are stored, by operator: what they need, and how they are written. */
+import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../../calibration/index.ts";
 import { nth } from "../../checked.ts";
 import {
   type ConstantLookup,
@@ -14,7 +15,6 @@ import {
 } from "../../ir/index.ts";
 import type { Store } from "../qdq/constant-store.ts";
 import type { FloatMatrix } from "../rounding/block-rounding.ts";
-import { isLayer, isStacked, type Layer, layerAmong, ROWS, rowsOf } from "../weights/layer.ts";
 import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weights/weight-blocks.ts";
 
 export type WeightFormat = "matmul-nbits" | "dequantize";

@@ -1,4 +1,13 @@
 /** @file Weight-only: weights have 8, 4 or 2 bits, computation stays in floats (or is up to the kernel). */
+import {
+  type CaptureOptions,
+  isRecurrent,
+  isWeighted,
+  joinedMoments,
+  type Moments,
+  overriddenIn,
+  weightsIn,
+} from "../../calibration/index.ts";
 import { must } from "../../checked.ts";
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
@@ -14,20 +23,16 @@ import {
 } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
-import type { CaptureOptions } from "../calibration/capture.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
-import { joinedMoments } from "../calibration/moments.ts";
 import { editWithStore, type Store } from "../qdq/constant-store.ts";
 import { sharedBy } from "../qdq/sharing.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { roundGroups } from "../rounding/block-rounding.ts";
-import { type Moments, type RoundingName, roundings } from "../rounding/index.ts";
+import { type RoundingName, roundings } from "../rounding/index.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
-import { isRecurrent, isWeighted } from "../weights/layer.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";
 import { type BlockedMatrix, type BlockLayout, checkLayout, type WeightBits } from "../weights/weight-blocks.ts";
-import { overriddenIn, weightsIn } from "../weights/weights.ts";
 import { recurrentTargets } from "./recurrent-formats.ts";
 import { type WeightFormat, type WeightTarget, weightTarget } from "./weight-formats.ts";
 

@@ -1,7 +1,7 @@
 /** @file Rounds a matrix in blocks along its columns. */
 
+import { type Moments, ROWS } from "../../calibration/index.ts";
 import { type Limits, type Parameters, quantizeValue } from "../scheme.ts";
-import { ROWS } from "../weights/layer.ts";
 import {
   type BlockedMatrix,
   type BlockLayout,
@@ -10,7 +10,7 @@ import {
   blocksIn,
   emptyBlocks,
 } from "../weights/weight-blocks.ts";
-import type { Moments, Rounding } from "./index.ts";
+import type { Rounding } from "./index.ts";
 
 /** A matrix of which some rows are in memory at a time. */
 export interface FloatMatrix {

@@ -10,6 +10,6 @@ export const roundings = {
 
 export type RoundingName = keyof typeof roundings;
 
-export type { Moments, Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
+export type { Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
 export { type SecondOrderOptions, secondOrder } from "./second-order.ts";
 export { nearest };

@@ -1,13 +1,6 @@
 /** @file The problem that a rounding solves: integers for one group's weight matrix. */
+import type { Moments } from "../../calibration/index.ts";
 import type { Limits, Parameters } from "../scheme.ts";
-
-/** Second moments of a layer's inputs over calibration patches, of one group. */
-export interface Moments {
-  /** E[x̂ x̂ᵀ], row-major; x̂ are the inputs as the quantized model computes them, with a constant 1 as last feature. */
-  readonly gram: Float64Array;
-  /** E[(x − x̂) x̂ᵀ] where x are the inputs of the float model. Absent: they are the same. */
-  readonly drift?: Float64Array;
-}
 
 export interface RoundingProblem {
   /** `rows × columns`, row-major. */

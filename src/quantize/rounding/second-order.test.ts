@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { type Moments, quadraticForm, solveRow, upperFactor } from "../../calibration/index.ts";
 import { dequantizeValue } from "../scheme.ts";
-import { quadraticForm, solveRow, upperFactor } from "./linear-algebra.ts";
 import { nearest } from "./nearest.ts";
-import type { Moments, RoundingProblem, RoundingResult } from "./rounding.ts";
+import type { RoundingProblem, RoundingResult } from "./rounding.ts";
 import { secondOrder } from "./second-order.ts";
 
 const limits = { low: -8, high: 7 };

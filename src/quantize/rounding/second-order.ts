@@ -7,11 +7,21 @@
  * its component small given those before it. Coordinate descent then changes single integers while that helps. The bias is the
  * weight of a constant input that comes last and is not rounded; where it cannot change, there is no such input.
  */
+import {
+  damped,
+  type Moments,
+  permuted,
+  permutedRow,
+  quadraticForm,
+  solveRow,
+  spreadErrors,
+  upperFactor,
+  withoutConstant,
+} from "../../calibration/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { dequantizeValue, quantizeValue } from "../scheme.ts";
-import { quadraticForm, solveRow, upperFactor } from "./linear-algebra.ts";
 import { nearest } from "./nearest.ts";
-import type { Moments, Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
+import type { Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
 
 export interface SecondOrderOptions {
   /** Added to the diagonal, relative to its mean; default 0.01. */
@@ -85,42 +95,11 @@ interface Candidate {
   bias: number;
 }
 
-/** Of the inputs alone. */
-function withoutConstant({ gram, drift }: Moments, columns: number): Moments {
-  const n = columns + 1;
-  const cut = (matrix: Float64Array) =>
-    new Float64Array(columns * columns).map((_, i) => matrix[Math.floor(i / columns) * n + (i % columns)]!);
-  return { gram: cut(gram), ...(drift && { drift: cut(drift) }) };
-}
-
 /** Inputs with most energy first, the constant last. */
 function processingOrder(gram: Float64Array, n: number, columns: number): Int32Array {
   const inputs = Array.from({ length: columns }, (_, i) => i);
   inputs.sort((a, b) => gram[b * n + b]! - gram[a * n + a]!);
   return Int32Array.from(n > columns ? [...inputs, columns] : inputs);
-}
-
-/** H + λI; inputs that never move get a unit diagonal, so that their weights round to nearest. */
-function damped(gram: Float64Array, n: number, columns: number, damping: number): Float64Array {
-  const result = Float64Array.from(gram);
-  let trace = 0;
-  for (let i = 0; i < columns; i++) trace += gram[i * n + i]!;
-  const added = Math.max((damping * trace) / Math.max(1, columns), 1e-12);
-  for (let i = 0; i < n; i++) result[i * n + i]! += added;
-  return result;
-}
-
-function permuted(matrix: Float64Array, n: number, order: Int32Array): Float64Array {
-  const result = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    const from = order[i]! * n;
-    for (let j = 0; j < n; j++) result[i * n + j] = matrix[from + order[j]!]!;
-  }
-  return result;
-}
-
-function permutedRow(row: Float64Array, order: Int32Array): Float64Array {
-  return new Float64Array(order.length).map((_, i) => row[order[i]!]!);
 }
 
 /** w + w D H⁻¹ with the bias as last element. */
@@ -149,15 +128,11 @@ function targetOf(
 /** Rounds in order, each weight after what the errors before it ask for. */
 function fedBack({ target, scales, zeros, limits, n, columns }: RowState, factor: Float64Array): Candidate {
   const integers = new Int32Array(columns);
-  const carried = new Float64Array(n);
-  for (let j = 0; j < columns; j++) {
-    const wanted = target[j]! + carried[j]! / factor[j * n + j]!;
+  spreadErrors({ target, carried: new Float64Array(n), factor }, [0, columns], (j, wanted) => {
     const parameters = { scale: scales[j]!, zeroPoint: zeros[j]! };
-    const integer = quantizeValue(wanted, parameters, limits);
-    integers[j] = integer;
-    const error = target[j]! - dequantizeValue(integer, parameters);
-    for (let k = j + 1; k < n; k++) carried[k]! += error * factor[j * n + k]!;
-  }
+    integers[j] = quantizeValue(wanted, parameters, limits);
+    return dequantizeValue(integers[j]!, parameters);
+  });
   return { integers, bias: 0 };
 }
 

@@ -1,4 +1,5 @@
 /** @file Pads channels with zeros to the widths at which ONNX Runtime's integer convolutions have no slow remainder. */
+import { isDepthwise, isLayer, type Layer, layerOf } from "../../calibration/index.ts";
 import { nth } from "../../checked.ts";
 import {
   attributeFrom,
@@ -20,7 +21,6 @@ import {
   tensorType,
   type Value,
 } from "../../ir/index.ts";
-import { isDepthwise, isLayer, type Layer, layerOf } from "./layer.ts";
 
 /** Channels that the depthwise kernel takes at a time; what is left over is computed one by one. */
 const DEPTHWISE_LANES = 16;

@@ -1,4 +1,5 @@
 /** @file Cross-layer equalization: channels between two layers are scaled so that no weight range is wasted (arXiv:1906.04721). */
+import { isDepthwise, isLayer, type Layer, layerOf } from "../../calibration/index.ts";
 import { must, nth } from "../../checked.ts";
 import {
   editModel,
@@ -12,7 +13,6 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { isDepthwise, isLayer, type Layer, layerOf } from "./layer.ts";
 
 export interface EqualizeOptions {
   /** Times that all pairs are visited; default 20. */

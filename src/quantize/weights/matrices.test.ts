@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { isLayer, layerOf } from "../../calibration/index.ts";
 import { graphBuilder, tensor } from "../../ir/index.ts";
 import { nearest } from "../rounding/index.ts";
-import { isLayer, layerOf } from "./layer.ts";
 import { roundLayer } from "./matrices.ts";
 
 it("the bias of each group of a layer is corrected by the inputs of that group", () => {

@@ -1,10 +1,10 @@
 /** @file From layers to rounding problems and back. */
+import { canHaveBias, type Layer, type Moments } from "../../calibration/index.ts";
 import { nth } from "../../checked.ts";
 import { floatsOf } from "../../ir/index.ts";
 import { correctedBias } from "../rounding/bias-correction.ts";
-import type { Moments, Rounding, RoundingProblem } from "../rounding/index.ts";
+import type { Rounding, RoundingProblem } from "../rounding/index.ts";
 import { grouping, limitsOf, type Parameters, type QuantizedTensor, type Scheme } from "../scheme.ts";
-import { canHaveBias, type Layer } from "./layer.ts";
 
 export interface RoundedLayer {
   readonly weight: QuantizedTensor;

@@ -1,6 +1,6 @@
 /** @file Nodes with weights, seen as matrices: `y = W x` per group, one row for each output channel. */
-import { nth } from "../../checked.ts";
-import { type ConstantLookup, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../../ir/index.ts";
+import { nth } from "../checked.ts";
+import { type ConstantLookup, floatOf, type Graph, intOf, type Node, type Tensor, type Value } from "../ir/index.ts";
 import { weightsIn } from "./weights.ts";
 
 export interface Layer {

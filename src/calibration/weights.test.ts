@@ -10,7 +10,7 @@ import {
   tensor,
   tensorFromNumbers,
   type Value,
-} from "../../ir/index.ts";
+} from "../ir/index.ts";
 import { overriddenIn, weightsIn } from "./weights.ts";
 
 const six = tensor("float32", [2, 3], [1, 2, 3, 4, 5, 6]);

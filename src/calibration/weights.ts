@@ -15,7 +15,7 @@ import {
   type Tensor,
   tensorFromNumbers,
   type Value,
-} from "../../ir/index.ts";
+} from "../ir/index.ts";
 
 const lookups = new WeakMap<Graph, ConstantLookup>();
 

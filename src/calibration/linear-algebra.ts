@@ -1,5 +1,5 @@
 /** @file Triangular factors of symmetric positive definite matrices, in float64, row-major. */
-import { LitheError } from "../../errors.ts";
+import { LitheError } from "../errors.ts";
 
 /**
  * The upper triangular R with `A = R Rᵀ`.

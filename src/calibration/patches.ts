@@ -1,7 +1,7 @@
 /** @file The inputs of a layer's matrix product: rows of a tensor, or the patches that a convolution sees. */
-import { nth } from "../../checked.ts";
-import { floatsOf, intsOf, type Node, stringOf, type Tensor } from "../../ir/index.ts";
-import type { Layer } from "../weights/layer.ts";
+import { nth } from "../checked.ts";
+import { floatsOf, intsOf, type Node, stringOf, type Tensor } from "../ir/index.ts";
+import type { Layer } from "./layer.ts";
 
 /** Patches of one tensor; `read` fills `target` with the inputs of `position` for one group. */
 export interface Patches {

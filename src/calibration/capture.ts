@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** @file Runs a model and hands out intermediate values, batch by batch. */
 
-import { CancelledError, DataError } from "../../errors.ts";
-import { editModel, type Model, readsOf, type Tensor, tensorType, type Value, withGraph } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Feeds, OpenSession } from "../../runtime/index.ts";
+import { CancelledError, DataError } from "../errors.ts";
+import { editModel, type Model, readsOf, type Tensor, tensorType, type Value, withGraph } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
+import type { Feeds, OpenSession } from "../runtime/index.ts";
 
 /** Batches of named inputs; every call starts anew. */
 export type Batches = () => AsyncIterable<Feeds>;

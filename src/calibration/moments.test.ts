@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { graphBuilder, tensor } from "../../ir/index.ts";
-import { openSession } from "../../runtime/index.ts";
-import { isLayer, layerOf } from "../weights/layer.ts";
+import { graphBuilder, tensor } from "../ir/index.ts";
+import { openSession } from "../runtime/index.ts";
 import { openGram } from "./gram.ts";
+import { isLayer, layerOf } from "./layer.ts";
 import { gatherMoments, joinedMoments } from "./moments.ts";
 
 function product() {

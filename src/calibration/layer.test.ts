@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { float, type GraphBuilder, graphBuilder, type Node, tensor, type Value } from "../../ir/index.ts";
+import { float, type GraphBuilder, graphBuilder, type Node, tensor, type Value } from "../ir/index.ts";
 import { isLayer, type Layer, layerOf, rowsOf } from "./layer.ts";
 
 const counted = (dims: readonly number[]) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type BuilderAttributes, graphBuilder, tensor } from "../../ir/index.ts";
-import { isLayer, layerOf } from "../weights/layer.ts";
+import { type BuilderAttributes, graphBuilder, tensor } from "../ir/index.ts";
+import { isLayer, layerOf } from "./layer.ts";
 import { type Patches, patchesOf } from "./patches.ts";
 
 const counted = (dims: readonly number[], from = 1) =>

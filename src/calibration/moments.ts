@@ -1,10 +1,17 @@
 /** @file Second moments of layers' inputs, gathered from the float model and from a quantized one on the same batches. */
-import { nth } from "../../checked.ts";
-import type { Tensor } from "../../ir/index.ts";
-import type { Moments } from "../rounding/index.ts";
-import type { Layer } from "../weights/layer.ts";
+import { nth } from "../checked.ts";
+import type { Tensor } from "../ir/index.ts";
 import type { GramProduct } from "./gram.ts";
+import type { Layer } from "./layer.ts";
 import { type Patches, patchesOf } from "./patches.ts";
+
+/** Second moments of a layer's inputs over calibration patches, of one group. */
+export interface Moments {
+  /** E[x̂ x̂ᵀ], row-major; x̂ are the inputs as the changed model computes them, with a constant 1 as last feature. */
+  readonly gram: Float64Array;
+  /** E[(x − x̂) x̂ᵀ] where x are the inputs of the original. Absent: they are the same. */
+  readonly drift?: Float64Array;
+}
 
 export interface MomentGatherer {
   /** Adds a batch: the inputs in the quantized model, and in the float model (absent: the same). */

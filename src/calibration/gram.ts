@@ -1,7 +1,7 @@
 /** @file Products of patch matrices, computed by the runtime. */
-import { must } from "../../checked.ts";
-import { floatsOf, graphBuilder, type Model, model, tensor } from "../../ir/index.ts";
-import type { OpenSession } from "../../runtime/index.ts";
+import { must } from "../checked.ts";
+import { floatsOf, graphBuilder, type Model, model, tensor } from "../ir/index.ts";
+import type { OpenSession } from "../runtime/index.ts";
 
 /** Matrices `groups × positions × n` in, `groups × n × n` out. */
 export interface GramProduct extends AsyncDisposable {
