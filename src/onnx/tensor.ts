@@ -7,8 +7,10 @@ import {
   dataTypes,
   type ExternalReference,
   exactBigint,
+  MAX_DENSE_BYTES,
   type SparseTensor,
   sizeOf,
+  sparseProblem,
   type Tensor,
 } from "../ir/index.ts";
 import {
@@ -154,16 +156,30 @@ function fillReference(proto: TensorProto, { location, offset, length, checksum 
   proto.dataLocation = EXTERNAL;
 }
 
+/**
+ * Indices are flat or coordinates, ascending and each once.
+ *
+ * @throws FormatError for what is none; LimitError when the dense tensor would be too large
+ */
 export function decodeSparse(proto: SparseTensorProto, where: string, isInitializer = false): SparseTensor {
   if (!proto.values || !proto.indices) {
     throw new FormatError("a sparse tensor lacks its values or indices", { where });
   }
-  return {
+  const sparse: SparseTensor = {
     dims: decodeDims(proto.dims, where),
     values: decodeTensor(proto.values, `${where}, values`, isInitializer),
     indices: decodeTensor(proto.indices, `${where}, indices`),
     ...preserving<PreservedSparse>(unknownOf(proto)),
   };
+  const problem = sparseProblem(sparse);
+  if (problem !== undefined) throw new FormatError("a sparse tensor is malformed", { got: problem, where });
+  const bytes = byteLength(sparse.values.dtype, sizeOf(sparse.dims));
+  if (bytes <= MAX_DENSE_BYTES) return sparse;
+  throw new LimitError("a sparse tensor stands for too large a dense one", {
+    expected: `at most ${MAX_DENSE_BYTES} bytes`,
+    got: `${bytes}`,
+    where,
+  });
 }
 
 export function encodeSparse(sparse: SparseTensor, name?: string): SparseTensorProto {

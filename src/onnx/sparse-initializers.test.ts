@@ -1,0 +1,147 @@
+import { gunzipSync, gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import { rawFeeds, rawWasm } from "../../test/raw-runtime.ts";
+import { FormatError, LimitError } from "../errors.ts";
+import {
+  denseInitializers,
+  denseOf,
+  graphBuilder,
+  int64s,
+  isSparse,
+  type Model,
+  model,
+  type SparseTensor,
+  sparseInitializers,
+  sparseOf,
+  type Tensor,
+  tensor,
+  typedArray,
+  withGraph,
+} from "../ir/index.ts";
+import { builderInference } from "../ops/index.ts";
+import { openSession } from "../runtime/index.ts";
+import { openReference } from "../runtime/reference.ts";
+import { decodeModel, encodeModel } from "./index.ts";
+
+/** y = x · w, where of w one element in `each` is not zero, one of them a negative zero. */
+function product(each: number, side = 32): Model {
+  const g = graphBuilder({ infer: builderInference(21) });
+  const values = Float32Array.from({ length: side * side }, (_, i) =>
+    i % each === 0 ? Math.fround(Math.sin(i + 1)) : 0,
+  );
+  values[1] = -0;
+  const x = g.input("x", "float32", ["batch", side]);
+  g.output(g.op("MatMul", [x, g.constant("w", tensor("float32", [side, side], values))]), "y");
+  return model(g.build());
+}
+
+const weightOf = ({ graph }: Model) => [...graph.initializers].find(([{ name }]) => name === "w")![1];
+const bitsOf = (of: Tensor) => [...new Uint32Array((of.data as Uint8Array).slice().buffer)];
+
+const withWeight = (of: Model, data: SparseTensor | Tensor): Model => {
+  const [[value]] = [...of.graph.initializers] as [[import("../ir/index.ts").Value, unknown]];
+  return withGraph(of, { ...of.graph, initializers: new Map([[value, data]]) });
+};
+
+/** w of 2 × 3 with given values and indices. */
+function malformed(values: readonly number[], indices: Tensor, dims: readonly number[] = [2, 3]): Uint8Array {
+  const sparse = { dims, values: tensor("float32", [values.length], Float32Array.from(values)), indices };
+  return encodeModel(withWeight(product(2, 2), sparse));
+}
+
+describe("sparse initializers", () => {
+  it("are written where they are smaller, and give the same bits back", () => {
+    const dense = product(16);
+    const sparse = sparseInitializers(dense);
+    expect(isSparse(weightOf(sparse))).toBe(true);
+    const [before, after] = [encodeModel(dense), encodeModel(sparse)];
+    expect(after.length).toBeLessThan(before.length / 4);
+    const read = decodeModel(after);
+    expect(read).toEqual(sparse);
+    expect(bitsOf(weightOf(denseInitializers(read)) as Tensor)).toEqual(bitsOf(weightOf(dense) as Tensor));
+    expect(gunzipSync(gzipSync(after)).length).toBe(after.length);
+  });
+
+  it("stay dense where that is no larger", () => {
+    expect(sparseInitializers(product(2))).toEqual(product(2));
+    const input = product(16);
+    const [weight] = input.graph.initializers.keys();
+    const open = withGraph(input, { ...input.graph, inputs: [...input.graph.inputs, weight!] });
+    expect(sparseInitializers(open)).toBe(open);
+  });
+
+  it("are loaded by ONNX Runtime and the evaluator, bit for bit", async () => {
+    const dense = product(16);
+    const feeds = new Map([
+      [
+        "x",
+        tensor(
+          "float32",
+          [3, 32],
+          Float32Array.from({ length: 96 }, (_, i) => Math.cos(i)),
+        ),
+      ],
+    ]);
+    for (const open of [openSession, openReference]) {
+      await using one = await open(dense);
+      await using other = await open(decodeModel(encodeModel(sparseInitializers(dense))));
+      expect(bitsOf((await other.run(feeds)).get("y")!)).toEqual(bitsOf((await one.run(feeds)).get("y")!));
+    }
+  });
+
+  it("are loaded by the wasm build that browsers run, bit for bit", async () => {
+    const dense = product(16);
+    const feeds = new Map([
+      [
+        "x",
+        tensor(
+          "float32",
+          [3, 32],
+          Float32Array.from({ length: 96 }, (_, i) => Math.cos(i)),
+        ),
+      ],
+    ]);
+    const outputs: number[][] = [];
+    for (const each of [dense, sparseInitializers(dense)]) {
+      const session = await rawWasm(each);
+      const { y } = await session.run(rawFeeds(feeds));
+      outputs.push([...new Uint32Array((y!.data as Float32Array).slice().buffer)]);
+      await session.release();
+    }
+    expect(outputs[1]).toEqual(outputs[0]);
+  });
+
+  it("are read with coordinates, too", async () => {
+    const coordinates = tensor("int64", [2, 2], BigInt64Array.of(0n, 1n, 1n, 2n));
+    const read = weightOf(decodeModel(malformed([5, 7], coordinates))) as SparseTensor;
+    expect([...typedArray(denseOf(read))]).toEqual([0, 5, 0, 0, 0, 7]);
+    const flat = sparseOf(denseOf(read));
+    expect([...typedArray(flat.indices)]).toEqual([1n, 5n]);
+  });
+
+  it.each([
+    ["behind the end", int64s([1, 6]), /index 6 lies outside of 0 to 5/],
+    ["before the beginning", int64s([-1, 1]), /index -1 lies outside/],
+    ["beyond what a number holds", int64s([0n, 2n ** 62n]), /lies outside/],
+    ["out of order", int64s([4, 1]), /index 1 does not lie behind the one before/],
+    ["twice", int64s([4, 4]), /index 1 does not lie behind/],
+    [
+      "coordinates outside",
+      tensor("int64", [2, 2], BigInt64Array.of(0n, 1n, 1n, 3n)),
+      /index 3 lies outside of 0 to 2/,
+    ],
+    ["coordinates out of order", tensor("int64", [2, 2], BigInt64Array.of(1n, 0n, 0n, 2n)), /does not lie behind/],
+    ["too few", int64s([1]), /\[1\] where \[2\] or \[2, 2\] fit/],
+    ["of another rank", tensor("int64", [2, 3], new BigInt64Array(6)), /\[2, 3\] where/],
+    ["of another type", tensor("int32", [2], Int32Array.of(0, 1)), /indices are int32, not int64/],
+  ])("are refused with indices %s", (_, indices, reason) => {
+    expect(() => decodeModel(malformed([5, 7], indices))).toThrow(FormatError);
+    expect(() => decodeModel(malformed([5, 7], indices))).toThrow(reason);
+  });
+
+  it("are refused when the dense tensor would be too large", () => {
+    const bytes = malformed([5], int64s([0]), [2 ** 20, 2 ** 20]);
+    expect(bytes.length).toBeLessThan(1000);
+    expect(() => decodeModel(bytes)).toThrow(LimitError);
+  });
+});
