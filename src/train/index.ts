@@ -13,6 +13,12 @@ export { fit } from "./loop/fit.ts";
 export { type FitOptions, fitOptionsNames } from "./loop/fit-options.ts";
 export { type RecalibrateOptions, recalibrated } from "./loop/recalibrate.ts";
 export { withParameters } from "./loop/trained-model.ts";
+export {
+  type GradientOptions,
+  gradientOptionsNames,
+  type WeightGradients,
+  weightGradients,
+} from "./loop/weight-gradients.ts";
 export * from "./losses/index.ts";
 export * from "./metrics/index.ts";
 export * from "./optimizers/index.ts";

@@ -63,8 +63,13 @@ export interface Hooks {
   onStart?(run: TrainingRun, saved: AlgorithmState | undefined): Awaitable<void>;
   /** After a batch was told. */
   onStep?(event: StepEvent, run: TrainingRun): Awaitable<void>;
-  /** After every update of the parameters, which may be read and written here. A run then has at most one update in a call of the runtime. */
+  /**
+   * After an update of the parameters, which may be read and written here. A call of the runtime then ends with it; without `follows` that
+   * is every update.
+   */
   onUpdate?(run: TrainingRun): Awaitable<void>;
+  /** Whether `onUpdate` is called after this update, counted from 1. */
+  follows?(update: number): boolean;
   /** After an evaluation was told. */
   onEvaluation?(evaluated: Evaluated, run: TrainingRun): Awaitable<void>;
   /** After an epoch and its evaluation, before its checkpoint. */
@@ -80,6 +85,7 @@ export const hooksNames: OptionNames<Hooks> = {
   onStart: true,
   onStep: true,
   onUpdate: true,
+  follows: true,
   onEvaluation: true,
   onEpoch: true,
   save: true,

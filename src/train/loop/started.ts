@@ -14,8 +14,8 @@ import type {
 
 /** All algorithms of a run as one: each event goes to those that listen to it, in order. */
 export interface Started {
-  /** Whether the run has to come back after every update. */
-  readonly followsUpdates: boolean;
+  /** Whether the run has to come back after an update, counted from 1. */
+  follows(update: number): boolean;
   /** Names of those that keep a state. */
   readonly keeping: readonly string[];
   prepare(preparation: Preparation): Promise<Preparation>;
@@ -40,9 +40,11 @@ export function started(algorithms: readonly Algorithm[]): Started {
       const call = hooks[hook]?.bind(hooks) as NonNullable<Hooks[H]> | undefined;
       return call ? [{ name, call }] : [];
     });
-  const [steps, updates, keeping] = [of("onStep"), of("onUpdate"), of("save")];
+  const [steps, keeping] = [of("onStep"), of("save")];
+  const updates = all.flatMap(({ hooks }) => (hooks.onUpdate ? [hooks] : []));
+  const isFollowed = (hooks: Hooks, update: number) => hooks.follows?.(update) ?? true;
   return {
-    followsUpdates: updates.length > 0,
+    follows: (update) => updates.some((hooks) => isFollowed(hooks, update)),
     keeping: keeping.map(({ name }) => name),
     async prepare(preparation) {
       let prepared = preparation;
@@ -56,7 +58,7 @@ export function started(algorithms: readonly Algorithm[]): Started {
       for (const { call } of steps) await call(event, run);
     },
     async onUpdate(run) {
-      for (const { call } of updates) await call(run);
+      for (const hooks of updates) if (isFollowed(hooks, run.updates)) await hooks.onUpdate?.(run);
     },
     async onEvaluation(evaluated, run) {
       for (const { call } of of("onEvaluation")) await call(evaluated, run);

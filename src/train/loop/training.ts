@@ -159,11 +159,17 @@ async function trainEpoch(training: Training, loader: BatchLoader, epoch: number
 /** Batches of one call of the runtime, from the one at `index` on: it comes back where a checkpoint or an algorithm needs the state. */
 function mostAtOnce({ plan: { options, training }, hooks }: Training, index: number): number {
   const everySteps = options.checkpoint?.everySteps;
-  return Math.min(
+  const most = Math.min(
     options.stepsPerRun ?? 1,
     everySteps ? everySteps - (index % everySteps) : Number.POSITIVE_INFINITY,
-    hooks.followsUpdates ? training.accumulate - (index % training.accumulate) : Number.POSITIVE_INFINITY,
   );
+  for (let batches = 1; batches < most; batches++) if (endsFollowed(hooks, training, index + batches)) return batches;
+  return most;
+}
+
+/** Whether an update that an algorithm follows comes after so many batches. */
+function endsFollowed(hooks: Started, { accumulate }: TrainingStep, batches: number): boolean {
+  return batches % accumulate === 0 && hooks.follows(batches / accumulate);
 }
 
 /** One call of the runtime: a step, or a loop of them. */
@@ -185,7 +191,7 @@ async function trainGroup(training: Training, group: readonly FedBatch[], epoch:
     if (!Number.isFinite(loss) && !plan.step.lossScale) throw diverged(loss, event.step);
     await hooks.onStep(event, run);
   }
-  if (hooks.followsUpdates && progress.done % step.accumulate === 0) await hooks.onUpdate(run);
+  if (endsFollowed(hooks, step, progress.done)) await hooks.onUpdate(run);
 }
 
 type Told = Pick<StepEvent, "loss" | "terms" | "gradientNorm">;

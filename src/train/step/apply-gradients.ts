@@ -12,6 +12,8 @@ export interface Trained {
   readonly average?: Value;
   /** The sum of the gradients of the batches before. */
   readonly accumulator?: Value;
+  /** False where the parameter stays 0. */
+  readonly mask?: Value;
 }
 
 export interface ApplyOptions {
@@ -40,7 +42,10 @@ export interface Applied {
 /** Emits one update of all parameters. The result maps every state value that goes in to the one that comes out. */
 export function applyGradients(g: StepBuilder, trained: readonly Trained[], options: ApplyOptions): Applied {
   const next = new Map<Value, Value>();
-  const totals = trained.map((item) => (item.accumulator ? g.add(item.accumulator, item.gradient) : item.gradient));
+  const totals = trained.map((item) => {
+    const gradient = where(g, item.mask, item.gradient);
+    return item.accumulator ? g.add(item.accumulator, gradient) : gradient;
+  });
   const unit = unitOf(g, options, dtypeOf(totals[0]!));
   const needsNorm = options.clip !== undefined || options.lossScale !== undefined;
   const norm = needsNorm ? gradientNorm(g, totals, unit) : undefined;
@@ -55,6 +60,11 @@ export function applyGradients(g: StepBuilder, trained: readonly Trained[], opti
     if (accumulator) next.set(accumulator, emptied(g, options.accumulate!.apply, totals[i]!));
   });
   return { next, ...(norm && { gradientNorm: norm }), ...(finite && { finite }) };
+}
+
+/** Zeros in the place of what the mask takes away. */
+function where(g: StepBuilder, mask: Value | undefined, value: Value): Value {
+  return mask ? g.where(mask, value, g.number(0, dtypeOf(value))) : value;
 }
 
 function slotsOf({ parameter, state, average }: Trained): Value[] {
@@ -93,16 +103,17 @@ function updateAll(
   factor: Value | undefined,
   { optimizer, learningRate, step, averageDecay }: ApplyOptions,
 ): Value[] {
-  return trained.flatMap(({ parameter, state, decays, average }, i) => {
+  return trained.flatMap(({ parameter, state, decays, average, mask }, i) => {
     const dtype = dtypeOf(parameter);
     const rate = g.shared(`rate ${dtype}`, () => g.cast(learningRate, dtype));
     const scale = factor && g.shared(`scale ${dtype}`, () => g.cast(factor, dtype));
     const gradient = scale ? g.mul(totals[i]!, scale) : totals[i]!;
     const updated = optimizer.update(g, { parameter, gradient, state, learningRate: rate, step, decays });
     const states = [...state.keys()].map((name) => updated.state.get(name)!);
-    if (!average || averageDecay === undefined) return [updated.parameter, ...states];
-    const moved = g.mul(g.sub(updated.parameter, average), 1 - averageDecay);
-    return [updated.parameter, ...states, g.add(average, moved)];
+    const next = where(g, mask, updated.parameter);
+    if (!average || averageDecay === undefined) return [next, ...states];
+    const moved = g.mul(g.sub(next, average), 1 - averageDecay);
+    return [next, ...states, where(g, mask, g.add(average, moved))];
   });
 }
 

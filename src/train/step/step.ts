@@ -41,6 +41,11 @@ export interface TrainingStepOptions extends ObjectiveOptions {
    * operators that need the range stay float32: Micikevicius et al. (2017), arXiv:1710.03740. `float16` wants `lossScale`.
    */
   readonly precision?: Precision;
+  /**
+   * A bool tensor for each initializer that is to stay sparse, by its name: where it is false, the parameter and its average become 0 in every
+   * update, and the gradient counts as 0, also in the norm that `clip` bounds. What the optimizer keeps is left to itself: it sees no gradient there.
+   */
+  readonly masks?: ReadonlyMap<string, Tensor>;
   /** Forms of gradients that differ in speed; the profile's by default. */
   readonly forms?: Forms;
 }
@@ -60,13 +65,14 @@ export const trainingStepOptionsNames: OptionNames<TrainingStepOptions> = {
   carry: true,
   profile: true,
   precision: true,
+  masks: true,
   forms: true,
   loss: true,
   terms: true,
   output: true,
 };
 
-export type StateKind = "parameter" | "optimizer" | "statistic" | "average" | "accumulator" | "loss-scale";
+export type StateKind = "parameter" | "optimizer" | "statistic" | "average" | "accumulator" | "mask" | "loss-scale";
 
 /** A tensor that goes into every step and comes out changed. */
 export interface StateTensor {

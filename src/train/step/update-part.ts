@@ -1,4 +1,5 @@
 /** @file The update of a step: from the gradient of every parameter to the next state. */
+import { UsageError } from "../../errors.ts";
 import { constantOf, type Graph, type Names, type Value } from "../../ir/index.ts";
 import { type Optimizer, optimizers } from "../optimizers/index.ts";
 import { zerosLike } from "../optimizers/optimizer.ts";
@@ -63,6 +64,7 @@ export function updatePart(
     ...(lossScale && { lossScale }),
   });
   states.setNext([...next, ...statistics]);
+  for (const { mask } of trained) if (mask) states.setNext([[mask, after.op("Identity", [mask])]]);
   for (const value of statistics.keys()) states.take(value, "statistic", constantOf(graph, value)!);
   if (finite && lossScale) addLossScale({ after, lossScale }, states, { finite, apply: controls.apply }, options);
   return {
@@ -79,7 +81,8 @@ function optimizerOf({ optimizer }: TrainingStepOptions): Optimizer {
 
 /** Adds what an update of one parameter keeps: the optimizer's state, the average, the sum of gradients. */
 function trainedWith(graph: Graph, options: TrainingStepOptions, states: States): (reached: Reached) => Trained {
-  const { decayExclude, average, accumulate = 1 } = options;
+  const { decayExclude, average, accumulate = 1, masks } = options;
+  checkMasks(graph, masks);
   const optimizer = optimizerOf(options);
   return (reached) => {
     const { value, tensor, gradient } = reached;
@@ -90,6 +93,7 @@ function trainedWith(graph: Graph, options: TrainingStepOptions, states: States)
       key,
       states.add(`${name}:${key}`, "optimizer", start, name),
     ]);
+    const mask = masks?.get(name);
     const excluded = decayExclude ? selects(decayExclude)(parameter) : biasesAndNorms(graph, value, parameter);
     return {
       parameter: value,
@@ -100,8 +104,23 @@ function trainedWith(graph: Graph, options: TrainingStepOptions, states: States)
       ...(accumulate > 1 && {
         accumulator: states.add(`${name}:gradients`, "accumulator", zerosLike(parameter), name),
       }),
+      ...(mask && { mask: states.add(`${name}:mask`, "mask", mask, name) }),
     };
   };
+}
+
+/** @throws UsageError for a mask of no initializer, and for one of another form */
+function checkMasks(graph: Graph, masks: TrainingStepOptions["masks"] = new Map()): void {
+  const forms = new Map([...graph.initializers].map(([{ name }, { dims }]) => [name, `bool[${dims.join(", ")}]`]));
+  for (const [name, { dtype, dims }] of masks) {
+    const [expected, got] = [forms.get(name), `${dtype}[${dims.join(", ")}]`];
+    if (expected === got) continue;
+    throw new UsageError("a mask fits no initializer", {
+      expected: expected ?? "the name of an initializer",
+      got: expected === undefined ? JSON.stringify(name) : got,
+      where: `mask ${JSON.stringify(name)}`,
+    });
+  }
 }
 
 /** What decides how the loss scale goes on. */
