@@ -4,24 +4,27 @@ import { UsageError } from "../errors.ts";
 import { floatsOf, type Model, sizeOf, type Tensor } from "../ir/index.ts";
 import { evaluateConstants } from "./constant-values.ts";
 import type { Criterion, WeightRows } from "./criterion.ts";
+import { checkEvidence, seenOf, type WeightEvidence } from "./evidence.ts";
 import type { WeightAxis } from "./weight-axes.ts";
 
 /**
  * The mean over the weight axes that hold a class of its score there, each axis scaled to a mean of 1, so that layers of other sizes
  * compare (as DepGraph does; arXiv:2301.12900). Classes that no weights hold are absent.
- * @throws UsageError when the criterion says nothing about any weights of the model.
+ * @throws UsageError when the criterion says nothing about any weights of the model, or needs evidence that is not given.
  */
 export function importanceOf(
   model: Model,
   axes: readonly WeightAxis[],
   criterion: Criterion,
   seed: number,
+  evidence?: WeightEvidence,
 ): ReadonlyMap<number, number> {
+  checkEvidence(criterion, evidence);
   const tensors = evaluateConstants(model, new Set(axes.map(({ value }) => value)));
   const sums = new Map<number, { total: number; count: number }>();
   for (const [index, axis] of axes.entries()) {
     const tensor = tensors.get(axis.value);
-    const scores = tensor && criterion.scores(rowsOf(axis, tensor, index), seed);
+    const scores = tensor && criterion.scores(rowsOf(axis, tensor, index, evidence), seed);
     if (scores) addScores(sums, axis.classes, scores);
   }
   if (sums.size > 0) return new Map([...sums].map(([of, { total, count }]) => [of, total / count]));
@@ -44,12 +47,17 @@ function addScores(
   }
 }
 
-function rowsOf(axis: WeightAxis, tensor: Tensor, index: number): WeightRows {
+function rowsOf(axis: WeightAxis, tensor: Tensor, index: number, evidence: WeightEvidence | undefined): WeightRows {
   const { dims } = tensor;
   const count = nth(dims, axis.axis);
   const [outer, inner] = [sizeOf(dims.slice(0, axis.axis)), sizeOf(dims.slice(axis.axis + 1))];
-  const source = floatsOf(tensor);
-  if (outer === 1) return { axis, rows: source, count, width: inner, index };
+  const layOut = (source: Float32Array) => (outer === 1 ? source : axisFirst(source, outer, count, inner));
+  const rows = layOut(floatsOf(tensor));
+  return { axis, rows, count, width: outer * inner, index, ...seenOf(evidence, axis.value, layOut) };
+}
+
+/** `outer × count × inner` as `count × outer × inner`. */
+function axisFirst(source: Float32Array, outer: number, count: number, inner: number): Float32Array {
   const rows = new Float32Array(source.length);
   for (let o = 0; o < outer; o++) {
     for (let k = 0; k < count; k++) {
@@ -57,5 +65,5 @@ function rowsOf(axis: WeightAxis, tensor: Tensor, index: number): WeightRows {
       rows.set(source.subarray(from, from + inner), (k * outer + o) * inner);
     }
   }
-  return { axis, rows, count, width: outer * inner, index };
+  return rows;
 }

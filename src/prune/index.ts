@@ -1,6 +1,13 @@
-/** @file Pruning: smaller networks of the same kind. */
+/** @file Pruning: smaller networks of the same kind, and networks of the same size with zeros in them. */
 export * from "./criteria/index.ts";
-export type { Criterion, WeightRows } from "./criterion.ts";
+export type { Criterion, EvidenceKind, WeightRows } from "./criterion.ts";
+export type { WeightEvidence } from "./evidence.ts";
+export { type EvidenceOptions, gatherEvidence } from "./gather-evidence.ts";
+export * from "./granularities/index.ts";
+export type { CutWeight, Granularity } from "./granularity.ts";
+export type { SparseRanking } from "./least-rows.ts";
+export { type Masks, withMasks } from "./masks.ts";
+export { masksOf } from "./masks-of.ts";
 export { untrained } from "./meta/initial-weights.ts";
 export { type Choice, type Supernet, uniformChoices } from "./meta/supernet.ts";
 export type { WidthChoice, WidthScales } from "./meta/width-choices.ts";
@@ -16,6 +23,24 @@ export {
 } from "./prune.ts";
 export type { RankedWidth, Ranking } from "./ranking.ts";
 export * from "./rankings/index.ts";
+export {
+  type LayerError,
+  type ReconstructedModel,
+  type ReconstructOptions,
+  type ReconstructSettings,
+  reconstructModel,
+} from "./reconstruct.ts";
+export type { Untouched } from "./sparse-layers.ts";
+export {
+  type SparseLayerReport,
+  type SparseModel,
+  type SparsifyOptions,
+  type SparsifySettings,
+  type SparsityAmount,
+  type SparsityReport,
+  sparsifyModel,
+} from "./sparsify.ts";
 export { pruneTechnique } from "./technique.ts";
-export type { WeightAxis } from "./weight-axes.ts";
+export * from "./training/index.ts";
+export type { WeightAxis, WeightSide } from "./weight-axes.ts";
 export type { Width } from "./widths.ts";

@@ -7,6 +7,7 @@ import { checkOptions, type OptionNames } from "../options.ts";
 import { type CriterionName, criteria } from "./criteria/index.ts";
 import type { Criterion } from "./criterion.ts";
 import { cutClasses } from "./cut.ts";
+import type { WeightEvidence } from "./evidence.ts";
 import { importanceOf } from "./importance.ts";
 import type { RankedWidth, Ranking } from "./ranking.ts";
 import { type RankingName, rankings } from "./rankings/index.ts";
@@ -35,6 +36,8 @@ export interface PruneSettings {
   readonly exclude?: readonly NodePattern[];
   /** For criteria that draw. */
   readonly seed?: number;
+  /** For criteria that need gradients or inputs: what `gatherEvidence` found. */
+  readonly evidence?: WeightEvidence;
 }
 
 export interface PrunedWidth {
@@ -69,6 +72,7 @@ const pruneOptionsNames: OptionNames<PruneAmount & PruneSettings> = {
   factor: true,
   exclude: true,
   seed: true,
+  evidence: true,
 };
 
 /**
@@ -98,7 +102,7 @@ interface Prunable {
 }
 
 function prunable(model: Model, options: PruneOptions): Prunable {
-  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0 } = options;
+  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0, evidence } = options;
   checkRange(options);
   checkPatterns(model.graph, { exclude });
   const classes = axisClasses(model, { factor });
@@ -106,7 +110,8 @@ function prunable(model: Model, options: PruneOptions): Prunable {
   const widths = withoutExcluded(widthsOf(model, axes, classes), exclude);
   const open = widths.filter((width) => width.classes.length > 1);
   if (open.length === 0) throw nothingToPrune(widths);
-  const importance = importanceOf(model, axes, typeof criterion === "string" ? criteria[criterion] : criterion, seed);
+  const named: Criterion = typeof criterion === "string" ? criteria[criterion] : criterion;
+  const importance = importanceOf(model, axes, named, seed, evidence);
   const ranked = open.map((width) => rankedWidth(width, importance, most));
   return { model, cost: costOf(model), classes, widths, open: ranked };
 }

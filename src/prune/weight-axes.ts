@@ -15,12 +15,16 @@ import { type AxisClasses, axesOf } from "../ops/index.ts";
  * An axis of weights that a node reads. `out`: its positions are those of an axis that the node makes, such as a convolution's filters or
  * the scales of a norm; `in`: the node sums over it.
  */
-export interface WeightAxis {
+export interface WeightAxis extends WeightSide {
+  readonly classes: Int32Array;
+}
+
+/** Weights that a node reads, seen from one of their axes. */
+export interface WeightSide {
   readonly node: Node;
   readonly value: Value;
   readonly axis: number;
   readonly role: "out" | "in";
-  readonly classes: Int32Array;
 }
 
 /** Of all nodes that read data, inner graphs included; axes of one position and of unknown length are left out. */

@@ -5,7 +5,7 @@ import type { RecoveryOptions } from "../distill/index.ts";
 import type { Model } from "../ir/index.ts";
 import type { Comparison } from "../measure/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession, Run, Session } from "../runtime/index.ts";
-import type { TrainEvent, TrainReport, TrainResult } from "../train/index.ts";
+import type { Algorithm, TrainEvent, TrainReport, TrainResult } from "../train/index.ts";
 import type { Sections } from "./section.ts";
 
 /** What would be done. */
@@ -58,9 +58,13 @@ export interface TechniqueContext {
   trained(event: TrainEvent): Promise<void>;
   /**
    * The changed model after the distillation from the model that was ready, by its answers and by the values of the given names, which
-   * both have; as it is where no recovery is asked for.
+   * both have, with further algorithms of that training; as it is where no recovery is asked for.
    */
-  recover(changed: Model, values?: readonly string[]): Promise<Pick<Evidence, "model" | "training">>;
+  recover(
+    changed: Model,
+    values?: readonly string[],
+    algorithms?: readonly Algorithm[],
+  ): Promise<Pick<Evidence, "model" | "training">>;
   /** Follows a training of the technique's own to its end. */
   follow(run: Run<TrainEvent, TrainResult>): Promise<TrainResult>;
   say(line: string): void;

@@ -65,10 +65,10 @@ export function contextOf(
     emit: (event) => folder.record(event),
     trained,
     follow,
-    async recover(changed, values = []) {
+    async recover(changed, values = [], algorithms = []) {
       if (!recovery) return { model: changed };
       const held = datasets && { evaluate: { data: datasets.calibration } };
-      const options = recoveryFrom(model, values, { ...recovery, ...held });
+      const options = recoveryFrom(model, values, { ...recovery, ...held, algorithms });
       const { model: recovered, report } = await follow(distill(changed, { ...options, signal }));
       return { model: recovered, training: report };
     },

@@ -10,7 +10,7 @@ function filters(parts: { opType?: string; port?: number; width?: number; role?:
   const inputs = Array.from({ length: 3 }, (_, i) => (i === port ? value : { name: `input ${i}` }));
   const node: Node = { opType, domain: "", name: "layer", inputs, outputs: [], attributes: new Map() };
   const rows = width === 1 ? Float32Array.of(-0.5, 2, 0) : Float32Array.of(3, -4, 0, 1, 3, 0);
-  return { axis: { node, value, axis: 0, role, classes: Int32Array.of(0, 1, 2) }, rows, count: 3, width, index: 0 };
+  return { axis: { node, value, axis: 0, role }, rows, count: 3, width, index: 0 };
 }
 
 const scores = (name: CriterionName, weights = filters(), seed = 1) => {
@@ -54,6 +54,44 @@ describe("criteria", () => {
     expect(scores("norm-scale", filters({ opType: "BatchNormalization", width: 1 }))).toEqual([0.5, 2, 0]);
     expect(scores("norm-scale", filters({ opType: "BatchNormalization", port: 2, width: 1 }))).toBeUndefined();
     expect(scores("norm-scale")).toBeUndefined();
+  });
+
+  it("square sums of |weight · gradient|", () => {
+    const gradients = Float32Array.of(0.5, 0.25, 7, -2, -1, 3);
+    expect(scores("taylor", { ...filters(), gradients })).toEqual([(1.5 + 1) ** 2, 2 ** 2, 3 ** 2]);
+    expect(scores("taylor")).toBeUndefined();
+  });
+
+  it("weigh squares of weights by those of gradients", () => {
+    const squaredGradients = Float32Array.of(0.5, 0.25, 7, 2, 1, 3);
+    expect(scores("fisher", { ...filters(), squaredGradients })).toEqual([(4.5 + 4) / 2, 1, 4.5]);
+    expect(scores("fisher")).toBeUndefined();
+  });
+
+  it("take the mean of what is not zero, where it is read", () => {
+    const inputShares = Float32Array.of(0.5, 0.25, 1, 0, 0, 0);
+    expect(scores("apoz", { ...filters({ role: "in" }), inputShares })).toEqual([0.375, 0.5, 0]);
+    expect(scores("apoz", { ...filters(), inputShares })).toBeUndefined();
+    expect(scores("apoz", filters({ role: "in" }))).toBeUndefined();
+  });
+
+  it("multiply magnitudes with the norms of inputs, and compare per output", () => {
+    const inputNorms = Float32Array.of(1, 0.5, 9, 2, 3, 4);
+    expect(scores("wanda", { ...filters(), inputNorms })).toEqual([5, 2, 9]);
+    expect(criteria.wanda.withinOutputs).toBe(true);
+    expect(scores("wanda")).toBeUndefined();
+  });
+
+  it("say what they need", () => {
+    const needs = Object.entries(criteria).flatMap(([name, criterion]) =>
+      "needs" in criterion && criterion.needs ? [[name, criterion.needs]] : [],
+    );
+    expect(needs).toEqual([
+      ["taylor", "gradients"],
+      ["fisher", "gradients"],
+      ["apoz", "inputs"],
+      ["wanda", "inputs"],
+    ]);
   });
 
   it("draw from the seed, and for each axis anew", () => {

@@ -11,12 +11,15 @@ export const lamp: Criterion = {
       for (const weight of row) sum += weight * weight;
       return sum;
     });
-    const order = [...squares.keys()].sort((a, b) => squares[b]! - squares[a]!);
+    const order = new Uint32Array(squares.length)
+      .map((_, i) => i)
+      .sort((a, b) => (squares[b] ?? 0) - (squares[a] ?? 0));
     const scores = new Float64Array(squares.length);
     let rest = 0;
     for (const i of order) {
-      rest += squares[i]!;
-      scores[i] = rest === 0 ? 0 : squares[i]! / rest;
+      const own = squares[i] ?? 0;
+      rest += own;
+      scores[i] = rest === 0 ? 0 : own / rest;
     }
     return scores;
   },
