@@ -1,7 +1,6 @@
 /** @file Options of static quantization, their defaults, and how they apply to one node. */
 import { type CaptureOptions, overriddenIn } from "../../calibration/index.ts";
-import type { Model, Node } from "../../ir/index.ts";
-import { type NodePattern, nodeMatcher } from "../../ir/index.ts";
+import { type Model, type Node, type NodePattern, nodeMatcher } from "../../ir/index.ts";
 import type { OptionNames } from "../../options.ts";
 import type { ObserverName } from "../calibration/observers/index.ts";
 import type { PlacementOptions } from "../placement/placement.ts";
