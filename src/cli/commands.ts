@@ -51,6 +51,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Fits an imported model to a new task: new head, frozen parts, adapters",
     load: async () => (await import("./finetune.ts")).command,
   },
+  distill: {
+    summary: "A network learns from a larger one, with labels or without",
+    load: async () => (await import("./distill.ts")).command,
+  },
   report: {
     summary: "The HTML page of a finished run",
     load: async () => (await import("./report.ts")).command,

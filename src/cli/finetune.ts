@@ -1,10 +1,11 @@
 /** @file `lithe finetune MODEL --data DATA`: fits an imported network to a new task. */
 import { join } from "node:path";
 import { finetuneFlags, tuning } from "../job/training/finetune-flags.ts";
+import { stemOf } from "../job/training/named-choice.ts";
 import { readConfig } from "../job/training/training-config.ts";
 import { configOf } from "../job/training/training-flags.ts";
 import { runTraining } from "../job/training/training-job.ts";
-import { showTraining, stemOf } from "../job/training/training-outcome.ts";
+import { showTraining } from "../job/training/training-outcome.ts";
 import { defineCommand } from "./command.ts";
 
 export const command = defineCommand({

@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
-import { nameOf } from "../job/training/named-choice.ts";
+import { nameOf, stemOf } from "../job/training/named-choice.ts";
 import { readConfig } from "../job/training/training-config.ts";
 import { configOf, trainingFlags } from "../job/training/training-flags.ts";
 import { runTraining } from "../job/training/training-job.ts";
 import { networkNames } from "../job/training/training-model.ts";
-import { showTraining, stemOf } from "../job/training/training-outcome.ts";
+import { showTraining } from "../job/training/training-outcome.ts";
 import { setting, text } from "../settings/index.ts";
 import { defineCommand } from "./command.ts";
 

@@ -20,6 +20,8 @@ export { type BatchForm, type BatchRequest, loadBatch } from "./load/load-batch.
 export { type BatchLoader, inlineLoader } from "./load/loader.ts";
 export { type LoaderOptions, openLoader } from "./load/open-loader.ts";
 export { mapSamples, type SampleTransform } from "./map-samples.ts";
+export { type MixtureOptions, mixture } from "./mixture.ts";
+export { numbered } from "./numbered.ts";
 export { type OpenOptions, openData } from "./open-data.ts";
 export { prefetch } from "./prefetch.ts";
 export { preprocess, preprocessor } from "./preprocess.ts";

@@ -58,13 +58,14 @@ function besideTeacher(
   const joint = jointModel(student, { ...options, ...(output !== undefined && { output }) });
   return {
     model: joint.model,
-    drive,
+    drive: Object.keys(joint.drives).length === 0 ? drive : { ...drive, ...joint.drives },
     step: {
       ...rest,
       ...(loss && { loss: scaled(loss, labelWeight) }),
       output: joint.output,
       terms: [...joint.terms, ...(step.terms ?? [])],
       trainable: trainableIn(student, joint, step),
+      carry: { ...step.carry, ...joint.carry },
       inference: ({ name }) => joint.teacherNodes.has(name),
     },
   };

@@ -1,11 +1,12 @@
 /** @file Teacher and student as one graph over the same inputs, with the values that the losses compare as outputs. */
-import { atLeast, nth } from "../checked.ts";
+import { atLeast, certain, nth } from "../checked.ts";
 import { UnsupportedError, UsageError } from "../errors.ts";
 import {
   type Dim,
   type Graph,
   type Model,
   type ModelFunction,
+  makeNode,
   type Names,
   namesOf,
   opsetOf,
@@ -13,14 +14,15 @@ import {
   renamedGraph,
   sameValueType,
   TARGET_OPSET,
+  tensorType,
   type Value,
   valuesOf,
   withGraph,
 } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import { answerOutput, type LossTerm } from "../train/index.ts";
-import type { DistillationLoss, Pair } from "./losses/index.ts";
+import { answerOutput, type Carry, type Drives, type LossTerm, newBuilder, type StepBuilder } from "../train/index.ts";
+import type { DistillationLoss, Memory, Pair, Remembered } from "./losses/index.ts";
 import { type Projection, projection } from "./projection.ts";
 
 export interface JointOptions {
@@ -31,6 +33,8 @@ export interface JointOptions {
   readonly output?: string;
   /** The same of the teacher; when absent, its output of the same name and number of scores, else the one that `answerOutput` finds. */
   readonly teacherOutput?: string;
+  /** The teacher's values come with the samples, as `distill` with a `cache` has them, instead of from the teacher in the graph. */
+  readonly answersAreFed?: boolean;
 }
 
 export interface JointModel {
@@ -41,6 +45,12 @@ export interface JointModel {
   readonly output: string;
   /** Names of the initializers of linear layers that only serve to compare. */
   readonly projections: readonly string[];
+  /** Initializers that losses with a memory keep, by the outputs that become their next values. */
+  readonly carry: Carry;
+  /** Inputs that the run feeds itself. */
+  readonly drives: Drives;
+  /** Values of the teacher that are compared, by the inputs that hold them where answers are fed. */
+  readonly answers: ReadonlyMap<string, string>;
   /** Names of the teacher's nodes. */
   readonly teacherNodes: ReadonlySet<string>;
 }
@@ -50,6 +60,7 @@ export const jointOptionsNames: OptionNames<JointOptions> = {
   losses: true,
   output: true,
   teacherOutput: true,
+  answersAreFed: true,
 };
 
 /**
@@ -62,19 +73,40 @@ export function jointModel(student: Model, options: JointOptions): JointModel {
   const teacher = inferShapes(options.teacher);
   checkOpsets(own, teacher);
   const scope = namesOf(own);
-  const inputs = sharedInputs(own.graph, teacher.graph);
+  const inputs = teacherInputs(own.graph, teacher.graph);
   const other = renamedGraph(teacher.graph, "teacher/", scope, inputs);
   const find = valueFinder(own.graph, teacher.graph, other);
   const prediction = predictions(own.graph, teacher.graph, options);
+  const sample = sampleInput(own.graph);
   const comparisons = options.losses.map((loss) =>
-    (loss.pairs ?? [prediction]).map((pair) => compared(loss, find(pair), scope)),
+    (loss.pairs ?? [prediction]).map((pair) => compared(loss, { ...find(pair), sample }, scope)),
   );
   const all = comparisons.flat();
+  const memories = all.flatMap(({ memory }) => memory?.kept ?? []);
+  const pairs = options.losses.flatMap((loss) => loss.pairs ?? [prediction]);
+  const answers = new Map(pairs.map((pair) => [answerInput(pair.teacher), pair.teacher]));
+  const fed = () =>
+    answering(
+      own,
+      [...answers.keys()],
+      pairs.map((pair) => find(pair).teacher),
+    );
+  const base = options.answersAreFed ? fed() : joined(own, teacher, other.graph);
   return {
-    model: exposed(joined(own, teacher, other.graph), find(prediction).student, all),
+    model: remembering(exposed(base, find(prediction).student, all), sample, all),
+    answers,
     terms: options.losses.map((loss, i) => termOf(loss, options.losses.slice(0, i), nth(comparisons, i))),
     output: prediction.student,
-    projections: all.flatMap(({ projection: layer }) => (layer ? [layer.parameter.name] : [])),
+    projections: [
+      ...all.flatMap(({ projection: layer }) => (layer ? [layer.parameter.name] : [])),
+      ...memories.flatMap(({ parameters }) => [...parameters.keys()].map(({ name }) => name)),
+    ],
+    carry: Object.fromEntries(
+      memories.flatMap(({ carried }) => carried.map(({ value, next }) => [value.name, next.name] as const)),
+    ),
+    drives: Object.fromEntries(
+      memories.flatMap(({ driven }) => driven.map(({ input, drive }) => [input.name, drive] as const)),
+    ),
     teacherNodes: new Set(other.graph.nodes.map(({ name }) => name)),
   };
 }
@@ -91,8 +123,12 @@ function checkOpsets(student: Model, teacher: Model): void {
   }
 }
 
-/** The teacher's inputs, each with the student's in its place: of one name, or the only one of both. */
-function sharedInputs(student: Graph, teacher: Graph): Map<Value, Value> {
+/**
+ * The teacher's inputs, each with the student's in its place: of one name, or the only one of both.
+ *
+ * @throws UsageError where there is none of that dtype, rank and lengths
+ */
+export function teacherInputs(student: Graph, teacher: Graph): Map<Value, Value> {
   const [own, others] = atLeast(
     [student, teacher].map(({ inputs, initializers }) => inputs.filter((v) => !initializers.has(v))),
     2,
@@ -106,6 +142,7 @@ function sharedInputs(student: Graph, teacher: Graph): Map<Value, Value> {
         expected: describe(value),
         got: own.map(describe).join(", ") || "no input",
         where: "the student",
+        hint: "Both read the same samples: take a student whose inputs are those of the teacher, by name or as the only one, such as one that lithe prune makes.",
       });
     }),
   );
@@ -124,7 +161,24 @@ function describe({ name, type }: Value): string {
   return `${JSON.stringify(name)} ${dims}`;
 }
 
-function joined(student: Model, teacher: Model, other: Graph): Model {
+/** The input of a sample that holds a value of the teacher. */
+function answerInput(value: string): string {
+  return `distillation/answer/${value}`;
+}
+
+/** The student, with values of the teacher made from inputs. */
+function answering(student: Model, inputs: readonly string[], values: readonly Value[]): Model {
+  const { graph } = student;
+  const fed = [...new Set(values)].map((value, i) => ({ ...value, name: nth(inputs, i) }));
+  const nodes = [...new Set(values)].map((value, i) => {
+    const input = nth(fed, i);
+    return makeNode("Identity", [input], [value], { name: input.name });
+  });
+  return withGraph(student, { ...graph, inputs: [...graph.inputs, ...fed], nodes: [...graph.nodes, ...nodes] });
+}
+
+/** The first model with the nodes of the second behind its own. */
+export function joined(student: Model, teacher: Model, other: Graph): Model {
   const { graph } = student;
   return {
     ...student,
@@ -180,6 +234,7 @@ interface Comparison {
   readonly teacher: Value;
   readonly student: Value;
   readonly projection: Projection | undefined;
+  readonly memory: { readonly g: StepBuilder; readonly kept: Memory } | undefined;
 }
 
 type Compared = Pick<Comparison, "teacher" | "student">;
@@ -198,8 +253,49 @@ function valueFinder(student: Graph, teacher: Graph, { values }: Renamed): (pair
   };
 }
 
-function compared(loss: DistillationLoss, { teacher, student }: Compared, scope: Names): Comparison {
-  return { teacher, student, projection: loss.projects ? projection(student, teacher, scope) : undefined };
+function compared(loss: DistillationLoss, pair: Remembered, scope: Names): Comparison {
+  const { teacher, student } = pair;
+  const g = loss.remember && newBuilder(scope, `${loss.name}/`);
+  return {
+    teacher,
+    student,
+    projection: loss.projects ? projection(student, teacher, scope) : undefined,
+    memory: g && { g, kept: certain(loss.remember?.(g, pair, scope)) },
+  };
+}
+
+/** The input under which data says which samples it hands out. */
+export const SAMPLE = "distillation/sample";
+
+/** int64 [batch], with the batch of the student. */
+function sampleInput({ inputs, initializers }: Graph): Value {
+  const [first] = inputs.filter((value) => !initializers.has(value));
+  const batch = first?.type?.kind === "tensor" ? first.type.dims?.[0] : undefined;
+  return { name: SAMPLE, type: tensorType("int64", [batch ?? "batch"]) };
+}
+
+/** The model with what losses keep: initializers, the inputs that they read, and their next values as outputs. */
+function remembering(model: Model, sample: Value, all: readonly Comparison[]): Model {
+  const memories = all.flatMap(({ memory }) => memory ?? []);
+  if (memories.length === 0) return model;
+  const { graph } = model;
+  const kept = memories.map((memory) => memory.kept);
+  const carried = kept.flatMap((each) => each.carried);
+  return withGraph(model, {
+    ...graph,
+    inputs: [
+      ...graph.inputs,
+      ...new Set(kept.flatMap(({ fed = [sample], driven }) => [...fed, ...driven.map(({ input }) => input)])),
+    ],
+    outputs: [...graph.outputs, ...kept.map(({ value }) => value), ...carried.map(({ next }) => next)],
+    nodes: [...graph.nodes, ...memories.flatMap(({ g }) => g.raw.nodes)],
+    initializers: new Map([
+      ...graph.initializers,
+      ...memories.flatMap(({ g }) => [...g.raw.initializers]),
+      ...kept.flatMap(({ parameters }) => [...parameters]),
+      ...carried.map(({ value, initial }) => [value, initial] as const),
+    ]),
+  });
 }
 
 /** The model with the prediction and everything that is compared among its outputs. */
@@ -224,9 +320,10 @@ function termOf(loss: DistillationLoss, before: readonly DistillationLoss[], all
     name: same === 0 ? loss.name : `${loss.name}${same + 1}`,
     ...(loss.weight !== undefined && { weight: loss.weight }),
     build(g, { output, labels }) {
-      const parts = all.map(({ teacher, student, projection: layer }) =>
-        loss.build(g, output(teacher.name), output((layer?.output ?? student).name), { labels }),
-      );
+      const parts = all.map(({ teacher, student, projection: layer, memory }) => {
+        const value = memory?.kept.value ?? layer?.output ?? student;
+        return loss.build(g, output(teacher.name), output(value.name), { labels });
+      });
       const sum = parts.reduce((total, part) => g.add(total, part));
       return parts.length === 1 ? sum : g.div(sum, parts.length);
     },

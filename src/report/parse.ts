@@ -142,6 +142,7 @@ const training = z.object({
   data: z.object({ source: text, training: number, validation: number }),
   settings,
   restoredBest: z.boolean(),
+  compared: z.array(z.object({ name: text, metrics: z.record(text, numberOrNaN) })).optional(),
   notes: z.array(text),
 });
 

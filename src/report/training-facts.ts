@@ -31,6 +31,13 @@ export interface MeasurementFacts {
   }[];
 }
 
+/** What a model comes to on the samples that are held out. */
+export interface ComparedFacts {
+  /** The teacher, the student before and after, or a stage between. */
+  readonly name: string;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
 /** What a training came to. */
 export interface TrainingFacts {
   readonly trained: number;
@@ -55,5 +62,7 @@ export interface TrainingReport extends ReportHeader, TrainingFacts {
   readonly settings: readonly { readonly name: string; readonly value: string }[];
   /** Whether the model is that of the best evaluation instead of the last one. */
   readonly restoredBest: boolean;
+  /** Of a distillation. */
+  readonly compared?: readonly ComparedFacts[];
   readonly notes: readonly string[];
 }

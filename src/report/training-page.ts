@@ -12,11 +12,20 @@ export function trainingPage(report: TrainingReport): string {
   const body = html`<p class="soft">${model.name} · ${formatCount(model.parameters)} parameters · ${data.source} · ${environment.cpu} · ${created}</p>
 <div class="verdict">${verdict(report)}</div>
 ${cards(report)}
+${comparedTable(report)}
 ${trainingCourse(report)}
 <h2>How it was trained</h2>${factTable(protocol(report))}
 ${notes.length > 0 && html`<ul>${notes.map((note) => html`<li>${note}</li>`)}</ul>`}
 <h2>Make it again</h2><pre>${command}</pre>`;
   return documentOf(title, body);
+}
+
+/** Teacher and student on the samples that are held out. */
+function comparedTable({ compared = [], data }: TrainingReport): Markup | undefined {
+  if (compared.length === 0) return undefined;
+  const names = [...new Set(compared.flatMap(({ metrics }) => Object.keys(metrics)))];
+  return html`<h2>Teacher and student</h2><p class="soft">On ${data.validation} samples that were not trained on.</p><div class="scroll"><table><thead><tr><th></th>${names.map((name) => html`<th class="number">${name}</th>`)}</tr></thead>
+    <tbody>${compared.map(({ name, metrics }) => html`<tr><td>${name}</td>${names.map((key) => html`<td class="number">${formatMetric(key, metrics[key])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 
 function bestOf({ evaluations }: TrainingReport): EvaluationFacts | undefined {

@@ -8,10 +8,12 @@ import {
   list,
   memberOf,
   names,
+  numberList,
   positive,
   readWord,
   seconds,
   summariesOf,
+  valuePairs,
   whole,
   writeWord,
 } from "./values.ts";
@@ -59,6 +61,16 @@ it("lengths stand by their names", () => {
   refuses(lengths(), /such as batch=1/, "batch", "batch=", "=1", "batch=1,x");
 });
 
+it("pairs of values and lists of numbers are separated by commas", () => {
+  expect(read(valuePairs(), "a/1=b, c=d=e")).toEqual([
+    { teacher: "a/1", student: "b" },
+    { teacher: "c=d", student: "e" },
+  ]);
+  refuses(valuePairs(), /such as teacher_value=student_value/, "a", "a=", "=b", "a=b,", "");
+  expect(read(numberList(), "2, 0.5,0")).toEqual([2, 0.5, 0]);
+  refuses(numberList(), /such as 2,1/, "", "1,", "x", "-1");
+});
+
 it("one of some numbers is a number", () => {
   expect(reads(choice(["auto", 7, 8]), "auto", "7")).toEqual(["auto", 7]);
   refuses(choice(["auto", 7, 8]), /expected one of/, "9", "07");
@@ -71,6 +83,8 @@ it.each([
   [list(["cpu", "wasm"]), "none"],
   [names(), "head,block1/*"],
   [lengths(), "batch=1,length=128"],
+  [valuePairs(), "a=b,c=d"],
+  [numberList(), "2,0.5"],
   [choice(["auto", 7, 8]), "7"],
   [whole(0), "3"],
 ] as const)("what a word says is written as that word: %#", (schema, word) => {

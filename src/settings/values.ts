@@ -135,6 +135,33 @@ export function list<const T extends string>(values: readonly T[]): z.ZodArray<z
   });
 }
 
+/** Numbers of 0 and more, separated by commas. */
+export function numberList(): z.ZodArray<z.ZodNumber> {
+  const error = "It must be a list of numbers such as 2,1.";
+  const list = z.array(z.number(error).min(0, error), error).min(1, error);
+  return written(list, {
+    read: (word) => word.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part))),
+    write: (value) => (value as readonly number[]).join(","),
+  });
+}
+
+/** `block5=block2,block9=block4`: names of a value of a teacher and of the value of a student that follows it. */
+export function valuePairs() {
+  const error = "It must be a list of pairs such as teacher_value=student_value.";
+  const name = z.string(error).min(1, error);
+  const pair = z.strictObject({ teacher: name, student: name }, error);
+  return written(z.array(pair, error).min(1, error), {
+    read(word) {
+      const parts = word.split(",").map((part) => /^(.+)=(.+)$/.exec(part.trim()));
+      return parts.includes(null) ? word : parts.map((part) => ({ teacher: part![1], student: part![2] }));
+    },
+    write: (value) =>
+      (value as readonly { teacher: string; student: string }[])
+        .map(({ teacher, student }) => `${teacher}=${student}`)
+        .join(","),
+  });
+}
+
 /** `batch=1,length=128` as a map. */
 export function lengths(): z.ZodMap<z.ZodString, z.ZodInt> {
   const error = "It must be a list such as batch=1,length=128.";

@@ -24,11 +24,13 @@ export * from "./metrics/index.ts";
 export * from "./optimizers/index.ts";
 export * from "./schedules/index.ts";
 export type { Carry } from "./step/carry.ts";
+export { newBuilder } from "./step/fresh-input.ts";
 export { loopedStep } from "./step/looped-step.ts";
 export type { LossScaleOptions } from "./step/loss-scale.ts";
 export type { LossTerm, ObjectiveOptions, TermContext } from "./step/objective.ts";
 export type { Precision } from "./step/precision.ts";
 export { type Profile, type ProfileName, profiles } from "./step/profiles.ts";
+export { randomWords } from "./step/random-mask.ts";
 export { type Chosen, chooseParameters, type Selection } from "./step/selection.ts";
 export {
   type GradientGraph,

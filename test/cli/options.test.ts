@@ -14,6 +14,7 @@ import type { LoadedData } from "../../src/job/data/loaded-data.ts";
 import { type RecoveryFlags, recoveryOf } from "../../src/job/recovery.ts";
 import { pickSettings } from "../../src/job/settings/command-line.ts";
 import type { RuntimeOptions } from "../../src/job/settings/settings.ts";
+import { teaching } from "../../src/job/training/distill-flags.ts";
 import { tuning } from "../../src/job/training/finetune-flags.ts";
 import { readConfig } from "../../src/job/training/training-config.ts";
 import { configOf } from "../../src/job/training/training-flags.ts";
@@ -45,6 +46,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
   route: ["m.onnx", "--experts", "2"],
   train: ["--model", "m.onnx", "--data", "d.npz"],
   finetune: ["m.onnx", "--data", "d.npz"],
+  distill: ["--teacher", "t.onnx", "--student", "s.onnx", "--data", "d.npz"],
   doctor: [],
   demo: [],
 };
@@ -79,6 +81,8 @@ const samples: Readonly<Record<string, string>> = {
   "--target-macs": "0.3",
   "--most": "0.3",
   "--prune": "0.3",
+  "--pairs": "a=b",
+  "--teacher": "other.onnx",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -286,16 +290,20 @@ describe("options that only some settings have", () => {
     expect(recoveryOf(denseModel(), data, flags)).toMatchObject({ batch: 32 });
   });
 
-  it.each(["train", "finetune"])("%s makes a configuration of all that it does not do itself", async (command) => {
-    const words = [...leastWords(command), ...(command === "finetune" ? ["--lora", "2"] : [])];
-    const config = (flags: Values) => {
-      const { timeLimit: _, memoryLimit: __, ...own } = flags;
-      const given = configOf(own);
-      return readConfig(undefined, command === "finetune" ? tuning({ ...given, model: "m.onnx" }) : given);
-    };
-    const { changing, refused } = await sorted(command, words, config);
-    const rest = fieldsIn(command).map(({ name }) => name);
-    const apart = rest.filter((name) => !changing.includes(name) && !refused.includes(name));
-    expect(apart).toEqual(["resume", "timeLimit", "memoryLimit"]);
-  });
+  it.each(["train", "finetune", "distill"])(
+    "%s makes a configuration of all that it does not do itself",
+    async (command) => {
+      const words = [...leastWords(command), ...(command === "finetune" ? ["--lora", "2"] : [])];
+      const config = (flags: Values) => {
+        const { timeLimit: _, memoryLimit: __, ...own } = flags;
+        const given = configOf(own);
+        if (command === "distill") return readConfig(undefined, teaching(given));
+        return readConfig(undefined, command === "finetune" ? tuning({ ...given, model: "m.onnx" }) : given);
+      };
+      const { changing, refused } = await sorted(command, words, config);
+      const rest = fieldsIn(command).map(({ name }) => name);
+      const apart = rest.filter((name) => !changing.includes(name) && !refused.includes(name));
+      expect(apart).toEqual(["resume", "timeLimit", "memoryLimit"]);
+    },
+  );
 });

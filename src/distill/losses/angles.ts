@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { huber, type StepBuilder } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -14,6 +15,8 @@ export function angles(options: PairOptions): DistillationLoss {
     build: (g, teacher, student) => huber().build(g, cosines(g, student), cosines(g, teacher)),
   });
 }
+
+member(angles, { pairs: "given", weight: number() });
 
 /** [N, N, N]: at each sample the cosines between the directions to all others. */
 function cosines(g: StepBuilder, x: Value): Value {

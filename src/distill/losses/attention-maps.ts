@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import type { StepBuilder } from "../../train/index.ts";
 import {
   channelAxis,
@@ -23,6 +24,8 @@ export function attentionMaps(options: PairOptions): DistillationLoss {
     },
   });
 }
+
+member(attentionMaps, { pairs: "given", weight: number() });
 
 /** [N, positions], each row of length 1. */
 function map(g: StepBuilder, x: Value): Value {

@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { meanSquaredError, type StepBuilder } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -17,6 +18,8 @@ export function attentionScores(options: PairOptions): DistillationLoss {
     build: (g, teacher, student) => meanSquaredError().build(g, unmasked(g, student), unmasked(g, teacher)),
   });
 }
+
+member(attentionScores, { pairs: "given", weight: number() });
 
 function unmasked(g: StepBuilder, x: Value): Value {
   return g.where(g.greater(x, MASKED), x, 0);

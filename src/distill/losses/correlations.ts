@@ -2,8 +2,15 @@
 import { atLeast, nth } from "../../checked.ts";
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, valuePairs } from "../../settings/index.ts";
 import type { StepBuilder } from "../../train/index.ts";
-import { checkLoss, checkTemperature, type DistillationLoss, type PairOptions } from "./distillation-loss.ts";
+import {
+  checkLogits,
+  checkLoss,
+  checkTemperature,
+  type DistillationLoss,
+  type PairOptions,
+} from "./distillation-loss.ts";
 
 export interface CorrelationOptions extends Partial<PairOptions> {
   /** T, which softens both distributions; 1 by default. */
@@ -36,6 +43,7 @@ export function correlations(options: CorrelationOptions = {}): DistillationLoss
     weight,
     ...(pairs && { pairs }),
     build(g, teacher, student) {
+      checkLogits("correlations", teacher, student);
       const [p, q] = atLeast(
         [teacher, student].map((x) => g.softmax(g.div(x, temperature), 1)),
         2,
@@ -45,6 +53,14 @@ export function correlations(options: CorrelationOptions = {}): DistillationLoss
     },
   };
 }
+
+member(correlations, {
+  temperature: number(),
+  between: number(),
+  within: number(),
+  pairs: valuePairs(),
+  weight: number(),
+});
 
 /** 1 − the mean correlation along an axis. */
 function gap(g: StepBuilder, a: Value, b: Value, axis: number): Value {

@@ -3,8 +3,16 @@ import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, valuePairs } from "../../settings/index.ts";
 import { klDivergence, type StepBuilder } from "../../train/index.ts";
-import { checkLoss, checkTemperature, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
+import {
+  checkLogits,
+  checkLoss,
+  checkTemperature,
+  type DistillationLoss,
+  dimsOf,
+  type PairOptions,
+} from "./distillation-loss.ts";
 
 export interface DecoupledOptions extends Partial<PairOptions> {
   /** T, which softens both distributions; 4 by default, as published. */
@@ -38,6 +46,7 @@ export function decoupledTargets(options: DecoupledOptions = {}): DistillationLo
     weight,
     ...(pairs && { pairs }),
     build(g, teacher, student, { labels }) {
+      checkLogits("decoupledTargets", teacher, student);
       const chosen = labelled(g, student, labels());
       const [t, s] = [g.div(teacher, temperature), g.div(student, temperature)];
       const binary = klRows(g, split(g, t, chosen), split(g, s, chosen));
@@ -47,6 +56,14 @@ export function decoupledTargets(options: DecoupledOptions = {}): DistillationLo
     },
   };
 }
+
+member(decoupledTargets, {
+  temperature: number(),
+  target: number(),
+  others: number(),
+  pairs: valuePairs(),
+  weight: number(),
+});
 
 /** 1 at the class of each sample, else 0: [N, classes]. */
 function labelled(g: StepBuilder, student: Value, labels: Value): Value {

@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { huber, type StepBuilder } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -14,6 +15,8 @@ export function distances(options: PairOptions): DistillationLoss {
     build: (g, teacher, student) => huber().build(g, scaledDistances(g, student), scaledDistances(g, teacher)),
   });
 }
+
+member(distances, { pairs: "given", weight: number() });
 
 /** [N, N], of mean 1 where it is not 0. */
 function scaledDistances(g: StepBuilder, x: Value): Value {

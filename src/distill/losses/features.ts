@@ -1,5 +1,6 @@
 /** @file Features: Romero et al., "FitNets: hints for thin deep nets" (2014), arXiv:1412.6550. */
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { meanSquaredError } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -16,3 +17,5 @@ export function features(options: PairOptions): DistillationLoss {
     },
   });
 }
+
+member(features, { pairs: "given", weight: number() });

@@ -1,5 +1,6 @@
 /** @file Hints: Romero et al., "FitNets: hints for thin deep nets" (2014), arXiv:1412.6550; hidden states of TinyBERT, arXiv:1909.10351. */
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import { meanSquaredError } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -13,3 +14,5 @@ export function hints(options: PairOptions): DistillationLoss {
     build: (g, teacher, student) => meanSquaredError().build(g, student, teacher),
   });
 }
+
+member(hints, { pairs: "given", weight: number() });

@@ -2,6 +2,7 @@
 import { angles } from "./angles.ts";
 import { attentionMaps } from "./attention-maps.ts";
 import { attentionScores } from "./attention-scores.ts";
+import { contrasts } from "./contrasts.ts";
 import { correlations } from "./correlations.ts";
 import { decoupledTargets } from "./decoupled-targets.ts";
 import { distances } from "./distances.ts";
@@ -23,18 +24,21 @@ export const distillationLosses = {
   relations,
   distances,
   angles,
+  contrasts,
 } as const;
 
 export type DistillationLossName = keyof typeof distillationLosses;
 
+export type { ContrastOptions } from "./contrasts.ts";
 export type { CorrelationOptions } from "./correlations.ts";
 export type { DecoupledOptions } from "./decoupled-targets.ts";
-export type { DistillationLoss, Pair, PairOptions } from "./distillation-loss.ts";
+export type { DistillationLoss, Memory, Pair, PairOptions, Remembered } from "./distillation-loss.ts";
 export type { SoftTargetOptions } from "./soft-targets.ts";
 export {
   angles,
   attentionMaps,
   attentionScores,
+  contrasts,
   correlations,
   decoupledTargets,
   distances,

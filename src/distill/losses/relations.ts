@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number } from "../../settings/index.ts";
 import type { StepBuilder } from "../../train/index.ts";
 import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
@@ -17,6 +18,8 @@ export function relations(options: PairOptions): DistillationLoss {
     },
   });
 }
+
+member(relations, { pairs: "given", weight: number() });
 
 /** [N, N]. */
 function cosines(g: StepBuilder, x: Value): Value {

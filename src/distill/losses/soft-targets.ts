@@ -1,7 +1,15 @@
 /** @file Soft targets: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network" (2015), arXiv:1503.02531. */
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { member, number, valuePairs } from "../../settings/index.ts";
 import { klDivergence } from "../../train/index.ts";
-import { checkLoss, checkTemperature, type DistillationLoss, dimsOf, type PairOptions } from "./distillation-loss.ts";
+import {
+  checkLogits,
+  checkLoss,
+  checkTemperature,
+  type DistillationLoss,
+  dimsOf,
+  type PairOptions,
+} from "./distillation-loss.ts";
 
 export interface SoftTargetOptions extends Partial<PairOptions> {
   /** T, which softens both distributions; 1 by default. */
@@ -31,6 +39,7 @@ export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
     weight,
     ...(pairs && { pairs }),
     build(g, teacher, student) {
+      checkLogits("softTargets", teacher, student);
       const place = axis < 0 ? axis + dimsOf(student).length : axis;
       const [t, s] =
         temperature === 1 ? [teacher, student] : [g.div(teacher, temperature), g.div(student, temperature)];
@@ -39,3 +48,5 @@ export function softTargets(options: SoftTargetOptions = {}): DistillationLoss {
     },
   };
 }
+
+member(softTargets, { temperature: number(), axis: number(), pairs: valuePairs(), weight: number() });

@@ -1,8 +1,9 @@
 /** @file Standardised targets: Sun et al., "Logit standardization in knowledge distillation" (2024), arXiv:2403.01427. */
 import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
+import { member, number, valuePairs } from "../../settings/index.ts";
 import type { StepBuilder } from "../../train/index.ts";
-import { checkLoss, type DistillationLoss, dimsOf } from "./distillation-loss.ts";
+import { checkLogits, checkLoss, type DistillationLoss, dimsOf } from "./distillation-loss.ts";
 import { type SoftTargetOptions, softTargetOptionsNames, softTargets } from "./soft-targets.ts";
 
 /**
@@ -17,10 +18,14 @@ export function standardisedTargets(options: SoftTargetOptions = {}): Distillati
   return {
     ...targets,
     name: "standardisedTargets",
-    build: (g, teacher, student, context) =>
-      targets.build(g, standardised(g, teacher, axis), standardised(g, student, axis), context),
+    build(g, teacher, student, context) {
+      checkLogits("standardisedTargets", teacher, student);
+      return targets.build(g, standardised(g, teacher, axis), standardised(g, student, axis), context);
+    },
   };
 }
+
+member(standardisedTargets, { temperature: number(), axis: number(), pairs: valuePairs(), weight: number() });
 
 function standardised(g: StepBuilder, x: Value, axis: number): Value {
   const dims = dimsOf(x);

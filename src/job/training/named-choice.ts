@@ -1,4 +1,5 @@
 /** @file Members of a family chosen in a configuration: by name, or by name with settings. */
+import { basename } from "node:path";
 import * as z from "zod";
 import { UsageError } from "../../errors.ts";
 import { memberFacts } from "../../settings/index.ts";
@@ -17,6 +18,11 @@ export function present<T extends object>(settings: T): { [K in keyof T]: Exclud
 /** The name of a choice. */
 export function nameOf(choice: NamedChoice): string {
   return typeof choice === "string" ? choice : choice.name;
+}
+
+/** The name of a network or a file, as part of other names. */
+export function stemOf(name: string): string {
+  return basename(name).replace(/\.onnx$/, "");
 }
 
 /** The members of a family by name: what each is made by. */

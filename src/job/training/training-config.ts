@@ -6,6 +6,7 @@ import { readText } from "../../file-system.ts";
 import { executionProviders } from "../../runtime/index.ts";
 import { between, choice, flag, memberOf, names, positive, setting, text, whole } from "../../settings/index.ts";
 import { losses, metrics, optimizers, schedules } from "../../train/index.ts";
+import { distillationSchema } from "./distillation-config.ts";
 import { checked, namedChoice } from "./named-choice.ts";
 
 const count = () => whole(1).exactOptional();
@@ -93,6 +94,8 @@ export const configSchema = z.strictObject({
   /** A new head: where it begins, found when absent, and how many classes it has, those of the data when absent. */
   head: z.strictObject({ at: z.string().exactOptional(), classes: count() }).exactOptional(),
   lora: z.strictObject({ rank: whole(1), alpha: factor(), weights: names().exactOptional() }).exactOptional(),
+  /** Who is followed beside the labels, or in their place. */
+  distillation: distillationSchema.exactOptional(),
   /** The file that keeps the adapters and the new head apart. */
   keepAdapters: z.string().exactOptional(),
   seed: setting("--seed <n>", "seed of everything random", whole(0).default(1)),

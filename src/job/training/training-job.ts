@@ -1,8 +1,11 @@
 /** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
 import { basename, join } from "node:path";
 import { batches, split } from "../../data/index.ts";
+import { distill } from "../../distill/index.ts";
+import { remove } from "../../file-system.ts";
 import type { Model } from "../../ir/index.ts";
-import { fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
+import type { ComparedFacts } from "../../report/index.ts";
+import { type FitOptions, fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { openDataset } from "../data/load.ts";
 import type { LabelledFeeds } from "../data/loaded-data.ts";
@@ -10,25 +13,36 @@ import { fingerprint, inputPorts } from "../model/model-file.ts";
 import { trainable } from "../model/readied.ts";
 import { inRunFolder } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
+import { assistantsOf, taughtByAssistants } from "./assistants.ts";
 import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
 import { formsMeasured } from "./measured-forms.ts";
 import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
+import { type Teaching, teacherDigests, teachingOf } from "./teaching.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { modelOfFile, networkFor, prepared } from "./training-model.ts";
-import { type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
+import { type FinishedTraining, type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
 
 export interface Trained extends WrittenTraining {
   readonly training: TrainReport;
   /** What was said before it began: the head, the adapters, weights that are not trained. */
   readonly notes: readonly string[];
+  /** Teacher and student on the samples that are held out; absent where nobody teaches. */
+  readonly compared?: readonly ComparedFacts[];
 }
 
 /** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
 export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
   const name = nameOf(config.model);
   const options = fitOptions(config);
-  const inputs = [name, config.data, config.labels, config.preprocess];
+  const inputs = [
+    name,
+    ...(config.distillation?.teacher ?? []),
+    ...assistantsOf(config),
+    config.data,
+    config.labels,
+    config.preprocess,
+  ];
   if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
   if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
   await checkOutputFolder(runFolderOf(target.out));
@@ -38,37 +52,70 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const augment = await augmentOf(config, data.training);
   const evaluation = evaluationOf(config, data);
   const start = await prepared(ready ?? (await networkFor(config, data.training)), config, data.training);
-  for (const note of start.notes) console.say(note);
+  const taught = await taughtByAssistants(target, config, runTraining, console);
+  const teaching = await teachingOf(taught.config, start.model, data, console);
+  const notes = [...start.notes, ...(teaching?.notes ?? [])];
+  for (const note of notes) console.say(note);
   const sha256 = loaded && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
-  const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256 };
+  const teachers = await teacherDigests(config);
+  const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256, teachers };
   const kept = "The state of the run is kept";
   const place = { path: runFolderOf(target.out), identity, resume: target.resume, kept };
   return await inRunFolder(place, console, async (folder) => {
-    const everySteps = config.checkpointEvery;
-    const mixture = mixtureOptions(start.model, { ...options, ...evaluation });
-    const chosen = { ...options, ...start.options, ...mixture, ...evaluation };
-    const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
-    const run = fit(start.model, {
-      ...chosen,
-      ...present({ forms }),
-      ...augment,
-      data: data.training,
-      checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps }) },
-      resume: target.resume,
-      signal: console.signal,
-    });
-    for await (const event of run) {
-      await folder.record(event);
-      follow(event, console);
-    }
-    const { model, report } = await run.result;
-    return {
-      training: report,
-      notes: start.notes,
-      ...(await writeTraining({ target, config, folder, start, data, trained: model, report })),
+    const objective = {
+      ...objectiveOf({ ...options, ...evaluation, data: data.training }, teaching),
+      ...start.options,
     };
+    const job = { target, config, folder, start, data, notes, earlier: taught.earlier };
+    return await trainedIn(job, { ...objective, ...augment }, teaching, console);
   });
+}
+
+/** What is minimised and evaluated: as the configuration says, or what a teacher leaves of it. */
+function objectiveOf(options: FitOptions, teaching: Teaching | undefined): FitOptions {
+  if (!teaching) return options;
+  const { loss: _, evaluate: __, ...rest } = options;
+  const { loss, evaluate, output } = teaching.options;
+  return { ...rest, ...present({ loss, evaluate, output }) };
+}
+
+interface Job extends Omit<FinishedTraining, "trained" | "report" | "compared"> {
+  /** What stages before this one came to. */
+  readonly earlier: readonly ComparedFacts[];
+}
+
+async function trainedIn(
+  job: Job,
+  objective: FitOptions,
+  teaching: Teaching | undefined,
+  console: Console,
+): Promise<Trained> {
+  const { config, folder, start, target, notes, earlier } = job;
+  const before = [...earlier, ...((await teaching?.before(start.model)) ?? [])];
+  const chosen = { ...objective, ...mixtureOptions(start.model, objective) };
+  const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
+  const settings: FitOptions = {
+    ...chosen,
+    ...present({ forms }),
+    checkpoint: { folder: join(folder.path, "checkpoints"), ...present({ everySteps: config.checkpointEvery }) },
+    resume: target.resume,
+    signal: console.signal,
+  };
+  const answers = join(folder.path, "answers");
+  const cache = teaching?.kept && { cache: { folder: answers, dtype: teaching.kept } };
+  const taught = teaching && { ...settings, ...teaching.options, ...cache };
+  const run = taught ? distill(start.model, taught) : fit(start.model, settings);
+  for await (const event of run) {
+    await folder.record(event);
+    follow(event, console);
+  }
+  const { model: trained, report } = await run.result;
+  const compared = teaching && [...before, ...(await teaching.after(trained))];
+  const told = { notes, ...(compared && { compared }) };
+  const written = await writeTraining({ ...job, ...told, trained, report });
+  await remove(answers);
+  return { training: report, ...told, ...written };
 }
 
 async function openParts(

@@ -5,7 +5,7 @@ import { writeAtomically } from "../../atomic-file.ts";
 import { encodeSafetensors } from "../../data/index.ts";
 import type { Model } from "../../ir/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
-import { type RunFolder, type TrainingReport, trainingPage } from "../../report/index.ts";
+import { type ComparedFacts, type RunFolder, type TrainingReport, trainingPage } from "../../report/index.ts";
 import type { TrainReport } from "../../train/index.ts";
 import { modelFacts } from "../model/model-facts.ts";
 import { environment } from "../run/environment.ts";
@@ -38,6 +38,8 @@ export interface FinishedTraining {
   readonly data: TrainingData;
   readonly trained: Model;
   readonly report: TrainReport;
+  readonly notes: readonly string[];
+  readonly compared?: readonly ComparedFacts[];
 }
 
 /** Paths of what was written. */
@@ -71,7 +73,7 @@ export async function writeTraining(finished: FinishedTraining): Promise<Written
 }
 
 async function trainingReport(
-  { target, config, folder, start, data, report }: FinishedTraining,
+  { target, config, folder, data, report, notes, compared = [] }: FinishedTraining,
   model: TrainingReport["model"],
   command: string,
 ): Promise<TrainingReport> {
@@ -88,7 +90,8 @@ async function trainingReport(
     settings: settingsOf(config),
     ...(await runFacts(report, folder, config.accumulate)),
     restoredBest: config.restoreBest === true,
-    notes: start.notes,
+    ...(compared.length > 0 && { compared }),
+    notes,
   };
 }
 

@@ -20,17 +20,22 @@ export function keepMask(
   layer: number,
   dtype: DataType,
 ): Value {
-  const [k0, k1] = layerKey(g, key, layer);
-  const count = g.cast(g.op("Size", [like]), "int32");
-  const positions = g.cast(g.op("Range", [g.number(0, "int32"), count, g.number(1, "int32")]), "uint32");
-  const first = g.mul(shifted(g, xor(g, positions, k0), 16), word(g, FIRST));
-  const mixed = g.mul(xor(g, shifted(g, first, 15), k1), word(g, SECOND));
+  const mixed = randomWords(g, like, key, layer);
   const fraction = g.cast(g.op("BitShift", [mixed, word(g, 8)], { direction: "RIGHT" }), "float32");
   const kept = g.op("GreaterOrEqual", [fraction, g.number(Math.round(ratio * 2 ** 24), "float32")]);
   const flat = g.mul(g.mask(kept, dtype), 1 / (1 - ratio));
   const dims = dimsOf(like);
   const isFixed = dims.every((dim) => typeof dim === "number");
   return g.op("Reshape", [flat, isFixed ? g.ints(dims as number[]) : g.shape(like)]);
+}
+
+/** uint32, as many as `like` has elements: random words. `key` is uint32[2], `layer` any whole number. */
+export function randomWords(g: StepBuilder, like: Value, key: Value, layer: number): Value {
+  const [k0, k1] = layerKey(g, key, layer);
+  const count = g.cast(g.op("Size", [like]), "int32");
+  const positions = g.cast(g.op("Range", [g.number(0, "int32"), count, g.number(1, "int32")]), "uint32");
+  const first = g.mul(shifted(g, xor(g, positions, k0), 16), word(g, FIRST));
+  return g.mul(xor(g, shifted(g, first, 15), k1), word(g, SECOND));
 }
 
 /** Two words that differ in every bit for another key or layer. */

@@ -26,10 +26,11 @@ const losses: Readonly<Record<distill.DistillationLossName, () => Losses>> = {
   attentionScores: () => [distill.attentionScores({ pairs: scores })],
   distances: () => [distill.distances({ pairs })],
   angles: () => [distill.angles({ pairs })],
+  contrasts: () => [distill.contrasts({ pairs, classes: [0, 1, 0, 2], width: 4, negatives: 3 })],
 };
 
 function joint(chosen: Losses, withLabels = false) {
-  const { model, terms, output, projections, teacherNodes } = distill.jointModel(student(), {
+  const { model, terms, output, projections, teacherNodes, carry } = distill.jointModel(student(), {
     teacher: teacher(),
     losses: chosen,
   });
@@ -37,7 +38,16 @@ function joint(chosen: Losses, withLabels = false) {
   const trainable = ["*"];
   const freeze = ["teacher/*"];
   const loss = withLabels ? { loss: "crossEntropy" as const } : {};
-  const step = train.trainingStep(model, { ...loss, terms, output, optimizer: "sgd", trainable, freeze, inference });
+  const step = train.trainingStep(model, {
+    ...loss,
+    terms,
+    output,
+    carry,
+    optimizer: "sgd",
+    trainable,
+    freeze,
+    inference,
+  });
   return { model, output, projections, teacherNodes, step };
 }
 

@@ -1,0 +1,219 @@
+/** @file `lithe distill` as a user runs it. */
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { random } from "../../src/data/index.ts";
+import type { Model } from "../../src/ir/index.ts";
+import { type Layers, linear, network } from "../../src/nn/index.ts";
+import { encodeModel } from "../../src/onnx/index.ts";
+import { parseTrainingReport } from "../../src/report/parse.ts";
+import { lithe, litheJson } from "./run.ts";
+
+let folder: string;
+
+interface Result {
+  readonly file: string;
+  readonly report: string;
+  readonly notes: readonly string[];
+  readonly steps: number;
+  readonly compared: readonly { readonly name: string; readonly metrics: Readonly<Record<string, number>> }[];
+}
+
+async function distilled(...words: readonly string[]): Promise<Result> {
+  const { code, json, stderr } = await litheJson(["distill", ...words], { cwd: folder });
+  expect([code, json.error, code === 0 ? "" : stderr]).toEqual([0, undefined, ""]);
+  return json as unknown as Result;
+}
+
+async function refusal(...words: readonly string[]): Promise<string> {
+  const out = words.includes("-o") ? [] : ["-o", "refused"];
+  const { code, json } = await litheJson(["distill", ...words, ...out], { cwd: folder });
+  expect(code).toBeGreaterThan(0);
+  return (json.error as unknown as { message: string }).message;
+}
+
+const row = (i: number) => [Math.sin(i * 12.9), Math.cos(i * 78.2)] as const;
+
+/** Points, in two classes where they are labelled. */
+function samples(labelled: boolean): string {
+  const label = (i: number) => Number(row(i)[0] + row(i)[1] > 0);
+  const lines = Array.from({ length: 120 }, (_, i) => ({
+    inputs: { input: row(i) },
+    ...(labelled && { label: label(i) }),
+  }));
+  return lines.map((line) => JSON.stringify(line)).join("\n");
+}
+
+interface Net {
+  readonly input?: string;
+  readonly width?: number;
+  readonly size?: number;
+  readonly classes?: number;
+}
+
+function net(seed: number, { input = "input", width = 8, size = 2, classes = 2 }: Net = {}): Model {
+  return network(random(seed), (n: Layers) => {
+    const hidden = n.op("Tanh", [linear(n.scope("one"), n.input(input, "float32", ["batch", size]), width)]);
+    n.output(linear(n.scope("two"), hidden, classes), "logits");
+  });
+}
+
+const pair = ["--teacher", "teacher.onnx", "--student", "student.onnx"];
+const usual = ["--batch", "20", "--learning-rate", "0.02"];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "litheml-distill-"));
+  await writeFile(join(folder, "points.jsonl"), samples(true));
+  await writeFile(join(folder, "unlabelled.jsonl"), samples(false));
+  for (const [name, model] of Object.entries({
+    start: net(1, { input: "x", width: 16 }),
+    student: net(2, { width: 4 }),
+    wide: net(3, { size: 3 }),
+    assistant: net(6, { width: 8 }),
+    large: net(7, { width: 64 }),
+    many: net(4, { classes: 5 }),
+  })) {
+    await writeFile(join(folder, `${name}.onnx`), encodeModel(model));
+  }
+  const renamed = samples(true).replaceAll('"input"', '"x"');
+  await writeFile(join(folder, "renamed.jsonl"), renamed);
+  const { code } = await lithe(
+    ["train", "--model", "start.onnx", "--data", "renamed.jsonl", ...usual, "-o", "teacher.onnx"],
+    { cwd: folder },
+  );
+  expect(code).toBe(0);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("lithe distill", () => {
+  it("follows a teacher beside labels, and tells of both on samples that are held out", async () => {
+    const { compared, file, notes } = await distilled(...pair, "--data", "points.jsonl", ...usual, "-o", "labelled");
+    expect(file).toBe("labelled/student_distilled.onnx");
+    expect(notes).toEqual(['follows "teacher.onnx" by softTargets', "labels weigh 1 beside it"]);
+    expect(compared.map(({ name }) => name)).toEqual(["teacher", "student before", "student after"]);
+    const [teacher, before, after] = compared.map(({ metrics }) => metrics);
+    expect(Object.keys(teacher!)).toEqual(["loss", "accuracy"]);
+    expect(after!.softTargets).toBeLessThan(0.5 * before!.softTargets!);
+    expect(after!.loss).toBeLessThan(before!.loss!);
+    const report = parseTrainingReport(await readFile(join(folder, "labelled/report.json"), "utf8"), "report.json");
+    expect(report.compared).toEqual(compared);
+    const page = await readFile(join(folder, "labelled/report.html"), "utf8");
+    expect(page.indexOf("Teacher and student")).toBeGreaterThan(0);
+    expect(page).toContain("<td>student before</td>");
+  });
+
+  it("needs no labels, and the configuration that it leaves does the same again", async () => {
+    const unlabelled = ["--data", "unlabelled.jsonl", ...usual, "--epochs", "3", "--temperature", "2"];
+    const { compared, notes } = await distilled(...pair, ...unlabelled, "-o", "free");
+    expect(notes[1]).toBe("the data has no labels: the teacher alone is followed");
+    expect(compared.map(({ name }) => name)).toEqual(["student before", "student after"]);
+    expect(Object.keys(compared[0]!.metrics)).toEqual(["softTargets"]);
+    expect(compared[1]!.metrics.softTargets).toBeLessThan(compared[0]!.metrics.softTargets!);
+    const again = await litheJson(["train", "free/config.json", "-o", "again"], { cwd: folder });
+    expect(again.json.compared).toEqual(compared);
+    const ignored = await distilled(
+      ...pair,
+      "--data",
+      "points.jsonl",
+      ...usual,
+      "--label-weight",
+      "0",
+      "-o",
+      "ignored",
+    );
+    expect(ignored.notes[1]).toBe("the labels are not read: the teacher alone is followed");
+  });
+
+  it("takes several losses, over values by their names, and one that remembers", async () => {
+    const losses = ["--loss", "softTargets,features,contrasts", "--pairs", "tanh=tanh", "--epochs", "2"];
+    const { compared } = await distilled(...pair, "--data", "points.jsonl", ...usual, ...losses, "-o", "several");
+    expect(Object.keys(compared[1]!.metrics)).toEqual(["loss", "accuracy", "softTargets", "features"]);
+    const events = await readFile(join(folder, "several/events.jsonl"), "utf8");
+    const step = events.split("\n").find((line) => line.includes('"type":"step"'))!;
+    expect(Object.keys(JSON.parse(step).terms)).toEqual(["softTargets", "features", "contrasts"]);
+  });
+
+  it("keeps the answers of a large teacher, to the same bits, and not of augmented samples", async () => {
+    const words = [...pair, "--data", "points.jsonl", ...usual, "--epochs", "2"];
+    const live = await distilled(...words, "--cache", "none", "-o", "live");
+    const kept = await distilled(...words, "--cache", "float32", "-o", "kept");
+    expect(kept.compared).toEqual(live.compared);
+    expect(kept.notes.at(-1)).toMatch(/kept in float32/);
+    expect(existsSync(join(folder, "kept/answers"))).toBe(false);
+    const auto = await distilled(...words.map((word) => (word === "teacher.onnx" ? "large.onnx" : word)), "-o", "auto");
+    expect(auto.notes.at(-1)).toMatch(/kept in float32/);
+    expect(await refusal(...words, "--cache", "float16", "--augment", "cutout")).toMatch(
+      /augmentation changes them.*--cache none/,
+    );
+  });
+
+  it("teaches by way of assistants and generations, each a stage of its own that is recorded and resumed", async () => {
+    const words = [...pair, "--data", "points.jsonl", ...usual, "--epochs", "2", "-o", "chain"];
+    const chain = [...words, "--assistant", "assistant.onnx", "--generations", "2"];
+    const { compared, file } = await distilled(...chain);
+    expect(file).toBe("chain/student_distilled.onnx");
+    const stages = ["stage 1, assistant: ", "stage 2, student: ", ""];
+    expect(compared.map(({ name }) => name)).toEqual(
+      stages.flatMap((stage) => ["teacher", "student before", "student after"].map((who) => `${stage}${who}`)),
+    );
+    const at = (name: string) => compared.find((each) => each.name === name)!.metrics;
+    expect(at("stage 2, student: teacher")).toEqual({
+      loss: at("stage 1, assistant: student after").loss,
+      accuracy: at("stage 1, assistant: student after").accuracy,
+    });
+    expect(at("teacher").loss).toBe(at("stage 2, student: student after").loss);
+    expect(at("student before").loss).toBe(at("stage 2, student: student before").loss);
+    for (const name of ["stage-1/assistant_stage1.onnx", "stage-2/report.html"]) {
+      expect(existsSync(join(folder, "chain", name)), name).toBe(true);
+    }
+    expect((await distilled(...chain, "--resume")).compared).toEqual(compared);
+    const named = await refusal(
+      ...words.slice(0, -2),
+      "--assistant",
+      "assistant.onnx",
+      "--loss",
+      "hints",
+      "--pairs",
+      "a=b",
+    );
+    expect(named).toMatch(/--pairs names values of two networks.*--assistant assistant\.onnx/);
+  });
+
+  it("follows several teachers, their mean or each by its weight", async () => {
+    const both = ["--teacher", "teacher.onnx,assistant.onnx", ...pair.slice(2), "--data", "points.jsonl", ...usual];
+    const mean = await distilled(...both, "--epochs", "1", "--teacher-weights", "3,1", "-o", "mean");
+    expect(Object.keys(mean.compared[1]!.metrics)).toEqual(["loss", "accuracy", "softTargets"]);
+    const each = await distilled(...both, "--epochs", "1", "--combine", "each", "-o", "each");
+    expect(Object.keys(each.compared[1]!.metrics)).toEqual(["loss", "accuracy", "softTargets", "softTargets2"]);
+    expect(await refusal(...both, "--teacher-weights", "1")).toMatch(/2 weights/);
+    expect(await refusal(...pair, "--data", "points.jsonl", "--teacher-weights", "1")).toMatch(
+      /weighs several teachers/,
+    );
+  });
+
+  it("goes on where it was, and not with another teacher", async () => {
+    const words = [...pair, "--data", "points.jsonl", ...usual, "--epochs", "2", "-o", "state"];
+    const whole = await distilled(...words);
+    const again = await distilled(...words, "--resume");
+    expect([again.compared, again.steps]).toEqual([whole.compared, whole.steps]);
+    await writeFile(join(folder, "other.onnx"), encodeModel(net(9)));
+    const other = words.map((word) => (word === "teacher.onnx" ? "other.onnx" : word));
+    expect(await refusal(...other, "--resume")).toContain("another configuration");
+  });
+
+  it("says what is possible where teacher and student do not fit", async () => {
+    const data = ["--data", "points.jsonl"];
+    const by = (teacher: string, ...words: string[]) =>
+      refusal("--teacher", teacher, ...pair.slice(2), ...data, ...words);
+    expect(await by("wide.onnx")).toMatch(/different inputs.*"input" float32\[batch, 3\].*take a student/);
+    expect(await by("many.onnx")).toMatch(/as many scores.*\[batch, 5\].*\[batch, 2\].*--teacher-output/);
+    expect(await by("teacher.onnx", "--loss", "features")).toMatch(/have to be named.*--pairs/);
+    expect(await by("teacher.onnx", "--loss", "magic")).toMatch(/no such distillation loss.*softTargets.*"magic"/);
+    expect(await by("teacher.onnx", "--loss", "hints", "--pairs", "tanh=none")).toMatch(
+      /no such value.*"none".*student/,
+    );
+    expect(existsSync(join(folder, "refused"))).toBe(false);
+  });
+});
