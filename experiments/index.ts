@@ -33,6 +33,8 @@ import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
 import { selfComparison } from "./self-comparison.ts";
 import { shakespeare } from "./shakespeare.ts";
+import { sparseLanguage } from "./sparse-language.ts";
+import { sparsity } from "./sparsity.ts";
 import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
@@ -73,6 +75,8 @@ export const experiments: readonly Experiment<any>[] = [
   moeBalance,
   moeCost,
   moeQuality,
+  sparsity,
+  sparseLanguage,
   earlyExit,
   tokenMerging,
 ];

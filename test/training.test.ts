@@ -128,6 +128,21 @@ describe("fit", () => {
     expect(report).toMatchObject({ steps: 4, stoppedEarly: true });
   });
 
+  it("lets an algorithm read what is next to the runtime in the end, before the session is released", async () => {
+    const read: number[] = [];
+    const reading: Algorithm = {
+      name: "reading",
+      start: () => ({
+        async result(model, run) {
+          for (const name of ["w1", "w2"]) read.push((await run.read([name])).size);
+          return model;
+        },
+      }),
+    };
+    await trained({ epochs: 1, algorithms: [reading] });
+    expect(read).toEqual([1, 1]);
+  });
+
   it("lets an algorithm change parameters that are next to the runtime, after every update", async () => {
     const updates: number[] = [];
     const emptied: Algorithm = {

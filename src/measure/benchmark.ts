@@ -119,5 +119,5 @@ export async function profileNodes(
   const { rounds = 20, ...options } = checkOptions(given, profileNodesOptionNames);
   await using session = await open(model, { step: "profiling", ...options, profile: true });
   await session.time(feeds, rounds);
-  return session.profile();
+  return await session.profile();
 }

@@ -79,7 +79,7 @@ export async function runTraining(plan: Plan, surroundings: Surroundings, saved?
   if (progress.stopReason !== undefined) {
     scope.emit({ type: "early-stop", epoch: Math.ceil(progress.done / perEpoch), reason: progress.stopReason });
   }
-  return finished(training);
+  return await finished(training);
 }
 
 function progressFrom(saved: Checkpoint | undefined): Progress {
