@@ -60,6 +60,14 @@ describe("search", () => {
     expect((await search(few).result).trials).toHaveLength(1);
   });
 
+  it("takes the best of those that were evaluated most thoroughly, whatever others seemed to be", async () => {
+    const evaluate = async (of: number, { fidelity }: { readonly fidelity: number }) => of / fidelity;
+    const strategy = successiveHalving<number, number>({ least: 1, most: 3 });
+    const { best, trials } = await search({ ...own, strategy, evaluate }).result;
+    expect(best).toMatchObject({ fidelity: 3 });
+    expect(trials.some(({ score }) => score > best!.score)).toBe(true);
+  });
+
   it("aborts the evaluation under way when its time is over", async () => {
     let time = 0;
     const evaluate = async (of: number, { signal }: { readonly signal: AbortSignal }) => {
