@@ -30,6 +30,12 @@ describe("winning accuracy back", () => {
     }
   });
 
+  it("changes pictures as it is told to, in that order", () => {
+    const augment = ["horizontalFlip", "randomCrop"] as const;
+    const asked = recoveryOf(denseModel(), data, { ...flags, finetune: 1, augment: [...augment] });
+    expect(asked!.augment!.map(({ name }) => name)).toEqual(augment);
+  });
+
   it("needs samples that are not made up", () => {
     expect(() => requireSamplesFor("--finetune", "random")).toThrow(/--finetune needs data; .*got random/);
     expect(() => requireSamplesFor("--finetune", undefined)).toThrow(/got none/);

@@ -1,16 +1,19 @@
 /** @file Options of distillation from the original, for commands that change a network and win its accuracy back. */
 import type * as z from "zod";
-import type { Dataset } from "../data/index.ts";
+import { augmentations, type Dataset } from "../data/index.ts";
 import type { RecoveryOptions } from "../distill/index.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { beside, between, only, setting, whole } from "../settings/index.ts";
+import { beside, between, list, only, setting, whole } from "../settings/index.ts";
 import type { TrainEvent } from "../train/index.ts";
 import type { Console } from "./console.ts";
 import type { LoadedData } from "./data/loaded-data.ts";
 import { inputPorts } from "./model/model-file.ts";
 import type { RuntimeOptions } from "./settings/settings.ts";
 import { present } from "./training/named-choice.ts";
+
+/** Augmentations that do not ask what the numbers of a picture mean, which its preset decides. */
+const changesOfPictures = ["randomCrop", "horizontalFlip", "cutout", "randomErasing"] as const;
 
 /** Accuracy is to be won back. */
 export const distilled = beside("--finetune");
@@ -28,6 +31,14 @@ export const recoverySettings = {
     distilled,
     setting("--feature-weight <w>", "weight of the outputs of blocks beside the answers", between(0, 1e6).default(1)),
   ),
+  augment: only(
+    distilled,
+    setting(
+      "--augment <names>",
+      `changes pictures at random: ${changesOfPictures.join(", ")}`,
+      list(changesOfPictures),
+    ),
+  ),
 };
 
 export type RecoveryFlags = z.output<z.ZodObject<typeof recoverySettings>>;
@@ -38,12 +49,13 @@ export function recoveryOf(
   { datasets }: LoadedData,
   flags: RecoveryFlags & Pick<RuntimeOptions, "ep" | "threads" | "seed">,
 ): RecoveryOptions | undefined {
-  const { ep, threads, seed, finetune, learningRate, trainBatch, temperature, featureWeight } = flags;
+  const { ep, threads, seed, finetune, learningRate, trainBatch, temperature, featureWeight, augment = [] } = flags;
   if (finetune === undefined) return undefined;
   return {
     data: toTrain(datasets?.training),
     epochs: finetune,
     ...present({ learningRate, temperature, featureWeight }),
+    ...(augment.length > 0 && { augment: augment.map((name) => augmentations[name]()) }),
     seed,
     session: { ep, threads },
     batch: stepSize(fixedBatch(model), trainBatch),

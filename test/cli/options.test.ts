@@ -83,6 +83,7 @@ const samples: Readonly<Record<string, string>> = {
   "--prune": "0.3",
   "--pairs": "a=b",
   "--teacher": "other.onnx",
+  "--augment": "cutout",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -272,7 +273,7 @@ describe("options that only some settings have", () => {
   it.each(["parallelize", "prune", "route"])(
     "%s hands all of the distillation over with --finetune",
     async (command) => {
-      const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight"];
+      const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight", "augment"];
       const words = [...leastWords(command), "--finetune", "2"];
       const { changing } = await sorted(command, words, (flags) => {
         return recoveryOf(denseModel(), data, flags as Distillation);
