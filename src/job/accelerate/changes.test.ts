@@ -62,6 +62,14 @@ describe("the networks that an acceleration tries", () => {
     expect(untrained.changes!.chains.map((chain) => chain.map(({ trains }) => trains))).toEqual([[false]]);
   });
 
+  it("are told before any work", async () => {
+    const { run, planned } = await changed("--prune", "0.5");
+    await run[Symbol.asyncDispose]();
+    expect(planned!.sentences).toEqual([
+      expect.stringMatching(/^prune 0\.5 rounded 8: 1 of 2 widths narrowed: 2\.00× fewer multiply-accumulates/),
+    ]);
+  });
+
   it("are pruned, then trained on, and what was trained is not trained again", async () => {
     const words = ["--prune", "0.5", "--finetune", "1", "--train-batch", "20"];
     const { run, changes } = await changed(...words);

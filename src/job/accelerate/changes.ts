@@ -27,6 +27,8 @@ export interface PlannedChanges {
   readonly settings: readonly PruneSettings[];
   /** With the samples to train on. */
   readonly data: LoadedData;
+  /** What each network would be, in words. */
+  readonly sentences: readonly string[];
 }
 
 /** @throws UsageError for a training of nothing, or on nothing */
@@ -53,8 +55,12 @@ export async function plannedChanges(
   recoveryOf(from, learned, options);
   const more = present({ criterion, ranking, round, most, exclude });
   const settings = prune.map((ratio) => pruneTechnique.settings.parse({ ratio, ...more }));
-  for (const each of settings) pruneTechnique.plan(from, each);
-  return { from, settings, data: learned };
+  const sentences = settings.map((own) => `${nameOf(own)}: ${pruneTechnique.plan(from, own).sentence}`);
+  return { from, settings, data: learned, sentences };
+}
+
+function nameOf({ ratio, round }: PruneSettings): string {
+  return `prune ${ratio} rounded ${round}`;
 }
 
 /** The samples of `--train-data` in the place of those that are left. */
@@ -83,7 +89,7 @@ export function changesIn(
     return (await work(context)).model;
   };
   const chainOf = (own: PruneSettings): Chain => {
-    const name = `prune ${own.ratio} rounded ${own.round}`;
+    const name = nameOf(own);
     const untrained = async (model: Model) => ({ model });
     const prune: Step = {
       name,

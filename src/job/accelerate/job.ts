@@ -22,10 +22,12 @@ export async function runJob(target: JobTarget, options: JobOptions, console: Co
   const data = target.data ?? (await loadData(model, options, console));
   console.say(`${basename(path)}: ${data.source}, goal ${goal}, at most ${formatPercent(maxDrop)} lost, ${budget} s`);
   const planned = await plannedChanges(model, options, data, console);
+  for (const sentence of planned?.sentences ?? []) console.say(sentence);
   if (options.dryRun) {
     if (!console.json) console.say("nothing was changed");
     const { source, assumptions } = data;
-    return { result: { dryRun: true, model: file, data: source, assumptions, goal, maxDrop, out: target.out } };
+    const asked = { data: source, assumptions, goal, maxDrop, ...(planned && { networks: planned.sentences }) };
+    return { result: { dryRun: true, model: file, ...asked, out: target.out } };
   }
   return await inRunFolder(placeOf(target, options, file.sha256), console, async (folder) => {
     const { faster, written } = await work(
