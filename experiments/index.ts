@@ -7,6 +7,7 @@ import { compatibility } from "./compat.ts";
 import { conformance } from "./conformance.ts";
 import { counts } from "./counts.ts";
 import { deepOrWide } from "./deep-or-wide.ts";
+import { distillation } from "./distillation.ts";
 import { earlyExit } from "./early-exit.ts";
 import { everyCommand } from "./every-command.ts";
 import type { Experiment } from "./experiment.ts";
@@ -35,6 +36,7 @@ import { selfComparison } from "./self-comparison.ts";
 import { shakespeare } from "./shakespeare.ts";
 import { sparseLanguage } from "./sparse-language.ts";
 import { sparsity } from "./sparsity.ts";
+import { tinybert } from "./tinybert.ts";
 import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
@@ -64,6 +66,8 @@ export const experiments: readonly Experiment<any>[] = [
   gradientSize,
   fashionMnist,
   finetune,
+  distillation,
+  tinybert,
   cifar10Resnet20,
   shakespeare,
   paraFormerTables,

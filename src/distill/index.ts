@@ -7,3 +7,6 @@ export type { AnswerCache } from "./kept-answers.ts";
 export * from "./losses/index.ts";
 export { type MultiTaskOptions, multiTask, type Task } from "./multi-task.ts";
 export { type Answers, answersOf, type RecoveryOptions, recoveryFrom, recoveryOptionsNames } from "./recovery.ts";
+export { type TransformerLayer, type TransformerValues, transformerLayers } from "./transformer-layers.ts";
+export { type TransformerTargetOptions, transformerTargets } from "./transformer-targets.ts";
+export { type WordTable, wordTable } from "./word-table.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { random } from "../../src/data/index.ts";
 import type { Model } from "../../src/ir/index.ts";
-import { type Layers, linear, network } from "../../src/nn/index.ts";
+import { embedding, type Layers, linear, network, transformerBlock } from "../../src/nn/index.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { parseTrainingReport } from "../../src/report/parse.ts";
 import { lithe, litheJson } from "./run.ts";
@@ -60,6 +60,24 @@ function net(seed: number, { input = "input", width = 8, size = 2, classes = 2 }
   });
 }
 
+/** An encoder of texts of six words. */
+function encoder(depth: number, width: number): Model {
+  return network(random(depth), (n: Layers) => {
+    const ids = n.input("ids", "int64", ["batch", 6]);
+    const start = embedding(n.scope("words"), ids, { vocabulary: 12, width }).value;
+    const blocks = Array.from({ length: depth }, (_, i) => n.scope(`block${i}`));
+    const last = blocks.reduce((x, block) => transformerBlock(block, x, { heads: 2, hidden: 2 * width }), start);
+    n.output(linear(n.scope("head"), n.mean(last, [1]), 2), "logits");
+  });
+}
+
+/** Texts whose class is whether they begin with a word above 5. */
+function texts(): string {
+  const word = (i: number, k: number) => 1 + ((7 * i + 3 * k + (i % 3) * k) % 11);
+  const lines = Array.from({ length: 40 }, (_, i) => Array.from({ length: 6 }, (_, k) => word(i, k)));
+  return lines.map((ids) => JSON.stringify({ inputs: { ids }, label: Number(ids[0]! > 5) })).join("\n");
+}
+
 const pair = ["--teacher", "teacher.onnx", "--student", "student.onnx"];
 const usual = ["--batch", "20", "--learning-rate", "0.02"];
 
@@ -67,12 +85,15 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "litheml-distill-"));
   await writeFile(join(folder, "points.jsonl"), samples(true));
   await writeFile(join(folder, "unlabelled.jsonl"), samples(false));
+  await writeFile(join(folder, "text.jsonl"), texts());
   for (const [name, model] of Object.entries({
     start: net(1, { input: "x", width: 16 }),
     student: net(2, { width: 4 }),
     wide: net(3, { size: 3 }),
     assistant: net(6, { width: 8 }),
     large: net(7, { width: 64 }),
+    encoder4: encoder(4, 16),
+    encoder2: encoder(2, 8),
     many: net(4, { classes: 5 }),
   })) {
     await writeFile(join(folder, `${name}.onnx`), encodeModel(model));
@@ -190,6 +211,26 @@ describe("lithe distill", () => {
     expect(await refusal(...both, "--teacher-weights", "1")).toMatch(/2 weights/);
     expect(await refusal(...pair, "--data", "points.jsonl", "--teacher-weights", "1")).toMatch(
       /weighs several teachers/,
+    );
+  });
+
+  it("follows a transformer layer by layer, on copies in which words are replaced", async () => {
+    const words = ["--teacher", "encoder4.onnx", "--student", "encoder2.onnx", "--data", "text.jsonl", ...usual];
+    const layers = ["--loss", "layers", "--label-weight", "0", "--epochs", "4"];
+    const { compared, notes } = await distilled(...words, ...layers, "-o", "layers");
+    expect(notes[0]).toBe('follows "encoder4.onnx" by embeddings, hidden, attention');
+    const [before, after] = compared.map(({ metrics }) => metrics);
+    for (const name of ["embeddings", "hidden", "attention"]) expect(after![name], name).toBeLessThan(before![name]!);
+    const copied = await distilled(...words, ...layers, "--word-copies", "3", "--layers", "1,3", "-o", "copied");
+    const plain = await distilled(...words, ...layers, "-o", "plain");
+    expect(copied.steps).toBe(4 * Math.ceil((36 * 4) / 20));
+    expect(plain.steps).toBe(4 * Math.ceil(36 / 20));
+    expect(await refusal(...words, "--loss", "layers", "--layers", "1,9")).toMatch(/2 layers of the teacher, 1 to 4/);
+    expect(await refusal(...words, "--layers", "1,2")).toMatch(/--layers has nothing to do/);
+    expect(await refusal(...pair, "--data", "points.jsonl", "--word-copies", "2")).toMatch(/no table of words/);
+    expect(await refusal(...pair, "--data", "points.jsonl", "--loss", "layers")).toMatch(/no layers of a transformer/);
+    expect(await refusal(...pair, "--data", "points.jsonl", "--pairs", "tanh=tanh")).toMatch(
+      /--pairs has nothing to do/,
     );
   });
 

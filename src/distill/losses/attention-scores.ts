@@ -4,18 +4,23 @@ import type { Value } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
 import { member, number } from "../../settings/index.ts";
 import { meanSquaredError, type StepBuilder } from "../../train/index.ts";
-import { type DistillationLoss, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
+import { type DistillationLoss, dimsOf, type PairOptions, pairLoss, pairOptionsNames } from "./distillation-loss.ts";
 
 /** Scores below this are masks, not scores. */
 const MASKED = -100;
 
 /**
- * mean (t − s)² of the scores before the softmax, [N, heads, T, T], with those of masked places (−100 and less) as 0. Teacher and student need as many
- * heads.
+ * mean (t − s)² of the scores before the softmax, [N, heads, T, T], with those of masked places (−100 and less) as 0. Where the numbers of heads differ, of
+ * their means over the heads.
  */
 export function attentionScores(options: PairOptions): DistillationLoss {
   return pairLoss("attentionScores", checkOptions(options, pairOptionsNames), {
-    build: (g, teacher, student) => meanSquaredError().build(g, unmasked(g, student), unmasked(g, teacher)),
+    build(g, teacher, student) {
+      const [t, s] = [unmasked(g, teacher), unmasked(g, student)];
+      const differs = dimsOf(t).length === 4 && dimsOf(t)[1] !== dimsOf(s)[1];
+      const overHeads = (x: Value) => (differs ? g.mean(x, [1]) : x);
+      return meanSquaredError().build(g, overHeads(s), overHeads(t));
+    },
   });
 }
 

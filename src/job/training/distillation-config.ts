@@ -39,7 +39,7 @@ export const distillationSchema = z.strictObject({
   ),
   loss: setting(
     "--loss <names>",
-    `what of the teacher is followed (its answers): ${Object.keys(distillationLosses).join(", ")}`,
+    `what of the teacher is followed (its answers): ${Object.keys(distillationLosses).join(", ")}, layers`,
     z.array(namedChoice).min(1).exactOptional(),
     { word: names() },
   ),
@@ -48,6 +48,21 @@ export const distillationSchema = z.strictObject({
     "--pairs <pairs>",
     "values that the losses over values compare: teacher_value=student_value, separated by commas",
     valuePairs().exactOptional(),
+  ),
+  layers: setting(
+    "--layers <numbers>",
+    "with the loss layers: the teacher's layer for each of the student's, counted from 1 (every so many-th)",
+    numberList().exactOptional(),
+  ),
+  wordCopies: setting(
+    "--word-copies <n>",
+    "copies of every text with words replaced by near ones, by the teacher's table of words",
+    whole(1).exactOptional(),
+  ),
+  keepTokens: setting(
+    "--keep-tokens <numbers>",
+    "tokens that are never replaced in copies, such as padding (0)",
+    numberList().exactOptional(),
   ),
   labelWeight: setting(
     "--label-weight <w>",

@@ -1,6 +1,6 @@
 /** @file The teacher of a run: loaded and made ready, what of it is followed, and how far models are from it on samples that are held out. */
 import { basename } from "node:path";
-import { batches, type Dataset, mapSamples } from "../../data/index.ts";
+import { batches, type Dataset, mapSamples, nearestRows, replaceWords } from "../../data/index.ts";
 import {
   answersOf,
   type DistillationLoss,
@@ -12,6 +12,8 @@ import {
   type JointOptions,
   softTargets,
   teacherInputs,
+  transformerTargets,
+  wordTable,
 } from "../../distill/index.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, valuesOf, withGraph } from "../../ir/index.ts";
@@ -31,7 +33,8 @@ import type { TrainingConfig } from "./training-config.ts";
 
 export interface Teaching {
   /** Whom the run follows, and what it minimises beside: no loss where no labels are read. */
-  readonly options: Omit<DistillationOptions, "answersAreFed"> & Pick<FitOptions, "loss" | "output" | "evaluate">;
+  readonly options: Omit<DistillationOptions, "answersAreFed"> &
+    Pick<FitOptions, "data" | "loss" | "output" | "evaluate">;
   /** In which precision the teacher's answers are kept; not at all when absent. */
   readonly kept?: "float32" | "float16";
   readonly notes: readonly string[];
@@ -57,8 +60,9 @@ export async function teachingOf(
   const { distillation: asked } = config;
   if (!asked) return undefined;
   const teacher = await teacherOf(asked, student, data, { config, console });
-  const joined = joining(asked, config, student, teacher, await classesOf(data.training));
-  const readsLabels = labelsAreRead(asked, config, joined.areScores, data.training);
+  const training = withCopies(asked, config, teacher, data.training);
+  const joined = joining(asked, config, student, teacher, await classesOf(training));
+  const readsLabels = labelsAreRead(asked, config, joined.areScores, training);
   const { output, areScores: _, ...joint } = joined;
   const { loss } = fitOptions(config);
   const { evaluate } = readsLabels ? evaluationOf(config, data) : held(data);
@@ -78,6 +82,7 @@ export async function teachingOf(
     options: {
       ...joint,
       output,
+      data: training,
       labelWeight: asked.labelWeight,
       ...(readsLabels && loss !== undefined && { loss }),
       ...(evaluate && { evaluate }),
@@ -120,6 +125,8 @@ function keptAs(
 
 interface Teacher {
   readonly model: Model;
+  /** The teacher's inputs by those of the student. */
+  readonly names: ReadonlyMap<string, string>;
   /** The samples under the names of the teacher's inputs. */
   sees(data: Dataset): Dataset;
   /** The answers of each of several, where each is followed, with its weight. */
@@ -149,7 +156,7 @@ async function teacherOf(
   );
   const [, ...answers] = model.graph.outputs;
   const each = answers.map(({ name }, i) => ({ output: name, weight: weights?.[i] ?? 1 / all.length }));
-  return { model, sees: only!.sees, each: combine === "each" ? each : [] };
+  return { model, sees: only!.sees, names: only!.names, each: combine === "each" ? each : [] };
 }
 
 async function oneTeacher(
@@ -163,7 +170,7 @@ async function oneTeacher(
   const sees = (data: Dataset) => underNames(data, names);
   const port = inputPorts(loaded);
   const evaluation = () => batches(sees(training), { port, limit: 64 });
-  return { model: await trainable(loaded, { evaluation }, config, console), sees };
+  return { model: await trainable(loaded, { evaluation }, config, console), sees, names };
 }
 
 /** Samples whose inputs have other names. */
@@ -197,7 +204,12 @@ function joining(
   const usual = own.areScores
     ? softTargets(present({ temperature: asked.temperature }))
     : features({ pairs: [answers] });
-  const losses = asked.loss?.map((choice) => lossOf(choice, asked, { classes, seed })) ?? [usual];
+  const chosen = asked.loss?.flatMap((choice) => {
+    if (nameOf(choice) === LAYERS) return transformerTargets(student, teacher, present({ layers: asked.layers }));
+    return [lossOf(choice, asked, { classes, seed })];
+  });
+  const losses = chosen ?? [usual];
+  checkUsed(asked, own.areScores);
   return {
     teacher,
     losses: each.length === 0 ? losses : losses.flatMap((loss) => ofEach(loss, each, answers.student)),
@@ -216,6 +228,47 @@ function ofEach(loss: DistillationLoss, each: Teacher["each"], student: string):
     pairs: [{ teacher: output, student }],
   }));
 }
+
+/** The losses over all layers of a transformer. */
+const LAYERS = "layers";
+
+/** Settings of losses that no chosen loss reads. */
+function checkUsed(
+  { loss, temperature, pairs, layers, wordCopies, keepTokens }: DistillationConfig,
+  areScores: boolean,
+): void {
+  const names = loss?.map(nameOf) ?? (areScores ? ["softTargets"] : []);
+  const facts = names.flatMap((name) => {
+    const make = Object.entries(distillationLosses).find(([known]) => known === name)?.[1];
+    return make ? [memberFacts(make)] : [];
+  });
+  const idle = {
+    "--temperature": temperature !== undefined && !facts.some(({ settings }) => "temperature" in settings.shape),
+    "--pairs": pairs !== undefined && !facts.some(({ given }) => given.includes("pairs")),
+    "--layers": layers !== undefined && !names.includes(LAYERS),
+    "--keep-tokens": keepTokens !== undefined && wordCopies === undefined,
+  };
+  const found = Object.entries(idle).find(([, isIdle]) => isIdle);
+  if (found) throw new UsageError(`${found[0]} has nothing to do`, { got: `--loss ${names.join(",") || "none"}` });
+}
+
+/** The samples with copies in which words are replaced, where they are asked for. */
+function withCopies(
+  { wordCopies: copies, keepTokens = [0] }: DistillationConfig,
+  { seed }: TrainingConfig,
+  { model, names }: Teacher,
+  data: Dataset,
+): Dataset {
+  if (copies === undefined) return data;
+  const { input: own, table } = wordTable(model);
+  const input = [...names].find(([, name]) => name === own)?.[0] ?? own;
+  const near = nearestRows(table, NEAR);
+  const candidates = (token: number) => (keepTokens.includes(token) ? [] : near(token));
+  return replaceWords(data, { input, candidates, copies, seed });
+}
+
+/** K, as published. */
+const NEAR = 15;
 
 /** The value of the student's name where the teacher gives it out, too. */
 function sameOr(name: string, found: string, { graph }: Model): string {
