@@ -19,6 +19,7 @@ import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
 import { largeModels } from "./large-models.ts";
+import { metaPruningExperiment } from "./meta-pruning.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
 import { moeQuality } from "./moe-quality.ts";
@@ -82,5 +83,6 @@ export const experiments: readonly Experiment<any>[] = [
   sparsity,
   sparseLanguage,
   earlyExit,
+  metaPruningExperiment,
   tokenMerging,
 ];

@@ -27,6 +27,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Narrower layers: channels, heads and units that matter little go, accuracy won back by distillation",
     load: async () => (await import("./prune.ts")).command,
   },
+  metaprune: {
+    summary: "Narrower layers of widths that evolution finds under a limit of work, trained anew on labelled samples",
+    load: async () => (await import("./metaprune.ts")).command,
+  },
   quantize: {
     summary: "Fewer bits: static, dynamic, weight-only or float16",
     load: async () => (await import("./quantize.ts")).command,

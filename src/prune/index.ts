@@ -9,8 +9,18 @@ export type { SparseRanking } from "./least-rows.ts";
 export { type Masks, withMasks } from "./masks.ts";
 export { masksOf } from "./masks-of.ts";
 export { untrained } from "./meta/initial-weights.ts";
+export {
+  type MetaPruned,
+  type MetaPruningEvent,
+  type MetaPruningOptions,
+  type MetaTraining,
+  type MetaTrial,
+  metaPruning,
+} from "./meta/meta-pruning.ts";
 export { type Choice, type Supernet, uniformChoices } from "./meta/supernet.ts";
+export { metaPruneTechnique } from "./meta/technique.ts";
 export type { WidthChoice, WidthScales } from "./meta/width-choices.ts";
+export { type CountedChoices, countedChoices } from "./meta/width-space.ts";
 export { type WidthSupernet, type WidthSupernetOptions, widthSupernet } from "./meta/width-supernet.ts";
 export {
   type PruneAmount,

@@ -93,7 +93,7 @@ function optionsOf(own: PruneCommandSettings, seed: number): PruneOptions {
   return { ...amountOf(own), criterion, ranking, round, most, factor, seed, ...(exclude && { exclude }) };
 }
 
-function sentenceOf({ widths, macs, parameters }: PruneReport): string {
+export function sentenceOf({ widths, macs, parameters }: PruneReport): string {
   const narrowed = widths.filter(({ before, after }) => after < before).length;
   return `${narrowed} of ${widths.length} widths narrowed: ${times(macs)} fewer multiply-accumulates, ${times(parameters)} fewer parameters`;
 }
@@ -106,7 +106,7 @@ function times({ before, after }: { readonly before: number; readonly after: num
   return `${(before / after).toFixed(2)}×`;
 }
 
-function cardOf(label: string, change: { readonly before: number; readonly after: number }): FigureCard {
+export function cardOf(label: string, change: { readonly before: number; readonly after: number }): FigureCard {
   const { before, after } = change;
   const tone = after < before ? "better" : "plain";
   return {

@@ -50,6 +50,8 @@ export interface TechniqueContext {
   readonly data: TechniqueData;
   /** How accuracy is to be won back, where it is. */
   readonly recovery?: RecoveryOptions;
+  /** Where trainings of the technique's own keep their state, and whether an earlier run left any. */
+  readonly checkpoints: { readonly folder: string; readonly resume: boolean };
   /** Whether sums of products of 8-bit numbers saturate where the model is to run. */
   saturates(): Promise<boolean>;
   /** Keeps an event in the folder of the run. */
@@ -94,6 +96,8 @@ export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Eviden
   readonly keeps: "numbers" | "answers";
   /** Whether distillation from the original can win accuracy back. */
   readonly recovers: boolean;
+  /** Whether an interrupted run can go on though nothing is distilled: the technique keeps what it has done in `checkpoints`. */
+  readonly resumes?: boolean;
   /** What stands behind the name of the model in that of its result: `_parallel`. */
   suffix(settings: z.output<S>): string;
   /** Before any file is opened. @throws UsageError for what cannot be together, and for samples that nobody gave */

@@ -41,6 +41,7 @@ const modules: ReadonlyMap<string, CommandModule> = new Map(loaded);
 const required: Readonly<Record<string, readonly string[]>> = {
   compare: ["a.onnx", "b.onnx"],
   prune: ["m.onnx", "--ratio", "0.5"],
+  metaprune: ["m.onnx", "--target-macs", "0.5"],
   quantize: ["m.onnx", "--form", "static"],
   parallelize: ["m.onnx", "--branches", "2"],
   route: ["m.onnx", "--experts", "2"],
@@ -167,7 +168,17 @@ it("a command knows when it makes up its inputs", () => {
   const isRandom = (command: string, ...words: readonly string[]) =>
     parseArguments(command, "", modules.get(command)!, [...leastWords(command), ...words])!.isRandom;
   const made = [...modules.keys()].filter((command) => isRandom(command));
-  expect(made).toEqual(["bench", "compare", "clean", "prune", "quantize", "parallelize", "route", "accelerate"]);
+  expect(made).toEqual([
+    "bench",
+    "compare",
+    "clean",
+    "prune",
+    "metaprune",
+    "quantize",
+    "parallelize",
+    "route",
+    "accelerate",
+  ]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
   expect(isRandom("bench", "--data", "d.npz")).toBe(false);
   expect(isRandom("inspect", "--data", "random")).toBe(true);
@@ -182,6 +193,7 @@ const own = /^src\/(cli|job)\/|\/technique\.ts$/;
 const techniques: Readonly<Record<string, string>> = {
   clean: "src/accelerate/clean-technique.ts",
   prune: "src/prune/technique.ts",
+  metaprune: "src/prune/meta/technique.ts",
   quantize: "src/quantize/technique.ts",
   route: "src/conditional/moe/route/technique.ts",
   parallelize: "src/parallel/technique.ts",

@@ -5,7 +5,7 @@ import { cleanTechnique } from "../../src/accelerate/index.ts";
 import { commands } from "../../src/cli/commands.ts";
 import { routeTechnique } from "../../src/conditional/index.ts";
 import { parallelizeTechnique } from "../../src/parallel/index.ts";
-import { pruneTechnique } from "../../src/prune/index.ts";
+import { metaPruneTechnique, pruneTechnique } from "../../src/prune/index.ts";
 import { quantizeTechnique } from "../../src/quantize/index.ts";
 import { root } from "./sources.ts";
 
@@ -22,6 +22,7 @@ it.each([
   ["quantize", quantizeTechnique],
   ["clean", cleanTechnique],
   ["prune", pruneTechnique],
+  ["metaprune", metaPruneTechnique],
   ["route", routeTechnique],
   ["parallelize", parallelizeTechnique],
 ] as const)("tells of %s what its technique tells", (name, technique) => {

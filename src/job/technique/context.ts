@@ -37,7 +37,8 @@ export function contextOf(
   const batch = fixedBatch(model);
   const asked = recoveryOf(model, data, shared);
   const checkpoint = { folder: join(folder.path, CHECKPOINTS, training.replace(/[^\w.]+/g, "-")) };
-  const recovery = asked && { ...asked, checkpoint, resume: resume === true };
+  const checkpoints = { ...checkpoint, resume: resume === true };
+  const recovery = asked && { ...asked, checkpoint, resume: checkpoints.resume };
   const trained = async (event: TrainEvent): Promise<void> => {
     await folder.record({ stage: "training", ...event });
     tellTraining(event, console);
@@ -61,6 +62,7 @@ export function contextOf(
       ...(batch !== undefined && { batch }),
     },
     ...(recovery && { recovery }),
+    checkpoints,
     saturates: async () => ep === "cpu" && (await cpuSaturates()),
     emit: (event) => folder.record(event),
     trained,

@@ -53,7 +53,8 @@ export async function runTechnique<S extends z.ZodObject>(
     sha256: prepared.facts.sha256,
     ...decidingSettings(techniqueSettings(technique), settings),
   };
-  const kept = shared.finetune === undefined ? {} : { kept: "The state of the training is kept" };
+  const isKept = shared.finetune !== undefined || technique.resumes === true;
+  const kept = isKept ? { kept: "The state of the training is kept" } : {};
   const place = { path: target.run, identity, resume: shared.resume === true, ...kept };
   const { result, ok } = await inRunFolder(place, console, (folder) => work(run, prepared, folder, console));
   return { result: { ...result, ...told }, ok };
@@ -65,7 +66,7 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
   const evidence = await changed(run, prepared, folder, console);
   collectGarbage();
   const comparison = await compareWith(original, evidence.model, data, shared, console);
-  const broken = brokenBounds(comparison, technique.keeps === "numbers" ? shared : boundsOfNetwork(shared));
+  const broken = brokenBounds(comparison, boundsOf(technique, shared, evidence));
   const isWritten = broken.length === 0;
   if (isWritten) await saveModel(target.out, evidence.model);
   const report = await techniqueReport(run, prepared, { evidence, comparison, broken }, folder);
@@ -81,6 +82,11 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
   const { facts, training } = evidence;
   const rest = { ...(training && { training }), report: page, ...outcomeOf(target.out, broken), broken };
   return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
+}
+
+/** A network that was trained is judged by its answers, whatever trained it. */
+function boundsOf({ keeps }: Technique, shared: SharedSettings, { training }: Evidence): SharedSettings {
+  return keeps === "numbers" ? shared : boundsOfNetwork({ ...shared, ...(training && { finetune: training.epochs }) });
 }
 
 /** What the technique made, in memory of its own: a large original is let go of when this returns. */

@@ -20,14 +20,15 @@ const placeSettings = {
   dryRun: dryRun(),
 };
 
-const resume = only(distilled, setting("--resume", "go on with an interrupted run", flag(), place));
+const resume = <S extends z.ZodType>(schema: S): S =>
+  setting("--resume", "go on with an interrupted run", schema, place);
 
 /** What the job reads of every technique's settings. */
 export const sharedSettings = z.strictObject({
   ...runtimeSettings,
   ...dataSettings,
   ...recoverySettings,
-  resume,
+  resume: only(distilled, resume(flag())),
   ...placeSettings,
   ...boundSettings(),
 });
@@ -35,12 +36,13 @@ export const sharedSettings = z.strictObject({
 export type SharedSettings = z.output<typeof sharedSettings>;
 
 /** The flags of a technique's command. */
-export function techniqueSettings({ settings, recovers, keeps }: Technique): z.ZodObject {
+export function techniqueSettings({ settings, recovers, resumes, keeps }: Technique): z.ZodObject {
   return z.strictObject({
     ...runtimeSettings,
     ...dataSettings,
     ...settings.shape,
-    ...(recovers && { ...recoverySettings, resume }),
+    ...(recovers && { ...recoverySettings, resume: only(distilled, resume(flag())) }),
+    ...(resumes && { resume: resume(flag().exactOptional()) }),
     ...placeSettings,
     ...boundSettings(keeps === "numbers" ? LARGEST_ERROR : undefined),
   });

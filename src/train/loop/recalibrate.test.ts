@@ -49,6 +49,18 @@ describe("recalibrated", () => {
     for (const [name, tensor] of before) if (!["mean", "var"].includes(name)) expect(after.get(name)).toBe(tensor);
   });
 
+  it("is the same on ONNX Runtime", async () => {
+    const data = subset(
+      moons(40, 3),
+      Array.from({ length: 20 }, (_, i) => i),
+    );
+    const after = tensorsOf(await recalibrated(network(), { data, batch: 10 }));
+    const expected = tensorsOf(await recalibrated(network(), { data, batch: 10, open }));
+    for (const name of ["mean", "var"])
+      for (const [i, x] of numbersOf(after.get(name)!).entries())
+        expect(x).toBeCloseTo(numbersOf(expected.get(name)!)[i]!, 5);
+  });
+
   it("takes the mean over the batches, by their samples", async () => {
     const data = subset(moons(40, 3), [0, 1, 2, 3, 4, 5]);
     const all = await hidden([0, 1, 2, 3, 4, 5]);

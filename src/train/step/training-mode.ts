@@ -73,6 +73,8 @@ function overBatch(graph: Graph, node: Node, g: StepBuilder, names: Names, stati
   const variance = freshLike(runningVariance, `${name}/variance`, names);
   const keep = floatOf(node, "momentum", 0.9);
   const next = (running: Value, current: Value): void => {
+    // A product of the running statistic and 0 would be the spare below, which the runtime writes over.
+    if (keep === 0) return void statistics.set(running, current);
     const before = statistics.get(running) ?? running;
     statistics.set(running, g.add(g.mul(before, keep), g.mul(current, 1 - keep)));
   };
