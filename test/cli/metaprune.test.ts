@@ -63,6 +63,8 @@ describe("lithe metaprune", () => {
   });
 
   it.each([
+    [["dense.onnx", ...data], 2, /one of --target-macs SHARE and --target-latency SHARE.*none/],
+    [[...half, "--target-latency", "0.5"], 2, /one of --target-macs.*both/],
     [["dense.onnx", "--target-macs", "0.5"], 2, /chosen and trained on samples.*--data PATH/],
     [["dense.onnx", "--target-macs", "0.5", "--data", "random"], 2, /--data PATH.*got.*random/],
     [

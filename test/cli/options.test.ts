@@ -80,6 +80,7 @@ const samples: Readonly<Record<string, string>> = {
   "--model": "other.onnx",
   "--ratio": "0.3",
   "--target-macs": "0.3",
+  "--target-latency": "0.3",
   "--most": "0.3",
   "--prune": "0.3",
   "--pairs": "a=b",

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { moons } from "../../../test/moons.ts";
+import { openTaking } from "../../../test/small-job.ts";
 import { random } from "../../data/index.ts";
-import { isSparse, type Model, numbersOf, verify } from "../../ir/index.ts";
+import { isSparse, type Model, numbersOf, tensorFromNumbers, verify } from "../../ir/index.ts";
 import { batchNorm, linear, network } from "../../nn/index.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { costOf } from "../../ops/index.ts";
@@ -63,13 +64,30 @@ describe("metaPruning", () => {
     expect(trials.length).toBeGreaterThan(4);
     for (const { macs } of trials) expect(macs).toBeLessThanOrEqual(0.5 * report.macs.before);
     expect(new Set(trialsOf({ trials })).size).toBe(trials.length);
-    const best = Math.max(...trials.map(({ accuracy }) => accuracy));
+    const best = Math.max(...trials.map(({ accuracy }) => accuracy!));
     const [chosen] = trials.filter(({ accuracy }) => accuracy === best);
     expect(report.widths.slice(0, 2).map(({ after }) => after)).toEqual(chosen!.widths);
     expect(report.widths.at(-1)).toMatchObject({ before: 2, after: 2, held: ["it is an output of the model"] });
     expect([supernet.samples, training.samples]).toEqual([40, 60]);
     const kinds = events.map((event) => (event.type === "training" ? event.of : event.type));
     expect([...new Set(kinds)]).toEqual(["supernet", "trial", "network"]);
+  });
+
+  it("evaluates nothing that is slower than it may be", async () => {
+    const { macs: _, ...rest } = usual;
+    const open = openTaking((timed) => 0.01 * costOf(timed).macs);
+    const feeds = new Map([["x", tensorFromNumbers("float32", [1, 2], [0.1, 0.2])]]);
+    const share = 0.5;
+    const run = metaPruning(classifier(), { ...rest, open, latency: { share, feeds } });
+    const { trials, report } = await run.result;
+    for (const { macs, latency, accuracy } of trials) {
+      expect(latency).toBeCloseTo(macs / report.macs.before, 6);
+      expect(accuracy === undefined).toBe(latency! > share);
+    }
+    expect(new Set(trials.map(({ accuracy }) => accuracy === undefined)).size).toBe(2);
+    expect(report.macs.after).toBeLessThanOrEqual(share * report.macs.before);
+    const none = metaPruning(classifier(), { ...rest, open, latency: { share: 0.01, feeds } });
+    await expect(none.result).rejects.toThrow(/no candidate is as fast.*at most 0\.01/);
   });
 
   it("begins the network with new weights, or with generated ones", async () => {
@@ -109,7 +127,9 @@ describe("metaPruning", () => {
   it("says at once what does not fit", () => {
     const starting = (options: Partial<MetaPruningOptions>) => () =>
       metaPruning(classifier(), { ...usual, ...options });
-    expect(starting({ macs: 1 })).toThrow(/macs is out of range/);
+    expect(starting({ macs: 1 })).toThrow(/share of the original is out of range/);
+    const latency = { share: 0.5, feeds: new Map() };
+    expect(starting({ latency })).toThrow(/one of macs and latency.*both/);
     expect(starting({ macs: 0.01 })).toThrow(/cannot be reached; expected a share of at least 0\.\d+/);
     expect(starting({ scales: [0] })).toThrow(/scales are shares/);
     expect(starting({ resume: true })).toThrow(/resume needs checkpoint/);

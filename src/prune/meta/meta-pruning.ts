@@ -1,11 +1,12 @@
 /** @file MetaPruning: a supernet of all widths is trained, evolution finds widths by it, and the network of these widths is trained anew. */
-import { certain, must, nth } from "../../checked.ts";
+import { must, nth } from "../../checked.ts";
 import { type Dataset, inMemory, type Split, shuffleSamples, split, subset } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import { labelOf, type Model } from "../../ir/index.ts";
+import { labelOf, type Model, minOf } from "../../ir/index.ts";
+import { compareLatency } from "../../measure/index.ts";
 import { costOf } from "../../ops/index.ts";
 import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
-import { type MissedEvents, type Run, type RunScope, startRun } from "../../runtime/index.ts";
+import { type Feeds, type MissedEvents, openSession, type Run, type RunScope, startRun } from "../../runtime/index.ts";
 import {
   type EvolutionOptions,
   evolution,
@@ -45,7 +46,9 @@ export interface MetaPruningOptions
   /** Samples with labels. Both trainings and the choice of widths are made on them alone. */
   readonly data: Dataset;
   /** The share of multiply-accumulates that is left at most. */
-  readonly macs: number;
+  readonly macs?: number;
+  /** In its place: the share of the original's time on these feeds that is left at most. Every candidate is timed before it is evaluated. */
+  readonly latency?: { readonly share: number; readonly feeds: Feeds };
   /** Of the supernet, on the data without what is held out to choose by. */
   readonly supernet: MetaTraining;
   /** Of the network that was found, on all data. */
@@ -69,7 +72,10 @@ export interface MetaTrial {
   /** Positions that each width keeps, in the order of the report's widths. */
   readonly widths: readonly number[];
   readonly macs: number;
-  readonly accuracy: number;
+  /** The share of the original's time, where that is limited. */
+  readonly latency?: number;
+  /** Absent where the candidate is too slow to be evaluated. */
+  readonly accuracy?: number;
 }
 
 export type MetaPruningEvent =
@@ -94,6 +100,7 @@ const metaPruningNames: OptionNames<MetaPruningOptions> = {
   signal: true,
   data: true,
   macs: true,
+  latency: true,
   supernet: true,
   network: true,
   start: true,
@@ -117,21 +124,30 @@ const recalibrationNames: OptionNames<NonNullable<MetaPruningOptions["recalibrat
  * @throws UsageError at once for options that do not fit and a limit that cannot be reached; through `result` what `fit` throws
  */
 export function metaPruning(model: Model, options: MetaPruningOptions): Run<MetaPruningEvent, MetaPruned> {
-  checkMetaOptions(options);
+  checkOptions(options, metaPruningNames);
+  checkRanges(options);
   const supernet = widthSupernet(model, pickOptions<WidthSupernetOptions>(options, widthSupernetNames));
   const counted = countedChoices(supernet);
-  const space = counted.within(options.macs);
+  const space = counted.within(options.macs ?? 1);
   return startRun(
     (scope) => pruned({ model, options, supernet, counted, space, scope }),
     options.signal ? { signal: options.signal } : {},
   );
 }
 
-function checkMetaOptions(options: MetaPruningOptions): void {
-  const { macs, held = 1, checkpoint, resume = false } = checkOptions(options, metaPruningNames);
+function checkRanges(options: MetaPruningOptions): void {
+  const { macs, latency, held = 1, checkpoint, resume = false } = options;
   checkOptions(options.recalibration ?? {}, recalibrationNames);
-  if (!(macs > 0 && macs < 1))
-    throw new UsageError("macs is out of range", { expected: "above 0 and below 1", got: String(macs) });
+  if ((macs === undefined) === (latency === undefined))
+    throw new UsageError("one of macs and latency says how much is left", {
+      got: macs === undefined ? "none" : "both",
+    });
+  const share = macs ?? latency?.share ?? 0;
+  if (!(share > 0 && share < 1))
+    throw new UsageError("a share of the original is out of range", {
+      expected: "above 0 and below 1",
+      got: String(share),
+    });
   if (!(Number.isSafeInteger(held) && held >= 1))
     throw new UsageError("held is no count", { expected: "a whole number of at least 1", got: String(held) });
   if (resume && !checkpoint) throw new UsageError("resume needs checkpoint");
@@ -221,9 +237,10 @@ async function evaluationOf(
   };
 }
 
-/** What is known of a candidate. */
+/** What is known of a candidate; its accuracy is no number where it is too slow. */
 interface Value {
   readonly macs: number;
+  readonly latency?: number;
   readonly accuracy: number;
 }
 
@@ -244,36 +261,69 @@ async function searched(
   const rounds = { ...ROUNDS, ...options.evolution };
   const most = rounds.population + rounds.generations * (rounds.mutations + rounds.crossovers);
   const store = await storeOf(job);
+  await using timer = options.latency && (await timerOf(job, options.latency.feeds));
   const run = search<Choice, Value>({
     space,
     strategy: evolution(rounds),
-    evaluate: async (choice) => ({ macs: counted.macsOf(choice), accuracy: await accuracy(choice) }),
+    evaluate: async (choice) => {
+      const latency = await timer?.shareOf(choice);
+      const known = { macs: counted.macsOf(choice), ...(latency !== undefined && { latency }) };
+      const isTooSlow = latency !== undefined && latency > options.latency!.share;
+      return { ...known, accuracy: isTooSlow ? Number.NaN : await accuracy(choice) };
+    },
     score: (value) => value.accuracy,
     seed: options.seed ?? 0,
     signal: scope.signal,
     ...(store && { store }),
   });
-  const told = ({ candidate, value }: Trial<Choice, Value>): MetaTrial => ({
+  const told = ({ candidate, value: { accuracy: found, ...known } }: Trial<Choice, Value>): MetaTrial => ({
     widths: positionsAt(supernet, candidate),
-    ...value,
+    ...known,
+    ...(!Number.isNaN(found) && { accuracy: found }),
   });
   for await (const event of run) {
     if (event.type === "trial") scope.emit({ type: "trial", trial: told(event.trial), done: event.evaluations, most });
   }
   const { trials, best } = await run.result;
-  return { trials: trials.map(told), best: certain(best).candidate };
+  if (best) return { trials: trials.map(told), best: best.candidate };
+  throw new UsageError("no candidate is as fast as that", {
+    expected: `at most ${options.latency?.share} of the original's time`,
+    got: `${minOf(trials.map(({ value }) => value.latency ?? 1)).toFixed(3)}`,
+    hint: "Allow smaller scales, round less, or draw more candidates.",
+  });
+}
+
+/** Candidates against the original, in turn. The weights make no difference. */
+async function timerOf({ model, options, supernet, scope }: Job, feeds: Feeds) {
+  const { open = openSession, session, seed = 0, latency } = options;
+  const original = await open(model, session);
+  return {
+    async shareOf(choice: Choice): Promise<number> {
+      await using own = await open(supernet.plain(choice), session);
+      const horizon = 1 / (latency?.share ?? 1);
+      const { ratio } = await compareLatency(original, own, feeds, { seed, horizon, signal: scope.signal });
+      return 1 / ratio;
+    },
+    [Symbol.asyncDispose]: () => original[Symbol.asyncDispose](),
+  };
 }
 
 /** The journal of the search; another one is begun where nothing is resumed. */
 async function storeOf({ options, supernet }: Job): Promise<SearchStore<Value> | undefined> {
-  const { checkpoint, resume = false, seed = 0, macs } = options;
+  const { checkpoint, resume = false, seed = 0, macs, latency } = options;
   if (!checkpoint) return undefined;
   const { searchJournal } = await import("../../search/files.ts");
   const { remove } = await import("../../file-system.ts");
   const path = `${checkpoint.folder}/search.jsonl`;
   if (!resume) await remove(path);
   const counts = supernet.widths.map((each) => each.counts);
-  return await searchJournal<Value>(path, { counts, seed, macs, epochs: options.supernet.epochs });
+  return await searchJournal<Value>(path, {
+    counts,
+    seed,
+    macs,
+    latency: latency?.share,
+    epochs: options.supernet.epochs,
+  });
 }
 
 /** Positions that each width keeps. */

@@ -14,7 +14,12 @@ const settings = z.strictObject({
   targetMacs: setting(
     "--target-macs <share>",
     "the share of multiply-accumulates that is left at most",
-    between(0.001, 0.999),
+    between(0.001, 0.999).exactOptional(),
+  ),
+  targetLatency: setting(
+    "--target-latency <share>",
+    "in its place: the share of the original's time that is left at most, measured of every candidate",
+    between(0.001, 0.999).exactOptional(),
   ),
   scales: setting("--scales <n>", "counts of each width to choose among, evenly up to the whole", whole(2).default(10)),
   round: setting("--round <n>", "widths that are narrowed are left with multiples of this", whole(1).default(8)),
@@ -66,27 +71,32 @@ export const metaPruneTechnique = defineTechnique({
   resumes: true,
   suffix: () => "_metapruned",
 
-  check({ data }) {
+  check({ data, targetMacs, targetLatency }) {
+    if ((targetMacs === undefined) === (targetLatency === undefined))
+      throw new UsageError("the search needs to know how much is left", {
+        expected: "one of --target-macs SHARE and --target-latency SHARE",
+        got: targetMacs === undefined ? "none" : "both",
+      });
     if (data !== undefined && data !== "random") return;
     throw new UsageError("widths are chosen and trained on samples", { expected: "--data PATH", got: data ?? "none" });
   },
 
-  plan(model, { targetMacs, scales, round, exclude }) {
+  plan(model, { targetMacs, targetLatency, scales, round, exclude }) {
     const supernet = widthSupernet(model, { scales: evenly(scales), round, ...(exclude && { exclude }) });
-    countedChoices(supernet).within(targetMacs);
+    countedChoices(supernet).within(targetMacs ?? 1);
     const networks = supernet.options.reduce((product, count) => product * count, 1);
     const all = supernet.widths.length + supernet.held.length;
     return {
       sentence: `${supernet.widths.length} of ${all} widths can be chosen, ${networks.toPrecision(2)} networks in all`,
-      facts: { widths: supernet.options, networks, targetMacs },
+      facts: { widths: supernet.options, networks, targetMacs, targetLatency },
     };
   },
 
   async run(model, own, context): Promise<MetaPruneEvidence> {
-    const run = metaPruning(model, optionsOf(own, context));
+    const run = metaPruning(model, await optionsOf(own, context));
     for await (const event of run) await tell(event, context);
     const { model: found, report, trials, supernet, training } = await run.result;
-    const best = maxOf(trials.map(({ accuracy }) => accuracy));
+    const best = maxOf(trials.map(({ accuracy = 0 }) => accuracy));
     return {
       model: found,
       sentence: sentenceOf(report),
@@ -128,15 +138,28 @@ export const metaPruneTechnique = defineTechnique({
   }),
 });
 
-function optionsOf(own: MetaPruneSettings, context: TechniqueContext): MetaPruningOptions {
-  const { targetMacs, scales, round, exclude, supernetEpochs, epochs, learningRate, start, heldSamples } = own;
+async function optionsOf(own: MetaPruneSettings, context: TechniqueContext): Promise<MetaPruningOptions> {
+  const {
+    targetMacs,
+    targetLatency,
+    scales,
+    round,
+    exclude,
+    supernetEpochs,
+    epochs,
+    learningRate,
+    start,
+    heldSamples,
+  } = own;
   const { data, session, open, seed, signal, checkpoints } = context;
   const half = own.population / 2;
   const batch = own.trainBatch ?? data.batch ?? 64;
   const training = { learningRate, batch };
   return {
-    ...{ data: labelled(context), macs: targetMacs, round, start, seed, signal, session, open },
+    ...{ data: labelled(context), round, start, seed, signal, session, open },
     scales: evenly(scales),
+    ...(targetMacs !== undefined && { macs: targetMacs }),
+    ...(targetLatency !== undefined && { latency: { share: targetLatency, feeds: (await data.timed()).feeds } }),
     ...(exclude && { exclude }),
     supernet: { ...training, epochs: supernetEpochs },
     network: { ...training, epochs },
@@ -173,7 +196,12 @@ async function tell(event: MetaPruningEvent, { emit, progress, say }: TechniqueC
   if (event.type === "trial") {
     const { trial, done, most } = event;
     await emit({ stage: "search", type: "trial", ...trial });
-    return progress({ stage: "search", done, total: most, detail: `accuracy ${trial.accuracy.toFixed(4)}` });
+    return progress({
+      stage: "search",
+      done,
+      total: most,
+      detail: trial.accuracy === undefined ? "too slow" : `accuracy ${trial.accuracy.toFixed(4)}`,
+    });
   }
   const { of, event: step } = event;
   await emit({ stage: of === "network" ? "training" : of, ...step });
@@ -183,8 +211,8 @@ async function tell(event: MetaPruningEvent, { emit, progress, say }: TechniqueC
 }
 
 function bestSoFar(trials: readonly MetaTrial[]): [number, number][] {
-  let best = Number.NEGATIVE_INFINITY;
-  return trials.map(({ accuracy }, i) => {
+  let best = 0;
+  return trials.map(({ accuracy = 0 }, i) => {
     best = Math.max(best, accuracy);
     return [i + 1, best];
   });
