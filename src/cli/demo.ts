@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { runJob } from "../job/accelerate/job.ts";
-import { accelerateSettings } from "../job/accelerate/job-options.ts";
+import { formSettings } from "../job/accelerate/job-options.ts";
 import type { Console, Outcome } from "../job/console.ts";
 import { checkOutputFolder } from "../job/run/output.ts";
 import { commandLine } from "../job/settings/command-line.ts";
@@ -33,7 +33,7 @@ async function run(_: readonly string[], options: z.output<typeof settings>, con
   console.say("2. acceleration of the trained network");
   const accelerated = await runJob(
     { path: file, title: "lithe demo: ten drawn glyphs", out, command },
-    accelerateSettings.parse({ ...acceleration, threads, seed, budget, resume: options.resume === true }),
+    formSettings.parse({ ...acceleration, threads, seed, budget, resume: options.resume === true }),
     console,
   );
   return { ...accelerated, result: { training: { report: page, ...training }, ...accelerated.result } };

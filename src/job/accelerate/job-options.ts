@@ -45,7 +45,8 @@ const changeSettings = {
   ),
 };
 
-export const accelerateSettings = z.strictObject({
+/** What asks for forms of the original alone. */
+export const formSettings = z.strictObject({
   ...runtimeSettings,
   ...dataSettings,
   maxDrop: setting(
@@ -69,7 +70,6 @@ export const accelerateSettings = z.strictObject({
     "of int8 weights; 7 avoids saturation",
     choice(["auto", 7, 8]).default("auto"),
   ),
-  ...changeSettings,
   checkEp: setting(
     "--check-ep <list>",
     "providers that must give the same answers",
@@ -79,6 +79,8 @@ export const accelerateSettings = z.strictObject({
   resume: setting("--resume", "go on with an interrupted run", flag().exactOptional(), place),
   dryRun: setting("--dry-run", "check model, data and options, change nothing", flag().exactOptional(), place),
 });
+
+export const accelerateSettings = z.strictObject({ ...formSettings.shape, ...changeSettings });
 
 export type JobOptions = z.output<typeof accelerateSettings>;
 
