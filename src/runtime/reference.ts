@@ -1,8 +1,7 @@
 /** @file The reference evaluator behind the `Session` interface. */
 
 import { CancelledError, UnsupportedError } from "../errors.ts";
-import type { Model, Value } from "../ir/index.ts";
-import { fedInputs } from "../ir/index.ts";
+import { fedInputs, type Model, type Value } from "../ir/index.ts";
 import { evaluate } from "../reference/index.ts";
 import { checkFeeds } from "./feeds.ts";
 import type { OpenSession, Port, Session } from "./session.ts";

@@ -1,8 +1,7 @@
 /** @file Opens a partition in Node: every rank in a thread of its own, all of them in one process. */
 
 import { UnsupportedError } from "../../errors.ts";
-import type { Model, Value } from "../../ir/index.ts";
-import { fedInputs } from "../../ir/index.ts";
+import { fedInputs, type Model, type Value } from "../../ir/index.ts";
 import { type GroupSpec, groupChannel, type RankParts } from "../group/channel.ts";
 import { type ResolvedOptions, resolveOptions } from "../options.ts";
 import { checkPartition, type Partition } from "../partition.ts";
