@@ -10,6 +10,14 @@ export { isFloat, type NotFinite, type OutputAgreement } from "./distance.ts";
 export { type Divergence, type DivergenceOptions, findDivergence, type ValueDivergence } from "./divergence.ts";
 export type { Warning } from "./doubts.ts";
 export {
+  type BlockRow,
+  type KernelBlocks,
+  type KernelBlockTable,
+  type KernelKind,
+  type MeasureBlocksOptions,
+  measureKernelBlocks,
+} from "./kernel-blocks.ts";
+export {
   type Contender,
   compareLatency,
   type LatencyComparison,

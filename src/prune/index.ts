@@ -22,15 +22,17 @@ export { metaPruneTechnique } from "./meta/technique.ts";
 export type { WidthChoice, WidthScales } from "./meta/width-choices.ts";
 export { type CountedChoices, countedChoices } from "./meta/width-space.ts";
 export { type WidthSupernet, type WidthSupernetOptions, widthSupernet } from "./meta/width-supernet.ts";
+export type { PrunedModel, PrunedWidth, PruneReport, PruneSettings } from "./prunable.ts";
+export { type PruneAmount, type PruneOptions, pruneModel } from "./prune.ts";
 export {
-  type PruneAmount,
-  type PrunedModel,
-  type PrunedWidth,
-  type PruneOptions,
-  type PruneReport,
-  type PruneSettings,
-  pruneModel,
-} from "./prune.ts";
+  type MeasuredAmount,
+  type MeasuredPrune,
+  type MeasuredPruneOptions,
+  type MeasuredPruneSettings,
+  type PruneDecision,
+  pruneMeasured,
+} from "./prune-measured.ts";
+export type { PruneTrial, RaceOptions } from "./race.ts";
 export type { RankedWidth, Ranking } from "./ranking.ts";
 export * from "./rankings/index.ts";
 export {
@@ -40,6 +42,7 @@ export {
   type ReconstructSettings,
   reconstructModel,
 } from "./reconstruct.ts";
+export type { Rounding } from "./rounding.ts";
 export type { Untouched } from "./sparse-layers.ts";
 export {
   type SparseLayerReport,

@@ -15,6 +15,7 @@ import {
   summariesOf,
   valuePairs,
   whole,
+  wholeOr,
   writeWord,
 } from "./values.ts";
 
@@ -33,6 +34,8 @@ function refuses(schema: z.ZodType, message: RegExp, ...words: readonly string[]
 it("numbers are read with their bounds, ends included", () => {
   expect([read(whole(1), "1"), read(whole(0), "0"), read(whole(2), "7")]).toEqual([1, 0, 7]);
   refuses(whole(1), /^It must be a whole number, 1 or more\.$/, "0", "-1", "1.5", "", " ", "x", "1e300");
+  expect(reads(wholeOr("auto", 1), "auto", "1", "16")).toEqual(["auto", 1, 16]);
+  refuses(wholeOr("auto", 1), /^It must be a whole number, 1 or more, or auto\.$/, "0", "-1", "1.5", "", "x", "Auto");
   expect(reads(between(0, 1), "0", "1", "0.25")).toEqual([0, 1, 0.25]);
   refuses(between(0, 1), /^It must be a number from 0 to 1\.$/, "-0.1", "1.1", "", "NaN");
   expect(read(positive(), "1e-9")).toBe(1e-9);
@@ -87,6 +90,8 @@ it.each([
   [numberList(), "2,0.5"],
   [choice(["auto", 7, 8]), "7"],
   [whole(0), "3"],
+  [wholeOr("auto", 1), "auto"],
+  [wholeOr("auto", 1), "8"],
 ] as const)("what a word says is written as that word: %#", (schema, word) => {
   expect(writeWord(schema, read(schema, word))).toBe(word);
 });

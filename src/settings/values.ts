@@ -34,6 +34,15 @@ export function whole(least: number): z.ZodInt {
   return z.int(error).min(least, error);
 }
 
+/** A whole number not below `least`, or a word in its place. */
+export function wholeOr<const W extends string>(word: W, least: number): z.ZodUnion<[z.ZodLiteral<W>, z.ZodInt]> {
+  const error = `It must be a whole number, ${least} or more, or ${word}.`;
+  return written(z.union([z.literal(word), z.int(error).min(least, error)], error), {
+    read: (given) => (given === word || given.trim() === "" ? given : Number(given)),
+    write: String,
+  });
+}
+
 /** A number within bounds, ends included. */
 export function between(low: number, high: number): z.ZodNumber {
   const error = `It must be a number from ${low} to ${high}.`;

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { Dataset } from "../data/index.ts";
 import type { RecoveryOptions } from "../distill/index.ts";
 import type { Model } from "../ir/index.ts";
-import type { Comparison } from "../measure/index.ts";
+import type { Comparison, KernelBlocks } from "../measure/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession, Run, Session } from "../runtime/index.ts";
 import type { Algorithm, TrainEvent, TrainReport, TrainResult } from "../train/index.ts";
 import type { Sections } from "./section.ts";
@@ -54,6 +54,10 @@ export interface TechniqueContext {
   readonly checkpoints: { readonly folder: string; readonly resume: boolean };
   /** Whether sums of products of 8-bit numbers saturate where the model is to run. */
   saturates(): Promise<boolean>;
+  /** The blocks of kernels where the model is to run: measured once per machine. */
+  kernelBlocks(): Promise<KernelBlocks>;
+  /** Plain data that measuring decides: a run that was interrupted goes on with what it decided. */
+  once<T extends object>(key: string, decide: () => Promise<T>): Promise<T>;
   /** Keeps an event in the folder of the run. */
   emit(event: object): Promise<void>;
   /** Keeps an event of a training, and shows it. */

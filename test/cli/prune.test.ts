@@ -22,7 +22,7 @@ const data = ["--data", "points.jsonl", "--calibration-samples", "40", "--eval-s
 
 describe("lithe prune", () => {
   it("halves a layer, and wins accuracy back by distillation", async () => {
-    const half = ["dense.onnx", "--target-macs", "0.5", ...data];
+    const half = ["dense.onnx", "--target-macs", "0.5", "--round", "8", "--allow-slower", ...data];
     const before = await litheJson(["prune", ...half, "-o", "narrow.onnx"], { cwd: folder });
     const learned = ["--finetune", "40", "--learning-rate", "0.01", "--train-batch", "20", "-o", "learned.onnx"];
     const after = await litheJson(["prune", ...half, ...learned], { cwd: folder });
@@ -44,14 +44,15 @@ describe("lithe prune", () => {
   });
 
   it.each([
-    [["dense.onnx"], 2, /one of --ratio SHARE and --target-macs SHARE/],
-    [["dense.onnx", "--ratio", "0.5", "--target-macs", "0.5"], 2, /got.*both/],
-    [["dense.onnx", "--ratio", "0.3"], 2, /multiple of 8/],
-    [["dense.onnx", "--target-macs", "0.01"], 2, /cannot be reached.*at least 0\.500/],
+    [["dense.onnx"], 2, /one of --ratio SHARE, --target-macs SHARE and --target-latency SHARE/],
+    [["dense.onnx", "--ratio", "0.5", "--target-macs", "0.5"], 2, /got.*2 of them/],
+    [["dense.onnx", "--ratio", "0.3", "--round", "8"], 2, /multiple of 8/],
+    [["dense.onnx", "--target-macs", "0.01", "--round", "8"], 2, /cannot be reached.*at least 0\.500/],
     [["dense.onnx", "--ratio", "0.5", "--exclude", "nosuch"], 2, /matches no node/],
     [["flat.onnx", "--ratio", "0.5"], 2, /no layer of the model can be narrowed.*output of the model/],
     [["dense.onnx", "--ratio", "0.5", "--finetune", "1"], 2, /--finetune needs data/],
     [["dense.onnx", "--ratio", "0.5", "--dry-run"], 0, /"dryRun":true/],
+    [["dense.onnx", "--target-latency", "0.5", "--dry-run"], 0, /"before":16,"after":8/],
   ])("%j ends with code %i and writes nothing", async (args, expected, message) => {
     const before = await readdir(folder);
     const { code, json } = await litheJson(["prune", ...args], { cwd: folder });

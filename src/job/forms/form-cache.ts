@@ -24,7 +24,7 @@ const schema = z.looseObject({
 });
 
 export async function keepFormTable(table: FormTable): Promise<string> {
-  const path = await cachePath(table.ep, table.threads);
+  const path = await cachePath("forms", table.ep, table.threads);
   await writeAtomically(path, JSON.stringify(table));
   return path;
 }
@@ -32,7 +32,7 @@ export async function keepFormTable(table: FormTable): Promise<string> {
 /** The table measured earlier for this machine; `undefined` when there is none or it cannot be read. */
 export async function knownFormTable(ep: ExecutionProvider, threads: number): Promise<FormTable | undefined> {
   try {
-    const table: unknown = JSON.parse(await readText(await cachePath(ep, threads)));
+    const table: unknown = JSON.parse(await readText(await cachePath("forms", ep, threads)));
     const { success, data } = schema.safeParse(table);
     return success && data.ep === ep && data.threads === threads ? (data as unknown as FormTable) : undefined;
   } catch {
@@ -40,9 +40,10 @@ export async function knownFormTable(ep: ExecutionProvider, threads: number): Pr
   }
 }
 
-async function cachePath(ep: ExecutionProvider, threads: number): Promise<string> {
+/** The file of what was measured of a kind. */
+export async function cachePath(kind: string, ep: ExecutionProvider, threads: number): Promise<string> {
   const { cpu, flags, runtimes, node } = await describeHardware();
   const identity = JSON.stringify([cpu, flags, [...runtimes], node, ep, threads, 1]);
   const digest = createHash("sha256").update(identity).digest("hex").slice(0, 16);
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lithe", `forms-${digest}.json`);
+  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lithe", `${kind}-${digest}.json`);
 }

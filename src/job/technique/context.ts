@@ -9,6 +9,7 @@ import type { TechniqueContext } from "../../technique/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { firstBatch } from "../data/load.ts";
+import { kernelBlocksOf } from "../forms/block-cache.ts";
 import { fixedBatch, type RecoveryFlags, recoveryOf, tellTraining } from "../recovery.ts";
 import type { RuntimeOptions } from "../settings/settings.ts";
 import type { Prepared } from "./prepared.ts";
@@ -63,6 +64,8 @@ export function contextOf(
     },
     ...(recovery && { recovery }),
     checkpoints,
+    kernelBlocks: () => kernelBlocksOf(ep, threads, console),
+    once: (key, decide) => decidedOnce(folder, key, decide, recovery !== undefined),
     saturates: async () => ep === "cpu" && (await cpuSaturates()),
     emit: (event) => folder.record(event),
     trained,
@@ -77,6 +80,20 @@ export function contextOf(
     say: console.say,
     progress: console.progress,
   };
+}
+
+/** Kept where an interrupted run can go on. */
+async function decidedOnce<T extends object>(
+  folder: RunFolder,
+  key: string,
+  decide: () => Promise<T>,
+  isKept: boolean,
+): Promise<T> {
+  const kept = await folder.load(key);
+  if (kept) return kept.facts as T;
+  const facts = await decide();
+  if (isKept) await folder.keep(key, { facts });
+  return facts;
 }
 
 /** Removes what only served to go on. */

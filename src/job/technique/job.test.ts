@@ -166,6 +166,19 @@ describe("a technique that wins accuracy back", () => {
     expect(recovery).toBeUndefined();
   });
 
+  it("goes on with what it decided by measuring", async () => {
+    const decided: number[] = [];
+    const deciding = (value: number) => async (context: TechniqueContext) => {
+      const { found } = await context.once("choice", async () => ({ found: value }));
+      decided.push(found);
+      return Promise.reject(new Error("interrupted"));
+    };
+    await expect(tried(deciding(1), words, listener().console)).rejects.toThrow("interrupted");
+    await expect(tried(deciding(2), [...words, "--resume"], listener().console)).rejects.toThrow("interrupted");
+    await expect(tried(deciding(3), words.slice(0, 2), listener().console)).rejects.toThrow("interrupted");
+    expect(decided).toEqual([1, 1, 3]);
+  });
+
   it("keeps and shows the steps of its training, and what an interrupted one has learned", async () => {
     const controller = new AbortController();
     const { console, shown } = listener({ controller });

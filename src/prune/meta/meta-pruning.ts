@@ -25,7 +25,7 @@ import {
   type TrainReport,
   type TrainResult,
 } from "../../train/index.ts";
-import type { PrunedWidth, PruneReport } from "../prune.ts";
+import type { PrunedWidth, PruneReport } from "../prunable.ts";
 import type { Width } from "../widths.ts";
 import { untrained } from "./initial-weights.ts";
 import { type Choice, uniformChoices } from "./supernet.ts";
