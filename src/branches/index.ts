@@ -1,4 +1,4 @@
-/** @file Isomorphic subgraphs side by side: found, computed as one, rolled into a loop, taken apart again. */
+/** @file Isomorphic subgraphs side by side: found, computed as one, rolled into a loop, taken apart again; residual branches. */
 import type { Pass } from "../rewrite/index.ts";
 import { fuseBranches } from "./fuse-branches.ts";
 import { rollBranches } from "./roll-branches.ts";
@@ -12,6 +12,7 @@ export const branchPasses = {
 export { type BranchGroup, branchGroupsOf, type Combination } from "./find-branches.ts";
 export { type HeadGroup, headGroupsOf } from "./find-heads.ts";
 export { fuseBranches } from "./fuse-branches.ts";
+export { type ResidualStep, residualSteps, type Surroundings, surroundingsOf } from "./residual-steps.ts";
 export { rollBranches } from "./roll-branches.ts";
 export {
   joinStacked,

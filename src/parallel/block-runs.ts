@@ -1,8 +1,9 @@
 /** @file Runs of repeated residual blocks: what follows each other, and where it begins to repeat. */
+
+import { type ResidualStep, residualSteps, type Surroundings, surroundingsOf } from "../branches/index.ts";
 import { lastOf, must, nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import { constantOf, describeNode, type Model, type Node, readsOf, sameValueType, type Value } from "../ir/index.ts";
-import { type ResidualStep, residualSteps, type Surroundings, surroundingsOf } from "./residual-steps.ts";
 import { alikeSteps, alikeTails, structureOf } from "./step-kinds.ts";
 
 /** The steps of one block, each reading what the one before makes: attention, then MLP. */

@@ -1,4 +1,6 @@
 /** @file Parallel networks: branches side by side, made, trained, cut, and placed on devices; serial networks made parallel. */
+
+export type { ResidualStep } from "../branches/index.ts";
 export * from "./arrangements/index.ts";
 export { type Block, type BlockRun, type BlockSurvey, surveyBlocks } from "./block-runs.ts";
 export { branchesFromSerial } from "./branches-from-serial.ts";
@@ -23,7 +25,6 @@ export { type PrefixModel, prefixTerms, withPrefixOutputs } from "./prefix-outpu
 export { type ProgressiveOptions, progressiveBranches } from "./progressive.ts";
 export { type Link, type Reduction, type ReductionName, reductions } from "./reductions.ts";
 export { parallelizeBlocks } from "./regroup.ts";
-export type { ResidualStep } from "./residual-steps.ts";
 export {
   type NetworkCost,
   type RunCost,

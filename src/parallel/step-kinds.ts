@@ -1,4 +1,6 @@
 /** @file Which steps are alike: the same operators in the same wiring, with weights of their own. */
+
+import type { ResidualStep, Surroundings } from "../branches/index.ts";
 import { atLeast, nth } from "../checked.ts";
 import {
   constantOf,
@@ -10,7 +12,6 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { type Isomorphism, isomorphism } from "../rewrite/index.ts";
-import type { ResidualStep, Surroundings } from "./residual-steps.ts";
 
 /**
  * Whether two steps are isomorphic, tails included, and not the same function twice: blocks that share all weights would

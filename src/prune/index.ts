@@ -1,6 +1,7 @@
 /** @file Pruning: smaller networks of the same kind, and networks of the same size with zeros in them. */
 export * from "./criteria/index.ts";
 export type { Criterion, EvidenceKind, WeightRows } from "./criterion.ts";
+export { type DropBlocksOptions, type DroppedBlocks, dropBlocks, type MeasuredBlock } from "./drop-blocks.ts";
 export type { WeightEvidence } from "./evidence.ts";
 export { type EvidenceOptions, gatherEvidence } from "./gather-evidence.ts";
 export * from "./granularities/index.ts";
@@ -43,6 +44,7 @@ export {
   reconstructModel,
 } from "./reconstruct.ts";
 export type { Rounding } from "./rounding.ts";
+export { bySensitivity, measurePruneSensitivity, type SensitivityOptions, type WidthCurve } from "./sensitivity.ts";
 export type { Untouched } from "./sparse-layers.ts";
 export {
   type SparseLayerReport,

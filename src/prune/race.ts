@@ -1,4 +1,6 @@
 /** @file Pruned models timed against the original where they are to run. */
+
+import type { Model } from "../ir/index.ts";
 import { compareLatency, HORIZON, type LatencyComparison, openReplicated, type Replicated } from "../measure/index.ts";
 import { checkCancelled, type Feeds, type OpenSession, type Session, type SessionOptions } from "../runtime/index.ts";
 import { classesOf, type Prunable, without } from "./prunable.ts";
@@ -22,6 +24,8 @@ export interface RaceOptions {
   readonly session?: SessionOptions;
   /** What is timed. */
   readonly feeds: Feeds;
+  /** What results are timed against, where that is another model than the one that is pruned. */
+  readonly original?: Model;
   /** Models that are timed, at most; 12 by default. */
   readonly measurements?: number;
   /** Seconds of each at most; 2 by default. */
@@ -34,6 +38,7 @@ export const raceOptionsNames = {
   open: true,
   session: true,
   feeds: true,
+  original: true,
   measurements: true,
   seconds: true,
   signal: true,
@@ -55,7 +60,7 @@ const FLOAT = 4;
 export async function openRace(found: Prunable, options: RaceOptions, seed: number): Promise<Race> {
   const { open, session = {}, measurements = 12, seconds = 2, feeds, signal, onTrial } = options;
   const stock = { ...session, stock: true };
-  const original = await openReplicated(open, found.model, FLOAT * found.cost.params, stock);
+  const original = await openReplicated(open, options.original ?? found.model, FLOAT * found.cost.params, stock);
   const trials: PruneTrial[] = [];
   return {
     found,

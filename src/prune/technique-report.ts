@@ -1,10 +1,14 @@
 /** @file What pruning says of itself: sentences, facts, tables and charts. */
 import { nth } from "../checked.ts";
-import type { FigureCard, TableSection } from "../technique/index.ts";
+import type { Model } from "../ir/index.ts";
+import { costOf } from "../ops/index.ts";
+import type { ChartSection, FigureCard, TableSection } from "../technique/index.ts";
+import type { DroppedBlocks } from "./drop-blocks.ts";
 import type { PruneReport } from "./prunable.ts";
 import type { PruneDecision } from "./prune-measured.ts";
 import type { PruneTrial } from "./race.ts";
 import { roundingText } from "./rounding.ts";
+import type { WidthCurve } from "./sensitivity.ts";
 
 /** How fast what was chosen came out. */
 export function speedOf({ chosen, trials }: PruneDecision): string {
@@ -32,7 +36,8 @@ export function trialTable({ chosen, trials }: PruneDecision): TableSection {
 
 export function sentenceOf({ widths, macs, parameters }: PruneReport): string {
   const narrowed = widths.filter(({ before, after }) => after < before).length;
-  return `${narrowed} of ${widths.length} widths narrowed: ${times(macs)} fewer multiply-accumulates, ${times(parameters)} fewer parameters`;
+  const what = widths.length === 0 ? "" : `${narrowed} of ${widths.length} widths narrowed: `;
+  return `${what}${times(macs)} fewer multiply-accumulates, ${times(parameters)} fewer parameters`;
 }
 
 export function factsOf({ widths, macs, parameters }: PruneReport) {
@@ -64,5 +69,67 @@ export function widthTable({ widths }: PruneReport): TableSection {
       cells: [layers.join(", "), before, after, held.join("; ")],
       isChosen: after < before,
     })),
+  };
+}
+
+/** What the answers lose without each block alone, and in which order blocks went. */
+export function blockTable({ blocks, dropped }: Omit<DroppedBlocks, "model">): TableSection {
+  const went = new Map(dropped.map((name, order) => [name, order]));
+  return {
+    kind: "table",
+    title: "Residual blocks",
+    head: ["block", "nodes", "error of the answers without it", "went"],
+    rows: blocks
+      .filter(({ round }) => round === 0)
+      .map(({ name, nodes, error }) => ({
+        cells: [name, nodes, error, went.has(name) ? went.get(name)! + 1 : null],
+        isChosen: went.has(name),
+      })),
+  };
+}
+
+/** Curves of the widths that the answers bear least, in the middle and best; all of them are in the table. */
+export function curveChart(curves: readonly WidthCurve[]): ChartSection {
+  const ordered = curves.toSorted((a, b) => worstOf(b) - worstOf(a));
+  const places = [...new Set([0, Math.floor((ordered.length - 1) / 2), ordered.length - 1])];
+  return {
+    kind: "chart",
+    title: "How much each width may lose",
+    label: "Error of the answers over the share that one width alone loses",
+    x: "share that goes",
+    y: "error of the answers",
+    series: places.map((place) => {
+      const { layers, points } = nth(ordered, place);
+      return { name: layers.join(", "), points: points.map(({ share, error }) => [share, error] as const) };
+    }),
+    empty: "No width has a curve.",
+  };
+}
+
+function worstOf({ points }: WidthCurve): number {
+  return points.at(-1)?.error ?? 0;
+}
+
+export function curveTable(curves: readonly WidthCurve[]): TableSection {
+  return {
+    kind: "table",
+    title: "Error of the answers when one width alone loses a share",
+    head: ["layers", "share: error"],
+    rows: curves.map(({ layers, points }) => ({
+      cells: [
+        layers.join(", "),
+        points.map(({ share, error }) => `${share.toFixed(2)}: ${Number(error.toPrecision(2))}`).join(", "),
+      ],
+    })),
+  };
+}
+
+/** Of the original against what came out. */
+export function reportFrom(model: Model, after: Model, widths: PruneReport["widths"]): PruneReport {
+  const [before, left] = [costOf(model), costOf(after)];
+  return {
+    widths,
+    macs: { before: before.macs, after: left.macs },
+    parameters: { before: before.params, after: left.params },
   };
 }

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import { timedSession } from "../../test/timed-session.ts";
-import { random } from "../data/index.ts";
-import { isSparse, type Model } from "../ir/index.ts";
+import { datasetOf, random } from "../data/index.ts";
+import { isSparse, type Model, tensorFromNumbers } from "../ir/index.ts";
 import type { Comparison } from "../measure/index.ts";
-import { mlp } from "../models/index.ts";
+import { mlp, resnet } from "../models/index.ts";
+import { openReference } from "../runtime/reference.ts";
 import type { TechniqueContext } from "../technique/index.ts";
 import { pruneTechnique } from "./technique.ts";
 
@@ -82,4 +83,106 @@ it("plans without measuring, by the usual multiples or finer ones", () => {
   expect(planned({ ratio: 0.3, round: 8, allowSlower: true }).sentence).toMatch(/parameters$/);
   expect(() => planned({ ratio: 0.01 })).toThrow(/takes nothing away/);
   expect(() => planned({ ratio: 0.1, round: 8 })).toThrow(/multiple of 8/);
+});
+
+const residual = resnet(random(1), { depth: 14, width: 4, size: 8, classes: 3 });
+const PICTURE = 3 * 8 * 8;
+const picture = (i: number) => {
+  const draws = random(9, i);
+  return Array.from({ length: PICTURE }, () => draws.normal());
+};
+
+/** Evaluates in float64; what is asked to be timed is an error. */
+function evaluating() {
+  const said: string[] = [];
+  const data = datasetOf({
+    size: 8,
+    open: () => ({
+      read: (i) => ({ inputs: new Map([["input", tensorFromNumbers("float32", [3, 8, 8], picture(i))]]), source: "" }),
+    }),
+  });
+  const context = {
+    ...target().context,
+    open: openReference,
+    data: {
+      timed: async () => ({ feeds: new Map(), count: 1 }),
+      async *calibration() {
+        yield new Map([["input", tensorFromNumbers("float32", [1, 3, 8, 8], picture(1))]]);
+      },
+      datasets: { training: data, calibration: data },
+    },
+    say: (line: string) => void said.push(line),
+  } as TechniqueContext;
+  return { context, said };
+}
+
+const variances = ({ graph }: Model): number[][] =>
+  [...graph.initializers].flatMap(([{ name }, data]) =>
+    name.endsWith("/variance") && !isSparse(data)
+      ? [[...new Float32Array((data.data as Uint8Array).slice().buffer)]]
+      : [],
+  );
+
+it("takes blocks out, by themselves or before widths, and measures statistics anew", async () => {
+  const { context, said } = evaluating();
+  const alone = await pruneTechnique.run(residual, { ...usual, dropBlocks: 1 }, context);
+  expect(alone.sentence).toMatch(/^1 residual blocks gone; 1\.\d\d× fewer multiply-accumulates/);
+  expect(alone.facts).toMatchObject({ dropped: [expect.any(String)], macs: { before: alone.report.macs.before } });
+  expect(alone.decision).toBeUndefined();
+  expect(alone.model.graph.nodes.length).toBeLessThan(residual.graph.nodes.length);
+  expect(
+    variances(alone.model)
+      .flat()
+      .every((value) => value !== 1),
+  ).toBe(true);
+  expect(said).toEqual([expect.stringMatching(/measured anew/)]);
+  const { parts } = pruneTechnique.sections(alone, { ...usual, dropBlocks: 1 }, {} as Comparison);
+  expect(parts.map(({ title }) => title)).toEqual(["Residual blocks"]);
+  const own = { ...usual, dropBlocks: 1, ratio: 0.5, round: 1, allowSlower: true, keepStatistics: true };
+  const both = await pruneTechnique.run(residual, own, evaluating().context);
+  expect(both.report.macs.before).toBe(alone.report.macs.before);
+  expect(both.report.macs.after).toBeLessThan(alone.report.macs.after);
+  expect(
+    variances(both.model)
+      .flat()
+      .every((value) => value === 1),
+  ).toBe(true);
+  expect(pruneTechnique.plan(residual, { ...usual, dropBlocks: 1 })).toMatchObject({
+    sentence: "1 of 4 residual blocks go",
+    facts: { blocks: 1 },
+  });
+  expect(() => pruneTechnique.plan(residual, { ...usual, dropBlocks: 5 })).toThrow(/4 at most/);
+});
+
+it("narrows by what answers bear, and shows the curves", async () => {
+  const own = { ...usual, ranking: "sensitivity", ratio: 0.3, round: 1, allowSlower: true } as const;
+  const evidence = await pruneTechnique.run(residual, own, evaluating().context);
+  expect(evidence.curves).toHaveLength(evidence.report.widths.filter(({ held }) => held.length === 0).length);
+  expect(evidence.report.macs.after).toBeLessThan(evidence.report.macs.before);
+  const { parts } = pruneTechnique.sections(evidence, own, {} as Comparison);
+  expect(parts.map(({ title }) => title)).toEqual([
+    ...["Widths", "How much each width may lose", "Error of the answers when one width alone loses a share"],
+  ]);
+  expect(parts[1]).toMatchObject({
+    series: [
+      {
+        points: [
+          [0.25, expect.any(Number)],
+          [0.5, expect.any(Number)],
+        ],
+      },
+      {},
+      {},
+    ],
+  });
+});
+
+it("never chooses by answers to made-up samples", () => {
+  const check = (own: object) => () => pruneTechnique.check({ ...usual, ...own });
+  expect(check({ dropBlocks: 1 })).toThrow(/--drop-blocks needs data/);
+  expect(check({ ratio: 0.5, ranking: "sensitivity", data: "random" })).toThrow(
+    /--ranking sensitivity needs data.*random/,
+  );
+  expect(check({ dropBlocks: 1, ranking: "sensitivity", data: "pictures" })).not.toThrow();
+  expect(check({ data: "pictures" })).toThrow(/or --drop-blocks N/);
 });

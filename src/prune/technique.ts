@@ -1,17 +1,46 @@
 /** @file Pruning as a technique: settings, plan, work, report. */
 import * as z from "zod";
-import { lastOf } from "../checked.ts";
+import { certain, lastOf } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
-import { between, choice, flag, memberOf, names, setting, summariesOf, wholeOr } from "../settings/index.ts";
+import {
+  beside,
+  between,
+  choice,
+  flag,
+  memberOf,
+  names,
+  only,
+  setting,
+  summariesOf,
+  whole,
+  wholeOr,
+} from "../settings/index.ts";
 import { defineTechnique, type Evidence, type TechniqueContext } from "../technique/index.ts";
+import { recalibrated } from "../train/index.ts";
 import { criteria } from "./criteria/index.ts";
+import { checkCount, type DroppedBlocks, dropBlocks, droppableBlocks, withoutBlocks } from "./drop-blocks.ts";
 import type { PrunedModel, PruneReport, PruneSettings } from "./prunable.ts";
 import { type PruneAmount, pruneModel } from "./prune.ts";
 import { decidePruning, type MeasuredAmount, type PruneDecision, prunedAs } from "./prune-measured.ts";
 import { rankings } from "./rankings/index.ts";
 import { roundingText } from "./rounding.ts";
-import { cardOf, factsOf, sentenceOf, speedOf, trialFacts, trialTable, widthTable } from "./technique-report.ts";
+import { bySensitivity, measurePruneSensitivity, SENSITIVITY, type WidthCurve } from "./sensitivity.ts";
+import {
+  blockTable,
+  cardOf,
+  curveChart,
+  curveTable,
+  factsOf,
+  reportFrom,
+  sentenceOf,
+  speedOf,
+  trialFacts,
+  trialTable,
+  widthTable,
+} from "./technique-report.ts";
+
+const orders = { ...rankings, sensitivity: { summary: SENSITIVITY } } as const;
 
 const share = () => between(0.001, 0.999).exactOptional();
 
@@ -27,8 +56,13 @@ const settings = z.strictObject({
     "in their place: the share of the original's time that is left at most, measured",
     share(),
   ),
+  dropBlocks: setting(
+    "--drop-blocks <n>",
+    "residual blocks that go as a whole, beside or in place of these: those that the answers miss least (needs data)",
+    whole(1).exactOptional(),
+  ),
   criterion: setting("--criterion <name>", summariesOf(criteria), memberOf(criteria).default("l2")),
-  ranking: setting("--ranking <name>", summariesOf(rankings), memberOf(rankings).default("local")),
+  ranking: setting("--ranking <name>", summariesOf(orders), memberOf(orders).default("local")),
   round: setting(
     "--round <n>",
     "widths that are narrowed are left with multiples of this; auto: of what kernels like where the model is to run, measured",
@@ -42,13 +76,20 @@ const settings = z.strictObject({
     choice(["outer", "inner"]).default("outer"),
   ),
   exclude: setting("--exclude <names>", "layers whose widths stay, `head,block1/*`", names().exactOptional()),
+  keepStatistics: only(
+    beside("--data"),
+    setting("--keep-statistics", "running statistics of norms are not measured anew on the data", flag()),
+  ),
 });
 
 export type PruneCommandSettings = z.output<typeof settings>;
 
 export interface PruneEvidence extends Evidence {
   readonly report: PruneReport;
-  readonly decision: PruneDecision;
+  /** How widths were narrowed, where they were. */
+  readonly decision?: PruneDecision;
+  readonly depth?: Omit<DroppedBlocks, "model">;
+  readonly curves?: readonly WidthCurve[];
 }
 
 export const pruneTechnique = defineTechnique({
@@ -60,48 +101,139 @@ export const pruneTechnique = defineTechnique({
   recovers: true,
   suffix: () => "_pruned",
 
+  /** What chooses by answers is never made to choose by those on made-up samples. */
   check(own) {
     amountOf(own);
+    const { dropBlocks, ranking, data } = own;
+    if (data !== undefined && data !== "random") return;
+    const asking = [dropBlocks && "--drop-blocks", ranking === "sensitivity" && "--ranking sensitivity"];
+    const first = asking.find((flag) => flag);
+    if (first) throw new UsageError(`${first} needs data`, { expected: "--data PATH", got: data ?? "none" });
   },
 
   plan(model, own) {
+    const { dropBlocks } = own;
+    if (dropBlocks !== undefined) checkCount(model, dropBlocks);
+    const blocks =
+      dropBlocks === undefined ? "" : `${dropBlocks} of ${droppableBlocks(model).length} residual blocks go`;
+    if (amountOf(own) === undefined) return { sentence: blocks, facts: { blocks: dropBlocks } };
     const { report } = foreseen(model, own);
-    return { sentence: `${sentenceOf(report)}${provisos(own)}`, facts: factsOf(report) };
+    const widths = `${sentenceOf(report)}${provisos(own)}`;
+    return { sentence: blocks ? `${blocks}; ${widths}` : widths, facts: { ...factsOf(report), blocks: dropBlocks } };
   },
 
   async run(model, own, context): Promise<PruneEvidence> {
-    const decision = await context.once("widths", () => decided(model, own, context));
-    const { model: pruned, report } = prunedAs(model, settingsOf(own, context.seed), decision);
-    const recovered = await context.recover(pruned);
-    const facts = { ...factsOf(report), round: decision.round, trials: decision.trials.map(trialFacts) };
-    return { sentence: `${sentenceOf(report)}${speedOf(decision)}`, facts, report, decision, ...recovered };
+    const depth = own.dropBlocks === undefined ? undefined : await withLess(model, own.dropBlocks, context);
+    const shorter = depth ? withoutBlocks(model, depth.dropped) : model;
+    const asked = amountOf(own);
+    const curves = asked && own.ranking === "sensitivity" ? await curvesOf(shorter, own, context) : undefined;
+    const decision = asked && (await context.once("widths", () => decided(shorter, model, own, curves, context)));
+    const narrowed = decision && prunedAs(shorter, settingsOf(own, context.seed, curves), decision);
+    const report = reportFrom(model, narrowed?.model ?? shorter, narrowed?.report.widths ?? []);
+    const told = await withStatistics(narrowed?.model ?? shorter, own, context);
+    const recovered = await context.recover(told);
+    return {
+      sentence: `${depth ? `${depth.dropped.length} residual blocks gone; ` : ""}${sentenceOf(report)}${decision ? speedOf(decision) : ""}`,
+      facts: {
+        ...factsOf(report),
+        ...(decision && { round: decision.round, trials: decision.trials.map(trialFacts) }),
+        ...(depth && { dropped: depth.dropped, blocks: depth.blocks }),
+        ...(curves && { curves }),
+      },
+      report,
+      ...(decision && { decision }),
+      ...(depth && { depth }),
+      ...(curves && { curves }),
+      ...recovered,
+    };
   },
 
-  sections: ({ sentence, report, decision }, { criterion, ranking }) => ({
+  sections: ({ sentence, report, decision, depth, curves }, { criterion, ranking }) => ({
     verdict: sentence,
     cards: [cardOf("Multiply-accumulates", report.macs), cardOf("Parameters", report.parameters)],
-    parts: [widthTable(report), ...(decision.trials.length > 0 ? [trialTable(decision)] : [])],
+    parts: [
+      ...(depth ? [blockTable(depth)] : []),
+      ...(decision ? [widthTable(report)] : []),
+      ...(decision && decision.trials.length > 0 ? [trialTable(decision)] : []),
+      ...(curves ? [curveChart(curves), curveTable(curves)] : []),
+    ],
     facts: [
-      ["rounding", `multiples of ${roundingText(decision.round)}`],
+      ...(decision ? [["rounding", `multiples of ${roundingText(decision.round)}`] as const] : []),
       ["criterion", criterion],
       ["ranking", ranking],
     ],
   }),
 });
 
-function amountOf({ ratio, targetMacs, targetLatency }: PruneCommandSettings): MeasuredAmount {
+/** Nothing where only blocks go. */
+function amountOf({ ratio, targetMacs, targetLatency, dropBlocks }: PruneCommandSettings): MeasuredAmount | undefined {
   const given = [ratio, targetMacs, targetLatency].filter((share) => share !== undefined).length;
+  if (given === 0 && dropBlocks !== undefined) return undefined;
   if (given === 1 && ratio !== undefined) return { ratio };
   if (given === 1 && targetMacs !== undefined) return { macs: targetMacs };
   if (given === 1 && targetLatency !== undefined) return { latency: targetLatency };
   throw new UsageError("pruning needs to know how much goes", {
-    expected: "one of --ratio SHARE, --target-macs SHARE and --target-latency SHARE",
+    expected: "one of --ratio SHARE, --target-macs SHARE and --target-latency SHARE, or --drop-blocks N",
     got: given === 0 ? "none" : `${given} of them`,
   });
 }
 
-function settingsOf({ criterion, ranking, most, factor, exclude }: PruneCommandSettings, seed: number): PruneSettings {
-  return { criterion, ranking, most, factor, seed, ...(exclude && { exclude }) };
+function settingsOf(own: PruneCommandSettings, seed: number, curves?: readonly WidthCurve[]): PruneSettings {
+  const { criterion, ranking, most, factor, exclude } = own;
+  const order = ranking === "sensitivity" ? (curves ? bySensitivity(curves) : "global") : ranking;
+  return { criterion, ranking: order, most, factor, seed, ...(exclude && { exclude }) };
+}
+
+async function withLess(
+  model: Model,
+  blocks: number,
+  context: TechniqueContext,
+): Promise<Omit<DroppedBlocks, "model">> {
+  const { open, session, signal, data, progress } = context;
+  let done = 0;
+  return await context.once("blocks", async () => {
+    const { model: _, ...found } = await dropBlocks(model, {
+      ...{ blocks, open, session, signal, batches: () => data.calibration() },
+      onMeasured: ({ name }) => progress({ stage: "blocks", done: ++done, total: 0, detail: name }),
+    });
+    return found;
+  });
+}
+
+async function curvesOf(
+  model: Model,
+  own: PruneCommandSettings,
+  context: TechniqueContext,
+): Promise<readonly WidthCurve[]> {
+  const { open, session, seed, signal, data, progress } = context;
+  const { ranking: _, ...settings } = settingsOf(own, seed);
+  return await context.once("curves", () =>
+    measurePruneSensitivity(model, {
+      ...{ ...settings, open, session, signal, batches: () => data.calibration() },
+      onCurve: ({ layers }, done, total) => progress({ stage: "sensitivity", done, total, detail: layers[0] ?? "" }),
+    }),
+  );
+}
+
+/** Samples per batch, and batches, that statistics are measured on. */
+const STATISTICS = { batch: 64, batches: 16 } as const;
+
+/** On the samples to train on where there are as many as to choose by, else on those. */
+async function withStatistics(
+  model: Model,
+  { keepStatistics }: PruneCommandSettings,
+  { data: { datasets, batch }, open, session, seed, signal, say }: TechniqueContext,
+): Promise<Model> {
+  if (!datasets || keepStatistics) return model;
+  const { training, calibration } = datasets;
+  const data = training.size > calibration.size ? training : calibration;
+  const told = await recalibrated(model, {
+    ...{ data, open, session: { threads: session.threads }, seed, signal },
+    ...STATISTICS,
+    ...(batch !== undefined && { batch }),
+  });
+  if (told !== model) say(`running statistics of norms measured anew on ${data.size} samples at most`);
+  return told;
 }
 
 /** Multiples that stand for those that are not measured yet. */
@@ -113,7 +245,7 @@ const ALL = 0.999;
 /** Without measuring: a time is reached by narrowing all at most. @throws what is thrown of the finest rounding */
 function foreseen(model: Model, own: PruneCommandSettings): PrunedModel {
   const asked = amountOf(own);
-  const amount: PruneAmount = asked.latency === undefined ? asked : { ratio: ALL };
+  const amount: PruneAmount = asked && asked.latency === undefined ? asked : { ratio: ALL };
   const roundings = own.round === "auto" ? USUAL : [own.round];
   for (const round of roundings.slice(0, -1)) {
     try {
@@ -131,14 +263,20 @@ function provisos({ targetLatency, round, allowSlower }: PruneCommandSettings): 
   return `${least}${rounding}${allowSlower ? "" : ", unless it is slower than the original"}`;
 }
 
-async function decided(model: Model, own: PruneCommandSettings, context: TechniqueContext): Promise<PruneDecision> {
+async function decided(
+  model: Model,
+  original: Model,
+  own: PruneCommandSettings,
+  curves: readonly WidthCurve[] | undefined,
+  context: TechniqueContext,
+): Promise<PruneDecision> {
   const { open, session, seed, signal, data, kernelBlocks: blocks, progress } = context;
   const { feeds } = await data.timed();
   let done = 0;
   return await decidePruning(model, {
-    ...amountOf(own),
-    ...settingsOf(own, seed),
-    ...{ round: own.round, open, session, feeds, blocks, signal, allowSlower: own.allowSlower === true },
+    ...certain(amountOf(own)),
+    ...settingsOf(own, seed, curves),
+    ...{ original, round: own.round, open, session, feeds, blocks, signal, allowSlower: own.allowSlower === true },
     onTrial: ({ narrowed }) => progress({ stage: "time", done: ++done, total: 0, detail: `${narrowed} widths` }),
   });
 }

@@ -51,6 +51,8 @@ describe("lithe prune", () => {
     [["dense.onnx", "--ratio", "0.5", "--exclude", "nosuch"], 2, /matches no node/],
     [["flat.onnx", "--ratio", "0.5"], 2, /no layer of the model can be narrowed.*output of the model/],
     [["dense.onnx", "--ratio", "0.5", "--finetune", "1"], 2, /--finetune needs data/],
+    [["dense.onnx", "--drop-blocks", "1"], 2, /--drop-blocks needs data/],
+    [["dense.onnx", "--drop-blocks", "1", ...data], 2, /so many blocks cannot go.*there is none/],
     [["dense.onnx", "--ratio", "0.5", "--dry-run"], 0, /"dryRun":true/],
     [["dense.onnx", "--target-latency", "0.5", "--dry-run"], 0, /"before":16,"after":8/],
   ])("%j ends with code %i and writes nothing", async (args, expected, message) => {

@@ -1,6 +1,7 @@
 /** @file What an arrangement is: which steps of consecutive blocks stand side by side, and which behind each other. */
+
+import type { ResidualStep } from "../../branches/index.ts";
 import type { Block } from "../block-runs.ts";
-import type { ResidualStep } from "../residual-steps.ts";
 
 /** Steps that read each other's results. The first reads the input of the stage. */
 export type Branch = readonly ResidualStep[];
