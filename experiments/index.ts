@@ -31,6 +31,7 @@ import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { pruneModels } from "./prune-models.ts";
+import { pruneRounding } from "./prune-rounding.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
 import { selfComparison } from "./self-comparison.ts";
@@ -46,6 +47,7 @@ import { trainSpeed } from "./train-speed.ts";
 export const experiments: readonly Experiment<any>[] = [
   ptq,
   pruneModels,
+  pruneRounding,
   accelerateModels,
   packageModels,
   everyCommand,

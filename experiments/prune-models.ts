@@ -129,7 +129,7 @@ async function failureOf(model: Model): Promise<string> {
 /** Half a second of sound, a sentence of 16, else one sample. */
 const lengths: Readonly<Record<string, number>> = { "input.1": 512, "state.1": 1, "ids.1": 64 };
 
-function feedsOf({ graph }: Model): Map<string, Tensor> {
+export function feedsOf({ graph }: Model): Map<string, Tensor> {
   const draws = random(1, 2);
   return new Map(
     graph.inputs.flatMap((value) => {

@@ -69,6 +69,7 @@ const measuredPruneOptionsNames: OptionNames<
  * @throws what `pruneModel` throws; BoundError where every pruned model that was timed is slower, and for a time that cannot be reached
  */
 export async function pruneMeasured(model: Model, options: MeasuredPruneOptions): Promise<MeasuredPrune> {
+  checkOptions<MeasuredPruneOptions>(options, measuredPruneOptionsNames);
   const decision = await decidePruning(model, options);
   return { ...prunedAs(model, settingsOf(options, decision.round), decision), ...decision };
 }
