@@ -55,7 +55,7 @@ export {
   type SparsityReport,
   sparsifyModel,
 } from "./sparsify.ts";
-export { pruneTechnique } from "./technique.ts";
+export { pruneTechnique } from "./technique-choice.ts";
 export * from "./training/index.ts";
 export type { WeightAxis, WeightSide } from "./weight-axes.ts";
 export type { Width } from "./widths.ts";
