@@ -31,6 +31,7 @@ import { parallelizeExperiment } from "./parallelize.ts";
 import { progressive } from "./progressive-branches.ts";
 import { providers } from "./providers.ts";
 import { pruneModels } from "./prune-models.ts";
+import { pruneRecovery } from "./prune-recovery.ts";
 import { pruneRounding } from "./prune-rounding.ts";
 import { ptq } from "./ptq.ts";
 import { resume } from "./resume.ts";
@@ -48,6 +49,7 @@ export const experiments: readonly Experiment<any>[] = [
   ptq,
   pruneModels,
   pruneRounding,
+  pruneRecovery,
   accelerateModels,
   packageModels,
   everyCommand,

@@ -27,3 +27,14 @@ export function checkOptions<T extends object>(options: T, names: OptionNames<T>
 export function pickOptions<T extends object>(options: T, names: OptionNames<T>): T {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(names, name))) as T;
 }
+
+/** @throws UsageError for a number that is not whole, or outside what is allowed: from 1 up, where nothing else is said. */
+export function checkCount(
+  name: string,
+  value: number,
+  { least = 1, most = Number.POSITIVE_INFINITY }: { readonly least?: number; readonly most?: number } = {},
+): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.POSITIVE_INFINITY ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw new UsageError(`${name} must be a whole number ${range}`, { got: String(value) });
+}

@@ -169,7 +169,7 @@ describe("fit", () => {
   });
 
   it("refuses options that do not fit", () => {
-    expect(() => fit(network(), { ...options(), epochs: 0 })).toThrow(/epochs is no count/);
+    expect(() => fit(network(), { ...options(), epochs: 0 })).toThrow(/epochs must be a whole number of at least 1/);
     expect(() => fit(network(), { ...options(), resume: true })).toThrow(/resume needs checkpoint/);
     expect(() => fit(network(), { ...options(), monitor: "f1" })).toThrow(/no such metric to monitor/);
   });

@@ -2,13 +2,20 @@
 
 import * as z from "zod";
 import { atLeast } from "../checked.ts";
-import { allNodes, type Model, qualifiedName } from "../ir/index.ts";
-import type { Note } from "../rewrite/index.ts";
+import { UsageError } from "../errors.ts";
+import { allNodes, fedInputs, formatType, type Model, qualifiedName } from "../ir/index.ts";
+import { dynamicBatch as dynamicBatchPass } from "../passes/index.ts";
+import type { Evaluate, Note, PassResult } from "../rewrite/index.ts";
 import { flag, setting } from "../settings/index.ts";
 import { defineTechnique, type Evidence, type TechniqueContext } from "../technique/index.ts";
 import { cleanupChecked, type LeftOut } from "./run-checked.ts";
 
 const settings = z.strictObject({
+  dynamicBatch: setting(
+    "--dynamic-batch",
+    "a batch that is fixed at 1 takes any number of samples, proved on three",
+    flag().exactOptional(),
+  ),
   trace: setting("--trace", "print every change: the pass, the reason, the nodes", flag().exactOptional()),
 });
 
@@ -47,8 +54,12 @@ export const cleanTechnique = defineTechnique({
     facts: { nodes: { before: countNodes(model) } },
   }),
 
-  async run(model, { trace = false }, context): Promise<CleanEvidence> {
-    const { model: clean, notes, leftOut } = await cleanupChecked(model, checking(context));
+  async run(model, { trace = false, dynamicBatch = false }, context): Promise<CleanEvidence> {
+    const cleaned = await cleanupChecked(model, checking(context));
+    const { leftOut } = cleaned;
+    const opened = dynamicBatch ? await withDynamicBatch(cleaned.model, context) : { model: cleaned.model, notes: [] };
+    const clean = opened.model;
+    const notes = [...cleaned.notes, ...(opened.notes ?? [])];
     const applied = notes.filter(({ kind }) => kind === "applied");
     if (trace) for (const note of notes) context.say(lineOf(note));
     for (const { pass, reason } of leftOut) context.say(`the pass ${pass} is left out: ${reason}`);
@@ -93,6 +104,22 @@ function checking({ open, session, original, data, signal }: TechniqueContext) {
     for await (const feeds of data.calibration()) yield { feeds };
   }
   return { open, session: { ...session, stock: true }, batches, original, signal };
+}
+
+/** @throws UsageError where no input has one sample; UnsupportedError where a batch of three differs from its samples alone */
+async function withDynamicBatch(model: Model, { open, session }: TechniqueContext): Promise<PassResult> {
+  const evaluate: Evaluate = async (each, feeds) => {
+    await using opened = await open(each, { ...session, stock: true });
+    return await opened.run(feeds);
+  };
+  const opened = await dynamicBatchPass({ evaluate }).run(model);
+  if (opened.model !== model) return opened;
+  throw new UsageError("the model has no fixed batch to lift", {
+    expected: "an input whose first dim is 1",
+    got: fedInputs(model.graph)
+      .map(({ name, type }) => `${name}: ${formatType(type)}`)
+      .join(", "),
+  });
 }
 
 function lineOf({ pass, rule, kind, reason, nodes }: Note): string {

@@ -2,6 +2,7 @@
  * @file Rematerialisation (Chen et al. 2016, arXiv:1604.06174): activations that are not kept are computed again, from the kept
  * ones before them, when the backward part needs them.
  */
+
 import { must, nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type Value,
 } from "../ir/index.ts";
 import { builderInference, specOf } from "../ops/index.ts";
+import { checkCount } from "../options.ts";
 import type { Differentiated } from "./gradient.ts";
 import { type MemoryOptions, memoryEstimate } from "./memory-estimate.ts";
 
@@ -145,8 +147,7 @@ function boundaries({ graph, forward }: Differentiated): Value[] {
  * inputs that are read late count as values that are carried along.
  */
 export function everyBoundary(k: number): Checkpoints {
-  if (!Number.isInteger(k) || k < 1)
-    throw new UsageError("blocks are counted from 1", { expected: "k ≥ 1", got: `${k}` });
+  checkCount("k", k);
   return (differentiated) => new Set([...new Set(boundaries(differentiated))].filter((_, i) => (i + 1) % k === 0));
 }
 

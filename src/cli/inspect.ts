@@ -1,7 +1,7 @@
 /** @file `lithe inspect MODEL`: what it is made of, and with data how much it does. */
 
 import * as z from "zod";
-import type { Model } from "../ir/index.ts";
+import { type Model, printModel } from "../ir/index.ts";
 import type { Console, Outcome } from "../job/console.ts";
 import { firstBatch, loadData } from "../job/data/load.ts";
 import type { LoadedData } from "../job/data/loaded-data.ts";
@@ -22,6 +22,7 @@ const settings = z.strictObject({
   batch: only(withData, setting("--batch <n>", "samples per run (default: the model's own, or 1)", whole(1))),
   seed: only(withData, setting("--seed <n>", "seed of everything random", whole(0).default(1))),
   dims: setting("--dims <list>", "lengths of symbolic dims, `batch=1,length=128`", lengths().default(new Map())),
+  text: setting("--text", "the model as ONNX text, large tensors by their digests", flag().exactOptional()),
   layers: setting("--layers", "one line per node that computes", flag().exactOptional()),
 });
 
@@ -29,12 +30,14 @@ type InspectOptions = z.output<typeof settings>;
 
 async function run([path]: readonly string[], options: InspectOptions, console: Console): Promise<Outcome> {
   const model = await loadModel(path!);
+  const text = options.text ? printModel(model) : undefined;
   const data = await dataOf(model, options, console);
   const facts = inspection(model, await fingerprint(path!), options.dims, data && (await dimsOf(data)));
   const measured = data && (await measuredWork(model, data.evaluation(), console.signal));
   if (!console.json) showInspection(facts, measured, options.layers === true, console);
+  if (!console.json && text !== undefined) for (const line of ["", ...text.trimEnd().split("\n")]) console.say(line);
   const work = { ...facts.work, measured: measured ?? null };
-  return { result: { ...facts, work }, ok: facts.problems.length === 0 };
+  return { result: { ...facts, work, ...(text !== undefined && { text }) }, ok: facts.problems.length === 0 };
 }
 
 function dataOf(model: Model, options: InspectOptions, console: Console): Promise<LoadedData> | undefined {

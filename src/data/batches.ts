@@ -1,8 +1,8 @@
 /** @file Samples stacked into the feeds of a model. */
 import { nth } from "../checked.ts";
-import { DataError, ensure, UsageError } from "../errors.ts";
+import { DataError, ensure } from "../errors.ts";
 import { bytesOfTensor, formatType, type Tensor, tensor, tensorType } from "../ir/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../options.ts";
 import type { Dataset, InputPort, Sample } from "./dataset.ts";
 import { concat } from "./inflate.ts";
 
@@ -82,14 +82,8 @@ interface Layout {
 }
 
 function checkCounts({ batch = 1, limit = 0 }: BatchOptions): void {
-  ensure(
-    Number.isInteger(batch) && batch > 0,
-    () => new UsageError("a batch is a whole number of samples", { expected: "1 or more", got: `${batch}` }),
-  );
-  ensure(
-    Number.isInteger(limit) && limit >= 0,
-    () => new UsageError("a limit is a whole number of samples", { expected: "0 or more", got: `${limit}` }),
-  );
+  checkCount("batch", batch);
+  checkCount("limit", limit, { least: 0 });
 }
 
 function layoutFor(sample: Sample, ports: readonly InputPort[] | undefined, wanted: number | undefined): Layout {

@@ -1,15 +1,13 @@
 /** @file Reading ahead. */
-import { ensure, UsageError } from "../errors.ts";
+
+import { checkCount } from "../options.ts";
 
 /**
  * The items of `source` in order, with up to `depth` of them requested before they are asked for. An error surfaces
  * at its place in the sequence; ending the iteration early ends the source.
  */
 export async function* prefetch<T>(source: AsyncIterable<T>, depth: number): AsyncGenerator<T> {
-  ensure(
-    Number.isInteger(depth) && depth >= 1,
-    () => new UsageError("a prefetch depth is a count", { expected: "1 or more", got: `${depth}` }),
-  );
+  checkCount("the depth of prefetch", depth);
   const iterator = source[Symbol.asyncIterator]();
   const ahead: Promise<IteratorResult<T>>[] = [];
   const request = () => {

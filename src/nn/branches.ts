@@ -1,7 +1,5 @@
-/** @file Branches side by side over a common input: Para-Former, arXiv:2407.21670. */
-import { UsageError } from "../errors.ts";
 import type { Value } from "../ir/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../options.ts";
 import { type Combination, type CombinationName, combinations } from "./combinations/index.ts";
 import type { Layers } from "./network.ts";
 
@@ -48,9 +46,6 @@ export function parallelChains(
 }
 
 function counted(count: number, what: string): number[] {
-  if (Number.isSafeInteger(count) && count >= 1) return Array.from({ length: count }, (_, i) => i);
-  throw new UsageError(`the number of ${what} is out of range`, {
-    expected: "a whole number of at least 1",
-    got: String(count),
-  });
+  checkCount(`the number of ${what}`, count);
+  return Array.from({ length: count }, (_, i) => i);
 }

@@ -1,7 +1,7 @@
 /** @file Heads side by side over a common trunk: one per task, or several of one task as an ensemble. */
 import { UsageError } from "../errors.ts";
 import type { Value } from "../ir/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../options.ts";
 import type { Layer } from "./branches.ts";
 import { type Combination, type CombinationName, combinations } from "./combinations/index.ts";
 import type { Layers } from "./network.ts";
@@ -43,12 +43,7 @@ const ensembleOptionsNames: OptionNames<EnsembleOptions> = { heads: true, combin
  */
 export function headEnsemble(n: Layers, x: Value, build: Layer, options: EnsembleOptions): Value {
   const { heads, combine = "mean" } = checkOptions(options, ensembleOptionsNames);
-  if (!(Number.isSafeInteger(heads) && heads >= 1)) {
-    throw new UsageError("the number of heads is out of range", {
-      expected: "a whole number of at least 1",
-      got: String(heads),
-    });
-  }
+  checkCount("heads", heads);
   const names = Array.from({ length: heads }, (_, j) => `head${j}`);
   const combination = typeof combine === "string" ? combinations[combine] : combine;
   const each = parallelHeads(n, x, (scope, y) => build(scope, y), names);

@@ -1,7 +1,9 @@
 /** @file The start of a parallel network from a trained serial one: the third experiment of arXiv:2407.21670. */
+
 import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { checkCount } from "../options.ts";
 import { requireRuns, surveyBlocks } from "./block-runs.ts";
 import { fullPlan } from "./plan.ts";
 import { parallelizeBlocks } from "./regroup.ts";
@@ -15,15 +17,13 @@ import { parallelizeBlocks } from "./regroup.ts";
  * @throws UnsupportedError when there are no repeated residual blocks, UsageError when n does not divide their number.
  */
 export function branchesFromSerial(model: Model, branches: number): Model {
-  if (!Number.isSafeInteger(branches) || branches < 1) {
-    throw new UsageError("branches is no count", { expected: "a whole number of at least 1", got: String(branches) });
-  }
+  checkCount("branches", branches);
   if (branches === 1) return model;
   const survey = surveyBlocks(model);
   const lengths = requireRuns(survey).map(({ blocks }) => blocks.length);
   const undivided = lengths.find((length) => length % branches !== 0);
   if (undivided !== undefined || new Set(lengths).size > 1) {
-    throw new UsageError("the blocks cannot be dealt out to the branches", {
+    throw new UsageError("the blocks cannot be divided evenly among the branches", {
       expected: `a multiple of ${branches} blocks in a row`,
       got: `runs of ${lengths.join(", ")} blocks`,
     });

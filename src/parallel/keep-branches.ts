@@ -2,9 +2,9 @@
 
 import type { BranchGroup } from "../branches/index.ts";
 import { lastOf } from "../checked.ts";
-import { UsageError } from "../errors.ts";
 import { type Draft, editModel, indexOf, type Model, producerOf, type Value } from "../ir/index.ts";
 import { requireSameOutputs } from "../ops/index.ts";
+import { checkCount } from "../options.ts";
 import { combined, requireBranches } from "./branch-groups.ts";
 
 /**
@@ -16,12 +16,7 @@ import { combined, requireBranches } from "./branch-groups.ts";
  */
 export function keepBranches(model: Model, kept: number): Model {
   const branched = requireBranches(model);
-  if (!Number.isSafeInteger(kept) || kept < 1 || kept > branched.branches) {
-    throw new UsageError("so many branches cannot be kept", {
-      expected: `1 to ${branched.branches}`,
-      got: String(kept),
-    });
-  }
+  checkCount("the number of branches that are kept", kept, { most: branched.branches });
   if (kept === branched.branches) return model;
   const fewer = editModel(branched.model, (draft) => {
     for (const group of branched.groups) cut(draft, group, kept);

@@ -245,13 +245,13 @@ describe("blocks", () => {
   it("that the number of branches does not divide are refused before any work", async () => {
     const seven = chained(7, unchanged);
     for (const branches of [2, 3, 4, 8]) {
-      expect(() => branchesFromSerial(seven, branches)).toThrow(/cannot be dealt out.*got runs of 7 blocks/);
+      expect(() => branchesFromSerial(seven, branches)).toThrow(/cannot be divided evenly.*got runs of 7 blocks/);
       expect(() => fullPlan(surveyBlocks(seven), { branches })).toThrow(/cannot be divided.*got runs of 7 blocks/);
       await expect(parallelize(seven, { branches }).result).rejects.toThrow(/got runs of 7 blocks/);
     }
     expect(() => windowsForDepth(surveyBlocks(seven).runs, { branches: 8 }, 1)).toThrow(/one of none.*got 1 of 7/);
     for (const branches of [0, -1, 1.5, Number.NaN]) {
-      expect(() => branchesFromSerial(seven, branches)).toThrow(/branches is no count/);
+      expect(() => branchesFromSerial(seven, branches)).toThrow(/branches must be a whole number/);
     }
   });
 

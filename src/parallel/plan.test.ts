@@ -28,7 +28,7 @@ describe("the full plan", () => {
   it("is refused where the blocks do not divide", () => {
     expect(() => fullPlan(survey, { branches: 2 })).toThrow(/cannot be divided.*multiple of 2 × 1.*runs of 7 blocks/);
     expect(() => fullPlan(survey, { branches: 1 })).toThrow(/no parallel network/);
-    expect(() => fullPlan(survey, { branches: 2.5 })).toThrow(/no count/);
+    expect(() => fullPlan(survey, { branches: 2.5 })).toThrow(/must be a whole number/);
     expect(fullPlan(survey, { branches: 1, arrangement: "merged" }).windows).toHaveLength(7);
     const single = surveyBlocks(residualNetwork({ blocks: 4, period: 1 }));
     expect(() => fullPlan(single, { branches: 1, arrangement: "merged" })).toThrow(/nothing to put side by side/);
@@ -51,7 +51,7 @@ describe("the choice among windows", () => {
       ).toBe(best(measured, shape, count));
       expect(() => parallelizeBlocks(seven, { ...shape, windows })).not.toThrow();
     }
-    expect(() => leastDivergent(runs, shape, measured, 4)).toThrow(/cannot become parallel/);
+    expect(() => leastDivergent(runs, shape, measured, 4)).toThrow(/too few blocks/);
   });
 
   it("knows the depths that can be reached", () => {

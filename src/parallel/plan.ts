@@ -3,6 +3,7 @@
 import { nth } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import { maxOf } from "../ir/index.ts";
+import { checkCount } from "../options.ts";
 import { type Arrangement, type ArrangementName, arrangements, type Stage } from "./arrangements/index.ts";
 import { type BlockRun, type BlockSurvey, requireRuns } from "./block-runs.ts";
 
@@ -34,10 +35,8 @@ export interface MeasuredWindow extends Window {
 
 /** @throws UsageError for counts that are none, and for a shape that leaves every block where it is. */
 export function checkShape({ branches, group = 1, arrangement = "blocks" }: PlanShape): void {
-  for (const [name, value] of Object.entries({ branches, group })) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new UsageError(`${name} is no count`, { expected: "a whole number of at least 1", got: String(value) });
-  }
+  checkCount("branches", branches);
+  checkCount("group", group);
   if (branches > 1 || arrangement === "merged") return;
   throw new UsageError("one branch is no parallel network", {
     expected: "2 branches or more",
@@ -153,7 +152,7 @@ export function leastDivergent(
   }
   const chosen = best[blocks];
   if (chosen) return { ...shape, windows: chosen.windows.map(({ run, first }) => ({ run, first })) };
-  throw new UsageError("so many blocks cannot become parallel", {
+  throw new UsageError("the model has too few blocks for that many parallel parts", {
     expected: `at most ${mostWindows(runs, shape)} parts of ${length} blocks`,
     got: `${count}`,
   });

@@ -1,6 +1,4 @@
-/** @file The time of a network with branches on k devices, from the measured times of its parts. */
-import { UsageError } from "../errors.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../options.ts";
 import { type Link, type ReductionName, reductions } from "./reductions.ts";
 
 /** Milliseconds of one run: `fixed` + `branch` for every branch that a device owns. */
@@ -51,9 +49,7 @@ const simulateOptionsNames: OptionNames<SimulateOptions> = { link: true, reducti
  */
 export function simulate(cost: NetworkCost, devices: number, options: SimulateOptions): Simulation {
   const { link, reduction = "doubling" } = checkOptions(options, simulateOptionsNames);
-  if (!Number.isSafeInteger(devices) || devices < 1) {
-    throw new UsageError("devices must be a whole number above 0", { got: String(devices) });
-  }
+  checkCount("devices", devices);
   if (devices === 1) {
     const latency = aloneOn(cost);
     return { devices, latency, exchange: 0, work: latency };

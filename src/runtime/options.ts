@@ -1,5 +1,7 @@
 /** @file Options of a session: defaults, and the refusal of whatever the runtime would ignore in silence. */
+
 import { UsageError } from "../errors.ts";
+import { checkCount } from "../options.ts";
 import { sessionDefaults } from "./defaults.ts";
 import { type ExecutionProvider, executionProviders, type SessionLimits, type SessionOptions } from "./session.ts";
 import { sessionOptionNames } from "./session-option-names.ts";
@@ -107,11 +109,6 @@ function limitsOf({ limits = {}, isolate }: SessionOptions): SessionLimits {
 
 function checkMember(name: string, valid: readonly string[], value: string): void {
   if (!valid.includes(value)) throw wrong(name, valid, value);
-}
-
-function checkCount(name: string, value: number): void {
-  if (Number.isSafeInteger(value) && value > 0) return;
-  throw new UsageError(`${name} must be a whole number above 0`, { got: String(value) });
 }
 
 function wrong(what: string, valid: readonly string[], got: string): UsageError {

@@ -1,6 +1,8 @@
 /** @file A session whose runtime is at the other end of a channel. */
+
 import { CancelledError, DataError, type LitheError, RuntimeError, UnsupportedError, UsageError } from "../errors.ts";
 import type { Tensor } from "../ir/index.ts";
+import { checkCount } from "../options.ts";
 import { printable } from "../printable.ts";
 import { checkFeeds, formatPort, tensorFromWire, wireFeeds } from "./feeds.ts";
 import { missingPackage } from "./missing.ts";
@@ -124,7 +126,7 @@ class RemoteSession<Spec extends AnySpec> implements Session {
   }
 
   async time(feeds: Feeds, rounds: number): Promise<Timing> {
-    checkRounds(rounds);
+    checkCount("rounds", rounds, { least: 0 });
     checkFeeds(feeds, this.inputs);
     return this.#queued(() => {
       const wire = wireFeeds(feeds, false);
@@ -145,7 +147,7 @@ class RemoteSession<Spec extends AnySpec> implements Session {
     return {
       run: (options = {}) => this.#run(() => held, options),
       time: async (rounds) => {
-        checkRounds(rounds);
+        checkCount("rounds", rounds, { least: 0 });
         return this.#queued(() => this.#time(held, rounds, []));
       },
       drop: () => this.#queued(() => this.#call("drop", held)),
@@ -290,11 +292,6 @@ class RemoteSession<Spec extends AnySpec> implements Session {
     this.#pending.rejectAll(this.#ended);
     this.#setBusy(false);
   }
-}
-
-function checkRounds(rounds: number): void {
-  if (Number.isSafeInteger(rounds) && rounds >= 0) return;
-  throw new UsageError("rounds must be a whole number", { got: String(rounds) });
 }
 
 /** The outputs to fetch: by default all that can be. */

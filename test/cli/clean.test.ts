@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
+import { formatType, graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { noise } from "../models.ts";
 import { lithe, litheJson } from "./run.ts";
@@ -54,4 +54,21 @@ it("prints every change with --trace, and none without", async () => {
 it("says in a dry run what there is", async () => {
   const { json } = await litheJson(["clean", "clumsy.onnx", "--dry-run"], { cwd: folder });
   expect(json).toMatchObject({ dryRun: true, nodes: { before: 5 }, out: "clumsy_clean.onnx" });
+});
+
+it("makes a fixed batch a dim with --dynamic-batch, or says that there is none", async () => {
+  const g = graphBuilder();
+  const weights = tensorFromNumbers("float32", [4, 3], noise(12));
+  g.output(g.op("MatMul", [g.input("x", "float32", [1, 4]), g.constant("w", weights)]), "y");
+  await writeFile(join(folder, "single.onnx"), encodeModel(model(g.build())));
+  const { code } = await litheJson(["clean", "single.onnx", "--dynamic-batch"], { cwd: folder });
+  expect(code).toBe(0);
+  const { graph } = decodeModel(await readFile(join(folder, "single_clean.onnx")));
+  expect([...graph.inputs, ...graph.outputs].map(({ type }) => formatType(type))).toEqual([
+    "float32[batch, 4]",
+    "float32[batch, 3]",
+  ]);
+  const refused = await lithe(["clean", "clumsy.onnx", "--dynamic-batch"], { cwd: folder });
+  expect(refused.code).toBe(2);
+  expect(refused.stderr).toContain("the model has no fixed batch to lift; expected an input whose first dim is 1");
 });

@@ -3,7 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { graphBuilder, model, tensorFromNumbers } from "../../src/ir/index.ts";
+import { graphBuilder, model, printModel, tensorFromNumbers } from "../../src/ir/index.ts";
+import { loadModel } from "../../src/onnx/files.ts";
 import { encodeModel } from "../../src/onnx/index.ts";
 import { conditionalExports } from "../conditional-exports.ts";
 import { root } from "../meta/sources.ts";
@@ -88,6 +89,8 @@ describe("the command line", () => {
     });
     const text = await lithe(["inspect", path, "--layers"]);
     expect(text.stdout).not.toContain("\u001b");
+    const printed = await lithe(["inspect", path, "--text"]);
+    expect(printed.stdout).toContain(printModel(await loadModel(path)).trimEnd());
   });
 
   it("inspects the work that data decide as a range, and counts it on data", async () => {

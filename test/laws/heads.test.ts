@@ -169,6 +169,6 @@ describe.each(Object.entries(expected))("an ensemble by its %s", (combine, combi
 it("an ensemble has a whole number of heads", () => {
   const build = (heads: number) => () =>
     network(plainSource(), (n) => n.output(headEnsemble(n, trunk(n), head, { heads }), "logits"));
-  expect(build(0)).toThrow(/number of heads is out of range/);
+  expect(build(0)).toThrow(/heads must be a whole number/);
   expect(verify(build(1)())).toEqual([]);
 });

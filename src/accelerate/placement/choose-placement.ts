@@ -2,11 +2,10 @@
 
 import { branchGroupsOf, fuseBranches } from "../../branches/index.ts";
 import { must, nth } from "../../checked.ts";
-import { UsageError } from "../../errors.ts";
 import { type Model, maxOf } from "../../ir/index.ts";
 import { type LatencyOptions, raceLatency, type Standing } from "../../measure/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
 import {
   describeHardware,
@@ -79,9 +78,7 @@ export async function choosePlacement(
   checkOptions(options, placementOptionsNames);
   const { workers = (await describeHardware()).cores, session = {}, seconds = 10, signal } = options;
   const { race = raceLatency } = options;
-  if (!Number.isSafeInteger(workers) || workers < 1) {
-    throw new UsageError("workers must be a whole number above 0", { got: String(workers) });
-  }
+  checkCount("workers", workers);
   const branches = maxOf(
     branchGroupsOf(inferShapes(model).graph).map(({ nodes }) => nodes.length),
     0,

@@ -1,8 +1,6 @@
-/** @file What an expert is: any part of a network over rows. */
-import { UsageError } from "../../errors.ts";
 import type { Value } from "../../ir/index.ts";
 import { type Activation, type Initialiser, type Layers, lengthOf, linear } from "../../nn/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 
 /**
  * An expert over rows [rows, …]: an MLP over tokens, a convolutional network over pictures. It is built once per expert, under the scope
@@ -33,9 +31,7 @@ const mlpExpertOptionsNames: OptionNames<MlpExpertOptions> = {
 export function mlpExpert(mlp: MlpExpertOptions): Expert {
   checkOptions(mlp, mlpExpertOptionsNames);
   const { hidden, activation = "Gelu", ...options } = mlp;
-  if (!(Number.isSafeInteger(hidden) && hidden >= 1)) {
-    throw new UsageError("an expert needs hidden units", { expected: "1 or more", got: String(hidden) });
-  }
+  checkCount("the number of hidden units of an expert", hidden);
   const expert: Expert = (n, rows) => {
     const inner = n.op(activation, [linear(n.scope("in"), rows, hidden, options)]);
     return linear(n.scope("out"), inner, lengthOf(rows, -1), options);

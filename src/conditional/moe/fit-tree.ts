@@ -1,8 +1,8 @@
 /** @file Decision trees over features: fitted to classes where there are any, else cut at medians. */
 import { nth } from "../../checked.ts";
-import { DataError, UsageError } from "../../errors.ts";
+import { DataError } from "../../errors.ts";
 import { maxOf } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 
 /** A complete binary tree in the order of a heap; x goes right where x[feature] > threshold. Leaves are numbered from the left. */
 export interface DecisionTree {
@@ -25,9 +25,7 @@ const treeOptionsNames: OptionNames<TreeOptions> = { depth: true, classes: true,
 export function fitTree(rows: ArrayLike<number>, width: number, options: TreeOptions): DecisionTree {
   checkOptions(options, treeOptionsNames);
   const { depth, classes, candidates = 16 } = options;
-  if (!(Number.isSafeInteger(depth) && depth >= 1 && depth <= 16)) {
-    throw new UsageError("the depth of a tree is out of range", { expected: "1 to 16", got: String(depth) });
-  }
+  checkCount("the depth of a tree", depth, { most: 16 });
   const count = rows.length / width;
   if (!Number.isSafeInteger(count) || count < 2) {
     throw new DataError("a tree needs rows of features", {

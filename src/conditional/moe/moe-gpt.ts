@@ -1,9 +1,7 @@
-/** @file A GPT whose feed-forward blocks are mixtures of experts: Fedus et al., "Switch Transformers" (2021), arXiv:2101.03961. */
-import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { type GptOptions, gptAround, gptBlock, gptOptionsNames } from "../../models/index.ts";
 import { chain, type Layer, normal, type RandomSource, zeros } from "../../nn/index.ts";
-import { checkOptions, type OptionNames, pickOptions } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames, pickOptions } from "../../options.ts";
 import type { Dispatch, DispatchName } from "./dispatch/index.ts";
 import { mlpExpert } from "./expert.ts";
 import type { Gate } from "./gate.ts";
@@ -38,9 +36,7 @@ export function moeGpt(source: RandomSource, options: MoeGptOptions): Model {
   checkOptions(options, moeGptOptionsNames);
   const { experts, gate = switchGate(), width = 256, depth = 4, every = 2, dispatch } = options;
   const { hidden = 4 * width } = options;
-  if (!(Number.isSafeInteger(every) && every >= 1 && every <= depth)) {
-    throw new UsageError("no block would be a mixture", { expected: `every 1 to ${depth}`, got: String(every) });
-  }
+  checkCount("every", every, { most: depth });
   const body = pickOptions<GptOptions>(options, gptOptionsNames);
   const expert = mlpExpert({ hidden, weight: normal(0.02), biasInitial: zeros });
   return gptAround(source, body, (n, tokens, ids) => {

@@ -21,9 +21,3 @@ export function checkRange(name: string, value: number, low: number, high: numbe
   if (value >= low && value <= high) return;
   throw new UsageError(`${name} is out of range`, { expected: `${low} to ${high}`, got: String(value) });
 }
-
-/** A setting that is a count or a number of pixels. */
-export function checkWhole(name: string, value: number): void {
-  if (Number.isSafeInteger(value) && value >= 0) return;
-  throw new UsageError(`${name} is no whole number`, { expected: "0 or more", got: String(value) });
-}

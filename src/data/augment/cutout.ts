@@ -1,8 +1,8 @@
 /** @file A square without content: DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017), arXiv:1708.04552. */
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { member, number } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
-import { type Augmentation, checkWhole } from "./augmentation.ts";
+import type { Augmentation } from "./augmentation.ts";
 import { boxAroundRandomPixel, withBox } from "./box.ts";
 
 export interface CutoutOptions {
@@ -18,7 +18,7 @@ const cutoutOptionsNames: OptionNames<CutoutOptions> = { size: true, fill: true 
 export function cutout(options: CutoutOptions = {}): Augmentation {
   checkOptions(options, cutoutOptionsNames);
   const { size = 8, fill = 0 } = options;
-  checkWhole("size", size);
+  checkCount("size", size, { least: 0 });
   return {
     name: "cutout",
     recipe: ownRecipe("cutout", options),

@@ -1,6 +1,8 @@
 /** @file Labels of two pictures mixed, and the share by which they are. */
+
 import { DataError, UsageError } from "../../errors.ts";
 import { checkLabels } from "../../ir/index.ts";
+import { checkCount } from "../../options.ts";
 import type { Random } from "../random.ts";
 import type { Picture } from "./picture.ts";
 
@@ -12,9 +14,7 @@ export interface MixOptions {
 }
 
 export function checkMix({ classes, alpha }: Required<MixOptions>): void {
-  if (!(Number.isSafeInteger(classes) && classes >= 1)) {
-    throw new UsageError("mixing labels needs the number of classes", { expected: "1 or more", got: String(classes) });
-  }
+  checkCount("classes", classes);
   if (!(alpha >= 0 && alpha <= 1000))
     throw new UsageError("alpha is out of range", { expected: "0 to 1000", got: String(alpha) });
 }

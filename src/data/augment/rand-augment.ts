@@ -1,9 +1,9 @@
 /** @file Some operations of one strength, drawn from a fixed list: Cubuk et al., "RandAugment" (2019), arXiv:1909.13719. */
 import { nth } from "../../checked.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { member, number, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
-import { type Augmentation, checkRange, checkWhole } from "./augmentation.ts";
+import { type Augmentation, checkRange } from "./augmentation.ts";
 import { type NormaliseOptions, normalise } from "./normalise.ts";
 import { pictureOperations } from "./picture-operations.ts";
 
@@ -30,7 +30,7 @@ const randAugmentOptionsNames: OptionNames<RandAugmentOptions> = {
 export function randAugment(options: RandAugmentOptions = {}): Augmentation {
   checkOptions(options, randAugmentOptionsNames);
   const { operations = 2, magnitude = 0.3, mean = [0], std = [1] } = options;
-  checkWhole("operations", operations);
+  checkCount("operations", operations, { least: 0 });
   checkRange("magnitude", magnitude, 0, 1);
   const channels = Math.max(mean.length, std.length);
   const scales = Array.from({ length: channels }, (_, i) => nth(std, std.length === 1 ? 0 : i));

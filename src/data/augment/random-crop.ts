@@ -1,8 +1,8 @@
 /** @file A window at a random place of the padded picture, as in He et al. (2015), arXiv:1512.03385, section 4.2. */
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { member, number, numbers } from "../../settings/index.ts";
 import { ownRecipe } from "../recipe.ts";
-import { type Augmentation, checkWhole } from "./augmentation.ts";
+import type { Augmentation } from "./augmentation.ts";
 import { type Picture, withValues } from "./picture.ts";
 
 export interface RandomCropOptions {
@@ -18,7 +18,7 @@ const randomCropOptionsNames: OptionNames<RandomCropOptions> = { padding: true, 
 export function randomCrop(options: RandomCropOptions = {}): Augmentation {
   checkOptions(options, randomCropOptionsNames);
   const { padding = 4, fill = 0 } = options;
-  checkWhole("padding", padding);
+  checkCount("padding", padding, { least: 0 });
   const colour = (channel: number) => (typeof fill === "number" ? fill : (fill[channel] ?? 0));
   return {
     name: "randomCrop",

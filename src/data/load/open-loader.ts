@@ -1,6 +1,6 @@
 /** @file The entry to loaders of batches. */
 import { ensure, UsageError } from "../../errors.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import type { Dataset } from "../dataset.ts";
 import type { BatchForm } from "./load-batch.ts";
 import { type BatchLoader, inlineLoader } from "./loader.ts";
@@ -30,9 +30,9 @@ const loaderOptionsNames: OptionNames<LoaderOptions> = {
 export async function openLoader(dataset: Dataset, options: LoaderOptions = {}): Promise<BatchLoader> {
   checkOptions(options, loaderOptionsNames);
   const { workers = 0, ahead = 2 * workers, signal, ...form } = options;
-  checkCount("workers", workers, 0);
+  checkCount("workers", workers, { least: 0 });
   if (workers === 0) return inlineLoader(dataset, form);
-  checkCount("ahead", ahead, 1);
+  checkCount("ahead", ahead);
   const { recipe } = dataset;
   ensure(recipe !== undefined, () => withoutRecipe("this data"));
   const augment = (form.augment ?? []).map(({ name, recipe: made }) => {
@@ -48,11 +48,4 @@ function withoutRecipe(what: string): UsageError {
   return new UsageError(`${what} cannot be made in another thread`, {
     hint: "Make it with fromRecipe, from a module that the thread can load, or load without workers.",
   });
-}
-
-function checkCount(name: string, value: number, least: number): void {
-  ensure(
-    Number.isSafeInteger(value) && value >= least,
-    () => new UsageError(`${name} is no count`, { expected: `${least} or more`, got: String(value) }),
-  );
 }

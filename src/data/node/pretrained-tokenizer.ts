@@ -13,7 +13,7 @@ const PACE = 50_000;
 /** See `openTokenizer` of the package's index. */
 export async function readTokenizer(path: string, { seconds = 10 }: OpenTokenizerOptions = {}): Promise<Tokenizer> {
   if (!(seconds > 0 && seconds < 2 ** 20)) {
-    throw new UsageError("seconds is a time above 0", { expected: "at most 2^20", got: String(seconds) });
+    throw new UsageError("seconds must be above 0", { expected: "at most 2^20", got: String(seconds) });
   }
   const within = <T>(length: number, work: () => T): T => withinTime(1000 * (seconds + length / PACE), path, work);
   const { Tokenizer: Pretrained } = await loadPackage();

@@ -1,7 +1,7 @@
 /** @file Windows of a sequence of tokens, labelled with the next tokens. */
-import { DataError, ensure, UsageError } from "../../errors.ts";
+import { DataError, ensure } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { type Dataset, datasetOf } from "../dataset.ts";
 import { ownRecipe } from "../recipe.ts";
 
@@ -53,11 +53,4 @@ export function tokenWindows(tokens: Int32Array, options: WindowOptions): Datase
     }),
   });
   return { ...windows, recipe: ownRecipe("tokenWindows", tokens, options) };
-}
-
-function checkCount(name: string, value: number): void {
-  ensure(
-    Number.isSafeInteger(value) && value >= 1,
-    () => new UsageError(`${name} is a number of tokens`, { expected: "1 or more", got: `${value}` }),
-  );
 }

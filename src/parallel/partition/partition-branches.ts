@@ -2,7 +2,7 @@
 
 import { type BranchGroup, branchGroupsOf } from "../../branches/index.ts";
 import { lastOf, nth } from "../../checked.ts";
-import { UnsupportedError, UsageError } from "../../errors.ts";
+import { UnsupportedError } from "../../errors.ts";
 import {
   type AttributesOf,
   fedInputs,
@@ -18,6 +18,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
+import { checkCount } from "../../options.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { type PlannedStep, stepsFrom, tensorTypeOf } from "./parts.ts";
 import { type Segment, type Stages, stagesOf } from "./stages.ts";
@@ -54,11 +55,7 @@ function checkSize(size: number, groups: readonly BranchGroup[]): void {
       hint: "`lithe parallelize` turns a network of repeated residual blocks into one with branches.",
     });
   }
-  if (Number.isSafeInteger(size) && size >= 1 && size <= most) return;
-  throw new UsageError("the number of ranks is out of range", {
-    expected: `1 to ${most}, the number of branches`,
-    got: String(size),
-  });
+  checkCount("the number of ranks", size, { most });
 }
 
 /** Every rank's sum has to have the dims of the whole, which an addend that is broadcast may not leave it. */

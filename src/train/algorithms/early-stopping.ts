@@ -1,6 +1,4 @@
-/** @file The end of a run that no longer gets better. */
-import { UsageError } from "../../errors.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { bestOf, type Monitor } from "../loop/best.ts";
 import type { Evaluation } from "../loop/events.ts";
 import type { Algorithm, TrainingRun } from "./algorithm.ts";
@@ -17,12 +15,7 @@ const earlyStoppingOptionsNames: OptionNames<EarlyStoppingOptions> = { patience:
 /** Ends the run after `patience` evaluations without an improvement of more than `minDelta`. */
 export function earlyStopping(options: EarlyStoppingOptions): Algorithm {
   const { patience, minDelta = 0 } = checkOptions(options, earlyStoppingOptionsNames);
-  if (!(Number.isSafeInteger(patience) && patience >= 1)) {
-    throw new UsageError("earlyStopping.patience is no count", {
-      expected: "a whole number of at least 1",
-      got: String(patience),
-    });
-  }
+  checkCount("earlyStopping.patience", patience);
   const look = (run: TrainingRun): void => {
     const reason = patienceLost(run.evaluations, { ...run.monitor, minDelta }, patience);
     if (reason !== undefined) run.stop(reason);

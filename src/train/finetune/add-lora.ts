@@ -4,7 +4,7 @@ import { random } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
 import { type Model, scalar, sizeOf, storedWeights, type Tensor, tensor, wildcard } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { applyLora } from "./apply-lora.ts";
 import { type LoraSite, loraSites } from "./lora-sites.ts";
 import { loraSuffixes } from "./lora-tensors.ts";
@@ -35,13 +35,11 @@ const loraOptionsNames: OptionNames<LoraOptions> = { rank: true, alpha: true, we
  * only the small factors have to be trained. A is uniform within 1/√fan-in, B is zero: the model computes at first what it did.
  * For rows x of a MatMul with W [in, out], A is [in, r] and B [r, out]; for Conv, A [r, in, …] has the kernel and B is 1×1.
  *
- * @throws UsageError for a rank that is no count, and where a pattern or the whole model has no weight that can carry an adapter.
+ * @throws UsageError for a rank that is not a whole number of at least 1, and where a pattern or the whole model has no weight that can carry an adapter.
  */
 export function addLora(model: Model, options: LoraOptions): WithLora {
   const { rank, alpha = rank, weights, except = [], seed = 0 } = checkOptions(options, loraOptionsNames);
-  if (!Number.isSafeInteger(rank) || rank < 1) {
-    throw new UsageError("the rank of an adapter is no count", { expected: "at least 1", got: String(rank) });
-  }
+  checkCount("the rank of an adapter", rank);
   const source = storedWeights(model);
   const possible = loraSites(inferShapes(source).graph).filter(({ weight }) => !except.includes(weight.name));
   const sites = chosenSites(possible, weights);

@@ -158,7 +158,7 @@ describe("replaceHead", () => {
   it("says what it cannot find", () => {
     expect(() => replaceHead(pictures(), { classes: 2, at: "tail" })).toThrow(/computes no such value.*"mixed"/);
     expect(() => replaceHead(pictures(), { classes: 2, output: "tail" })).toThrow(/no such output/);
-    expect(() => replaceHead(pictures(), { classes: 0 })).toThrow(/needs classes/);
+    expect(() => replaceHead(pictures(), { classes: 0 })).toThrow(/classes must be a whole number of at least 1/);
     const g = graphBuilder({ infer: builderInference(21) });
     const x = g.input("x", "float32", ["batch", 4]);
     g.output(g.op("Add", [g.op("Tanh", [x]), x]), "y");

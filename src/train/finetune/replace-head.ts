@@ -25,7 +25,7 @@ import {
   withoutDeadNodes,
 } from "../../ir/index.ts";
 import { type AxisLink, axesOf, builderInference, inferModel, inferShapes } from "../../ops/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { answerOutput } from "../feeds/answer-output.ts";
 import { outputOf } from "../step/objective.ts";
 import { dimsOf, dtypeOf } from "../step/step-builder.ts";
@@ -62,9 +62,7 @@ const headOptionsNames: OptionNames<HeadOptions> = { classes: true, at: true, ou
  */
 export function replaceHead(model: Model, options: HeadOptions): NewHead {
   const { classes, at, output, seed = 0 } = checkOptions(options, headOptionsNames);
-  if (!Number.isSafeInteger(classes) || classes < 1) {
-    throw new UsageError("a head needs classes", { expected: "a count of at least 1", got: String(classes) });
-  }
+  checkCount("classes", classes);
   const typed = inferShapes(model);
   const names = namesOf(typed);
   const old = output === undefined ? answerOutput(typed.graph) : outputOf(typed.graph, output);

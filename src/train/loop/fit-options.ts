@@ -1,7 +1,8 @@
 /** @file What `fit` can be told. */
+
 import type { Augmentation, Dataset } from "../../data/index.ts";
 import { UsageError } from "../../errors.ts";
-import type { OptionNames } from "../../options.ts";
+import { checkCount, type OptionNames } from "../../options.ts";
 import type { OpenSession, SessionOptions } from "../../runtime/index.ts";
 import {
   type Algorithm,
@@ -146,13 +147,9 @@ export function checkFitOptions(options: FitOptions): void {
     "checkpoint.everySteps": options.checkpoint?.everySteps,
   };
   for (const [name, value] of Object.entries(counts)) {
-    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
-    throw new UsageError(`${name} is no count`, { expected: "a whole number of at least 1", got: String(value) });
+    if (value !== undefined) checkCount(name, value);
   }
-  const { workers = 0 } = options;
-  if (!(Number.isSafeInteger(workers) && workers >= 0)) {
-    throw new UsageError("workers is no count", { expected: "a whole number of at least 0", got: String(workers) });
-  }
+  checkCount("workers", options.workers ?? 0, { least: 0 });
   if (!(options.learningRate >= 0 && Number.isFinite(options.learningRate))) {
     throw new UsageError("the learning rate is out of range", { got: String(options.learningRate) });
   }

@@ -92,7 +92,10 @@ function checkTerms({ loss, terms = [] }: ObjectiveOptions): void {
       throw new UsageError("a term needs a name of its own", { got: JSON.stringify(name) });
     }
     if (!Number.isFinite(weight)) {
-      throw new UsageError("the weight of a term is no number", { got: String(weight), where: `term ${name}` });
+      throw new UsageError("the weight of a term must be a finite number", {
+        got: String(weight),
+        where: `term ${name}`,
+      });
     }
     names.add(name);
   }

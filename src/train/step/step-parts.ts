@@ -14,7 +14,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import { checkOptions } from "../../options.ts";
+import { checkCount, checkOptions } from "../../options.ts";
 import { type Forward, forwardPart } from "./forward.ts";
 import { inPrecision } from "./precision.ts";
 import { type Profile, profileOf } from "./profiles.ts";
@@ -75,7 +75,7 @@ function checkValues(model: Model, { accumulate = 1, clip = 1, average = 0 }: Tr
       hint: "Run the pass upgradeOpset first.",
     });
   }
-  check("accumulate", accumulate, Number.isSafeInteger(accumulate) && accumulate >= 1, "a count of at least 1");
+  checkCount("accumulate", accumulate);
   check("clip", clip, clip > 0, "above 0");
   check("average", average, average >= 0 && average < 1, "at least 0 and below 1");
 }

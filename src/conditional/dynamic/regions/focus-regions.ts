@@ -5,7 +5,7 @@
 import { ShapeError, UsageError } from "../../../errors.ts";
 import { tensorFromNumbers, type Value } from "../../../ir/index.ts";
 import { conv, dimsOf, type Layer, type Layers, lengthOf, normal } from "../../../nn/index.ts";
-import { checkOptions, type OptionNames } from "../../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../../options.ts";
 import { hardWithSlope, logisticNoise } from "../straight-through.ts";
 
 export interface RegionOptions {
@@ -110,9 +110,7 @@ function pixelsOf(x: Value, glance: Value, size: number): number[][] {
 }
 
 function checkRegions(cells: number, count: number, temperature: number): void {
-  if (!Number.isSafeInteger(count) || count < 1 || count > cells) {
-    throw new UsageError("there are not so many regions", { expected: `1 to ${cells}`, got: String(count) });
-  }
+  checkCount("the number of regions", count, { most: cells });
   if (temperature > 0 && Number.isFinite(temperature)) return;
   throw new UsageError("the temperature is out of range", { expected: "a positive number", got: String(temperature) });
 }

@@ -1,9 +1,9 @@
 /** @file What the hidden units of feed-forward blocks give on some inputs. */
 import { nth } from "../../../checked.ts";
-import { DataError, UsageError } from "../../../errors.ts";
+import { DataError } from "../../../errors.ts";
 import { type Model, numbersOf } from "../../../ir/index.ts";
 import { type CaptureOptions, captureValues } from "../../../measure/index.ts";
-import { checkOptions, type OptionNames } from "../../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../../options.ts";
 import { type Feeds, type OpenSession, sessionOptionNames } from "../../../runtime/index.ts";
 import type { FeedForward } from "./feed-forward.ts";
 import type { Activity } from "./methods/index.ts";
@@ -33,9 +33,7 @@ export async function measureActivity(
   given: ActivityOptions = {},
 ): Promise<ReadonlyMap<string, Activity>> {
   const { tokens = 512, ...options } = checkOptions(given, activityOptionsNames);
-  if (!(Number.isSafeInteger(tokens) && tokens >= 1)) {
-    throw new UsageError("the number of tokens is no count", { expected: "1 or more", got: String(tokens) });
-  }
+  checkCount("tokens", tokens);
   const blocks = requireBlocks(model);
   const seen = new Map(blocks.map((block) => [block, [] as Float64Array[]]));
   const hidden = blocks.map((block) => block.hidden.name);
