@@ -16,7 +16,7 @@ const MASKED = -100;
 export function attentionScores(options: PairOptions): DistillationLoss {
   return pairLoss("attentionScores", checkOptions(options, pairOptionsNames), {
     build(g, teacher, student) {
-      const [t, s] = [unmasked(g, teacher), unmasked(g, student)];
+      const [s, t] = [unmasked(g, student), unmasked(g, teacher)];
       const differs = dimsOf(t).length === 4 && dimsOf(t)[1] !== dimsOf(s)[1];
       const overHeads = (x: Value) => (differs ? g.mean(x, [1]) : x);
       return meanSquaredError().build(g, overHeads(s), overHeads(t));
