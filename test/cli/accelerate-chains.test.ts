@@ -18,7 +18,18 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 it("a chain of pruning and recovery is a candidate with figures, trained on what neither chooses nor verifies", async () => {
   const data = ["--data", "points.jsonl", "--calibration-samples", "40", "--eval-samples", "160", "--batch", "10"];
-  const learned = ["--prune", "0.5", "--finetune", "40", "--learning-rate", "0.01", "--train-batch", "20"];
+  const learned = [
+    "--prune",
+    "0.5",
+    "--round",
+    "8",
+    "--finetune",
+    "40",
+    "--learning-rate",
+    "0.01",
+    "--train-batch",
+    "20",
+  ];
   const rest = ["--max-drop", "0", "--check-ep", "none", "--budget", "10m", "-o", "out"];
   const few = await litheJson(["accelerate", "dense.onnx", ...data, ...learned, ...rest], { cwd: folder });
   expect([few.code, JSON.stringify(few.json)]).toEqual([2, expect.stringContaining("no samples left to train on")]);

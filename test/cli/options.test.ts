@@ -86,6 +86,8 @@ const samples: Readonly<Record<string, string>> = {
   "--pairs": "a=b",
   "--teacher": "other.onnx",
   "--augment": "cutout",
+  "--sparsity": "0.3",
+  "--pattern": "2:4",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -95,6 +97,17 @@ function variants({ schema, facts: { flag, placeholder, word } }: Field): string
   const { schema: inner } = unwrapped(word ?? schema);
   if (!(inner instanceof z.ZodLiteral)) return [[flag, samples[flag] ?? "3"]];
   return [...inner.values].filter((value) => value !== usual).map((value) => [flag, String(value)]);
+}
+
+/** Words that ask `prune` for zeros, in place of those without which it cannot be. */
+const zeros = ["m.onnx", "--sparsity", "0.5"];
+
+/** Words that stand in place of the least, where those say the opposite. */
+const bases: Readonly<Record<string, readonly string[]>> = { "--sparsity": ["m.onnx"], "--pattern": ["m.onnx"] };
+
+/** The least words of a command with more, unless those begin with a model themselves. */
+function wordsWith(command: string, more: readonly string[]): readonly string[] {
+  return more[0] === "m.onnx" ? more : [...leastWords(command), ...more];
 }
 
 /** Words under which an option counts. */
@@ -110,6 +123,10 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   "static, weight-only": ["--form", "weight-only"],
   "weight-only": ["--form", "weight-only"],
   size: ["--goal", "size"],
+  "without --sparsity and --pattern": [],
+  "with --sparsity": zeros,
+  "with --sparsity or --pattern": zeros,
+  "vector, block": [...zeros, "--granularity", "vector"],
 };
 
 /** Words under which it does not. */
@@ -131,6 +148,9 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["--form", "float16"],
   ],
   size: [[], ["--goal", "latency"], ["--goal", "balanced"]],
+  "without --sparsity and --pattern": [zeros, ["m.onnx", "--pattern", "2:4"]],
+  "with --sparsity": [[], ["m.onnx", "--pattern", "2:4"]],
+  "vector, block": [zeros, [...zeros, "--granularity", "element"]],
 };
 
 describe.each([...modules.keys()])("the options of %s", (command) => {
@@ -138,7 +158,7 @@ describe.each([...modules.keys()])("the options of %s", (command) => {
     for (const field of fieldsIn(command)) {
       const { name, facts } = field;
       const { flag, condition, description } = facts;
-      const base = [...leastWords(command), ...(condition ? helpers[condition.label]! : [])];
+      const base = bases[flag] ?? wordsWith(command, condition ? helpers[condition.label]! : []);
       const plain = parse(command, base)[name];
       const given = variants(field).map((words) => parse(command, [...base, ...words])[name]);
       expect(given, flag).not.toContain(undefined);
@@ -149,7 +169,7 @@ describe.each([...modules.keys()])("the options of %s", (command) => {
       if (!condition) continue;
       expect(description).toContain(condition.label);
       for (const idle of hindrances[condition.label] ?? [[]]) {
-        const words = [...leastWords(command), ...idle];
+        const words = wordsWith(command, idle);
         expect(parse(command, words), `${flag} ${idle}`).not.toHaveProperty(name);
         const refused = () => parse(command, [...words, ...variants(field)[0]!]);
         expect(refused, `${flag} ${idle}`).toThrow(UsageError);
@@ -191,9 +211,9 @@ const sources = new Map(sourcesIn("src").map((source) => [source.path, source]))
 const own = /^src\/(cli|job)\/|\/technique\.ts$/;
 
 /** Where a technique stands that a command takes from the index of its family. */
-const techniques: Readonly<Record<string, string>> = {
+const techniques: Readonly<Record<string, string | readonly string[]>> = {
   clean: "src/accelerate/clean-technique.ts",
-  prune: "src/prune/technique.ts",
+  prune: ["src/prune/technique.ts", "src/prune/technique-choice.ts", "src/prune/sparse-technique.ts"],
   metaprune: "src/prune/meta/technique.ts",
   quantize: "src/quantize/technique.ts",
   route: "src/conditional/moe/route/technique.ts",

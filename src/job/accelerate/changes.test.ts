@@ -63,7 +63,7 @@ describe("the networks that an acceleration tries", () => {
   });
 
   it("are told before any work", async () => {
-    const { run, planned } = await changed("--prune", "0.5");
+    const { run, planned } = await changed("--prune", "0.5", "--round", "8");
     await run[Symbol.asyncDispose]();
     expect(planned!.sentences).toEqual([
       expect.stringMatching(/^prune 0\.5 rounded 8: 1 of 2 widths narrowed: 2\.00× fewer multiply-accumulates/),
@@ -71,7 +71,7 @@ describe("the networks that an acceleration tries", () => {
   });
 
   it("are pruned, then trained on, and what was trained is not trained again", async () => {
-    const words = ["--prune", "0.5", "--finetune", "1", "--train-batch", "20"];
+    const words = ["--prune", "0.5", "--round", "8", "--finetune", "1", "--train-batch", "20"];
     const { run, changes } = await changed(...words);
     const [prune, recover] = changes!.chains[0]!;
     const narrow = await prune!.apply(changes!.from, signal);

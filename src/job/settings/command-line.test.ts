@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import * as z from "zod";
 import { flag, setting, text, whole } from "../../settings/index.ts";
-import { accelerateSettings } from "../accelerate/job-options.ts";
+import { formSettings } from "../accelerate/job-options.ts";
 import { commandLine, decidingSettings } from "./command-line.ts";
 
-const options = accelerateSettings.parse({
+const options = formSettings.parse({
   data: "my data.npz",
   labels: "labels.txt",
   goal: "size",
@@ -14,8 +14,7 @@ const options = accelerateSettings.parse({
 });
 
 it("a job is told with every setting that it has", () => {
-  const line = (changes: object) =>
-    commandLine("accelerate", ["net.onnx"], accelerateSettings, { ...options, ...changes });
+  const line = (changes: object) => commandLine("accelerate", ["net.onnx"], formSettings, { ...options, ...changes });
   const words =
     "--ep cpu --threads 2 --seed 7 --data 'my data.npz' --labels labels.txt --max-drop 0.01 --allow-error 0.5 --goal size --budget 60s";
   expect(line({})).toBe(`npx litheml accelerate net.onnx ${words} --weight-bits auto --check-ep wasm`);
