@@ -1,8 +1,8 @@
 /** @file Distillation that wins back what a change of the network lost: the original teaches its own answers. */
-import { type Model, producerOf } from "../ir/index.ts";
+import type { Model } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
-import { adamw, answerOutput, areClasses } from "../train/index.ts";
+import { adamw, answerScores, areClasses } from "../train/index.ts";
 import { type DistillOptions, distillOptionsNames } from "./distill.ts";
 import { type DistillationLoss, features, softTargets } from "./losses/index.ts";
 
@@ -18,9 +18,7 @@ export interface Answers {
 /** @throws UsageError for a model without outputs. */
 export function answersOf(model: Model): Answers {
   const { graph } = inferShapes(model);
-  const answer = answerOutput(graph);
-  const producer = producerOf(graph, answer);
-  const output = (producer?.opType === "Softmax" && producer.inputs[0]) || answer;
+  const output = answerScores(graph);
   const areScores = areClasses(output);
   const pairs = [{ teacher: output.name, student: output.name }];
   return { output: output.name, areScores, loss: areScores ? softTargets() : features({ pairs }) };

@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { denseModel } from "../../test/models.ts";
 import { glyphs } from "../data/index.ts";
 import { UsageError } from "../errors.ts";
+import { requireSamplesFor } from "../settings/index.ts";
 import type { ProgressEvent } from "./console.ts";
 import type { LoadedData } from "./data/loaded-data.ts";
-import { recoveryOf, requireSamplesFor, tellTraining } from "./recovery.ts";
+import { recoveryOf, tellTraining } from "./recovery.ts";
 
 const training = glyphs({ split: "train", size: 4 });
 const data = { datasets: { calibration: training, training } } as unknown as LoadedData;

@@ -71,13 +71,6 @@ function stepSize(fixed: number | undefined, given = fixed ?? 32): number {
   });
 }
 
-/** Samples are never made up for what an option chooses or learns by them; `option` is the one that asks, if any. */
-export function requireSamplesFor(option: string | undefined, data: string | undefined): void {
-  const isGiven = data !== undefined && data !== "random";
-  if (isGiven || option === undefined) return;
-  throw new UsageError(`${option} needs data`, { expected: "--data PATH", got: data ?? "none" });
-}
-
 function toTrain(data: Dataset | undefined): Dataset {
   if (data && data.size > 0) return data;
   throw new UsageError("there are no samples left to train on", {

@@ -49,6 +49,9 @@ function malformed(values: readonly number[], indices: Tensor, dims: readonly nu
   return encodeModel(withWeight(product(2, 2), sparse));
 }
 
+const rows = Float32Array.from({ length: 96 }, (_, i) => Math.cos(i));
+const feeds = new Map([["x", tensor("float32", [3, 32], rows)]]);
+
 describe("sparse initializers", () => {
   it("are written where they are smaller, and give the same bits back", () => {
     const dense = product(16);
@@ -72,16 +75,6 @@ describe("sparse initializers", () => {
 
   it("are loaded by ONNX Runtime and the evaluator, bit for bit", async () => {
     const dense = product(16);
-    const feeds = new Map([
-      [
-        "x",
-        tensor(
-          "float32",
-          [3, 32],
-          Float32Array.from({ length: 96 }, (_, i) => Math.cos(i)),
-        ),
-      ],
-    ]);
     for (const open of [openSession, openReference]) {
       await using one = await open(dense);
       await using other = await open(decodeModel(encodeModel(sparseInitializers(dense))));
@@ -91,16 +84,6 @@ describe("sparse initializers", () => {
 
   it("are loaded by the wasm build that browsers run, bit for bit", async () => {
     const dense = product(16);
-    const feeds = new Map([
-      [
-        "x",
-        tensor(
-          "float32",
-          [3, 32],
-          Float32Array.from({ length: 96 }, (_, i) => Math.cos(i)),
-        ),
-      ],
-    ]);
     const outputs: number[][] = [];
     for (const each of [dense, sparseInitializers(dense)]) {
       const session = await rawWasm(each);

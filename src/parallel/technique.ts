@@ -2,11 +2,10 @@
 
 import * as z from "zod";
 import { atLeast } from "../checked.ts";
-import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Comparison, compareLatency } from "../measure/index.ts";
 import { openPartition } from "../runtime/index.ts";
-import { between, memberOf, setting, summariesOf, whole } from "../settings/index.ts";
+import { between, memberOf, requireSamplesFor, setting, summariesOf, whole } from "../settings/index.ts";
 import {
   type ChartSection,
   defineTechnique,
@@ -69,8 +68,7 @@ export const parallelizeTechnique = defineTechnique({
 
   /** A depth leaves a choice, which is never made on made-up samples. */
   check({ depth, data }) {
-    if (depth === undefined || (data !== undefined && data !== "random")) return;
-    throw new UsageError("--depth needs data", { expected: "--data PATH", got: data ?? "none" });
+    requireSamplesFor(depth === undefined ? undefined : "--depth", data);
   },
 
   plan(model, own) {

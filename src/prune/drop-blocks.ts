@@ -7,6 +7,7 @@ import { measureAgreement } from "../measure/index.ts";
 import { costOf } from "../ops/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { checkCancelled, type Feeds, type OpenSession, type SessionOptions } from "../runtime/index.ts";
+import { type CostChange, costChange } from "./cost-change.ts";
 
 export interface DropBlocksOptions {
   /** How many go. */
@@ -32,14 +33,12 @@ export interface MeasuredBlock {
   readonly isDropped: boolean;
 }
 
-export interface DroppedBlocks {
+export interface DroppedBlocks extends CostChange {
   readonly model: Model;
   /** Those that went, in this order. */
   readonly dropped: readonly string[];
   /** All that were measured. */
   readonly blocks: readonly MeasuredBlock[];
-  readonly macs: { readonly before: number; readonly after: number };
-  readonly parameters: { readonly before: number; readonly after: number };
 }
 
 const dropBlocksOptionsNames: OptionNames<DropBlocksOptions> = {
@@ -95,7 +94,7 @@ export async function dropBlocks(model: Model, options: DropBlocksOptions): Prom
     dropped.push(nameOf(best));
     current = withoutBranch(current, best);
   }
-  return { model: current, dropped, blocks, ...changeOf(model, current) };
+  return { model: current, dropped, blocks, ...costChange(costOf(model), costOf(current)) };
 }
 
 /** The same blocks once more. */
@@ -130,12 +129,4 @@ function nameOf({ additions }: ResidualStep): string {
 
 async function* batchesOf({ batches }: DropBlocksOptions) {
   for await (const feeds of batches()) yield { feeds };
-}
-
-function changeOf(model: Model, after: Model) {
-  const [before, left] = [costOf(model), costOf(after)];
-  return {
-    macs: { before: before.macs, after: left.macs },
-    parameters: { before: before.params, after: left.params },
-  };
 }

@@ -1,17 +1,17 @@
 /** @file The evidence that a criterion needs, from the samples of a technique's run. */
 import { UsageError } from "../errors.ts";
-import { editModel, type Model, producerOf, withGraph } from "../ir/index.ts";
+import { editModel, type Model, withGraph } from "../ir/index.ts";
 import { inferShapes } from "../ops/index.ts";
+import { requireSamplesFor } from "../settings/index.ts";
 import type { TechniqueContext } from "../technique/index.ts";
-import { answerOutput } from "../train/index.ts";
+import { answerScores } from "../train/index.ts";
 import type { Criterion } from "./criterion.ts";
 import type { WeightEvidence } from "./evidence.ts";
 import { gatherEvidence } from "./gather-evidence.ts";
 
 /** @throws UsageError where a criterion looks at samples and none are given */
 export function requireData({ name, needs }: Criterion, data: string | undefined): void {
-  if (needs === undefined || (data !== undefined && data !== "random")) return;
-  throw new UsageError(`--criterion ${name} needs data`, { expected: "--data PATH", got: data ?? "none" });
+  requireSamplesFor(needs && `--criterion ${name}`, data);
 }
 
 /** @throws UsageError where the samples have no labels that gradients could come from */
@@ -37,9 +37,7 @@ export async function evidenceFor(
 /** The model with its scores as an output: what goes into the softmax at its end, where there is one. */
 function withScores(model: Model): { readonly scores: Model; readonly output: string } {
   const { graph } = inferShapes(model);
-  const answer = answerOutput(graph);
-  const producer = producerOf(graph, answer);
-  const logits = producer?.opType === "Softmax" ? producer.inputs[0] : undefined;
-  if (!logits) return { scores: model, output: answer.name };
-  return { scores: editModel(withGraph(model, graph), (draft) => draft.setOutputs([logits])), output: logits.name };
+  const scores = answerScores(graph);
+  if (graph.outputs.includes(scores)) return { scores: model, output: scores.name };
+  return { scores: editModel(withGraph(model, graph), (draft) => draft.setOutputs([scores])), output: scores.name };
 }

@@ -4,6 +4,7 @@ import { UsageError } from "../errors.ts";
 import { checkPatterns, labelOf, type Model, type NodePattern, nodeMatcher } from "../ir/index.ts";
 import { type AxisClasses, axisClasses, costOf, type FactorPreference, type ModelCost } from "../ops/index.ts";
 import type { OptionNames } from "../options.ts";
+import { type CostChange, costChange } from "./cost-change.ts";
 import { type CriterionName, criteria } from "./criteria/index.ts";
 import type { Criterion } from "./criterion.ts";
 import { cutClasses } from "./cut.ts";
@@ -58,11 +59,8 @@ export interface PrunedWidth {
   readonly held: readonly string[];
 }
 
-export interface PruneReport {
+export interface PruneReport extends CostChange {
   readonly widths: readonly PrunedWidth[];
-  /** Multiply-accumulates of a batch of one, and parameters. */
-  readonly macs: { readonly before: number; readonly after: number };
-  readonly parameters: { readonly before: number; readonly after: number };
 }
 
 export interface PrunedModel {
@@ -142,7 +140,6 @@ function nothingToPrune(widths: readonly Width[]): UsageError {
 }
 
 function reportOf({ cost, widths }: Prunable, after: Model, removed: ReadonlySet<number>): PruneReport {
-  const left = costOf(after);
   return {
     widths: widths.map(({ classes, axes, positions, held }) => {
       const gone = new Set(classes.filter((of) => removed.has(of)));
@@ -153,7 +150,6 @@ function reportOf({ cost, widths }: Prunable, after: Model, removed: ReadonlySet
         held,
       };
     }),
-    macs: { before: cost.macs, after: left.macs },
-    parameters: { before: cost.params, after: left.params },
+    ...costChange(cost, costOf(after)),
   };
 }

@@ -1,7 +1,8 @@
 /** @file Rounding of widths to what kernels compute at once. */
-import { UsageError } from "../errors.ts";
+
 import { maxOf } from "../ir/index.ts";
 import type { KernelBlocks } from "../measure/index.ts";
+import { checkCount } from "../options.ts";
 import type { Width } from "./widths.ts";
 
 /** One number for all widths, or the blocks of a machine by the kind of layer. */
@@ -21,9 +22,8 @@ function blockOfLayer(opType: string, { convolution, product }: KernelBlocks): n
 
 /** @throws UsageError for what is no whole number of at least 1 */
 export function checkRounding(round: Rounding): void {
-  const numbers = typeof round === "number" ? [round] : [round.convolution, round.product];
-  const wrong = numbers.find((each) => !(Number.isSafeInteger(each) && each >= 1));
-  if (wrong !== undefined) throw new UsageError("round must be a whole number of at least 1", { got: String(wrong) });
+  for (const each of typeof round === "number" ? [round] : [round.convolution, round.product])
+    checkCount("round", each);
 }
 
 export function roundingText(round: Rounding): string {

@@ -39,7 +39,7 @@ export const narrowing: Condition = {
   label: "without --sparsity and --pattern",
   expected: "neither --sparsity nor --pattern beside it",
   got: ({ sparsity, pattern }) => (sparsity === undefined ? `--pattern ${pattern}` : `--sparsity ${sparsity}`),
-  holds: ({ sparsity, pattern }) => sparsity === undefined && pattern === undefined,
+  holds: (values) => !isSparsifying(values),
 };
 
 /** Weights become zeros. */
@@ -47,7 +47,7 @@ const zeroing: Condition = {
   label: "with --sparsity or --pattern",
   expected: "--sparsity or --pattern beside it",
   got: () => "none of them",
-  holds: ({ sparsity, pattern }) => sparsity !== undefined || pattern !== undefined,
+  holds: isSparsifying,
 };
 
 const forms = {
@@ -103,7 +103,13 @@ export interface SparseEvidence extends Evidence {
   readonly zeros: SparsityReport;
 }
 
-export function isSparsifying({ sparsity, pattern }: SparseCommandSettings): boolean {
+export function isSparsifying({
+  sparsity,
+  pattern,
+}: {
+  readonly sparsity?: unknown;
+  readonly pattern?: unknown;
+}): boolean {
   return sparsity !== undefined || pattern !== undefined;
 }
 

@@ -3,6 +3,7 @@ import { nth } from "../checked.ts";
 import type { Model } from "../ir/index.ts";
 import { costOf } from "../ops/index.ts";
 import type { ChartSection, FigureCard, TableSection } from "../technique/index.ts";
+import { costChange } from "./cost-change.ts";
 import type { DroppedBlocks } from "./drop-blocks.ts";
 import type { PruneReport } from "./prunable.ts";
 import type { PruneDecision } from "./prune-measured.ts";
@@ -126,10 +127,5 @@ export function curveTable(curves: readonly WidthCurve[]): TableSection {
 
 /** Of the original against what came out. */
 export function reportFrom(model: Model, after: Model, widths: PruneReport["widths"]): PruneReport {
-  const [before, left] = [costOf(model), costOf(after)];
-  return {
-    widths,
-    macs: { before: before.macs, after: left.macs },
-    parameters: { before: before.params, after: left.params },
-  };
+  return { widths, ...costChange(costOf(model), costOf(after)) };
 }

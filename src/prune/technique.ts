@@ -11,6 +11,7 @@ import {
   memberOf,
   names,
   only,
+  requireSamplesFor,
   setting,
   summariesOf,
   whole,
@@ -105,10 +106,8 @@ export const pruneTechnique = defineTechnique({
   check(own) {
     amountOf(own);
     const { dropBlocks, ranking, data } = own;
-    if (data !== undefined && data !== "random") return;
-    const asking = [dropBlocks && "--drop-blocks", ranking === "sensitivity" && "--ranking sensitivity"];
-    const first = asking.find((flag) => flag);
-    if (first) throw new UsageError(`${first} needs data`, { expected: "--data PATH", got: data ?? "none" });
+    requireSamplesFor(dropBlocks === undefined ? undefined : "--drop-blocks", data);
+    requireSamplesFor(ranking === "sensitivity" ? "--ranking sensitivity" : undefined, data);
   },
 
   plan(model, own) {

@@ -1,7 +1,7 @@
 /** @file Training: step graphs, optimizers, losses, metrics, schedules and the trainer. */
 
 export * from "./algorithms/index.ts";
-export { answerOutput, areClasses } from "./feeds/answer-output.ts";
+export { answerOutput, answerScores, areClasses } from "./feeds/answer-output.ts";
 export type { Drive, Drives, Turn } from "./feeds/drive.ts";
 export { predictedOutput } from "./feeds/predicted-output.ts";
 export * from "./finetune/index.ts";

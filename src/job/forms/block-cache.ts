@@ -1,11 +1,9 @@
 /** @file Blocks of kernels on disk, beside the form tables. */
 import { z } from "zod";
-import { writeAtomically } from "../../atomic-file.ts";
-import { readText } from "../../file-system.ts";
 import { type KernelBlocks, type KernelBlockTable, measureKernelBlocks } from "../../measure/index.ts";
 import { type ExecutionProvider, openSession } from "../../runtime/index.ts";
 import type { Console } from "../console.ts";
-import { cachePath } from "./form-cache.ts";
+import { keepMeasured, knownMeasured } from "./machine-cache.ts";
 
 const block = z.int().min(1);
 
@@ -36,17 +34,9 @@ export async function kernelBlocksOf(
 
 /** `undefined` where none were measured, or they cannot be read. */
 export async function knownKernelBlocks(ep: ExecutionProvider, threads: number): Promise<KernelBlocks | undefined> {
-  try {
-    const table: unknown = JSON.parse(await readText(await cachePath("blocks", ep, threads)));
-    const { success, data } = schema.safeParse(table);
-    return success && data.ep === ep && data.threads === threads ? data.blocks : undefined;
-  } catch {
-    return undefined;
-  }
+  return (await knownMeasured("blocks", ep, threads, schema))?.blocks;
 }
 
-export async function keep(table: KernelBlockTable): Promise<string> {
-  const path = await cachePath("blocks", table.ep, table.threads);
-  await writeAtomically(path, JSON.stringify(table));
-  return path;
+export function keep(table: KernelBlockTable): Promise<string> {
+  return keepMeasured("blocks", table);
 }

@@ -1,12 +1,8 @@
-/** @file Form tables on disk, one per machine, runtime version, provider and number of threads. */
-import { createHash } from "node:crypto";
-import { homedir } from "node:os";
-import { join } from "node:path";
+/** @file Form tables on disk. */
 import { z } from "zod";
-import { writeAtomically } from "../../atomic-file.ts";
-import { readText } from "../../file-system.ts";
 import type { FormTable } from "../../quantize/index.ts";
-import { describeHardware, type ExecutionProvider } from "../../runtime/index.ts";
+import type { ExecutionProvider } from "../../runtime/index.ts";
+import { keepMeasured, knownMeasured } from "./machine-cache.ts";
 
 /** As much of a table as reading it relies on. */
 const schema = z.looseObject({
@@ -23,27 +19,11 @@ const schema = z.looseObject({
   ),
 });
 
-export async function keepFormTable(table: FormTable): Promise<string> {
-  const path = await cachePath("forms", table.ep, table.threads);
-  await writeAtomically(path, JSON.stringify(table));
-  return path;
+export function keepFormTable(table: FormTable): Promise<string> {
+  return keepMeasured("forms", table);
 }
 
 /** The table measured earlier for this machine; `undefined` when there is none or it cannot be read. */
 export async function knownFormTable(ep: ExecutionProvider, threads: number): Promise<FormTable | undefined> {
-  try {
-    const table: unknown = JSON.parse(await readText(await cachePath("forms", ep, threads)));
-    const { success, data } = schema.safeParse(table);
-    return success && data.ep === ep && data.threads === threads ? (data as unknown as FormTable) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The file of what was measured of a kind. */
-export async function cachePath(kind: string, ep: ExecutionProvider, threads: number): Promise<string> {
-  const { cpu, flags, runtimes, node } = await describeHardware();
-  const identity = JSON.stringify([cpu, flags, [...runtimes], node, ep, threads, 1]);
-  const digest = createHash("sha256").update(identity).digest("hex").slice(0, 16);
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "lithe", `${kind}-${digest}.json`);
+  return (await knownMeasured("forms", ep, threads, schema)) as unknown as FormTable | undefined;
 }

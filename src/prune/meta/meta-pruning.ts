@@ -25,6 +25,7 @@ import {
   type TrainReport,
   type TrainResult,
 } from "../../train/index.ts";
+import { costChange } from "../cost-change.ts";
 import type { PrunedWidth, PruneReport } from "../prunable.ts";
 import type { Width } from "../widths.ts";
 import { untrained } from "./initial-weights.ts";
@@ -335,7 +336,6 @@ function positionsAt({ widths }: WidthSupernet, choice: Choice): number[] {
 }
 
 function reportOf(model: Model, supernet: WidthSupernet, choice: Choice): PruneReport {
-  const [before, after] = [costOf(model), costOf(supernet.plain(choice))];
   const layersOf = ({ axes }: Width): string[] => [...new Set(axes.map(({ node }) => labelOf(node)))];
   const kept = positionsAt(supernet, choice);
   return {
@@ -353,7 +353,6 @@ function reportOf(model: Model, supernet: WidthSupernet, choice: Choice): PruneR
         return { layers: layersOf(width), before: positions, after: positions, held: reasons };
       }),
     ],
-    macs: { before: before.macs, after: after.macs },
-    parameters: { before: before.params, after: after.params },
+    ...costChange(costOf(model), costOf(supernet.plain(choice))),
   };
 }

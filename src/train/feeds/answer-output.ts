@@ -1,6 +1,6 @@
 /** @file Which of a model's outputs its answers are, where no data tells. */
 import { UsageError } from "../../errors.ts";
-import { ancestors, dataTypes, type Graph, makersAmong, type Value } from "../../ir/index.ts";
+import { ancestors, dataTypes, type Graph, makersAmong, producerOf, type Value } from "../../ir/index.ts";
 
 /**
  * The output of a typed graph that its answers are: rows of classes [N, C], else any, behind most of the network. What stands beside the
@@ -13,6 +13,17 @@ export function answerOutput(graph: Graph): Value {
   const answer = deepest(graph, outputs.filter(areClasses)) ?? deepest(graph, outputs);
   if (answer) return answer;
   throw new UsageError("a model without outputs gives no answers");
+}
+
+/**
+ * The value that the answers are read from: their logits, where the model ends in the softmax of those.
+ *
+ * @throws UsageError for a graph without outputs
+ */
+export function answerScores(graph: Graph): Value {
+  const answer = answerOutput(graph);
+  const producer = producerOf(graph, answer);
+  return (producer?.opType === "Softmax" && producer.inputs[0]) || answer;
 }
 
 /** Rows of floats, more than one in each. */
