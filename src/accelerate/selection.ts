@@ -1,7 +1,7 @@
 /** @file The best candidate that also holds on samples that did not choose it, and on the other providers. */
 import { isPast } from "../deadline.ts";
 import type { Model } from "../ir/index.ts";
-import { decodeModel, encodeModel } from "../onnx/index.ts";
+import { encodeModel, loadModelBytes } from "../onnx/index.ts";
 import { checkCancelled } from "../runtime/index.ts";
 import { decide, paretoFront, ranked } from "./choose.ts";
 import { figuresOf, isWorse, measureModel, measureName } from "./measure.ts";
@@ -25,7 +25,7 @@ export async function selectResult(
       continue;
     }
     try {
-      const model = decodeModel(tried.bytes);
+      const model = loadModelBytes(tried.bytes);
       const comparison = await verify(job, form, model, tried.bytes);
       const figures = figuresOf(form, comparison, judging(job, tried.candidate));
       const decision = decide(figures, job.options);

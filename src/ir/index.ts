@@ -20,7 +20,7 @@ export {
 } from "./node-patterns.ts";
 export * from "./operator.ts";
 export { type Renamed, renamedGraph } from "./renamed.ts";
-export { denseInitializers, sparseInitializers } from "./sparse-initializers.ts";
+export { denseInitializers, smallerSparse, sparseInitializers, sparseTensorsOf } from "./sparse-initializers.ts";
 export * from "./sparse-tensor.ts";
 export { storedConstants, storedWeights } from "./stored-constants.ts";
 export { takePositions } from "./take-positions.ts";

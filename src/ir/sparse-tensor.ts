@@ -35,6 +35,11 @@ function orderProblem(indices: Float64Array, dims: readonly number[]): string | 
   return undefined;
 }
 
+/** Whether the elements fill whole bytes, and lie in memory. */
+export function hasDenseForm({ values, indices }: SparseTensor): boolean {
+  return isWide(values) && values.data instanceof Uint8Array && indices.data instanceof Uint8Array;
+}
+
 /** The same numbers with their zeros. The caller has looked for problems. */
 export function denseOf(sparse: SparseTensor): Tensor {
   const { dims, values, indices } = sparse;
@@ -90,8 +95,11 @@ function hasBit(bytes: Uint8Array, from: number, width: number): boolean {
   return false;
 }
 
-function widthOf({ dtype }: Tensor): number {
-  const width = dataTypes[dtype].bits / 8;
-  if (dtype !== "string" && Number.isInteger(width)) return width;
-  throw new UnsupportedError(`tensors of ${dtype} have no sparse form`);
+function isWide({ dtype }: Tensor): boolean {
+  return dtype !== "string" && Number.isInteger(dataTypes[dtype].bits / 8);
+}
+
+function widthOf(of: Tensor): number {
+  if (isWide(of)) return dataTypes[of.dtype].bits / 8;
+  throw new UnsupportedError(`tensors of ${of.dtype} have no sparse form`);
 }

@@ -29,6 +29,8 @@ export interface DecodeOptions {
 
 export interface PreservedModel {
   readonly configurations?: readonly DeviceConfigurationProto[];
+  /** The file holds sparse weights, which are dense here. */
+  readonly hasSparse?: true;
   readonly unknown?: UnknownFields;
 }
 
@@ -39,7 +41,7 @@ export interface PreservedTraining {
 const decodeOptionsNames: OptionNames<DecodeOptions> = { limits: true };
 
 /**
- * Reads an ONNX model. Tensors are views of `bytes`, external data stays a reference, nodes come in topological order, and
+ * Reads an ONNX model. Tensors are views of `bytes`, external data stays a reference, sparse weights stay sparse, nodes come in topological order, and
  * what the IR has no noun for is kept for `encodeModel`. Nothing is computed and nothing is looked up: `verify` tells what
  * is wrong with the model itself.
  *

@@ -34,6 +34,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./schema/onnx_pb.ts";
+import { asStored } from "./sparse-weights.ts";
 import { encodeSparse, encodeTensor } from "./tensor.ts";
 import { encodeType } from "./value-type.ts";
 
@@ -42,13 +43,13 @@ export const MAX_FILE_BYTES = 2 ** 31 - 1;
 
 /**
  * The ONNX file of a model; reading it again gives an equal model. Tensors are written as raw data, references to external
- * data as references.
+ * data as references, and weights of a model that was loaded from a file with sparse ones sparse where that is smaller.
  *
  * @throws LimitError the file would reach 2 GiB: `saveModel` puts the tensors beside it
  * @throws InvalidModelError a number or text cannot be written
  */
 export function encodeModel(model: Model): Uint8Array {
-  const chunks = encodeModelChunks(model);
+  const chunks = encodeModelChunks(asStored(model));
   checkFileSize(chunks);
   const bytes = new Uint8Array(totalLength(chunks));
   let offset = 0;
@@ -61,7 +62,7 @@ export function encodeModel(model: Model): Uint8Array {
 
 /** The bytes that `encodeModel` would write, which are not written. */
 export function encodedSize(model: Model): number {
-  return totalLength(encodeModelChunks(model));
+  return totalLength(encodeModelChunks(asStored(model)));
 }
 
 /** Throws `LimitError` when the pieces together reach 2 GiB. */

@@ -5,6 +5,7 @@ import { type DecodeOptions, decodeModel } from "./decode.ts";
 import { checkLimit, limitsFrom } from "./limits.ts";
 import { checkLocation } from "./location.ts";
 import { mapTensors } from "./map-tensors.ts";
+import { withDenseWeights } from "./sparse-weights.ts";
 import { isReference } from "./tensor.ts";
 
 /** One part of a data file; tensors that refer to the same part share it. */
@@ -75,7 +76,7 @@ export function withRegions(model: Model, loaded: LoadedRegions): Model {
 
 /**
  * Reads a model whose external data is at hand: `files` holds the bytes of each data file under its location. Nothing is
- * copied.
+ * copied but sparse weights, which are dense as those of `loadModel`.
  *
  * @throws PathError a file that the model refers to is not in `files`
  * @throws FormatError a data file is too short; besides what `decodeModel` throws
@@ -100,7 +101,7 @@ export function loadModelBytes(
     checkRegions(location, regions, file.length);
     loaded.set(location, partsOf(file, regions));
   }
-  return loaded.size === 0 ? model : withRegions(model, loaded);
+  return withDenseWeights(loaded.size === 0 ? model : withRegions(model, loaded), limits);
 }
 
 function partsOf(file: Uint8Array, regions: ReadonlyMap<string, Region>): Map<string, Uint8Array> {

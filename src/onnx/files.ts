@@ -13,27 +13,30 @@ import { checkFileSize, encodeModelChunks, MAX_FILE_BYTES, totalLength } from ".
 import { checkRegions, type Region, regionsOf, withRegions } from "./external.ts";
 import { checkLimit, type Limits, limitsFrom } from "./limits.ts";
 import { mapTensors } from "./map-tensors.ts";
+import { asStored, withDenseWeights } from "./sparse-weights.ts";
 import { isReference } from "./tensor.ts";
 
 const decodeOptionsNames: OptionNames<DecodeOptions> = { limits: true };
 
 /**
- * Reads a model and its external data. Data files must lie in the model's folder as regular files without links.
+ * Reads a model and its external data. Data files must lie in the model's folder as regular files without links. Sparse weights are
+ * dense, where everything finds them, and sparse again when the model is written, where that is smaller.
  *
  * @throws PathError a file is missing or must not be read
  * @throws FormatError a file is too short, or its checksum differs; besides what `decodeModel` throws
+ * @throws LimitError sparse weights stand for too much
  */
 export async function loadModel(path: string, options: DecodeOptions = {}): Promise<Model> {
   const { limits: changes } = checkOptions(options, decodeOptionsNames);
   const limits = limitsFrom(changes);
   const model = decodeModel(await readModelFile(path, limits), { limits });
   const files = regionsOf(model);
-  if (files.size === 0) return model;
+  if (files.size === 0) return withDenseWeights(model, limits);
   const loaded = new Map<string, Map<string, Uint8Array>>();
   for (const [location, regions] of files) {
     loaded.set(location, await readRegions(dirname(path), location, regions, limits));
   }
-  return withRegions(model, loaded);
+  return withDenseWeights(withRegions(model, loaded), limits);
 }
 
 /** The paths of the data files that the model in a file refers to, without reading them. */
@@ -147,8 +150,9 @@ const saveOptionsNames: OptionNames<SaveOptions> = { external: true, threshold: 
  * @throws InvalidModelError external data of the model was not loaded
  * @throws LimitError `external` is `never` and the file would reach 2 GiB
  */
-export async function saveModel(path: string, model: Model, options: SaveOptions = {}): Promise<SavedModel> {
+export async function saveModel(path: string, given: Model, options: SaveOptions = {}): Promise<SavedModel> {
   const { external = "auto", threshold = 1024 } = checkOptions(options, saveOptionsNames);
+  const model = asStored(given);
   mapTensors(model, requireLoaded);
   if (external !== "always") {
     const chunks = encodeModelChunks(model);

@@ -20,6 +20,8 @@ export interface Limits {
   readonly dims: number;
   /** Bytes of one external data file. */
   readonly externalBytes: number;
+  /** Bytes that sparse weights stand for, all together, where they are made dense. */
+  readonly denseBytes: number;
 }
 
 /** Generous for real models (the largest seen have 200,000 items), tight enough to stay under about 2 GB of heap. */
@@ -33,6 +35,7 @@ export const defaultLimits: Limits = {
   depth: 100,
   dims: 32,
   externalBytes: 2 ** 40,
+  denseBytes: 2 ** 33,
 };
 
 /** The defaults with `changes` over them; a limit that is not a whole number of at least 1 is a `UsageError`. */
@@ -57,6 +60,7 @@ const meanings = {
   depth: "messages inside one another (a subgraph takes three)",
   dims: "dims of one tensor",
   externalBytes: "bytes in an external data file",
+  denseBytes: "bytes of sparse weights when they are dense",
 } satisfies Record<keyof Limits, string>;
 
 /** Throws `LimitError` when `count` is over the limit `name`. */

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { Chain, Changes, Step } from "../../accelerate/index.ts";
 import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
-import { decodeModel, encodeModel } from "../../onnx/index.ts";
+import { encodeModel, loadModelBytes } from "../../onnx/index.ts";
 import { pruneTechnique } from "../../prune/index.ts";
 import type { RunFolder } from "../../report/index.ts";
 import { openSession } from "../../runtime/index.ts";
@@ -32,8 +32,12 @@ export interface PlannedChanges {
   readonly sentences: readonly string[];
 }
 
-/** @throws UsageError for a training of nothing, or on nothing */
-export function checkChanges({ prune, finetune, data }: JobOptions): void {
+/** @throws UsageError for a training of nothing, or on nothing, and for what chooses by samples that are not given */
+export function checkChanges({ prune, finetune, data, criterion, ranking }: JobOptions): void {
+  for (const ratio of prune ?? []) {
+    const own = pruneTechnique.settings.parse({ ratio, ...present({ criterion, ranking }) });
+    pruneTechnique.check({ ...own, ...(data !== undefined && { data }) });
+  }
   if (finetune === undefined) return;
   if (prune === undefined) {
     throw new UsageError("--finetune trains the networks of --prune", { expected: "--prune SHARES", got: "none" });
@@ -114,7 +118,7 @@ export function changesIn(
 /** The model that an interrupted run has kept under a name, or that is made now. */
 async function keptModel(folder: RunFolder, name: string, make: () => Promise<Model>): Promise<Model> {
   const kept = await folder.load(name);
-  if (kept?.bytes) return decodeModel(kept.bytes);
+  if (kept?.bytes) return loadModelBytes(kept.bytes);
   const model = await make();
   await folder.keep(name, { facts: {}, bytes: encodeModel(model) });
   return model;
