@@ -1,26 +1,15 @@
 /** @file Which way of choosing zeros hurts a language model least: magnitudes, magnitudes times inputs, or SparseGPT. */
-import { readFileSync } from "node:fs";
-import {
-  characterTokenizer,
-  type Dataset,
-  loadBatch,
-  random,
-  type TextParts,
-  type Tokenizer,
-  textParts,
-} from "../src/data/index.ts";
+import { type Dataset, loadBatch, random, type TextParts, type Tokenizer } from "../src/data/index.ts";
 import type { Model } from "../src/ir/index.ts";
-import { gpt } from "../src/models/index.ts";
 import { gatherEvidence, reconstructModel, sparsifyModel } from "../src/prune/index.ts";
 import { type Feeds, openSession } from "../src/runtime/index.ts";
-import { adamw, crossEntropy, evaluateModel, fit, muon, warmup } from "../src/train/index.ts";
+import { crossEntropy, evaluateModel } from "../src/train/index.ts";
+import { CONTEXT, shakespeareText, trainCharacterGpt } from "./character-gpt.ts";
 import { type Experiment, type ExperimentContext, markdownTable } from "./experiment.ts";
 import { everyOne } from "./judgement.ts";
 import { onceModel } from "./once-model.ts";
-import { meanAndDeviation, trainResumably } from "./training-folder.ts";
+import { meanAndDeviation } from "./training-folder.ts";
 
-const CONTEXT = 128;
-const size = { width: 128, depth: 4, heads: 4 } as const;
 /** Windows of text that are looked at to choose weights. */
 const CALIBRATION = 128;
 const CALIBRATION_BATCH = 16;
@@ -36,36 +25,6 @@ interface TextRow {
   readonly sparse: readonly { readonly amount: string; readonly perplexity: Readonly<Record<Method, number>> }[];
 }
 
-async function languageModel(
-  seed: number,
-  { training, validation }: TextParts,
-  { vocabulary }: Tokenizer,
-  log: ExperimentContext["log"],
-) {
-  const start = (folder: string) =>
-    fit(gpt(random(seed), { vocabulary, context: CONTEXT, ...size }), {
-      data: training,
-      labels: "labels",
-      evaluate: { data: validation!, batch: 16 },
-      epochs: 1,
-      batch: 16,
-      loss: crossEntropy({ axis: -1 }),
-      optimizer: muon({
-        scale: "adamw",
-        applies: ({ name, dims }) => dims.length === 2 && name.startsWith("block"),
-        others: adamw({ betas: [0.9, 0.99], weightDecay: 0.1 }),
-      }),
-      learningRate: 4e-3,
-      schedule: warmup({ steps: 0.05 }),
-      clip: 1,
-      seed,
-      session: { threads: 1 },
-      checkpoint: { folder, everySteps: 200 },
-      resume: true,
-    });
-  return (await trainResumably(`sparsity-gpt-${seed}`, start, log)).model;
-}
-
 async function textRow(
   seed: number,
   parts: TextParts,
@@ -73,7 +32,8 @@ async function textRow(
   context: ExperimentContext,
 ): Promise<TextRow> {
   const { once, log } = context;
-  const model = await onceModel(once, `gpt ${seed}`, () => languageModel(seed, parts, tokenizer, log));
+  const trained = () => trainCharacterGpt(`sparsity-gpt-${seed}`, seed, parts, tokenizer, log);
+  const model = await onceModel(once, `gpt ${seed}`, async () => (await trained()).model);
   const exclude = model.graph.nodes.map(({ name }) => name).filter((name) => name.startsWith("head"));
   const batches = () => calibration(model, parts.training, seed);
   const evidence = await gatherEvidence(model, { kinds: ["inputs"], open: openSession, batches });
@@ -112,11 +72,9 @@ async function* calibration({ graph }: Model, training: Dataset, seed: number): 
 
 async function run(context: ExperimentContext): Promise<readonly TextRow[]> {
   const { shared, once } = context;
-  const text = readFileSync(`${shared}/data/text/tinyshakespeare.txt`, "utf8");
-  const tokenizer = characterTokenizer(text);
-  const windows = textParts(text, { tokenizer, context: CONTEXT, stride: CONTEXT / 4 });
+  const { tokenizer, parts } = shakespeareText(shared);
   const texts: TextRow[] = [];
-  for (const seed of SEEDS) texts.push(await once(`text ${seed}`, () => textRow(seed, windows, tokenizer, context)));
+  for (const seed of SEEDS) texts.push(await once(`text ${seed}`, () => textRow(seed, parts, tokenizer, context)));
   return texts;
 }
 

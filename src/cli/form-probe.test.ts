@@ -1,22 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { expect, it, vi } from "vitest";
+import { useOwnCache } from "../../test/own-cache.ts";
 import { knownFormTable } from "../job/forms/form-cache.ts";
 import { probeForms } from "../quantize/index.ts";
 import { probeAndKeep } from "./form-probe.ts";
 
 vi.mock("../quantize/index.ts", async (original) => ({ ...(await original<object>()), probeForms: vi.fn() }));
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lithe-"));
-  vi.stubEnv("XDG_CACHE_HOME", folder);
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(folder, { recursive: true });
-});
+useOwnCache();
 
 it("the table of forms is shown and kept", async () => {
   const entries = [

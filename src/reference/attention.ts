@@ -82,10 +82,8 @@ function attention(call: Call): Dense[] {
   const { node } = call;
   const given = inputOf(call, 0);
   const q = splitHeads(given, intOf(node, "q_num_heads", 0));
-  const [keys, values] = [1, 2].map((i) => splitHeads(inputOf(call, i), intOf(node, "kv_num_heads", 0))) as [
-    Dense,
-    Dense,
-  ];
+  const own = intOf(node, "kv_num_heads", 0);
+  const [keys, values] = [splitHeads(inputOf(call, 1), own), splitHeads(inputOf(call, 2), own)];
   const pastKey = optionalInput(call, 4);
   const pastValue = optionalInput(call, 5);
   const k = pastKey ? concatenated([pastKey, keys], 2) : keys;
@@ -179,7 +177,7 @@ function linearAttention(call: Call): Dense[] {
   const q = splitHeads(inputOf(call, 0), heads);
   const [k, v] = [splitHeads(inputOf(call, 1), own), splitHeads(inputOf(call, 2), own)];
   const rule = stringOf(node, "update_rule", "gated_delta");
-  const [past, decay, beta] = [3, 4, 5].map((i) => optionalInput(call, i)) as (Dense | undefined)[];
+  const [past, decay, beta] = [3, 4, 5].map((i) => optionalInput(call, i));
   const [batch, , steps, size] = atLeast(q.dims, 4);
   const out = nth(v.dims, 3);
   const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(size);

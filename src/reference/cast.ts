@@ -10,7 +10,19 @@ import {
   stringOf,
 } from "../ir/index.ts";
 import { dtypeOfCode } from "./constant.ts";
-import { bigints, type Dense, dense, fromTensor, isBig, isFloat, numbers, text, texts, toTensor } from "./dense.ts";
+import {
+  bigints,
+  type Dense,
+  dense,
+  fromTensor,
+  isBig,
+  isFloat,
+  numbers,
+  slotsOf,
+  text,
+  texts,
+  toTensor,
+} from "./dense.ts";
 import { type Call, inputOf, type Kernels } from "./kernel.ts";
 
 const byteFormats: ReadonlySet<DataType> = new Set(["float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"]);
@@ -73,9 +85,7 @@ export function cast(x: Dense, to: DataType, saturate = true, powerMode = "up"):
   if (to === "float8e8m0" && x.dtype !== "string") return castToPower(x, powerMode);
   if (to === "string") {
     const words =
-      x.data instanceof Float64Array
-        ? Array.from(x.data, (v) => printed(v, x.dtype))
-        : Array.from(x.data as BigInt64Array, String);
+      x.data instanceof Float64Array ? Array.from(x.data, (v) => printed(v, x.dtype)) : Array.from(slotsOf(x), String);
     return text(x.dims, words);
   }
   if (x.dtype === "string") return cast(dense("float64", x.dims, texts(x).map(parsed)), to, saturate);

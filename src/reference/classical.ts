@@ -14,7 +14,7 @@ import {
   stringsAttribute,
   tensorAttribute,
 } from "../ir/index.ts";
-import { bounded, type Dense, dense, fromTensor, numbers, select, text } from "./dense.ts";
+import { bounded, type Dense, dense, fromTensor, numbers, select, slotsOf, text } from "./dense.ts";
 import { mapped } from "./elementwise.ts";
 import { gathered } from "./gather.ts";
 import { type Call, inputOf, type Kernels, unsupported } from "./kernel.ts";
@@ -45,11 +45,11 @@ function encodeLabels(call: Call): Dense {
   const x = inputOf(call, 0);
   const [keys, values] = [list(call.node, "keys"), list(call.node, "values")];
   if (!keys || !values) throw unsupported(call, "this form of keys and values");
-  const places = new Map(Array.from(keys.data as ArrayLike<unknown>, (key, i) => [key, i]));
+  const places = new Map(Array.from(slotsOf(keys), (key, i) => [key, i]));
   const fallback = defaultOf(call.node, values);
-  const source = Array.from(x.data as ArrayLike<unknown>, (key) => places.get(key) ?? -1);
+  const source = Array.from(slotsOf(x), (key) => places.get(key) ?? -1);
   const result = select(values, x.dims, source);
-  const to = result.data as unknown[];
+  const to = slotsOf(result);
   source.forEach((at, i) => {
     if (at < 0) to[i] = fallback.data[0];
   });

@@ -115,11 +115,15 @@ export function bigints(x: Dense): BigInt64Array | BigUint64Array {
   return truncated(new BigInt64Array(values.length), values);
 }
 
+/** The elements, to be moved between arrays of one dtype, whatever they are. */
+export function slotsOf({ data }: Pick<Dense, "data">): unknown[] {
+  return data as unknown[];
+}
+
 /** Elements of `x` picked by flat index; -1 picks zero (or the empty string). */
 export function select(x: Dense, dims: readonly number[], source: ArrayLike<number>): Dense {
   const data = allocate(x.dtype, source.length);
-  const to = data as unknown[];
-  const from = x.data as unknown[];
+  const [to, from] = [slotsOf({ data }), slotsOf(x)];
   for (let i = 0; i < source.length; i++) {
     const at = source[i]!;
     if (at >= 0) to[i] = from[at];

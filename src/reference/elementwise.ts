@@ -12,6 +12,7 @@ import {
   numbers,
   retyped,
   select,
+  slotsOf,
   smallerOf,
   texts,
 } from "./dense.ts";
@@ -67,7 +68,7 @@ function legacyAligned(call: Call, a: Dense, b: Dense): Dense {
   return { ...b, dims: [...b.dims, ...new Array<number>(after).fill(1)] };
 }
 
-function binary(f: Binary, big?: (a: bigint, b: bigint) => bigint): Kernel {
+function binary(f: Binary, big?: (a: bigint, b: bigint) => bigint): (call: Call) => Dense {
   return (call) => {
     const a = inputOf(call, 0);
     const b = legacyAligned(call, a, inputOf(call, 1));
@@ -112,14 +113,14 @@ const integerPart: Unary = (x) => Math.trunc(x);
 
 function multiply(call: Call): Dense {
   const a = inputOf(call, 0);
-  if (isFloat(a.dtype)) return binary((x, y) => x * y)(call) as Dense;
+  if (isFloat(a.dtype)) return binary((x, y) => x * y)(call);
   const exact: Binary = (x, y) => (Math.abs(x * y) <= Number.MAX_SAFE_INTEGER ? x * y : Math.imul(x, y));
-  return binary(exact, (x, y) => x * y)(call) as Dense;
+  return binary(exact, (x, y) => x * y)(call);
 }
 
 function divide(call: Call): Dense {
   const f: Binary = isFloat(inputOf(call, 0).dtype) ? (a, b) => a / b : (a, b) => integerPart(a / b);
-  return binary(f, (a, b) => (b === 0n ? 0n : a / b))(call) as Dense;
+  return binary(f, (a, b) => (b === 0n ? 0n : a / b))(call);
 }
 
 function modulo(call: Call): Dense {
@@ -129,7 +130,7 @@ function modulo(call: Call): Dense {
     const rest = a % b;
     return truncating || rest === 0n || rest < 0n === b < 0n ? rest : rest + b;
   };
-  return binary(f, big)(call) as Dense;
+  return binary(f, big)(call);
 }
 
 function power(call: Call): Dense {
@@ -141,7 +142,7 @@ function shift(call: Call): Dense {
   const left = stringOf(call.node, "direction") === "LEFT";
   const f: Binary = (a, b) => (left ? a * 2 ** b : Math.floor(a / 2 ** b));
   const big = (a: bigint, b: bigint): bigint => (left ? a << b : a >> b);
-  return binary(f, big)(call) as Dense;
+  return binary(f, big)(call);
 }
 
 /** Bounds are attributes before opset 11 and inputs from then on. */
@@ -165,8 +166,7 @@ function where(call: Call): Dense {
   const dims = broadcastDims(condition.dims, a.dims, b.dims);
   const chosen = numbers(broadcastTo(condition, dims));
   const result = select(a, dims, broadcastMap(a.dims, dims));
-  const other = broadcastTo(b, dims).data as unknown[];
-  const to = result.data as unknown[];
+  const [other, to] = [slotsOf(broadcastTo(b, dims)), slotsOf(result)];
   chosen.forEach((yes, i) => {
     if (yes === 0) to[i] = other[i];
   });

@@ -2,7 +2,7 @@
 import { nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { maxOf, sizeOf } from "../ir/index.ts";
-import { bounded, type Dense, select } from "./dense.ts";
+import { bounded, type Dense, select, slotsOf } from "./dense.ts";
 
 /** Row-major strides in elements. */
 export function stridesOf(dims: readonly number[]): number[] {
@@ -148,7 +148,7 @@ export function concatenated(parts: readonly Dense[], axis: number): Dense {
   const length = parts.reduce((sum, part) => sum + nth(part.dims, axis), 0);
   const dims = first.dims.map((dim, i) => (i === axis ? length : dim));
   const result = select(first, dims, new Int32Array(bounded(sizeOf(dims))).fill(-1));
-  const to = result.data as unknown[];
+  const to = slotsOf(result);
   const strides = stridesOf(dims);
   let offset = 0;
   for (const part of parts) {
@@ -158,7 +158,7 @@ export function concatenated(parts: readonly Dense[], axis: number): Dense {
       });
     }
     const places = grid(part.dims, strides, offset * nth(strides, axis));
-    const from = part.data as unknown[];
+    const from = slotsOf(part);
     for (let i = 0; i < places.length; i++) to[places[i]!] = from[i];
     offset += nth(part.dims, axis);
   }

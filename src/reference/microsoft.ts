@@ -1,5 +1,5 @@
 /** @file Float operators of com.microsoft that ONNX Runtime's optimizer and exporters emit. */
-import { atLeast, lastOf, nth } from "../checked.ts";
+import { atLeast, exactly, lastOf, nth } from "../checked.ts";
 import { floatOf, floatsAttribute, intOf, stringOf } from "../ir/index.ts";
 import { mergeHeads, probabilities, rotated, scoresOf, splitHeads, weigh } from "./attention.ts";
 import { convolve } from "./conv.ts";
@@ -151,17 +151,18 @@ function multiHeadAttention(call: Call): Dense[] {
     const own = biases && width > 0 ? sliced(biases, 0, offset, width) : undefined;
     offset += width;
     return splitHeads(sum(x, own), heads);
-  }) as [Dense, Dense, Dense];
+  });
   const past = [optionalInput(call, 6), optionalInput(call, 7)];
-  const [k, v] = [1, 2].map((i) => {
+  const kept = [1, 2].map((i) => {
     const before = past[i - 1];
     return before ? concatenated([before, nth(projected, i)], 2) : nth(projected, i);
-  }) as [Dense, Dense];
-  const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(nth(projected[0].dims, 3));
+  });
+  const [q, [k, v]] = [nth(projected, 0), exactly(kept, 2)];
+  const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(nth(q.dims, 3));
   const padding = paddingBias(call, optionalInput(call, 4));
   const extra = optionalInput(call, 5);
   const bias = padding && extra ? sum(padding, extra) : (padding ?? extra);
-  return [attend(projected[0], k, v, scale, { bias, causal: intOf(node, "unidirectional", 0) === 1 }), k, v];
+  return [attend(q, k, v, scale, { bias, causal: intOf(node, "unidirectional", 0) === 1 }), k, v];
 }
 
 /** Self-attention with the three projections inside: input, weights [D, 3H], bias, mask. */
@@ -171,11 +172,8 @@ function packedAttention(call: Call): Dense {
   const heads = intOf(node, "num_heads", 1);
   const projected = sum(matmul(inputOf(call, 0), inputOf(call, 1)), optionalInput(call, 2));
   const width = nth(projected.dims, 2) / 3;
-  const [q, k, v] = [0, 1, 2].map((i) => splitHeads(sliced(projected, 2, i * width, width), heads)) as [
-    Dense,
-    Dense,
-    Dense,
-  ];
+  const parts = [0, 1, 2].map((i) => splitHeads(sliced(projected, 2, i * width, width), heads));
+  const [q, k, v] = exactly(parts, 3);
   const scale = floatOf(node, "scale", 0) || 1 / Math.sqrt(width / heads);
   const padding = paddingBias(call, optionalInput(call, 3));
   const extra = optionalInput(call, 5);

@@ -1,7 +1,7 @@
 /** @file Operators that move elements and compute nothing. Each is a list of source indices. */
 import { atLeast, fromEnd, lastOf, nth } from "../checked.ts";
 import { boundsOf, intOf, intsOf, sizeOf, stringOf } from "../ir/index.ts";
-import { bounded, type Dense, dense, isBig, numbers, reshaped, select } from "./dense.ts";
+import { bounded, type Dense, dense, isBig, numbers, reshaped, select, slotsOf } from "./dense.ts";
 import {
   broadcastDims,
   broadcastTo,
@@ -172,7 +172,7 @@ function padValue(call: Call, x: Dense): Dense | undefined {
 /** Puts `value` wherever the source is -1. */
 function filled(x: Dense, source: Int32Array, value: Dense | undefined): Dense {
   if (!value) return x;
-  const to = x.data as unknown[];
+  const to = slotsOf(x);
   source.forEach((at, i) => {
     if (at < 0) to[i] = value.data[0];
   });

@@ -1,5 +1,5 @@
 /** @file Normalizations. */
-import { nth } from "../checked.ts";
+import { exactly, nth } from "../checked.ts";
 import { floatOf, intOf, intsOf, sizeOf } from "../ir/index.ts";
 import { type Dense, dense, numbers } from "./dense.ts";
 import { zipped } from "./elementwise.ts";
@@ -40,13 +40,8 @@ function scaled(x: Dense, scale: Dense | undefined, bias: Dense | undefined): De
 
 /** With given statistics, or in training mode with those of the batch, which then move the running ones. */
 function batchNorm(call: Call): Dense[] {
-  const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((i) => inputOf(call, i)) as [
-    Dense,
-    Dense,
-    Dense,
-    Dense,
-    Dense,
-  ];
+  const given = [0, 1, 2, 3, 4].map((i) => inputOf(call, i));
+  const [x, scale, bias, mean, variance] = exactly(given, 5);
   const epsilon = floatOf(call.node, "epsilon", 1e-5);
   const momentum = floatOf(call.node, "momentum", 0.9);
   const training = intOf(call.node, "training_mode", 0) === 1;

@@ -1,5 +1,5 @@
 /** @file Fourier transforms and mel filters. */
-import { lastOf, nth } from "../checked.ts";
+import { exactly, lastOf, nth } from "../checked.ts";
 import { InvalidModelError } from "../errors.ts";
 import { intOf, sizeOf } from "../ir/index.ts";
 import { dtypeAttribute } from "./constant.ts";
@@ -93,13 +93,8 @@ function shortTimeFourier(call: Call): Dense {
 
 /** Triangles that are evenly spaced on the mel scale 2595·log₁₀(1 + f/700), over the bins of a spectrum. */
 function melWeights(call: Call): Dense {
-  const [bands, length, rate, low, high] = [0, 1, 2, 3, 4].map((i) => scalarInput(call, i, Number.NaN)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const given = [0, 1, 2, 3, 4].map((i) => scalarInput(call, i, Number.NaN));
+  const [bands, length, rate, low, high] = exactly(given, 5);
   if (Number.isNaN(high)) throw new InvalidModelError("MelWeightMatrix needs five inputs", { where: call.where });
   const mel = (hertz: number): number => 2595 * Math.log10(1 + hertz / 700);
   const bins = Math.floor(length / 2) + 1;

@@ -1,7 +1,7 @@
 /** @file Strings: normalizing, splitting, counting n-grams. */
 import { lastOf, nth } from "../checked.ts";
 import { floatsAttribute, intOf, intsOf, maxOf, sizeOf, stringOf, stringsAttribute } from "../ir/index.ts";
-import { bounded, type Dense, dense, text, texts } from "./dense.ts";
+import { bounded, type Dense, dense, slotsOf, text, texts } from "./dense.ts";
 import { type Call, inputOf, type Kernels } from "./kernel.ts";
 
 /** Drops stop words from a list [C] or [1, C] and changes the case of the others. */
@@ -90,7 +90,7 @@ function tfIdf(call: Call): Dense {
   const width = maxOf(intsOf(node, "ngram_indexes") ?? []) + 1;
   const columns = lastOf(x.dims);
   const rows = sizeOf(x.dims.slice(0, -1));
-  const words = Array.from(x.data as ArrayLike<unknown>, String);
+  const words = Array.from(slotsOf(x), String);
   const result = new Float64Array(bounded(rows * width));
   for (let row = 0; row < rows; row++) {
     const line = words.slice(row * columns, (row + 1) * columns);

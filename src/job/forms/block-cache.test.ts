@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { expect, it, vi } from "vitest";
+import { useOwnCache } from "../../../test/own-cache.ts";
 import { measureKernelBlocks } from "../../measure/index.ts";
+import { openSession } from "../../runtime/index.ts";
 import { keep, kernelBlocksOf, knownKernelBlocks } from "./block-cache.ts";
 
 vi.mock("../../measure/index.ts", async (original) => ({
@@ -10,17 +10,7 @@ vi.mock("../../measure/index.ts", async (original) => ({
   measureKernelBlocks: vi.fn(),
 }));
 
-const before = process.env.XDG_CACHE_HOME;
-let folder = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lithe-"));
-  process.env.XDG_CACHE_HOME = folder;
-});
-afterEach(async () => {
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
-  await rm(folder, { recursive: true });
-});
+useOwnCache();
 
 const blocks = { convolution: 16, product: 8 };
 const table = { ep: "cpu", threads: 1, blocks, rows: [] } as const;
@@ -33,6 +23,17 @@ it("measures once for a provider and threads", async () => {
   expect(measureKernelBlocks).toHaveBeenCalledTimes(1);
   expect(await knownKernelBlocks("cpu", 2)).toBeUndefined();
   expect(await knownKernelBlocks("wasm", 1)).toBeUndefined();
+});
+
+it("measures the build of browsers where a network is to run in one", async () => {
+  const own = { ...table, ep: "wasm", blocks: { convolution: 4, product: 4 } } as const;
+  vi.mocked(measureKernelBlocks).mockResolvedValue(own);
+  expect(await kernelBlocksOf("wasm", 1, console)).toEqual(own.blocks);
+  expect(measureKernelBlocks).toHaveBeenLastCalledWith(
+    openSession,
+    expect.objectContaining({ ep: "wasm", threads: 1 }),
+  );
+  expect(await knownKernelBlocks("cpu", 1)).toBeUndefined();
 });
 
 it.each([

@@ -1,21 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { writeFile } from "node:fs/promises";
+import { expect, it } from "vitest";
+import { useOwnCache } from "../../../test/own-cache.ts";
 import type { FormTable } from "../../quantize/index.ts";
 import { keepFormTable, knownFormTable } from "./form-cache.ts";
 
-const before = process.env.XDG_CACHE_HOME;
-let folder = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "lithe-"));
-  process.env.XDG_CACHE_HOME = folder;
-});
-afterEach(async () => {
-  if (before === undefined) delete process.env.XDG_CACHE_HOME;
-  else process.env.XDG_CACHE_HOME = before;
-  await rm(folder, { recursive: true });
-});
+useOwnCache();
 
 const table = { ep: "cpu", threads: 1, entries: [] } as unknown as FormTable;
 
