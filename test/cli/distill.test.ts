@@ -244,6 +244,46 @@ describe("lithe distill", () => {
     expect(await refusal(...other, "--resume")).toContain("another configuration");
   });
 
+  it("teaches one student several tasks, a head by a teacher and data of its own", async () => {
+    const others = samples(true)
+      .split("\n")
+      .slice(0, 40)
+      .join("\n")
+      .replaceAll(/"label":(\d)/g, (_, x) => `"label":${1 - Number(x)}`);
+    await writeFile(join(folder, "others.jsonl"), others);
+    const heads = network(random(11), (n: Layers) => {
+      const hidden = n.op("Tanh", [linear(n.scope("one"), n.input("input", "float32", ["batch", 2]), 8)]);
+      for (const name of ["right", "wrong"]) n.output(linear(n.scope(`${name}-head`), hidden, 2), name);
+    });
+    await writeFile(join(folder, "heads.onnx"), encodeModel(heads));
+    const tasks = ["--student", "heads.onnx", "--tasks", "right,wrong"];
+    const teachers = ["--teacher", "teacher.onnx,teacher.onnx", "--data", "points.jsonl,others.jsonl"];
+    const words = [...tasks, ...teachers, ...usual, "--epochs", "30"];
+    const { compared, notes } = await distilled(...words, "-o", "tasks");
+    expect(notes).toEqual([
+      expect.stringMatching(/^right follows "teacher.onnx" on 69\.5 % of what is drawn, of 108 samples$/),
+      expect.stringMatching(/^wrong follows "teacher.onnx" on 30\.5 % .* of 36 samples$/),
+    ]);
+    const accuracy = new Map(compared.map(({ name, metrics }) => [name, metrics.accuracy!]));
+    expect([...accuracy.keys()]).toEqual([
+      ...["right: teacher", "wrong: teacher"],
+      ...["right: student before", "wrong: student before", "right: student after", "wrong: student after"],
+    ]);
+    expect(accuracy.get("right: student after")).toBeGreaterThan(0.8);
+    expect(accuracy.get("wrong: student after")).toBeGreaterThan(0.5);
+    expect(accuracy.get("wrong: teacher")).toBeLessThan(0.5);
+    const report = parseTrainingReport(await readFile(join(folder, "tasks/report.json"), "utf8"), "report.json");
+    expect(report.compared).toEqual(compared);
+
+    const by = (...more: string[]) => refusal(...tasks, ...more);
+    expect(await by("--teacher", "teacher.onnx", "--data", "points.jsonl,others.jsonl")).toMatch(
+      /2 files of --teacher/,
+    );
+    expect(await by(...teachers.slice(0, 2), "--data", "points.jsonl")).toMatch(/2 files of --data/);
+    expect(await by(...teachers, "--temperature", "2")).toMatch(/--temperature has nothing to do/);
+    expect(await refusal(...pair, "--data", "points.jsonl", "--label-share", "1")).toMatch(/--label-share has nothing/);
+  });
+
   it("says what is possible where teacher and student do not fit", async () => {
     const data = ["--data", "points.jsonl"];
     const by = (teacher: string, ...words: string[]) =>

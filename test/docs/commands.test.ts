@@ -6,8 +6,10 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { demoModelPath, glyphImages, glyphNames } from "../../src/data/index.ts";
+import { saveModel } from "../../src/onnx/files.ts";
 import { lithe } from "../cli/run.ts";
 import { root } from "../meta/sources.ts";
+import { twoHeads } from "../two-heads.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lithe-docs-"));
 
@@ -35,9 +37,10 @@ const shown = pages.flatMap((page): Shown[] => {
   return lines.filter((line) => /^npx litheml /.test(line)).map((line) => ({ page, line }));
 });
 
-/** `model.onnx`, and `pictures/` with a folder per class. */
+/** `model.onnx`, a student `heads.onnx` of two tasks, and `pictures/` with a folder per class. */
 beforeAll(async () => {
   await copyFile(await demoModelPath(), join(folder, "model.onnx"));
+  await saveModel(join(folder, "heads.onnx"), twoHeads(["whole", "narrow"]));
   const source = glyphImages({ split: "test", size: 60 });
   const reader = await source.open();
   for (let i = 0; i < source.size; i++) {

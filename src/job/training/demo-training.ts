@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { demoModelPath, glyphs } from "../../data/index.ts";
 import type { Console } from "../console.ts";
 import { configSchema } from "./training-config.ts";
-import { runTraining, type Trained } from "./training-job.ts";
+import { runTraining } from "./training-job.ts";
+import type { Trained } from "./training-output.ts";
 
 export interface DemoTraining {
   readonly out: string;

@@ -74,6 +74,21 @@ export const distillationSchema = z.strictObject({
     "the teacher's value that is its answers (the student's output of that name, or its deepest)",
     text().exactOptional(),
   ),
+  tasks: setting(
+    "--tasks <names>",
+    "outputs of the student, each a task of its own: --teacher and --data name a file for each, in this order",
+    names().exactOptional(),
+  ),
+  labelShare: setting(
+    "--label-share <share>",
+    "with --tasks: the share of the labels in what is learned (from 0 to 1 over the run)",
+    between(0, 1).exactOptional(),
+  ),
+  taskPower: setting(
+    "--task-power <p>",
+    "with --tasks: a task of n samples is drawn in proportion to n to this power (0.75)",
+    between(0, 4).exactOptional(),
+  ),
   cache: setting(
     "--cache <dtype>",
     "keeps the teacher's answers in the run folder, so that it runs once per sample; auto where it works much more than the student, and nothing augments",

@@ -133,6 +133,8 @@ interface Teacher {
   readonly each: readonly { readonly output: string; readonly weight: number }[];
 }
 
+export type OneTeacher = Omit<Teacher, "each">;
+
 type Place = { readonly config: TrainingConfig; readonly console: Console };
 
 async function teacherOf(
@@ -159,12 +161,13 @@ async function teacherOf(
   return { model, sees: only!.sees, names: only!.names, each: combine === "each" ? each : [] };
 }
 
-async function oneTeacher(
+/** A teacher of a file, ready for a step graph. */
+export async function oneTeacher(
   path: string,
   student: Model,
   { training }: TrainingData,
   { config, console }: Place,
-): Promise<Omit<Teacher, "each">> {
+): Promise<OneTeacher> {
   const loaded = await loadModel(path);
   const names = new Map([...teacherInputs(student.graph, loaded.graph)].map(([value, own]) => [own.name, value.name]));
   const sees = (data: Dataset) => underNames(data, names);
@@ -343,7 +346,7 @@ function figuresOf({ session = {}, ...joint }: Measured, labelled: (Labelled & {
 }
 
 /** The model with a value among its outputs. */
-function exposing(model: Model, name: string): Model {
+export function exposing(model: Model, name: string): Model {
   const { graph } = model;
   if (graph.outputs.some((value) => value.name === name)) return model;
   const value = [...valuesOf(graph)].find((each) => each.name === name);

@@ -1,38 +1,32 @@
 /** @file Trains from files to files: everything is checked first, then a run folder fills, the model and its report come last. */
 import { basename, join } from "node:path";
-import { batches, split } from "../../data/index.ts";
 import { distill } from "../../distill/index.ts";
 import { remove } from "../../file-system.ts";
-import type { Model } from "../../ir/index.ts";
 import type { ComparedFacts } from "../../report/index.ts";
-import { type FitOptions, fit, type TrainEvent, type TrainReport } from "../../train/index.ts";
+import { type FitOptions, fit } from "../../train/index.ts";
 import type { Console } from "../console.ts";
-import { openDataset } from "../data/load.ts";
-import type { LabelledFeeds } from "../data/loaded-data.ts";
-import { fingerprint, inputPorts } from "../model/model-file.ts";
+import { fingerprint } from "../model/model-file.ts";
 import { trainable } from "../model/readied.ts";
 import { inRunFolder } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
 import { assistantsOf, taughtByAssistants } from "./assistants.ts";
-import { augmentOf, evaluationOf, fitOptions, type TrainingData } from "./fit-options.ts";
+import { augmentOf, evaluationOf, fitOptions } from "./fit-options.ts";
+import { followed } from "./followed-run.ts";
 import { formsMeasured } from "./measured-forms.ts";
 import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
+import { tasksOf } from "./task-settings.ts";
+import { runTasks } from "./tasks-job.ts";
 import { type Teaching, teacherDigests, teachingOf } from "./teaching.ts";
 import type { TrainingConfig } from "./training-config.ts";
+import { firstOf, openParts } from "./training-data.ts";
 import { modelOfFile, networkFor, prepared } from "./training-model.ts";
-import { type FinishedTraining, type TrainingTarget, type WrittenTraining, writeTraining } from "./training-output.ts";
-
-export interface Trained extends WrittenTraining {
-  readonly training: TrainReport;
-  /** What was said before it began: the head, the adapters, weights that are not trained. */
-  readonly notes: readonly string[];
-  /** Teacher and student on the samples that are held out; absent where nobody teaches. */
-  readonly compared?: readonly ComparedFacts[];
-}
+import { type FinishedTraining, type Trained, type TrainingTarget, writeTraining } from "./training-output.ts";
 
 /** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
 export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
+  const tasks = tasksOf(config);
+  if (tasks) return await runTasks(target, config, tasks, console);
   const name = nameOf(config.model);
   const options = fitOptions(config);
   const inputs = [
@@ -106,43 +100,10 @@ async function trainedIn(
   const cache = teaching?.kept && { cache: { folder: answers, dtype: teaching.kept } };
   const taught = teaching && { ...settings, ...teaching.options, ...cache };
   const run = taught ? distill(start.model, taught) : fit(start.model, settings);
-  for await (const event of run) {
-    await folder.record(event);
-    follow(event, console);
-  }
-  const { model: trained, report } = await run.result;
+  const { model: trained, report } = await followed(run, folder, console);
   const compared = teaching && [...before, ...(await teaching.after(trained))];
   const told = { notes, ...(compared && { compared }) };
   const written = await writeTraining({ ...job, ...told, trained, report });
   await remove(answers);
   return { training: report, ...told, ...written };
-}
-
-async function openParts(
-  config: TrainingConfig,
-  known: Model | undefined,
-  { say }: Pick<Console, "say">,
-): Promise<TrainingData> {
-  const data = await openDataset(config.data, known ? inputPorts(known) : undefined, present(config));
-  for (const assumption of data.assumptions ?? []) say(`assumed: ${assumption}`);
-  const held = Math.round(config.validation * data.size);
-  const parts = await split(data, { calibration: data.size - held, evaluation: held, seed: config.seed });
-  return { training: parts.calibration, validation: parts.evaluation };
-}
-
-/** Batches on which a changed model shows that it answers otherwise. */
-async function* firstOf({ training }: TrainingData, model: Model): AsyncGenerator<LabelledFeeds> {
-  for await (const { feeds, count } of batches(training, { port: inputPorts(model), limit: 64 }))
-    yield { feeds, count };
-}
-
-function follow(event: TrainEvent, { say, progress }: Console): void {
-  if (event.type === "start" && event.resumedFrom > 0) say(`resumed after batch ${event.resumedFrom}`);
-  if (event.type === "early-stop") say(`ended early: ${event.reason}`);
-  if (event.type === "step") {
-    progress({ stage: "train", done: event.step, total: event.steps, detail: `loss ${event.loss.toFixed(4)}` });
-  }
-  if (event.type !== "evaluation") return;
-  const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
-  say(`epoch ${event.epoch}: ${metrics.join(", ")}${event.isBest ? " (best)" : ""}`);
 }

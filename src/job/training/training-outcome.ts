@@ -2,7 +2,7 @@
 import type { Console, Outcome } from "../console.ts";
 import { nameOf } from "./named-choice.ts";
 import type { TrainingConfig } from "./training-config.ts";
-import type { Trained } from "./training-job.ts";
+import type { Trained } from "./training-output.ts";
 
 export function showTraining(
   config: TrainingConfig,

@@ -49,6 +49,14 @@ export interface WrittenTraining {
   readonly adapters?: string;
 }
 
+export interface Trained extends WrittenTraining {
+  readonly training: TrainReport;
+  /** What was said before it began: the head, the adapters, weights that are not trained. */
+  readonly notes: readonly string[];
+  /** Teacher and student on the samples that are held out; absent where nobody teaches. */
+  readonly compared?: readonly ComparedFacts[];
+}
+
 /** Writes the model, then the report. Checkpoints stay, so that a longer run can go on from them. */
 export async function writeTraining(finished: FinishedTraining): Promise<WrittenTraining> {
   const { target, config, folder, start, trained } = finished;
