@@ -5,7 +5,7 @@ import { UsageError } from "../errors.ts";
 import { editModel, labelOf, type Model, withGraph, withoutDeadNodes } from "../ir/index.ts";
 import { measureAgreement } from "../measure/index.ts";
 import { costOf } from "../ops/index.ts";
-import { checkOptions, type OptionNames } from "../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../options.ts";
 import { checkCancelled, type Feeds, type OpenSession, type SessionOptions } from "../runtime/index.ts";
 import { type CostChange, costChange } from "./cost-change.ts";
 
@@ -70,7 +70,7 @@ export function withoutBranch(model: Model, { input, sum }: ResidualStep): Model
  */
 export async function dropBlocks(model: Model, options: DropBlocksOptions): Promise<DroppedBlocks> {
   const { blocks: count, open, session } = checkOptions(options, dropBlocksOptionsNames);
-  checkCount(model, count);
+  checkBlocks(model, count);
   await using original = await open(model, session);
   const dropped: string[] = [];
   const blocks: MeasuredBlock[] = [];
@@ -108,10 +108,9 @@ export function withoutBlocks(model: Model, dropped: readonly string[]): Model {
   return current;
 }
 
-/** @throws UsageError for more blocks than the model has */
-export function checkCount(model: Model, count: number): void {
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw new UsageError("blocks that go are counted from 1", { got: String(count) });
+/** @throws UsageError for no number of blocks, and for more than the model has */
+export function checkBlocks(model: Model, count: number): void {
+  checkCount("blocks", count);
   const most = droppableBlocks(model).length;
   if (count > most) throw tooMany(count, most);
 }

@@ -23,7 +23,7 @@ export { metaPruneTechnique } from "./meta/technique.ts";
 export type { WidthChoice, WidthScales } from "./meta/width-choices.ts";
 export { type CountedChoices, countedChoices } from "./meta/width-space.ts";
 export { type WidthSupernet, type WidthSupernetOptions, widthSupernet } from "./meta/width-supernet.ts";
-export type { PrunedModel, PrunedWidth, PruneReport, PruneSettings } from "./prunable.ts";
+export type { PrunedModel, PrunedWidth, PruneLimit, PruneReport, PruneSettings } from "./prunable.ts";
 export { type PruneAmount, type PruneOptions, pruneModel } from "./prune.ts";
 export {
   type MeasuredAmount,
@@ -44,7 +44,13 @@ export {
   reconstructModel,
 } from "./reconstruct.ts";
 export type { Rounding } from "./rounding.ts";
-export { bySensitivity, measurePruneSensitivity, type SensitivityOptions, type WidthCurve } from "./sensitivity.ts";
+export {
+  bySensitivity,
+  measurePruneSensitivity,
+  type SensitivityOptions,
+  type SensitivityRankingOptions,
+  type WidthCurve,
+} from "./sensitivity.ts";
 export type { Untouched } from "./sparse-layers.ts";
 export {
   type SparseLayerReport,

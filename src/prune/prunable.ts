@@ -16,6 +16,13 @@ import { blockOf, type Rounding, roundedCount } from "./rounding.ts";
 import { weightAxes } from "./weight-axes.ts";
 import { type Width, widthsOf } from "./widths.ts";
 
+/** How much the widths of some layers may lose. */
+export interface PruneLimit {
+  /** By the names of nodes; `*` stands for any characters. */
+  readonly layer: NodePattern;
+  readonly most: number;
+}
+
 export interface PruneSettings {
   /** What says which classes matter least; `"l2"` by default. */
   readonly criterion?: CriterionName | Criterion;
@@ -28,6 +35,8 @@ export interface PruneSettings {
   readonly round?: Rounding;
   /** The largest share that one width may lose; 0.9 by default. */
   readonly most?: number;
+  /** Largest shares of the widths of single layers; of several that a width has, the least holds. 0 keeps it. */
+  readonly limits?: readonly PruneLimit[];
   /** Of products such as heads × width: whole heads (`"outer"`, default), or the same positions of each. */
   readonly factor?: FactorPreference;
   /** Layers whose widths stay, by the names of nodes; `*` stands for any characters. */
@@ -43,6 +52,7 @@ export const pruneSettingsNames: OptionNames<PruneSettings> = {
   ranking: true,
   round: true,
   most: true,
+  limits: true,
   factor: true,
   exclude: true,
   seed: true,
@@ -84,16 +94,17 @@ export interface Prunable {
  * @throws UsageError where there is nothing, and for names of which no layer is called
  */
 export function prunable(model: Model, options: PruneSettings): Prunable {
-  const { factor = "outer", exclude = [], criterion = "l2", most = 0.9, seed = 0, evidence } = options;
-  checkPatterns(model.graph, { exclude });
+  const { factor = "outer", exclude = [], limits = [], criterion = "l2", most = 0.9, seed = 0, evidence } = options;
+  checkPatterns(model.graph, { exclude, limits: limits.map(({ layer }) => layer) });
   const classes = axisClasses(model, { factor });
   const axes = weightAxes(model, classes);
   const widths = withoutExcluded(widthsOf(model, axes, classes), exclude);
+  checkLimits(limits, widths);
   const open = widths.filter((width) => width.classes.length > 1);
   if (open.length === 0) throw nothingToPrune(widths);
   const named: Criterion = typeof criterion === "string" ? criteria[criterion] : criterion;
   const importance = importanceOf(model, axes, named, seed, evidence);
-  const ranked = open.map((width) => rankedWidth(width, importance, most));
+  const ranked = open.map((width) => rankedWidth(width, importance, limitOf(width, limits, most)));
   return { model, cost: costOf(model), classes, widths, open: ranked };
 }
 
@@ -103,6 +114,31 @@ function withoutExcluded(widths: readonly Width[], exclude: readonly NodePattern
     if (!width.axes.some(({ node }) => isExcluded(node))) return width;
     return { ...width, classes: [], held: [...width.held, "excluded by name"] };
   });
+}
+
+/** The least of what is said of the layers of a width. */
+function limitOf({ axes }: Width, limits: readonly PruneLimit[], most: number): number {
+  return limits.reduce((least, { layer, most: own }) => {
+    const isMeant = nodeMatcher([layer]);
+    return axes.some(({ node }) => isMeant(node)) ? Math.min(least, own) : least;
+  }, most);
+}
+
+function checkLimits(limits: readonly PruneLimit[], widths: readonly Width[]): void {
+  for (const { layer, most } of limits) {
+    if (!(most >= 0 && most < 1))
+      throw new UsageError("the limit of a layer is out of range", {
+        expected: "from 0 to below 1",
+        got: String(most),
+      });
+    const isMeant = nodeMatcher([layer]);
+    if (widths.some(({ axes }) => axes.some(({ node }) => isMeant(node)))) continue;
+    const first = widths.flatMap(({ axes }) => axes.slice(0, 1).map(({ node }) => JSON.stringify(labelOf(node))));
+    throw new UsageError("a limit names no layer with a width", {
+      expected: `layers such as ${first.slice(0, 3).join(", ")}`,
+      got: JSON.stringify(layer),
+    });
+  }
 }
 
 function rankedWidth(width: Width, importance: ReadonlyMap<number, number>, most: number): RankedWidth {

@@ -112,12 +112,13 @@ function checkMeasured(options: MeasuredPruneOptions): void {
 }
 
 function settingsOf(options: PruneSettings | MeasuredPruneSettings, round: Rounding): PruneSettings {
-  const { criterion, ranking, most, factor, exclude, seed, evidence } = options;
+  const { criterion, ranking, most, limits, factor, exclude, seed, evidence } = options;
   return {
     round,
     ...(criterion && { criterion }),
     ...(ranking && { ranking }),
     ...(most !== undefined && { most }),
+    ...(limits && { limits }),
     ...(factor && { factor }),
     ...(exclude && { exclude }),
     ...(seed !== undefined && { seed }),

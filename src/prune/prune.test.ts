@@ -3,6 +3,7 @@ import { random } from "../data/index.ts";
 import { graphBuilder, type Model, model, type Tensor, tensorFromNumbers, verify } from "../ir/index.ts";
 import { imagenetResnet, mobilenetV2, vit } from "../models/index.ts";
 import { builderInference } from "../ops/index.ts";
+import type { PruneLimit } from "./prunable.ts";
 import { pruneModel } from "./prune.ts";
 
 /** Weights of a matrix, of which column k has norm `norms[k]`. */
@@ -18,7 +19,8 @@ function perceptron(): Model {
   const g = graphBuilder({ infer: builderInference(21) });
   const x = g.input("x", "float32", ["batch", 4]);
   const hidden = g.op("MatMul", [x, g.constant("a", columns(4, [3, 1, 8, 2, 5, 7, 4, 6]))], {}, { name: "first" });
-  const last = g.op("MatMul", [g.op("Relu", [hidden]), g.constant("b", columns(8, [1, 1]))], {}, { name: "last" });
+  const relu = g.op("Relu", [hidden], {}, { name: "relu" });
+  const last = g.op("MatMul", [relu, g.constant("b", columns(8, [1, 1]))], {}, { name: "last" });
   g.output(last, "y");
   return model(g.build());
 }
@@ -47,6 +49,23 @@ describe("pruneModel", () => {
   it("leaves multiples, and never less than the ratio does", () => {
     const after = (ratio: number, round: number) => pruneModel(perceptron(), { ratio, round }).report.widths[0]!.after;
     expect([after(0.5, 4), after(0.85, 4), after(0.6, 3)]).toEqual([4, 4, 6]);
+  });
+
+  it("takes no more of a width than the least limit of its layers", () => {
+    const after = (limits: readonly PruneLimit[]) =>
+      pruneModel(perceptron(), { ratio: 0.75, limits }).report.widths[0]!.after;
+    expect(after([{ layer: "first", most: 0.25 }])).toBe(6);
+    expect(
+      after([
+        { layer: "f*", most: 0.5 },
+        { layer: "first", most: 0.6 },
+      ]),
+    ).toBe(4);
+    expect(after([{ layer: "last", most: 0.1 }])).toBe(2);
+    expect(() => after([{ layer: "first", most: 0 }])).toThrow(/takes nothing away/);
+    expect(() => after([{ layer: "first", most: 1 }])).toThrow(/limit of a layer is out of range.*1/);
+    expect(() => after([{ layer: "frist", most: 0.5 }])).toThrow(/matches no node.*"first"/);
+    expect(() => after([{ layer: "relu", most: 0.5 }])).toThrow(/names no layer with a width.*"first"/);
   });
 
   it("leaves layers alone that are excluded", () => {

@@ -3,6 +3,7 @@ import { random } from "../data/index.ts";
 import { type Model, tensorFromNumbers, withGraph } from "../ir/index.ts";
 import { mlp } from "../models/index.ts";
 import { openReference } from "../runtime/reference.ts";
+import { gatherEvidence } from "./gather-evidence.ts";
 import { pruneModel } from "./prune.ts";
 import { bySensitivity, measurePruneSensitivity, type WidthCurve } from "./sensitivity.ts";
 
@@ -58,6 +59,31 @@ describe("sensitivity", () => {
     // What falls counts as what it fell from, and what is behind the last point goes on as before it.
     expect(after(network, [curve(1, 0.1, 0.2), curve(0.9, 1.8)], 0.375)).toEqual([4, 6, 3]);
     expect(() => after(network, [curve(1)], 0.5)).toThrow(/2 curves.*1/);
+  });
+
+  it("takes no more of a width than what alone brings the answers to a bound", () => {
+    const curve = (...errors: readonly number[]): WidthCurve => ({
+      layers: [],
+      points: errors.map((error, i) => ({ share: 0.25 * (i + 1), error })),
+    });
+    const bounded = (mostError: number) => {
+      const ranking = bySensitivity([curve(1, 2, 3), curve(4, 5, 6)], { mostError });
+      return pruneModel(network, { ratio: 0.7, ranking }).report.widths.map((width) => width.after);
+    };
+    expect(bounded(2)).toEqual([4, 7, 3]);
+    expect(bounded(4)).toEqual([1, 6, 3]);
+    expect(() => bounded(0.1)).toThrow(/takes nothing away/);
+  });
+
+  it("is measured by criteria that look at samples, too", async () => {
+    const evidence = await gatherEvidence(network, {
+      ...{ kinds: ["inputs"], open: openReference },
+      async *batches() {
+        yield* batches();
+      },
+    });
+    const curves = await measurePruneSensitivity(network, { ...options, criterion: "wanda", evidence });
+    expect(curves).toHaveLength(2);
   });
 
   it("refuses shares that make no curve", async () => {

@@ -54,8 +54,8 @@ export async function measurePruneSensitivity(model: Model, options: Sensitivity
     onCurve,
   } = checkOptions(options, sensitivityOptionsNames);
   checkShares(shares);
-  const { batches, criterion, most, factor, exclude, seed } = options;
-  const settings = { criterion, most, factor, exclude, seed };
+  const { batches, criterion, most, limits, factor, exclude, seed, evidence } = options;
+  const settings = { criterion, most, limits, factor, exclude, seed, evidence };
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   const found = prunable(model, given as PruneSettings);
   await using original = await open(model, session);
@@ -88,13 +88,21 @@ async function* feedsOf(batches: SensitivityOptions["batches"]) {
   for await (const feeds of batches()) yield { feeds };
 }
 
+export interface SensitivityRankingOptions {
+  /** No width loses more than what brings the answers to this error when it alone loses it; no bound by default. */
+  readonly mostError?: number;
+}
+
+const sensitivityRankingOptionsNames: OptionNames<SensitivityRankingOptions> = { mostError: true };
+
 /**
  * Every width loses as much as brings the answers to the same error when it alone loses it. Between the points of a curve errors lie on a
  * line, behind the last one they go on as before it, and they never fall.
  *
  * @throws UsageError for curves of other widths than those that are ranked
  */
-export function bySensitivity(curves: readonly WidthCurve[]): Ranking {
+export function bySensitivity(curves: readonly WidthCurve[], options: SensitivityRankingOptions = {}): Ranking {
+  const { mostError = Number.POSITIVE_INFINITY } = checkOptions(options, sensitivityRankingOptionsNames);
   return {
     name: "sensitivity",
     summary: SENSITIVITY,
@@ -106,7 +114,7 @@ export function bySensitivity(curves: readonly WidthCurve[]): Ranking {
         });
       }
       return belowOneThreshold(
-        widths.map((width, i) => byError(width, nth(curves, i))),
+        widths.map((width, i) => byError(width, nth(curves, i), mostError)),
         ratio,
       );
     },
@@ -115,11 +123,13 @@ export function bySensitivity(curves: readonly WidthCurve[]): Ranking {
 
 export const SENSITIVITY = "as much of each width as the answers bear, measured (arXiv:1608.08710; needs data)";
 
-/** The width whose classes are as important as the error when they and all less important ones are gone. */
-function byError(width: RankedWidth, curve: WidthCurve): RankedWidth {
+/** The width whose classes are as important as the error when they and all less important ones are gone, as far as that is allowed. */
+function byError(width: RankedWidth, curve: WidthCurve, mostError: number): RankedWidth {
   const { length } = width.ascending;
   const error = errorOf(curve);
-  return { ...width, ascending: width.ascending.map(({ of }, i) => ({ of, importance: error((i + 1) / length) })) };
+  const ascending = width.ascending.map(({ of }, i) => ({ of, importance: error((i + 1) / length) }));
+  const allowed = ascending.filter(({ importance }) => importance <= mostError).length;
+  return { ...width, ascending, most: Math.min(width.most, allowed) };
 }
 
 function errorOf({ points }: WidthCurve): (share: number) => number {

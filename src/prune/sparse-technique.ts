@@ -20,8 +20,11 @@ import { evidenceFor } from "./evidence-of-run.ts";
 import { block, element, vector } from "./granularities/index.ts";
 import type { Granularity } from "./granularity.ts";
 import type { SparseRanking } from "./least-rows.ts";
+import type { Masks } from "./masks.ts";
 import { masksOf } from "./masks-of.ts";
+import { foreseenCriterion } from "./narrow.ts";
 import { reconstructModel } from "./reconstruct.ts";
+import { inRounds, type PruneRound, roundTable } from "./rounds.ts";
 import {
   reportOf,
   type SparseModel,
@@ -97,10 +100,12 @@ export interface SparseCommandSettings {
   readonly criterion: CriterionName;
   readonly ranking: string;
   readonly exclude?: readonly string[] | undefined;
+  readonly rounds?: number | undefined;
 }
 
 export interface SparseEvidence extends Evidence {
   readonly zeros: SparsityReport;
+  readonly rounds?: readonly PruneRound<SparsityReport>[];
 }
 
 export function isSparsifying({
@@ -116,6 +121,7 @@ export function isSparsifying({
 /** @throws UsageError for what cannot be together */
 export function checkSparse(own: SparseCommandSettings): void {
   const { sparsity, pattern, schedule, reconstruct, criterion, ranking } = own;
+  checkRounds(own);
   if (sparsity !== undefined && pattern !== undefined)
     throw new UsageError("one of --sparsity and --pattern says how much becomes zero", { got: "both" });
   if (ranking !== "local" && ranking !== "global")
@@ -137,6 +143,20 @@ export function checkSparse(own: SparseCommandSettings): void {
     });
 }
 
+function checkRounds({ rounds = 1, pattern, schedule = "one-shot" }: SparseCommandSettings): void {
+  if (rounds === 1) return;
+  if (pattern !== undefined)
+    throw new UsageError("a pattern has no parts of the way", {
+      expected: "--rounds with --sparsity",
+      got: `--pattern ${pattern}`,
+    });
+  if (schedule === "one-shot") return;
+  throw new UsageError("sparsity grows in rounds or in training", {
+    expected: "--schedule one-shot beside --rounds",
+    got: `--schedule ${schedule}`,
+  });
+}
+
 function isGradual({ schedule }: SparseCommandSettings): boolean {
   return schedule !== undefined && schedule !== "one-shot";
 }
@@ -145,8 +165,7 @@ export function planSparse(
   model: Model,
   own: SparseCommandSettings,
 ): { readonly sentence: string; readonly facts: object } {
-  const foreseen = criteria[own.criterion].needs === undefined ? own.criterion : "l2";
-  const { report } = sparsifyModel(model, { ...optionsOf(own, 0), criterion: foreseen });
+  const { report } = sparsifyModel(model, { ...optionsOf(own, 0), criterion: foreseenCriterion(own.criterion) });
   return { sentence: sentenceOf(report), facts: factsOf(report) };
 }
 
@@ -155,24 +174,49 @@ export async function runSparse(
   own: SparseCommandSettings,
   context: TechniqueContext,
 ): Promise<SparseEvidence> {
-  const recovered = isGradual(own)
-    ? await context.recover(model, [], [growing(own, context)])
-    : await recoveredSparse(await madeSparse(model, own, context), context);
+  const { rounds, ...recovered } = await recoveredSparse(model, own, context);
   const after = reportAfter(model, recovered.model, own);
   return {
     ...recovered,
     model: sparseInitializers(recovered.model),
     zeros: after,
+    ...(rounds && { rounds }),
     sentence: sentenceOf(after),
-    facts: factsOf(after),
+    facts: { ...factsOf(after), ...(rounds && { rounds: rounds.map(roundFacts) }) },
   };
 }
 
-function recoveredSparse({ model, masks }: SparseModel, context: TechniqueContext) {
-  return context.recover(model, [], [masked(masks)]);
+function roundFacts({ taken, ...answers }: PruneRound<SparsityReport>) {
+  return { ...answers, ...(taken && { zeros: taken.zeros.after }) };
 }
 
-async function madeSparse(model: Model, own: SparseCommandSettings, context: TechniqueContext): Promise<SparseModel> {
+type Recovered = Pick<SparseEvidence, "model" | "training" | "rounds">;
+
+async function recoveredSparse(
+  model: Model,
+  own: SparseCommandSettings,
+  context: TechniqueContext,
+): Promise<Recovered> {
+  const { rounds = 1, sparsity = 0 } = own;
+  if (isGradual(own)) return context.recover(model, [], [growing(own, context)]);
+  if (rounds === 1) {
+    const made = await madeSparse(model, own, context);
+    return context.recover(made.model, [], [masked(made.masks)]);
+  }
+  return await inRounds(model, rounds, context, async (current, part, within) => {
+    const before = masksOf(current);
+    const made = await madeSparse(current, { ...own, sparsity: sparsity * part }, within, before);
+    return { model: made.model, facts: made.report, algorithms: [masked(made.masks)] };
+  });
+}
+
+/** @param masks zeros that stay zeros */
+async function madeSparse(
+  model: Model,
+  own: SparseCommandSettings,
+  context: TechniqueContext,
+  masks?: Masks,
+): Promise<SparseModel> {
   const { criterion, exclude, reconstruct } = own;
   if (reconstruct) {
     const { open, session, signal, data } = context;
@@ -184,7 +228,8 @@ async function madeSparse(model: Model, own: SparseCommandSettings, context: Tec
     });
   }
   const evidence = await evidenceFor(model, criteria[criterion], context);
-  return sparsifyModel(model, { ...optionsOf(own, context.seed), ...(evidence && { evidence }) });
+  const seen = { ...(evidence && { evidence }), ...(masks && { masks }) };
+  return sparsifyModel(model, { ...optionsOf(own, context.seed), ...seen });
 }
 
 /** Three quarters of the distillation are for the way, the rest for the network that is left. */
@@ -240,8 +285,13 @@ function factsOf({ layers, elements, zeros, untouched }: SparsityReport) {
   return { layers, elements, zeros, untouched };
 }
 
-export function sparseSections(report: SparsityReport): Pick<Sections, "cards" | "parts" | "facts"> {
-  return { cards: cardsOf(report), parts: [tableOf(report)], facts: [["stored", "sparse where that is smaller"]] };
+export function sparseSections({ zeros: report, rounds }: SparseEvidence): Pick<Sections, "cards" | "parts" | "facts"> {
+  const byRound = rounds ? [roundTable(rounds, ["zeros"], ({ zeros }) => [zeros.after])] : [];
+  return {
+    cards: cardsOf(report),
+    parts: [...byRound, tableOf(report)],
+    facts: [["stored", "sparse where that is smaller"]],
+  };
 }
 
 function cardsOf({ elements, zeros }: SparsityReport): FigureCard[] {

@@ -19,7 +19,7 @@ import { pruneTechnique as narrower } from "./technique.ts";
 type Shape = typeof narrower.settings.shape;
 
 /** What zeros have a use for, too. */
-const shared = ["criterion", "ranking", "exclude"] as const;
+const shared = ["criterion", "ranking", "exclude", "rounds"] as const;
 
 type OnlyNarrower = { [K in keyof Shape]: K extends (typeof shared)[number] ? Shape[K] : z.ZodExactOptional<Shape[K]> };
 
@@ -63,7 +63,7 @@ export const pruneTechnique = defineTechnique({
 
   sections(evidence, own, comparison) {
     if (!("zeros" in evidence)) return narrower.sections(evidence as NarrowEvidence, ofNarrower(own), comparison);
-    const { facts, ...parts } = sparseSections(evidence.zeros);
+    const { facts, ...parts } = sparseSections(evidence as SparseEvidence);
     const chosen = [
       ["criterion", own.criterion],
       ["ranking", own.ranking],

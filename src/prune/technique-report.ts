@@ -1,14 +1,13 @@
 /** @file What pruning says of itself: sentences, facts, tables and charts. */
 import { nth } from "../checked.ts";
-import type { Model } from "../ir/index.ts";
-import { costOf } from "../ops/index.ts";
 import type { ChartSection, FigureCard, TableSection } from "../technique/index.ts";
-import { costChange } from "./cost-change.ts";
 import type { DroppedBlocks } from "./drop-blocks.ts";
+import type { RoundCut } from "./narrow.ts";
 import type { PruneReport } from "./prunable.ts";
 import type { PruneDecision } from "./prune-measured.ts";
 import type { PruneTrial } from "./race.ts";
 import { roundingText } from "./rounding.ts";
+import type { PruneRound } from "./rounds.ts";
 import type { WidthCurve } from "./sensitivity.ts";
 
 /** How fast what was chosen came out. */
@@ -125,7 +124,28 @@ export function curveTable(curves: readonly WidthCurve[]): TableSection {
   };
 }
 
-/** Of the original against what came out. */
-export function reportFrom(model: Model, after: Model, widths: PruneReport["widths"]): PruneReport {
-  return { widths, ...costChange(costOf(model), costOf(after)) };
+export const ROUND_HEAD = ["widths narrowed", "multiply-accumulates", "parameters"] as const;
+
+export function roundCells({ widths, macs, parameters }: RoundCut): readonly (string | number)[] {
+  return [widths.filter(({ before, after }) => after < before).length, macs, parameters];
+}
+
+export function roundFacts({ taken, ...answers }: PruneRound<RoundCut>) {
+  if (!taken) return answers;
+  const { widths, macs, parameters } = taken;
+  return { ...answers, macs, parameters, widths: widths.map(({ layers, after }) => ({ layers, after })) };
+}
+
+/** What each width is behind each round. */
+export function widthsByRound(rounds: readonly PruneRound<RoundCut>[]): TableSection {
+  const cuts = rounds.flatMap(({ round, taken }) => (taken ? [{ round, widths: taken.widths }] : []));
+  const first = cuts[0]?.widths ?? [];
+  return {
+    kind: "table",
+    title: "Widths by round",
+    head: ["layers", "before", ...cuts.map(({ round }) => `round ${round}`)],
+    rows: first.map(({ layers, before }, place) => ({
+      cells: [layers.join(", "), before, ...cuts.map(({ widths }) => widths[place]?.after ?? null)],
+    })),
+  };
 }

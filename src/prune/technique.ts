@@ -1,13 +1,16 @@
 /** @file Pruning as a technique: settings, plan, work, report. */
 import * as z from "zod";
-import { certain, lastOf } from "../checked.ts";
+import { lastOf } from "../checked.ts";
 import { UsageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
+import { costOf } from "../ops/index.ts";
 import {
+  among,
   beside,
   between,
   choice,
   flag,
+  layerShares,
   memberOf,
   names,
   only,
@@ -18,26 +21,32 @@ import {
   wholeOr,
 } from "../settings/index.ts";
 import { defineTechnique, type Evidence, type TechniqueContext } from "../technique/index.ts";
-import { recalibrated } from "../train/index.ts";
+import { costChange } from "./cost-change.ts";
 import { criteria } from "./criteria/index.ts";
-import { checkCount, type DroppedBlocks, dropBlocks, droppableBlocks, withoutBlocks } from "./drop-blocks.ts";
-import type { PrunedModel, PruneReport, PruneSettings } from "./prunable.ts";
+import { checkBlocks, type DroppedBlocks, dropBlocks, droppableBlocks, withoutBlocks } from "./drop-blocks.ts";
+import { requireData } from "./evidence-of-run.ts";
+import { foreseenCriterion, narrowed, pruneSettingsOf, type RoundCut, withStatistics } from "./narrow.ts";
+import type { PrunedModel, PruneReport } from "./prunable.ts";
 import { type PruneAmount, pruneModel } from "./prune.ts";
-import { decidePruning, type MeasuredAmount, type PruneDecision, prunedAs } from "./prune-measured.ts";
+import type { MeasuredAmount, PruneDecision } from "./prune-measured.ts";
 import { rankings } from "./rankings/index.ts";
 import { roundingText } from "./rounding.ts";
-import { bySensitivity, measurePruneSensitivity, SENSITIVITY, type WidthCurve } from "./sensitivity.ts";
+import { type PruneRound, roundTable } from "./rounds.ts";
+import { SENSITIVITY, type WidthCurve } from "./sensitivity.ts";
 import {
   blockTable,
   cardOf,
   curveChart,
   curveTable,
   factsOf,
-  reportFrom,
+  ROUND_HEAD,
+  roundCells,
+  roundFacts,
   sentenceOf,
   speedOf,
   trialFacts,
   trialTable,
+  widthsByRound,
   widthTable,
 } from "./technique-report.ts";
 
@@ -71,6 +80,23 @@ const settings = z.strictObject({
   ),
   allowSlower: setting("--allow-slower", "the result need not be as fast as the original", flag().exactOptional()),
   most: setting("--most <share>", "largest share that one width may lose", between(0.001, 0.999).default(0.9)),
+  limit: setting(
+    "--limit <list>",
+    "the same of single layers, `head=0.2,block1/*=0.5`: the least that is said of a layer holds",
+    layerShares().exactOptional(),
+  ),
+  mostError: only(
+    among("--ranking", "sensitivity"),
+    setting(
+      "--most-error <error>",
+      "no width loses more than what brings the answers to this error when it alone loses it",
+      between(0, 10),
+    ),
+  ),
+  rounds: only(
+    beside("--finetune"),
+    setting("--rounds <n>", "equal parts of the way, with the distillation behind each", whole(1).default(1)),
+  ),
   factor: setting(
     "--factor <which>",
     "outer: whole heads and groups; inner: the same positions of each",
@@ -91,6 +117,7 @@ export interface PruneEvidence extends Evidence {
   readonly decision?: PruneDecision;
   readonly depth?: Omit<DroppedBlocks, "model">;
   readonly curves?: readonly WidthCurve[];
+  readonly rounds?: readonly PruneRound<RoundCut>[];
 }
 
 export const pruneTechnique = defineTechnique({
@@ -104,15 +131,20 @@ export const pruneTechnique = defineTechnique({
 
   /** What chooses by answers is never made to choose by those on made-up samples. */
   check(own) {
-    amountOf(own);
-    const { dropBlocks, ranking, data } = own;
+    const { criterion, dropBlocks, ranking, data, rounds = 1 } = own;
+    if (amountOf(own) === undefined && rounds > 1)
+      throw new UsageError("rounds have no way to go where only blocks go", {
+        expected: "--ratio, --target-macs or --target-latency beside --rounds",
+        got: `--drop-blocks ${dropBlocks}`,
+      });
+    requireData(criteria[criterion], data);
     requireSamplesFor(dropBlocks === undefined ? undefined : "--drop-blocks", data);
     requireSamplesFor(ranking === "sensitivity" ? "--ranking sensitivity" : undefined, data);
   },
 
   plan(model, own) {
     const { dropBlocks } = own;
-    if (dropBlocks !== undefined) checkCount(model, dropBlocks);
+    if (dropBlocks !== undefined) checkBlocks(model, dropBlocks);
     const blocks =
       dropBlocks === undefined ? "" : `${dropBlocks} of ${droppableBlocks(model).length} residual blocks go`;
     if (amountOf(own) === undefined) return { sentence: blocks, facts: { blocks: dropBlocks } };
@@ -124,13 +156,12 @@ export const pruneTechnique = defineTechnique({
   async run(model, own, context): Promise<PruneEvidence> {
     const depth = own.dropBlocks === undefined ? undefined : await withLess(model, own.dropBlocks, context);
     const shorter = depth ? withoutBlocks(model, depth.dropped) : model;
-    const asked = amountOf(own);
-    const curves = asked && own.ranking === "sensitivity" ? await curvesOf(shorter, own, context) : undefined;
-    const decision = asked && (await context.once("widths", () => decided(shorter, model, own, curves, context)));
-    const narrowed = decision && prunedAs(shorter, settingsOf(own, context.seed, curves), decision);
-    const report = reportFrom(model, narrowed?.model ?? shorter, narrowed?.report.widths ?? []);
-    const told = await withStatistics(narrowed?.model ?? shorter, own, context);
-    const recovered = await context.recover(told);
+    const amount = amountOf(own);
+    const cut = amount && (await narrowed(shorter, model, own, amount, context));
+    const { decision, curves, rounds } = cut ?? {};
+    const done = cut ?? (await context.recover(await withStatistics(shorter, own, context)));
+    const widths = cut?.widths ?? [];
+    const report = { widths, ...costChange(costOf(model), costOf(done.model)) };
     return {
       sentence: `${depth ? `${depth.dropped.length} residual blocks gone; ` : ""}${sentenceOf(report)}${decision ? speedOf(decision) : ""}`,
       facts: {
@@ -138,21 +169,25 @@ export const pruneTechnique = defineTechnique({
         ...(decision && { round: decision.round, trials: decision.trials.map(trialFacts) }),
         ...(depth && { dropped: depth.dropped, blocks: depth.blocks }),
         ...(curves && { curves }),
+        ...(rounds && { rounds: rounds.map(roundFacts) }),
       },
       report,
       ...(decision && { decision }),
       ...(depth && { depth }),
       ...(curves && { curves }),
-      ...recovered,
+      ...(rounds && { rounds }),
+      model: done.model,
+      ...(done.training && { training: done.training }),
     };
   },
 
-  sections: ({ sentence, report, decision, depth, curves }, { criterion, ranking }) => ({
+  sections: ({ sentence, report, decision, depth, curves, rounds }, { criterion, ranking }) => ({
     verdict: sentence,
     cards: [cardOf("Multiply-accumulates", report.macs), cardOf("Parameters", report.parameters)],
     parts: [
       ...(depth ? [blockTable(depth)] : []),
       ...(decision ? [widthTable(report)] : []),
+      ...(rounds ? [roundTable(rounds, ROUND_HEAD, roundCells), widthsByRound(rounds)] : []),
       ...(decision && decision.trials.length > 0 ? [trialTable(decision)] : []),
       ...(curves ? [curveChart(curves), curveTable(curves)] : []),
     ],
@@ -177,12 +212,6 @@ function amountOf({ ratio, targetMacs, targetLatency, dropBlocks }: PruneCommand
   });
 }
 
-function settingsOf(own: PruneCommandSettings, seed: number, curves?: readonly WidthCurve[]): PruneSettings {
-  const { criterion, ranking, most, factor, exclude } = own;
-  const order = ranking === "sensitivity" ? (curves ? bySensitivity(curves) : "global") : ranking;
-  return { criterion, ranking: order, most, factor, seed, ...(exclude && { exclude }) };
-}
-
 async function withLess(
   model: Model,
   blocks: number,
@@ -199,42 +228,6 @@ async function withLess(
   });
 }
 
-async function curvesOf(
-  model: Model,
-  own: PruneCommandSettings,
-  context: TechniqueContext,
-): Promise<readonly WidthCurve[]> {
-  const { open, session, seed, signal, data, progress } = context;
-  const { ranking: _, ...settings } = settingsOf(own, seed);
-  return await context.once("curves", () =>
-    measurePruneSensitivity(model, {
-      ...{ ...settings, open, session, signal, batches: () => data.calibration() },
-      onCurve: ({ layers }, done, total) => progress({ stage: "sensitivity", done, total, detail: layers[0] ?? "" }),
-    }),
-  );
-}
-
-/** Samples per batch, and batches, that statistics are measured on. */
-const STATISTICS = { batch: 64, batches: 16 } as const;
-
-/** On the samples to train on where there are as many as to choose by, else on those. */
-async function withStatistics(
-  model: Model,
-  { keepStatistics }: PruneCommandSettings,
-  { data: { datasets, batch }, open, session, seed, signal, say }: TechniqueContext,
-): Promise<Model> {
-  if (!datasets || keepStatistics) return model;
-  const { training, calibration } = datasets;
-  const data = training.size > calibration.size ? training : calibration;
-  const told = await recalibrated(model, {
-    ...{ data, open, session: { threads: session.threads }, seed, signal },
-    ...STATISTICS,
-    ...(batch !== undefined && { batch }),
-  });
-  if (told !== model) say(`running statistics of norms measured anew on ${data.size} samples at most`);
-  return told;
-}
-
 /** Multiples that stand for those that are not measured yet. */
 const USUAL = [8, 4, 2, 1] as const;
 
@@ -246,36 +239,21 @@ function foreseen(model: Model, own: PruneCommandSettings): PrunedModel {
   const asked = amountOf(own);
   const amount: PruneAmount = asked && asked.latency === undefined ? asked : { ratio: ALL };
   const roundings = own.round === "auto" ? USUAL : [own.round];
+  const settings = pruneSettingsOf({ ...own, criterion: foreseenCriterion(own.criterion) }, 0);
   for (const round of roundings.slice(0, -1)) {
     try {
-      return pruneModel(model, { ...amount, ...settingsOf(own, 0), round });
+      return pruneModel(model, { ...amount, ...settings, round });
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
     }
   }
-  return pruneModel(model, { ...amount, ...settingsOf(own, 0), round: lastOf(roundings) });
+  return pruneModel(model, { ...amount, ...settings, round: lastOf(roundings) });
 }
 
-function provisos({ targetLatency, round, allowSlower }: PruneCommandSettings): string {
+function provisos({ targetLatency, round, allowSlower, rounds = 1, mostError }: PruneCommandSettings): string {
+  const way = rounds === 1 ? "" : `, in ${rounds} rounds`;
+  const bound = mostError === undefined ? "" : ", as far as measured curves allow";
   const least = targetLatency === undefined ? "" : " at most: less until the time is measured to be reached";
   const rounding = round === "auto" ? ", by the usual multiples until those of this machine are measured" : "";
-  return `${least}${rounding}${allowSlower ? "" : ", unless it is slower than the original"}`;
-}
-
-async function decided(
-  model: Model,
-  original: Model,
-  own: PruneCommandSettings,
-  curves: readonly WidthCurve[] | undefined,
-  context: TechniqueContext,
-): Promise<PruneDecision> {
-  const { open, session, seed, signal, data, kernelBlocks: blocks, progress } = context;
-  const { feeds } = await data.timed();
-  let done = 0;
-  return await decidePruning(model, {
-    ...certain(amountOf(own)),
-    ...settingsOf(own, seed, curves),
-    ...{ original, round: own.round, open, session, feeds, blocks, signal, allowSlower: own.allowSlower === true },
-    onTrial: ({ narrowed }) => progress({ stage: "time", done: ++done, total: 0, detail: `${narrowed} widths` }),
-  });
+  return `${least}${rounding}${way}${bound}${allowSlower ? "" : ", unless it is slower than the original"}`;
 }

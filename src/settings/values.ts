@@ -171,6 +171,23 @@ export function valuePairs() {
   });
 }
 
+/** `head=0.2,block1/*=0.5`: layers by name, each with a share. */
+export function layerShares() {
+  const error = "It must be a list such as head=0.2,block1/*=0.5, with shares from 0 to below 1.";
+  const share = z.strictObject(
+    { layer: z.string(error).min(1, error), most: z.number(error).min(0, error).lt(1, error) },
+    error,
+  );
+  return written(z.array(share, error).min(1, error), {
+    read(word) {
+      const parts = word.split(",").map((part) => /^(.+)=([\d.]+)$/.exec(part.trim()));
+      return parts.includes(null) ? word : parts.map((part) => ({ layer: part![1], most: Number(part![2]) }));
+    },
+    write: (value) =>
+      (value as readonly { layer: string; most: number }[]).map(({ layer, most }) => `${layer}=${most}`).join(","),
+  });
+}
+
 /** `batch=1,length=128` as a map. */
 export function lengths(): z.ZodMap<z.ZodString, z.ZodInt> {
   const error = "It must be a list such as batch=1,length=128.";

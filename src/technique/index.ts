@@ -4,6 +4,7 @@ export {
   type Asked,
   defineTechnique,
   type Evidence,
+  type MadeModel,
   type Plan,
   type Technique,
   type TechniqueContext,

@@ -3,7 +3,7 @@ import type * as z from "zod";
 import type { Dataset } from "../data/index.ts";
 import type { RecoveryOptions } from "../distill/index.ts";
 import type { Model } from "../ir/index.ts";
-import type { Comparison, KernelBlocks } from "../measure/index.ts";
+import type { Batch, Comparison, KernelBlocks } from "../measure/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession, Run, Session } from "../runtime/index.ts";
 import type { Algorithm, TrainEvent, TrainReport, TrainResult } from "../train/index.ts";
 import type { Sections } from "./section.ts";
@@ -39,6 +39,12 @@ export interface TechniqueData {
   readonly batch?: number;
 }
 
+/** A model, and what is to be known of it. */
+export interface MadeModel<T extends object> {
+  readonly model: Model;
+  readonly facts: T;
+}
+
 /** What the job gives a technique to work with. */
 export interface TechniqueContext {
   readonly open: OpenSession;
@@ -48,6 +54,8 @@ export interface TechniqueContext {
   /** The original, as an application runs it. */
   readonly original: Session;
   readonly data: TechniqueData;
+  /** The samples to choose by with their labels, where they have any. */
+  labelled(): AsyncIterable<Batch>;
   /** How accuracy is to be won back, where it is. */
   readonly recovery?: RecoveryOptions;
   /** Where trainings of the technique's own keep their state, and whether an earlier run left any. */
@@ -58,6 +66,10 @@ export interface TechniqueContext {
   kernelBlocks(): Promise<KernelBlocks>;
   /** Plain data that measuring decides: a run that was interrupted goes on with what it decided. */
   once<T extends object>(key: string, decide: () => Promise<T>): Promise<T>;
+  /** A model that takes a training, with plain facts of it: a run that was interrupted goes on with what it made. */
+  onceModel<T extends object>(key: string, make: () => Promise<MadeModel<T>>): Promise<MadeModel<T>>;
+  /** The same for a part of the work, whose training keeps a state of its own. */
+  part(name: string): TechniqueContext;
   /** Keeps an event in the folder of the run. */
   emit(event: object): Promise<void>;
   /** Keeps an event of a training, and shows it. */

@@ -88,6 +88,9 @@ const samples: Readonly<Record<string, string>> = {
   "--augment": "cutout",
   "--sparsity": "0.3",
   "--pattern": "2:4",
+  "--limit": "head=0.3",
+  "--most-error": "0.3",
+  "--label-share": "0.3",
 };
 
 /** The option with every value of its list, or with one that it does not have by itself. */
@@ -127,6 +130,7 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   "with --sparsity": zeros,
   "with --sparsity or --pattern": zeros,
   "vector, block": [...zeros, "--granularity", "vector"],
+  sensitivity: ["--ranking", "sensitivity"],
 };
 
 /** Words under which it does not. */
@@ -151,6 +155,7 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
   "without --sparsity and --pattern": [zeros, ["m.onnx", "--pattern", "2:4"]],
   "with --sparsity": [[], ["m.onnx", "--pattern", "2:4"]],
   "vector, block": [zeros, [...zeros, "--granularity", "element"]],
+  sensitivity: [[], ["--ranking", "global"], [...zeros, "--ranking", "global"]],
 };
 
 describe.each([...modules.keys()])("the options of %s", (command) => {
@@ -213,7 +218,7 @@ const own = /^src\/(cli|job)\/|\/technique\.ts$/;
 /** Where a technique stands that a command takes from the index of its family. */
 const techniques: Readonly<Record<string, string | readonly string[]>> = {
   clean: "src/accelerate/clean-technique.ts",
-  prune: ["src/prune/technique.ts", "src/prune/technique-choice.ts", "src/prune/sparse-technique.ts"],
+  prune: ["technique", "technique-choice", "sparse-technique", "narrow"].map((name) => `src/prune/${name}.ts`),
   metaprune: "src/prune/meta/technique.ts",
   quantize: "src/quantize/technique.ts",
   route: "src/conditional/moe/route/technique.ts",

@@ -32,6 +32,7 @@ describe("lithe prune with zeros", () => {
       ["made-up", ["--sparsity", "0.5", "--reconstruct"], 72],
       ["kept", ["--sparsity", "0.75", ...trained], 108],
       ["grown", ["--sparsity", "0.75", "--schedule", "cubic", ...trained], 108],
+      ["rounds", ["--sparsity", "0.75", "--rounds", "3", ...trained], 108],
     ];
     for (const [name, args, zeros] of runs) {
       const { code, json } = await litheJson(["prune", "dense.onnx", ...args, ...loose, "-o", `${name}.onnx`], {
@@ -43,6 +44,14 @@ describe("lithe prune with zeros", () => {
       const found = [...masks.values()].flatMap((mask) => [...bytesOfTensor(mask)]);
       expect(found.filter((kept) => kept === 0)).toHaveLength(zeros);
     }
+    const { sections } = JSON.parse(await readFile(join(folder, "rounds-run/report.json"), "utf8"));
+    expect(sections.parts[0].rows.map(({ cells }: { cells: number[] }) => cells.slice(0, 2))).toEqual([
+      ...[
+        [1, 36],
+        [2, 72],
+        [3, 108],
+      ],
+    ]);
     expect(await readFile(join(folder, "grown-run/report.html"), "utf8")).toContain(
       "75.0 % of the weights of 2 layers are zeros",
     );
@@ -55,6 +64,7 @@ describe("lithe prune with zeros", () => {
     [["dense.onnx", "--ratio", "0.5", "--reconstruct"], 2, /--reconstruct has nothing to do/],
     [["dense.onnx", "--sparsity", "0.5", "--ranking", "isomorphic"], 2, /--ranking local or global/],
     [["dense.onnx", "--sparsity", "0.5", "--criterion", "wanda"], 2, /--criterion wanda needs data/],
+    [["dense.onnx", "--pattern", "2:4", "--rounds", "2", ...data, "--finetune", "1"], 2, /no parts of the way/],
     [["dense.onnx", "--pattern", "4:2"], 2, /1 ≤ N < M/],
     [["dense.onnx", "--sparsity", "0.5", "--dry-run"], 0, /"zeros":\{"before":0,"after":72\}/],
   ])("%j ends with code %i and writes nothing", async (args, expected, message) => {

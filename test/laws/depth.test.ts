@@ -113,7 +113,9 @@ describe("dropping blocks", () => {
     const most = droppableBlocks(network).length;
     const options = { open: openReference, batches };
     await expect(dropBlocks(network, { ...options, blocks: most + 1 })).rejects.toThrow(`${most} at most`);
-    await expect(dropBlocks(network, { ...options, blocks: 0 })).rejects.toThrow(/counted from 1/);
+    await expect(dropBlocks(network, { ...options, blocks: 0 })).rejects.toThrow(
+      /blocks must be a whole number of at least 1/,
+    );
     await expect(dropBlocks(smallNetworks.lenet.make(1), { ...options, blocks: 1 })).rejects.toThrow(/there is none/);
   });
 });

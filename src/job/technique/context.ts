@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { distill, recoveryFrom } from "../../distill/index.ts";
 import { remove } from "../../file-system.ts";
 import type { Model } from "../../ir/index.ts";
+import { encodeModel, loadModelBytes } from "../../onnx/index.ts";
 import type { RunFolder } from "../../report/index.ts";
 import { cpuSaturates, openSession } from "../../runtime/index.ts";
-import type { TechniqueContext } from "../../technique/index.ts";
+import type { MadeModel, TechniqueContext } from "../../technique/index.ts";
 import type { TrainEvent } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { firstBatch } from "../data/load.ts";
@@ -34,6 +35,7 @@ export function contextOf(
 ): TechniqueContext {
   const { ep, threads, seed, resume } = shared;
   const { signal } = console;
+  const named = (key: string): string => `${training} ${key}`.trim();
   const { datasets } = data;
   const batch = fixedBatch(model);
   const asked = recoveryOf(model, data, shared);
@@ -54,6 +56,7 @@ export function contextOf(
     seed,
     signal,
     original: original.session,
+    labelled: () => data.calibration(),
     data: {
       async *calibration() {
         for await (const { feeds } of data.calibration()) yield feeds;
@@ -65,7 +68,8 @@ export function contextOf(
     ...(recovery && { recovery }),
     checkpoints,
     kernelBlocks: () => kernelBlocksOf(ep, threads, console),
-    once: (key, decide) => decidedOnce(folder, key, decide, recovery !== undefined),
+    ...doneOnce(folder, named, recovery !== undefined),
+    part: (name) => contextOf(model, { data, original }, shared, folder, console, named(name)),
     saturates: async () => ep === "cpu" && (await cpuSaturates()),
     emit: (event) => folder.record(event),
     trained,
@@ -82,6 +86,15 @@ export function contextOf(
   };
 }
 
+type Once = Pick<TechniqueContext, "once" | "onceModel">;
+
+function doneOnce(folder: RunFolder, named: (key: string) => string, isKept: boolean): Once {
+  return {
+    once: (key, decide) => decidedOnce(folder, named(key), decide, isKept),
+    onceModel: (key, make) => (isKept ? madeOnce(folder, named(key), make) : make()),
+  };
+}
+
 /** Kept where an interrupted run can go on. */
 async function decidedOnce<T extends object>(
   folder: RunFolder,
@@ -94,6 +107,18 @@ async function decidedOnce<T extends object>(
   const facts = await decide();
   if (isKept) await folder.keep(key, { facts });
   return facts;
+}
+
+async function madeOnce<T extends object>(
+  folder: RunFolder,
+  key: string,
+  make: () => Promise<MadeModel<T>>,
+): Promise<MadeModel<T>> {
+  const kept = await folder.load(key);
+  if (kept?.bytes) return { model: loadModelBytes(kept.bytes), facts: kept.facts as T };
+  const made = await make();
+  await folder.keep(key, { facts: made.facts, bytes: encodeModel(made.model) });
+  return made;
 }
 
 /** Removes what only served to go on. */

@@ -1,7 +1,7 @@
 /** @file Weights of the beginning under the mask of the end: Frankle and Carbin (2019), arXiv:1803.03635, and their later rewinding, arXiv:1912.05671. */
 import { UsageError } from "../../errors.ts";
 import type { Tensor } from "../../ir/index.ts";
-import { checkOptions, type OptionNames } from "../../options.ts";
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { type Algorithm, type TrainingRun, withParameters } from "../../train/index.ts";
 import { withMasks } from "../masks.ts";
 import { criterionOf, granularityOf, type SparsifySettings, type SparsityAmount, sparsifyModel } from "../sparsify.ts";
@@ -31,8 +31,7 @@ const lotteryTicketOptionsNames: OptionNames<LotteryTicketOptions> = {
  */
 export function lotteryTicket(options: LotteryTicketOptions): Algorithm {
   const { rewindTo, ...amount } = checkOptions(options, lotteryTicketOptionsNames);
-  if (!(Number.isSafeInteger(rewindTo) && rewindTo >= 0))
-    throw new UsageError("rewindTo is no update", { expected: "a whole number of at least 0", got: String(rewindTo) });
+  checkCount("rewindTo", rewindTo, { least: 0 });
   const settings = amount as SparsityAmount & SparsifySettings;
   const { exclude = [], ranking = "local", seed = 0, sparsity = null } = settings;
   return {
