@@ -1,5 +1,6 @@
 /** @file Every experiment, in the order of the page of results. */
 import { accelerateModels } from "./accelerate-models.ts";
+import { binaryTernary } from "./binary-ternary.ts";
 import { branchLatency } from "./branch-latency.ts";
 import { cifar10Resnet20 } from "./cifar10-resnet20.ts";
 import { codec } from "./codec.ts";
@@ -43,10 +44,13 @@ import { tinybert } from "./tinybert.ts";
 import { tokenMerging } from "./token-merging.ts";
 import { trainParity } from "./train-parity.ts";
 import { trainSpeed } from "./train-speed.ts";
+import { xnorKernel } from "./xnor-kernel.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
 export const experiments: readonly Experiment<any>[] = [
   ptq,
+  binaryTernary,
+  xnorKernel,
   pruneModels,
   pruneRounding,
   pruneRecovery,

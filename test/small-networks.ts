@@ -13,6 +13,7 @@ import {
   paraGpt,
   paraResnet,
   resnet,
+  vgg,
   vit,
 } from "../src/models/index.ts";
 
@@ -68,6 +69,13 @@ export const smallNetworks: Readonly<Record<ModelName, SmallNetwork>> = {
       const shape = { classifiers: 2, base: 2, step: 1, scales: 2, width: 4, growth: 2, head: 6 };
       return msdnet(random(seed), { ...shape, size: 8, classes: 3 });
     },
+    input: "input",
+    dims: [6, 3, 8, 8],
+    labelDims: [6],
+    axis: 1,
+  },
+  vgg: {
+    make: (seed) => vgg(random(seed), { width: 4, size: 8, classes: 3 }),
     input: "input",
     dims: [6, 3, 8, 8],
     labelDims: [6],

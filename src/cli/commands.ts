@@ -32,7 +32,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./metaprune.ts")).command,
   },
   quantize: {
-    summary: "Fewer bits: static, dynamic, weight-only or float16",
+    summary: "Fewer bits: static, dynamic, weight-only, float16 or levels",
     load: async () => (await import("./quantize.ts")).command,
   },
   parallelize: {

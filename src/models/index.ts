@@ -9,6 +9,7 @@ import { paraFormer } from "./para-former.ts";
 import { paraGpt } from "./para-gpt.ts";
 import { paraResnet } from "./para-resnet.ts";
 import { resnet } from "./resnet.ts";
+import { vgg } from "./vgg.ts";
 import { vit } from "./vit.ts";
 
 /** Every network under its name. The first argument gives the initial values. */
@@ -19,6 +20,7 @@ export const models = {
   imagenetResnet,
   mobilenetV2,
   msdnet,
+  vgg,
   vit,
   gpt,
   paraFormer,
@@ -38,5 +40,6 @@ export type { ParaFormerOptions } from "./para-former.ts";
 export type { ParaGptOptions } from "./para-gpt.ts";
 export type { ParaResnetOptions } from "./para-resnet.ts";
 export type { ResnetOptions } from "./resnet.ts";
+export type { VggOptions } from "./vgg.ts";
 export type { VitOptions } from "./vit.ts";
-export { gpt, imagenetResnet, lenet, mlp, mobilenetV2, msdnet, paraFormer, paraGpt, paraResnet, resnet, vit };
+export { gpt, imagenetResnet, lenet, mlp, mobilenetV2, msdnet, paraFormer, paraGpt, paraResnet, resnet, vgg, vit };

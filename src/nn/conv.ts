@@ -3,6 +3,7 @@ import type { Value } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
+import type { WeightLevels } from "./weight-levels/index.ts";
 
 export interface ConvOptions {
   readonly kernel: number;
@@ -13,6 +14,8 @@ export interface ConvOptions {
   readonly groups?: number;
   readonly bias?: boolean;
   readonly weight?: Initialiser;
+  /** What is computed with in the place of the weights; the weights themselves by default. */
+  readonly levels?: WeightLevels;
 }
 
 const convOptionsNames: OptionNames<ConvOptions> = {
@@ -23,6 +26,7 @@ const convOptionsNames: OptionNames<ConvOptions> = {
   groups: true,
   bias: true,
   weight: true,
+  levels: true,
 };
 
 export function conv(n: Layers, x: Value, channels: number, options: ConvOptions): Value {
@@ -31,7 +35,8 @@ export function conv(n: Layers, x: Value, channels: number, options: ConvOptions
   const { padding = (dilation * (kernel - 1)) >> 1 } = options;
   const inner = lengthOf(x, 1) / groups;
   const fanIn = inner * kernel * kernel;
-  const weight = n.parameter("weight", [channels, inner, kernel, kernel], options.weight ?? fanInUniform(fanIn));
+  const master = n.parameter("weight", [channels, inner, kernel, kernel], options.weight ?? fanInUniform(fanIn));
+  const weight = options.levels?.(n, master, [1, 2, 3]) ?? master;
   const shift = bias ? n.parameter("bias", [channels], fanInUniform(fanIn)) : undefined;
   return n.op("Conv", shift ? [x, weight, shift] : [x, weight], {
     kernel_shape: [kernel, kernel],

@@ -1,5 +1,6 @@
 /** @file Layers as functions over a scoped builder that makes parameters with their initial values. */
 export * from "./attention.ts";
+export * from "./binary.ts";
 export * from "./branches.ts";
 export * from "./combinations/index.ts";
 export * from "./conv.ts";
@@ -16,4 +17,6 @@ export type { RandomSource } from "./random-source.ts";
 export * from "./recurrent.ts";
 export * from "./residual.ts";
 export * from "./residual-blocks.ts";
+export { detached, inSteps, signOf, straightThrough, zeroWithSlope } from "./straight-through.ts";
 export * from "./transformer-block.ts";
+export * from "./weight-levels/index.ts";

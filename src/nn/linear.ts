@@ -3,21 +3,25 @@ import type { Value } from "../ir/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
 import { fanInUniform, type Initialiser } from "./initialisers.ts";
 import { type Layers, lengthOf } from "./network.ts";
+import type { WeightLevels } from "./weight-levels/index.ts";
 
 export interface LinearOptions {
   readonly bias?: boolean;
   readonly weight?: Initialiser;
   readonly biasInitial?: Initialiser;
+  /** What is computed with in the place of the weights; the weights themselves by default. */
+  readonly levels?: WeightLevels;
 }
 
-const linearOptionsNames: OptionNames<LinearOptions> = { bias: true, weight: true, biasInitial: true };
+const linearOptionsNames: OptionNames<LinearOptions> = { bias: true, weight: true, biasInitial: true, levels: true };
 
 /** y = x·W + b over the last axis; W is [in, out]. */
 export function linear(n: Layers, x: Value, features: number, options: LinearOptions = {}): Value {
   checkOptions(options, linearOptionsNames);
   const fanIn = lengthOf(x, -1);
   const { bias = true, weight = fanInUniform(fanIn), biasInitial = fanInUniform(fanIn) } = options;
-  const product = n.matmul(x, n.parameter("weight", [fanIn, features], weight));
+  const master = n.parameter("weight", [fanIn, features], weight);
+  const product = n.matmul(x, options.levels?.(n, master, [0]) ?? master);
   return bias ? n.add(product, n.parameter("bias", [features], biasInitial)) : product;
 }
 

@@ -9,6 +9,7 @@ export { keepBranches } from "./keep-branches.ts";
 export { type MaskedModel, maskBranches } from "./mask-branches.ts";
 export * from "./parallelize.ts";
 export { partitionBranches } from "./partition/partition-branches.ts";
+export { partitionSigns } from "./partition/partition-signs.ts";
 export { type StepParts, stepParts } from "./partition/step-parts.ts";
 export {
   checkShape,

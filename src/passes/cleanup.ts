@@ -15,6 +15,7 @@ import { fuseMatmulAdd } from "./fuse-matmul-add.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { inlineBranches } from "./inline-branches.ts";
+import { settleStraightThrough } from "./settle-straight-through.ts";
 import { squeezeScalars } from "./squeeze-scalars.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
 
@@ -34,6 +35,7 @@ export function cleanup(options: CleanupOptions): Pass {
   const repeated = [
     eliminateIdentity(),
     eliminateDropout(),
+    settleStraightThrough(),
     eliminateCommonSubexpressions(),
     foldConstants(folding),
     inlineBranches(),

@@ -18,6 +18,7 @@ import { fusePad } from "./fuse-pad.ts";
 import { inferTypes } from "./infer-shapes.ts";
 import { inlineBranches } from "./inline-branches.ts";
 import { lowerPortable } from "./lower-portable.ts";
+import { settleStraightThrough } from "./settle-straight-through.ts";
 import { squeezeScalars } from "./squeeze-scalars.ts";
 import { storeConstants } from "./store-constants.ts";
 import { upgradeOpset } from "./upgrade-opset.ts";
@@ -40,6 +41,7 @@ export const passes = {
   "eliminate-noop": () => eliminateNoop(),
   "eliminate-common-subexpressions": () => eliminateCommonSubexpressions(),
   "eliminate-dead-nodes": () => eliminateDeadNodes(),
+  "settle-straight-through": () => settleStraightThrough(),
   "store-constants": () => storeConstants(),
   "explicit-windows": () => explicitWindows(),
   "fuse-affine": () => fuseAffine(),
@@ -68,5 +70,6 @@ export { type FoldOptions, foldConstants } from "./fold-constants.ts";
 export { freezeInitializers } from "./freeze-initializers.ts";
 export { inferTypes } from "./infer-shapes.ts";
 export { lowerPortable } from "./lower-portable.ts";
+export { settleStraightThrough } from "./settle-straight-through.ts";
 export { changedSince } from "./upgrade/stages.ts";
 export { upgradeOpset } from "./upgrade-opset.ts";

@@ -34,6 +34,7 @@ export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
 export { type Float16FormOptions, quantizeFloat16 } from "./quantizers/float16.ts";
 export { type FormOptions, type QuantizeOptions, quantizers } from "./quantizers/index.ts";
+export { type LevelsOptions, quantizeLevels } from "./quantizers/levels.ts";
 export { quantizeStatic } from "./quantizers/static.ts";
 export type { LayerSettings, StaticOptions } from "./quantizers/static-options.ts";
 export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-only.ts";

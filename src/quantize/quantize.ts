@@ -19,6 +19,8 @@ export async function quantize(model: Model, options: QuantizeOptions): Promise<
       return quantizers["weight-only"](model, withoutForm(options));
     case "float16":
       return quantizers.float16(model, withoutForm(options));
+    case "levels":
+      return quantizers.levels(model, withoutForm(options));
     default:
       throw new UsageError("there is no such form", {
         expected: Object.keys(quantizers).join(", "),

@@ -1,7 +1,7 @@
 /** @file What a quantizer says about its work. */
 import type { Range } from "./scheme.ts";
 
-export type Form = "static" | "dynamic" | "weight-only" | "float16";
+export type Form = "static" | "dynamic" | "weight-only" | "float16" | "levels";
 
 /** One node of the original model. */
 export interface LayerReport {

@@ -53,11 +53,17 @@ export interface QuantizeEvidence extends Evidence {
 }
 
 /** As files are called in the ecosystem. */
-const suffixes = { static: "_quantized", dynamic: "_quantized", "weight-only": "_q", float16: "_fp16" } as const;
+const suffixes = {
+  static: "_quantized",
+  dynamic: "_quantized",
+  "weight-only": "_q",
+  float16: "_fp16",
+  levels: "_levels",
+} as const;
 
 export const quantizeTechnique = defineTechnique({
   name: "quantize",
-  summary: "Fewer bits: static, dynamic, weight-only or float16",
+  summary: "Fewer bits: static, dynamic, weight-only, float16 or levels",
   settings,
   ready: "cleaned",
   keeps: "numbers",
@@ -112,7 +118,7 @@ export async function optionsOf(
   const { form, rounding = "nearest", exclude, include, observer, weightBits = "auto" } = own;
   const { open, session, signal, data } = context;
   const chosen = { ...(exclude && { exclude }), ...(include && { include }) };
-  if (form === "dynamic" || form === "float16") return { form, ...chosen };
+  if (form === "dynamic" || form === "float16" || form === "levels") return { form, ...chosen };
   const onEvent = (event: QuantizeEvent): void => show(event, context);
   const calibration = () => data.calibration();
   const common = { open, calibration, threads: session.threads, signal, onEvent, rounding, ...chosen };

@@ -6,7 +6,15 @@ export type { Judge, Judged } from "./judge.ts";
 export { judged, judgeOf } from "./judge-of.ts";
 export { cpuSaturates, openSession } from "./open.ts";
 export { type OpenPartition, openPartition } from "./open-partition.ts";
-export { type Partition, type RunPart, type RunStep, runPartition, type SumStep } from "./partition.ts";
+export {
+  type Partition,
+  type RunPart,
+  type RunStep,
+  runPartition,
+  type SignStep,
+  type Step,
+  type SumStep,
+} from "./partition.ts";
 export { resideIn } from "./resident.ts";
 export { applyRules } from "./rules/apply.ts";
 export { isFetchable } from "./rules/fetchable.ts";
@@ -15,3 +23,4 @@ export type { Rule, Target } from "./rules/rule.ts";
 export * from "./run.ts";
 export * from "./session.ts";
 export { sessionOptionNames } from "./session-option-names.ts";
+export type { SignConvolution, SignLayer, SignProduct } from "./xnor/layer.ts";

@@ -10,6 +10,9 @@ import {
   typedArray,
   type Value,
 } from "../ir/index.ts";
+import { type Kernel, openKernel } from "./xnor/kernel.ts";
+import type { SignLayer } from "./xnor/layer.ts";
+import { signLayer } from "./xnor/run-layer.ts";
 
 /**
  * Every rank that has a part runs it. A part's inputs are named after the tensors that its rank holds, its outputs are
@@ -33,13 +36,23 @@ export interface SumStep {
   readonly to: readonly number[];
 }
 
+/** Rank 0 holds, under the name `output`, what a layer of signs makes of the float32 tensor that it holds under `input`. */
+export interface SignStep {
+  readonly kind: "signs";
+  readonly input: string;
+  readonly output: string;
+  readonly layer: SignLayer;
+}
+
+export type Step = RunStep | SumStep | SignStep;
+
 /** In the beginning every rank holds the inputs; in the end rank 0 holds the outputs. */
 export interface Partition {
   /** The number of ranks. */
   readonly size: number;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
-  readonly steps: readonly (RunStep | SumStep)[];
+  readonly steps: readonly Step[];
 }
 
 /** Dtypes that can be added up between ranks. Tensors of any other can only be broadcast. */
@@ -57,6 +70,7 @@ export function checkPartition({ size, inputs, outputs, steps }: Partition): voi
   const held = Array.from({ length: size }, () => new Set(names));
   steps.forEach((step, index) => {
     if (step.kind === "run") checkRun(step, held, index);
+    else if (step.kind === "signs") checkSigns(step, held, index);
     else checkSum(step, held, index);
   });
   for (const { name } of outputs) need(held, 0, name, "the end");
@@ -75,6 +89,11 @@ function checkRun({ parts }: RunStep, held: readonly Set<string>[], index: numbe
     for (const { name } of fedInputs(part.graph)) need(held, rank, name, `step ${index}`);
     for (const { name } of part.graph.outputs) held[rank]!.add(name);
   });
+}
+
+function checkSigns({ input, output }: SignStep, held: readonly Set<string>[], index: number): void {
+  need(held, 0, input, `step ${index}, a layer of signs`);
+  held[0]?.add(output);
 }
 
 function checkSum({ value, dtype, from, to }: SumStep, held: readonly Set<string>[], index: number): void {
@@ -116,14 +135,22 @@ export async function runPartition(
 ): Promise<Map<string, Tensor>> {
   checkPartition(partition);
   const held = Array.from({ length: partition.size }, () => new Map(feeds));
+  const kernel = partition.steps.some(({ kind }) => kind === "signs") ? openKernel() : undefined;
   for (const step of partition.steps) {
     if (step.kind === "run") await runParts(step, held, run);
+    else if (step.kind === "signs") runSigns(step, held[0]!, kernel!);
     else {
       const total = step.from.map((rank) => held[rank]!.get(step.value)!).reduce(add);
       for (const rank of step.to) held[rank]!.set(step.value, total);
     }
   }
   return new Map(partition.outputs.map(({ name }) => [name, held[0]!.get(name)!]));
+}
+
+function runSigns({ input, output, layer }: SignStep, held: Map<string, Tensor>, kernel: Kernel): void {
+  const x = held.get(input)!;
+  const { dims, data } = signLayer(kernel, layer)(typedArray(x) as Float32Array, x.dims);
+  held.set(output, tensor("float32", dims, data));
 }
 
 async function runParts({ parts }: RunStep, held: readonly Map<string, Tensor>[], run: RunPart): Promise<void> {

@@ -1,6 +1,6 @@
 /** @file The messages between a session and the thread, process or web worker in which the runtime runs. */
 import type { DataType, Dim } from "../ir/index.ts";
-import type { SumStep } from "./partition.ts";
+import type { SignStep, SumStep } from "./partition.ts";
 import type { ExecutionProvider, MemoryUse, NodeProfile, Timing } from "./session.ts";
 
 /** A tensor on its way; `data` owns its whole buffer, so that it can be transferred. */
@@ -52,7 +52,7 @@ export interface RankSpec {
   readonly threads: number;
   readonly inputs: readonly WirePort[];
   readonly outputs: readonly WirePort[];
-  readonly steps: readonly (RankPart | SumStep)[];
+  readonly steps: readonly (RankPart | SumStep | SignStep)[];
 }
 
 export interface RankPart {

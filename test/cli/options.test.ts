@@ -296,6 +296,7 @@ describe("options that only some settings have", () => {
     ["weight-only", ["rounding", ...blocked, ...named], integer],
     ["dynamic", named, ["rounding", ...integer, ...blocked]],
     ["float16", named, ["rounding", ...integer, ...blocked]],
+    ["levels", named, ["rounding", ...integer, ...blocked]],
   ])(
     "quantize --form %s hands all that it takes to the quantizer, and refuses the rest",
     async (form, takes, others) => {

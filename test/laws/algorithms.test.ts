@@ -19,6 +19,7 @@ import {
   probes,
   runningAverage,
   type TrainEvent,
+  withinClips,
 } from "../../src/train/index.ts";
 import { moons, network, options } from "../moons.ts";
 
@@ -70,6 +71,7 @@ const subjects: Readonly<Record<AlgorithmName, Subject>> = {
   keepBest: { idle: () => keepBest(), busy: () => keepBest({ restore: true }) },
   probes: { idle: () => probing(false), busy: () => probing(true) },
   runningAverage: { idle: () => runningAverage(0), busy: () => runningAverage(0.9) },
+  withinClips: { idle: () => withinClips(), busy: () => withinClips() },
 };
 
 /** The network of the tests with an input that nothing but a run feeds, by which the logits are multiplied. */

@@ -77,6 +77,16 @@ export const graphs = {
       const [y] = g.ops("Dropout", [g.op("Relu", [input(g, 4)]), ratio], 2);
       g.output(g.op("Neg", [y]), "y");
     }),
+  "a sign with the gradient of its input": () =>
+    build((g) => {
+      const x = input(g, 4);
+      const number = (value: number) => g.constant("number", scalar("float32", value));
+      const scheme = [number(1024), g.constant("zero", scalar("uint8", 128))];
+      const hard = g.op("Where", [g.op("Less", [x, number(0)]), number(-1), number(1)]);
+      const soft = g.op("Clip", [x, number(-1), number(1)]);
+      const zeros = g.op("DequantizeLinear", [g.op("QuantizeLinear", [soft, ...scheme]), ...scheme]);
+      g.output(g.op("Add", [hard, zeros]), "y");
+    }),
   "a range up to a vector of one element": () =>
     build((g) => {
       const x = input(g, "N", 4);
@@ -433,6 +443,7 @@ export const shownOn = {
   "store-constants": ["constants to fold"],
   "eliminate-identity": ["identity inside and at the output", "branches that capture"],
   "eliminate-dropout": ["dropout at inference"],
+  "settle-straight-through": ["a sign with the gradient of its input"],
   "inline-branches": ["branches that are always taken", "branches that capture"],
   "eliminate-noop": ["transposes in a chain", "neutral constants", "casts there and back"],
   "eliminate-common-subexpressions": ["the same twice"],

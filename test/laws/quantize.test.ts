@@ -49,14 +49,23 @@ function filled(dims: readonly number[], seed: number, size = 0.5) {
   );
 }
 
+/** The same with the levels of a network that was trained to have two. */
+function signed(dims: readonly number[], seed: number) {
+  return tensor(
+    "float32",
+    dims,
+    floatsOf(filled(dims, seed)).map((value) => (value < 0 ? -0.25 : 0.25)),
+  );
+}
+
 /** Convolutions with Relu and Clip, a depthwise one, two branches joined by Concat and Add, pooling, a product with bias. */
-function network(): Model {
+function network(weights = filled): Model {
   const g = graphBuilder();
   const x = g.input("x", "float32", ["batch", 3, SIDE, SIDE]);
   const conv = (from: typeof x, name: string, dims: readonly number[], seed: number, attributes = {}) =>
     g.op(
       "Conv",
-      [from, g.constant(`${name}_w`, filled(dims, seed)), g.constant(`${name}_b`, filled([dims[0]!], seed + 1))],
+      [from, g.constant(`${name}_w`, weights(dims, seed)), g.constant(`${name}_b`, filled([dims[0]!], seed + 1))],
       { kernel_shape: dims.slice(2), ...attributes },
       { name },
     );
@@ -73,14 +82,9 @@ function network(): Model {
   const last = g.op("Relu", [conv(pooled, "last", [10, 16, 3, 3], 11)], {}, { name: "last_out" });
   const mean = g.op("GlobalAveragePool", [last], {}, { name: "mean" });
   const flat = g.op("Reshape", [mean, g.constant("shape", int64s([-1, 10]))], {}, { name: "flat" });
-  const weights = [g.constant("head_w", filled([32, 10], 13)), g.constant("head_b", filled([32], 14))];
-  const hidden = g.op(
-    "Relu",
-    [g.op("Gemm", [flat, ...weights], { transB: 1 }, { name: "head" })],
-    {},
-    { name: "hidden" },
-  );
-  g.output(g.op("MatMul", [hidden, g.constant("scores_w", filled([32, 5], 15))], {}, { name: "scores" }), "y");
+  const head = [g.constant("head_w", weights([32, 10], 13)), g.constant("head_b", filled([32], 14))];
+  const hidden = g.op("Relu", [g.op("Gemm", [flat, ...head], { transB: 1 }, { name: "head" })], {}, { name: "hidden" });
+  g.output(g.op("MatMul", [hidden, g.constant("scores_w", weights([32, 5], 15))], {}, { name: "scores" }), "y");
   return model(g.build());
 }
 
@@ -114,6 +118,7 @@ const options: Record<Form, QuantizeOptions & { readonly bound: number }> = {
   dynamic: { form: "dynamic", bound: 0.05 },
   "weight-only": { form: "weight-only", bits: 8, convolutions: true, bound: 0.02 },
   float16: { form: "float16", bound: 0.005 },
+  levels: { form: "levels", bound: 1e-6 },
 };
 
 describe.each(Object.keys(observers) as ObserverName[])("observer %s", (name) => {
@@ -201,9 +206,10 @@ describe.each(Object.keys(roundings) as RoundingName[])("rounding %s", (name) =>
 
 describe.each(Object.keys(quantizers) as Form[])("quantizer %s", (form) => {
   const { bound, ...chosen } = options[form];
+  const subject = () => network(form === "levels" ? signed : filled);
 
   it("gives a valid model with the same signature that computes nearly the same", async () => {
-    const source = network();
+    const source = subject();
     const { model: quantized, report } = await quantize(source, chosen);
     expect(verify(quantized)).toEqual([]);
     expect(opsetOf(quantized)).toBe(opsetOf(source));
@@ -218,7 +224,7 @@ describe.each(Object.keys(quantizers) as Form[])("quantizer %s", (form) => {
   });
 
   it("leaves the model that it was given as it was", async () => {
-    const source = network();
+    const source = subject();
     const before = await outputOf(source);
     await quantize(source, chosen);
     expect(await outputOf(source)).toEqual(before);
@@ -226,20 +232,20 @@ describe.each(Object.keys(quantizers) as Form[])("quantizer %s", (form) => {
 
   it("refuses a model that is quantized already, by name", async () => {
     const { bound: _, ...first } = options.static;
-    const { model: once } = await quantize(network(), first as QuantizeOptions);
+    const { model: once } = await quantize(subject(), first as QuantizeOptions);
     await expect(quantize(once, chosen)).rejects.toThrow(UnsupportedError);
     await expect(quantize(once, chosen)).rejects.toThrow(/quantized already/);
   });
 
   it("keeps what is excluded in floats, and says so", async () => {
-    const { model, report } = await quantize(network(), { ...chosen, exclude: ["sc*s"] } as QuantizeOptions);
+    const { model, report } = await quantize(subject(), { ...chosen, exclude: ["sc*s"] } as QuantizeOptions);
     const entry = report.layers.find(({ node }) => node === "scores");
     expect(entry).toMatchObject({ quantized: false, reason: "excluded by name" });
     expect(weightOf(model, "scores")).toMatchObject({ dtype: "float32" });
   });
 
   it("keeps what is not included in floats, and says so", async () => {
-    const { model, report } = await quantize(network(), { ...chosen, include: ["scores"] } as QuantizeOptions);
+    const { model, report } = await quantize(subject(), { ...chosen, include: ["scores"] } as QuantizeOptions);
     const kept = report.layers.filter(({ quantized }) => !quantized);
     expect(kept.map(({ node }) => node)).toContain("expand");
     expect(new Set(kept.map(({ reason }) => reason))).toEqual(new Set(["not among the nodes to quantize"]));
@@ -248,7 +254,7 @@ describe.each(Object.keys(quantizers) as Form[])("quantizer %s", (form) => {
 
   it("refuses a pattern that matches no node, and lists near names", async () => {
     for (const which of ["exclude", "include"]) {
-      const run = quantize(network(), { ...chosen, [which]: ["scores", "expnd"] } as QuantizeOptions);
+      const run = quantize(subject(), { ...chosen, [which]: ["scores", "expnd"] } as QuantizeOptions);
       await expect(run).rejects.toThrow(UsageError);
       await expect(run).rejects.toMatchObject({
         got: '"expnd"',

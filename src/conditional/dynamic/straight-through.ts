@@ -1,6 +1,6 @@
 /** @file Hard decisions that learn: noise in training, and gradients that pass a rounding. Bengio et al. (2013), arXiv:1308.3432. */
-import { scalar, type Value } from "../../ir/index.ts";
-import { type Layers, uniformNoise } from "../../nn/index.ts";
+import type { Value } from "../../ir/index.ts";
+import { inSteps, type Layers, uniformNoise } from "../../nn/index.ts";
 
 /** What keeps a sum of a half and a number in [0, 1] away from where rounding turns. */
 const SLACK = 2 ** -16;
@@ -14,7 +14,7 @@ export function logisticNoise(n: Layers, like: Value): Value {
 
 /** 0 or 1 of a share. Quantization in steps of 1 is rounding, and its gradient is that of the identity. */
 export function rounded(n: Layers, x: Value): Value {
-  return inSteps(n, x, 0);
+  return inSteps(n, x, 1, 0);
 }
 
 /**
@@ -23,11 +23,5 @@ export function rounded(n: Layers, x: Value): Value {
  */
 export function hardWithSlope(n: Layers, hard: Value, soft: Value): Value {
   const half = n.sub(n.mul(hard, 0.5), SLACK);
-  return inSteps(n, n.add(soft, half), 1);
-}
-
-/** Whole numbers from −`zero` on. */
-function inSteps(n: Layers, x: Value, zero: number): Value {
-  const scheme = [n.number(1), n.constant("zero", scalar("uint8", zero))];
-  return n.op("DequantizeLinear", [n.op("QuantizeLinear", [x, ...scheme]), ...scheme]);
+  return inSteps(n, n.add(soft, half), 1, 1);
 }

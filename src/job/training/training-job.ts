@@ -2,8 +2,9 @@
 import { basename, join } from "node:path";
 import { distill } from "../../distill/index.ts";
 import { remove } from "../../file-system.ts";
+import type { Model } from "../../ir/index.ts";
 import type { ComparedFacts } from "../../report/index.ts";
-import { type FitOptions, fit } from "../../train/index.ts";
+import { clippedParameters, type FitOptions, fit, withinClips } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { fingerprint } from "../model/model-file.ts";
 import { trainable } from "../model/readied.ts";
@@ -87,7 +88,7 @@ async function trainedIn(
 ): Promise<Trained> {
   const { config, folder, start, target, notes, earlier } = job;
   const before = [...earlier, ...((await teaching?.before(start.model)) ?? [])];
-  const chosen = { ...objective, ...mixtureOptions(start.model, objective) };
+  const chosen = { ...objective, ...mixtureOptions(start.model, objective), ...boundsOf(start.model) };
   const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
   const settings: FitOptions = {
     ...chosen,
@@ -106,4 +107,9 @@ async function trainedIn(
   const written = await writeTraining({ ...job, ...told, trained, report });
   await remove(answers);
   return { training: report, ...told, ...written };
+}
+
+/** Weights of two levels stay where they still learn. */
+function boundsOf(model: Model): Pick<FitOptions, "algorithms"> {
+  return clippedParameters(model).size > 0 ? { algorithms: [withinClips()] } : {};
 }

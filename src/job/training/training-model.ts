@@ -13,12 +13,14 @@ import {
   paraFormer,
   type ResnetOptions,
   resnet,
+  type VggOptions,
   type VitOptions,
+  vgg,
   vit,
 } from "../../models/index.ts";
-import { combinations } from "../../nn/index.ts";
+import { combinations, type WeightLevelsName, weightLevels } from "../../nn/index.ts";
 import { loadModel } from "../../onnx/files.ts";
-import { choice, member, memberOf, whole } from "../../settings/index.ts";
+import { choice, flag, member, memberOf, whole } from "../../settings/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
 import { outputCount } from "./class-count.ts";
 import { chosen, made, nameOf, present } from "./named-choice.ts";
@@ -36,6 +38,7 @@ type Of<Options> = Omit<Options, "input" | "classes" | "channels" | "size">;
 
 const share = () => z.number().min(0).lt(1);
 const size = { depth: whole(1), width: whole(1) };
+const levelNames = Object.keys(weightLevels) as WeightLevelsName[];
 const tokens = {
   patch: whole(1),
   width: whole(1),
@@ -68,6 +71,24 @@ const networks = {
       (source, shape) =>
         imagenetResnet(source, { ...own, ...square(shape) }),
     size,
+  ),
+  vgg: member(
+    (own: Of<VggOptions>): Build =>
+      (source, shape) =>
+        vgg(source, { ...own, ...square(shape) }),
+    {
+      width: whole(1),
+      weights: choice(["float", ...levelNames]),
+      activations: choice(["float", "binary"]),
+      inputScale: flag(),
+      order: choice(["norm-first", "layer-first"]),
+    },
+  ),
+  "vgg-twn": member((): Build => (source, shape) => vgg(source, { weights: "twn", ...square(shape) }), {}),
+  "vgg-bwn": member((): Build => (source, shape) => vgg(source, { weights: "bwn", ...square(shape) }), {}),
+  "vgg-xnor": member(
+    (): Build => (source, shape) => vgg(source, { weights: "bwn", activations: "binary", ...square(shape) }),
+    {},
   ),
   vit: member(
     (own: Of<VitOptions>): Build =>

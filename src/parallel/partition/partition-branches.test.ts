@@ -26,7 +26,9 @@ function scheduleOf({ steps }: Partition): string[] {
   return steps.map((step) =>
     step.kind === "run"
       ? `run ${step.parts.flatMap((part, rank) => (part ? [rank] : [])).join(" ")}`
-      : `sum ${step.from.join(" ")} > ${step.to.join(" ")}`,
+      : step.kind === "sum"
+        ? `sum ${step.from.join(" ")} > ${step.to.join(" ")}`
+        : step.kind,
   );
 }
 

@@ -20,7 +20,7 @@ import {
 import { inferShapes } from "../../ops/index.ts";
 import { checkCount } from "../../options.ts";
 import type { Partition } from "../../runtime/index.ts";
-import { type PlannedStep, stepsFrom, tensorTypeOf } from "./parts.ts";
+import { type BranchStep, stepsFrom, tensorTypeOf } from "./parts.ts";
 import { type Segment, type Stages, stagesOf } from "./stages.ts";
 
 /**
@@ -76,19 +76,19 @@ function evenShare(size: number): Share {
 }
 
 /** The steps of `size` ranks with the given shares of every stage. The graph's values carry types. */
-export function planSteps(model: Model, groups: readonly BranchGroup[], size: number, share: Share): PlannedStep[] {
+export function planSteps(model: Model, groups: readonly BranchGroup[], size: number, share: Share): BranchStep[] {
   groups.forEach(checkTypes);
   const names = namesOf(model);
   const stages = stagesOf(model.graph, groups);
   const ranks = Array.from({ length: size }, (_, rank) => rank);
-  const steps = groups.flatMap((group, stage): PlannedStep[] => {
+  const steps = groups.flatMap((group, stage): BranchStep[] => {
     const segment = nth(stages.segments, stage);
     const broadcasts = broadcastsAfter(segment, stages, ranks);
     const trunk = ranks.map((rank) => trunkNodes(segment, rank));
     const branches = ranks.map((rank) => branchNodes(group, rank, share(rank, group.nodes.length), names));
     const from = ranks.filter((rank) => nth(branches, rank).length > 0);
     const to = stages.isNeededEverywhere(group.combine.output) ? ranks : [0];
-    const sum: PlannedStep = { kind: "sum", value: group.combine.output, from, to };
+    const sum: BranchStep = { kind: "sum", value: group.combine.output, from, to };
     const count = group.nodes.length;
     if (broadcasts.length > 0) return [run(trunk, 0), ...broadcasts, run(branches, count), sum];
     return [
@@ -109,12 +109,12 @@ export function planSteps(model: Model, groups: readonly BranchGroup[], size: nu
   ];
 }
 
-function run(nodes: readonly (readonly Node[])[], branches: number): PlannedStep {
+function run(nodes: readonly (readonly Node[])[], branches: number): BranchStep {
   return { kind: "run", nodes, branches };
 }
 
 /** A segment that ran on rank 0 hands on what the others need, now or later. */
-function broadcastsAfter({ single }: Segment, { isNeededEverywhere }: Stages, ranks: readonly number[]): PlannedStep[] {
+function broadcastsAfter({ single }: Segment, { isNeededEverywhere }: Stages, ranks: readonly number[]): BranchStep[] {
   const values = single.flatMap(({ outputs }) => outputs.filter((value) => value !== undefined));
   return values.filter(isNeededEverywhere).map((value) => ({ kind: "sum", value, from: [0], to: ranks.slice(1) }));
 }

@@ -12,7 +12,7 @@ import {
   type Value,
   withGraph,
 } from "../../ir/index.ts";
-import type { RunStep, SumStep } from "../../runtime/index.ts";
+import type { SignLayer, SignStep, Step } from "../../runtime/index.ts";
 import { isConstant } from "./stages.ts";
 
 /** A run step before its models are made: the nodes of each rank, in order. */
@@ -23,6 +23,14 @@ export interface PlannedRun {
   readonly branches: number;
 }
 
+/** A layer of signs, which reads and makes values of the graph. */
+export interface PlannedSigns {
+  readonly kind: "signs";
+  readonly input: Value;
+  readonly output: Value;
+  readonly layer: SignLayer;
+}
+
 /** A sum step of a value of the graph. */
 export interface PlannedSum {
   readonly kind: "sum";
@@ -31,21 +39,32 @@ export interface PlannedSum {
   readonly to: readonly number[];
 }
 
-export type PlannedStep = PlannedRun | PlannedSum;
+/** What branches are spread by. */
+export type BranchStep = PlannedRun | PlannedSum;
+
+export type PlannedStep = BranchStep | PlannedSigns;
 
 /** Makes each rank's nodes of each step a model, whose outputs are what its rank still needs afterwards. */
-export function stepsFrom(model: Model, size: number, planned: readonly PlannedStep[]): (RunStep | SumStep)[] {
+export function stepsFrom(model: Model, size: number, planned: readonly PlannedStep[]): Step[] {
   const needed = Array.from({ length: size }, (_, rank) => new Set<Value>(rank === 0 ? model.graph.outputs : []));
-  const steps = planned.toReversed().map((step): RunStep | SumStep => {
+  const steps = planned.toReversed().map((step): Step => {
     if (step.kind === "run") {
       return { kind: "run", parts: step.nodes.map((nodes, rank) => partOf(model, nodes, nth(needed, rank))) };
     }
+    if (step.kind === "signs") return signStep(step, nth(needed, 0));
     const { value, from, to } = step;
     for (const rank of to) nth(needed, rank).delete(value);
     for (const rank of from) nth(needed, rank).add(value);
     return { kind: "sum", value: value.name, dtype: tensorTypeOf(value).dtype, from, to };
   });
   return steps.toReversed();
+}
+
+/** `needed` becomes what rank 0 needs before it. */
+function signStep({ input, output, layer }: PlannedSigns, needed: Set<Value>): SignStep {
+  needed.delete(output);
+  needed.add(input);
+  return { kind: "signs", input: input.name, output: output.name, layer };
 }
 
 /** The model of one rank's nodes. `needed` becomes what the rank needs before it. */

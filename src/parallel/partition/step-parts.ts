@@ -4,7 +4,7 @@ import { branchGroupsOf } from "../../branches/index.ts";
 import { nth } from "../../checked.ts";
 import type { Model } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
-import type { RunStep, SumStep } from "../../runtime/index.ts";
+import type { RunStep, Step } from "../../runtime/index.ts";
 import { planSteps, type Share } from "./partition-branches.ts";
 import { stepsFrom } from "./parts.ts";
 
@@ -49,6 +49,6 @@ export function stepParts(model: Model): StepParts[] {
   });
 }
 
-function partOf(step: RunStep | SumStep, rank: number): Model {
+function partOf(step: Step, rank: number): Model {
   return nth((step as RunStep).parts, rank);
 }

@@ -18,6 +18,7 @@ const probeForms: Readonly<Record<Form, readonly ProbeForm[]>> = {
   dynamic: ["dynamic u8u8"],
   "weight-only": ["weight-only 8-bit blocks", "weight-only 4-bit blocks"],
   float16: ["float16"],
+  levels: [],
 };
 
 /** Whether a form can pay on the table's provider, judged by the products that the model is made of. */

@@ -29,7 +29,7 @@ export function blockLimits({ bits }: Pick<BlockLayout, "bits">): { low: number;
 
 /**
  * Scale and zero point of one block. Asymmetric: the range with zero in it over all integers. Symmetric: the value of greatest
- * magnitude becomes 0, zero is the middle, so the scale has the other sign than that value.
+ * magnitude becomes 0, zero is the middle, so the scale has the other sign than that value. Values −a, 0 and a alone are kept as they are.
  */
 export function blockParameters(
   values: ArrayLike<number>,
@@ -44,6 +44,7 @@ export function blockParameters(
     max = Math.max(max, values[i]!);
   }
   const middle = 2 ** (bits - 1);
+  if (isTernary(values, max, start, end)) return { scale: max, zeroPoint: middle };
   if (symmetric) {
     const greatest = -min > max ? min : max;
     return greatest === 0
@@ -54,6 +55,17 @@ export function blockParameters(
   const scale = Math.fround((max - min) / top);
   if (scale === 0) return { scale: 1, zeroPoint: 0 };
   return { scale, zeroPoint: Math.min(top, Math.max(0, Math.round(-min / scale))) };
+}
+
+/** Whether the values are −a, 0 and a, and none else: with the middle as zero they are whole steps of a. */
+function isTernary(values: ArrayLike<number>, a: number, start: number, end: number): boolean {
+  let hasBelow = false;
+  for (let i = start; i < end; i++) {
+    const value = values[i]!;
+    if (value !== 0 && value !== a && value !== -a) return false;
+    hasBelow ||= value < 0;
+  }
+  return hasBelow && a > 0;
 }
 
 /** A matrix of integers with a row for each output, and the parameters of its blocks, row by row. */

@@ -2,8 +2,10 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { UnsupportedError } from "../../errors.ts";
 import { type Backend, type LoadBackend, type LoadedSession, ortTensor, wireTensor } from "../host.ts";
-import type { SumStep } from "../partition.ts";
+import type { SignStep, SumStep } from "../partition.ts";
 import type { LoadSpec, RankPart, RankSpec, WirePort } from "../protocol.ts";
+import { type Kernel, openKernel } from "../xnor/kernel.ts";
+import { signLayer } from "../xnor/run-layer.ts";
 import { type Exchange, exchangeOver } from "./exchange.ts";
 
 /** Tensors of this run by name. */
@@ -26,10 +28,13 @@ async function loadRank(spec: RankSpec, backend: Backend): Promise<LoadedSession
   const exchange = exchangeOver(spec.memory, spec.rank);
   const sessions: LoadedSession[] = [];
   const steps: Step[] = [];
+  const kernel = spec.steps.some(({ kind }) => kind === "signs") ? openKernel() : undefined;
   for (const step of spec.steps) {
     if (step.kind === "sum") {
       const isResult = spec.outputs.some(({ name }) => name === step.value);
       steps.push(sumStep(step, exchange, backend.Tensor, isResult));
+    } else if (step.kind === "signs") {
+      steps.push(signStep(step, kernel!, backend.Tensor));
     } else {
       const session = await backend.load(step.spec);
       sessions.push(session);
@@ -60,6 +65,15 @@ function runStep({ inputs, outputs }: RankPart, session: LoadedSession): Step {
     const feeds = Object.fromEntries(inputs.map((name) => [name, held.get(name)!]));
     const results = await session.run(feeds, outputs);
     for (const name of outputs) held.set(name, results[name]!);
+  };
+}
+
+function signStep({ input, output, layer }: SignStep, kernel: Kernel, Tensor: TensorConstructor): Step {
+  const run = signLayer(kernel, layer);
+  return async (held) => {
+    const x = held.get(input)!;
+    const { dims, data } = run(x.data as Float32Array, x.dims);
+    held.set(output, new Tensor("float32", data, dims));
   };
 }
 

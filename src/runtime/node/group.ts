@@ -62,7 +62,9 @@ async function rankSpec(
   const own: RankSpec["steps"][number][] = [];
   for (const step of steps) {
     if (step.kind === "sum") own.push(step);
-    else if (step.parts[rank]) own.push(await rankPart(step.parts[rank], options));
+    else if (step.kind === "signs") {
+      if (rank === 0) own.push(step);
+    } else if (step.parts[rank]) own.push(await rankPart(step.parts[rank], options));
   }
   const { ep, threads } = options;
   return { rank, ep, threads, inputs: inputs.map(portOf), outputs: outputs.map(portOf), steps: own };

@@ -5,9 +5,18 @@ import { earlyStopping } from "./early-stopping.ts";
 import { keepBest } from "./keep-best.ts";
 import { probes } from "./probes.ts";
 import { runningAverage } from "./running-average.ts";
+import { withinClips } from "./within-clips.ts";
 
 /** Every algorithm of training itself under its name. Other techniques bring their own. */
-export const algorithms = { callbacks, driven, earlyStopping, keepBest, probes, runningAverage } as const;
+export const algorithms = {
+  callbacks,
+  driven,
+  earlyStopping,
+  keepBest,
+  probes,
+  runningAverage,
+  withinClips,
+} as const;
 
 export type AlgorithmName = keyof typeof algorithms;
 
@@ -27,4 +36,5 @@ export type { Callbacks } from "./callbacks.ts";
 export type { EarlyStoppingOptions } from "./early-stopping.ts";
 export type { KeepBestOptions } from "./keep-best.ts";
 export type { Look, Probe, ProbeContext } from "./probes.ts";
-export { callbacks, driven, earlyStopping, keepBest, probes, runningAverage };
+export { clippedParameters } from "./within-clips.ts";
+export { callbacks, driven, earlyStopping, keepBest, probes, runningAverage, withinClips };
