@@ -177,6 +177,20 @@ describe("fold-constants", () => {
     }
   });
 
+  it("stores what is no larger than the constants behind it, however small what lies between is", async () => {
+    const before = build((g) => {
+      const w = g.constant("w", tensor("float32", [400], new Float32Array(400).fill(-2)));
+      const zero = g.constant("zero", scalar("float32", 0));
+      const [low, high] = [-1, 1].map((level) => g.constant("level", scalar("float32", level)));
+      g.output(g.op("Add", [g.input("x", "float32", [400]), g.op("Where", [g.op("Less", [w, zero]), low, high])]), "y");
+    });
+    const { model: after } = await foldConstants({
+      evaluate: async (part, feeds) => evaluate(part, feeds, { precision: "declared" }),
+      maxBytes: 1000,
+    }).run(before);
+    expect(after.graph.nodes.map(({ opType }) => opType)).toEqual(["Add", "Identity"]);
+  });
+
   it("lets errors through that are no refusals", async () => {
     const before = build((g) => {
       const a = g.constant("a", scalar("float32", 1));

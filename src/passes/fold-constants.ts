@@ -44,7 +44,7 @@ const kept: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeLinear",
 export interface FoldOptions {
   /** Computes the constant part. It must return the dtypes that the graph declares. */
   readonly evaluate: Evaluate;
-  /** A result larger than this is not stored unless it is no larger than what it was made of; 1 MiB when absent. */
+  /** A result larger than this is not stored unless it is no larger than the constants that it was made of; 1 MiB when absent. */
   readonly maxBytes?: number;
 }
 
@@ -111,7 +111,8 @@ interface Plan {
 /** @param original the graph before its subgraphs were changed, whose nodes the inference knows. */
 function planOf(run: Run, graph: Graph, original: Graph, outer: readonly Graph[]): Plan {
   const constants = new Map<Value, Tensor>();
-  const computed = new Set<Value>();
+  /** By result: the constants that it is made of. */
+  const computed = new Map<Value, ReadonlySet<Value>>();
   const literals: Node[] = [];
   const fromShapes: Value[] = [];
   const foldable: Node[] = [];
@@ -141,9 +142,10 @@ function planOf(run: Run, graph: Graph, original: Graph, outer: readonly Graph[]
       constants.set(value, known);
       fromShapes.push(value);
     });
-    if (!isFoldable(run, graph, node, (value) => constants.has(value) || computed.has(value), constants)) return;
+    if (!isFoldable(run, graph, node, { constants, computed })) return;
     foldable.push(node);
-    for (const value of node.outputs) if (value) computed.add(value);
+    const sources = sourcesOf(node, computed);
+    for (const value of node.outputs) if (value) computed.set(value, sources);
   });
   return { constants, literals, fromShapes, foldable, frontier: frontierOf(graph, foldable) };
 }
@@ -152,20 +154,26 @@ function isOverridable(graph: Graph, outer: readonly Graph[], value: Value): boo
   return [graph, ...outer].some((scope) => scope.initializers.has(value));
 }
 
-function isFoldable(
-  run: Run,
-  graph: Graph,
-  node: Node,
-  isKnown: (value: Value) => boolean,
-  constants: ReadonlyMap<Value, Tensor>,
-): boolean {
+interface Known {
+  readonly constants: ReadonlyMap<Value, Tensor>;
+  readonly computed: ReadonlyMap<Value, ReadonlySet<Value>>;
+}
+
+function isFoldable(run: Run, graph: Graph, node: Node, { constants, computed }: Known): boolean {
   if (node.opType === "Constant" || kept.has(node.opType) || subgraphsOf(node).length > 0) return false;
   if (!isDeterministic(node, run.model) || copiesWeight(graph, node)) return false;
-  if (!node.inputs.every((value) => !value || isKnown(value))) return false;
+  if (!node.inputs.every((value) => !value || constants.has(value) || computed.has(value))) return false;
   if (node.opType === "Identity" && node.outputs.some((value) => value && graph.outputs.includes(value))) return false;
   const made = node.outputs.reduce((sum, value) => sum + (value ? inferredBytes(run, value) : 0), 0);
-  const read = node.inputs.reduce((sum, value) => sum + bytesIn(run, value, constants), 0);
+  const bytesOf = (values: Iterable<Value | undefined>): number =>
+    [...values].reduce((sum, value) => sum + bytesIn(run, value, constants), 0);
+  const read = Math.max(bytesOf(node.inputs), bytesOf(sourcesOf(node, computed)));
   return made <= Math.max(run.maxBytes, read);
+}
+
+/** What the constant inputs of a node are made of, each constant once. */
+function sourcesOf({ inputs }: Node, computed: Known["computed"]): ReadonlySet<Value> {
+  return new Set(inputs.flatMap((value) => (value ? [...(computed.get(value) ?? [value])] : [])));
 }
 
 /** Operators that lay out a weight anew without making it smaller. */
