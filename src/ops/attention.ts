@@ -1,4 +1,5 @@
 /** @file Attention: Q `[B, heads, S, D]`, K `[B, kvHeads, L, D]`, V `[B, kvHeads, L, E]`, or with the heads packed into the last axis. */
+import { exactly } from "../checked.ts";
 import { type Dim, type Dims, intOf, intsOf, UNKNOWN_DIM, type ValueType } from "../ir/index.ts";
 import { end, mixed, same } from "./axes.ts";
 import { addCosts, costPerInput, macCost } from "./cost.ts";
@@ -31,7 +32,7 @@ function per(dim: Dim, heads: Dim): Dim {
 /** One of Q, K, V, whether its heads are an axis of their own or packed. */
 function unpacked(dims: Dims | undefined, heads: Dim): Unpacked {
   if (dims?.length === 4) {
-    const [batch, own, length, size] = dims as readonly [Dim, Dim, Dim, Dim];
+    const [batch, own, length, size] = exactly(dims, 4);
     return { batch, heads: own, length, size };
   }
   const [batch = UNKNOWN_DIM, length = UNKNOWN_DIM, width = UNKNOWN_DIM] = dims ?? [];

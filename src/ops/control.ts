@@ -1,4 +1,5 @@
 /** @file Control flow: a conditional joins its branches; loops repeat a body until its state's types are stable. */
+import { nth } from "../checked.ts";
 import {
   type Dim,
   type Dims,
@@ -126,7 +127,7 @@ const inferLegacyScan: InferRule = (context) => {
 
 function axisLength(type: ValueType | undefined, axis: number): Dim {
   const dims = asTensor(type)?.dims;
-  return dims && dims.length > 0 ? dims[axisIn(axis, dims.length)]! : UNKNOWN_DIM;
+  return dims && dims.length > 0 ? nth(dims, axisIn(axis, dims.length)) : UNKNOWN_DIM;
 }
 
 /** Costs of subgraphs are counted at their own nodes. */

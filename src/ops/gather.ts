@@ -1,4 +1,5 @@
 /** @file Operators that pick and place elements by index: Gather, Scatter, OneHot, NonZero, Compress, Range, Trilu. */
+import { exactly } from "../checked.ts";
 import { type DataType, type Dim, type Dims, intOf, numbersOf, sameDim, tensorType, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, mixed, noAxes, same, throughAxes } from "./axes.ts";
 import { dtypeAttribute } from "./constant.ts";
@@ -170,7 +171,8 @@ const inferUnique: InferRule = (context) => {
 };
 
 function rangeLength(facts: NodeFacts): Dim {
-  const [start, limit, delta] = [0, 1, 2].map((i) => facts.symbols(i)?.[0] ?? UNKNOWN_DIM) as [Dim, Dim, Dim];
+  const bounds = [0, 1, 2].map((i): Dim => facts.symbols(i)?.[0] ?? UNKNOWN_DIM);
+  const [start, limit, delta] = exactly(bounds, 3);
   if (start === 0 && delta === 1 && typeof limit === "string") return limit;
   if (typeof start !== "number" || typeof limit !== "number" || typeof delta !== "number") return UNKNOWN_DIM;
   return delta === 0 ? UNKNOWN_DIM : Math.max(0, Math.ceil((limit - start) / delta));

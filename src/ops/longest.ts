@@ -1,4 +1,5 @@
 /** @file Lengths that the data decide, as long as they can be. */
+import { nth } from "../checked.ts";
 import { type Dim, elementCount, intOf, type Node, type ValueType } from "../ir/index.ts";
 import { asTensor, axisIn, dimsOf } from "./dims.ts";
 import type { NodeFacts, OpSpec } from "./spec.ts";
@@ -21,7 +22,7 @@ const bounds: Readonly<Record<string, Bounds>> = {
   Unique(facts) {
     const [axis, dims] = [intOf(facts.node, "axis"), dimsOf(facts, 0)];
     if (axis === undefined) return [[all(facts)], [all(facts)], [all(facts)], [all(facts)]];
-    const length = dims ? [dims[axisIn(axis, dims.length)]!] : undefined;
+    const length = dims ? [nth(dims, axisIn(axis, dims.length))] : undefined;
     return [dims, length, length, length];
   },
 };

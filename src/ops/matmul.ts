@@ -1,4 +1,5 @@
 /** @file Matrix products: A `[…, M, K]`, B `[…, K, N]`, Y `[…, M, N]`. */
+import { fromEnd, lastOf, nth } from "../checked.ts";
 import { type DataType, type Dim, type Dims, elementCount, intOf, maxOf, sameDim, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, reduced, same } from "./axes.ts";
 import { macCost } from "./cost.ts";
@@ -26,7 +27,7 @@ export interface MatrixPorts {
 
 type Dtype = (facts: NodeFacts) => DataType | undefined;
 
-const swappedLast = (dims: Dims): Dims => [...dims.slice(0, -2), dims.at(-1)!, dims.at(-2)!];
+const swappedLast = (dims: Dims): Dims => [...dims.slice(0, -2), lastOf(dims), fromEnd(dims, 2)];
 
 function factor(facts: NodeFacts, port: number, attribute: string): Dims | undefined {
   const dims = dimsOf(facts, port);
@@ -39,9 +40,9 @@ export function productShape(a: Dims | undefined, b: Dims | undefined): Dims | u
   if (!a || !b) return undefined;
   checkRank(a, "the left factor", 1, Number.POSITIVE_INFINITY);
   checkRank(b, "the right factor", 1, Number.POSITIVE_INFINITY);
-  equalDim(a.at(-1)!, b.length === 1 ? b[0]! : b.at(-2)!, "the inner dims of a matrix product differ");
+  equalDim(lastOf(a), b.length === 1 ? nth(b, 0) : fromEnd(b, 2), "the inner dims of a matrix product differ");
   const batch = broadcastDims([a.slice(0, -2), b.slice(0, -2)]) ?? [];
-  return [...batch, ...(a.length === 1 ? [] : [a.at(-2)!]), ...(b.length === 1 ? [] : [b.at(-1)!])];
+  return [...batch, ...(a.length === 1 ? [] : [fromEnd(a, 2)]), ...(b.length === 1 ? [] : [lastOf(b)])];
 }
 
 function matmulCost({ a, b }: MatrixPorts): CostRule {

@@ -1,4 +1,5 @@
 /** @file Operators that give the elements another order or other dims: Reshape, Transpose, Squeeze, Expand, Tile, … */
+import { exactly } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import { type Dim, type Dims, elementCount, intOf, intsOf, sameDim, stringOf, UNKNOWN_DIM } from "../ir/index.ts";
 import { end, same } from "./axes.ts";
@@ -243,7 +244,7 @@ const inferDepthToSpace: InferRule = (context) => {
   if (!dims) return [typed(dtypeOf(context, 0), unknownDims(4))];
   checkRank(dims, "the input", 4);
   const block = blockSize(context);
-  const [batch, channels, height, width] = dims as readonly [Dim, Dim, Dim, Dim];
+  const [batch, channels, height, width] = exactly(dims, 4);
   const spread = (dim: Dim): Dim => productDims([dim, block]);
   return [typed(dtypeOf(context, 0), [batch, divided(channels, block * block), spread(height), spread(width)])];
 };
@@ -253,7 +254,7 @@ const inferSpaceToDepth: InferRule = (context) => {
   if (!dims) return [typed(dtypeOf(context, 0), unknownDims(4))];
   checkRank(dims, "the input", 4);
   const block = blockSize(context);
-  const [batch, channels, height, width] = dims as readonly [Dim, Dim, Dim, Dim];
+  const [batch, channels, height, width] = exactly(dims, 4);
   const folded = productDims([channels, block * block]);
   return [typed(dtypeOf(context, 0), [batch, folded, divided(height, block), divided(width, block)])];
 };

@@ -1,4 +1,5 @@
 /** @file What a node states of lengths, stated anew when axes around it are cut. */
+import { nth } from "../checked.ts";
 import { UnsupportedError } from "../errors.ts";
 import {
   type Attribute,
@@ -256,7 +257,7 @@ const gather: Rule = (node, cut) => {
   const axis = axisIn(intOf(node.node, "axis", 0), dims.length);
   const kept = cut.input(0, axis);
   if (!kept) return {};
-  const places = pickedPlaces(node, dims[axis]!, indices);
+  const places = pickedPlaces(node, nth(dims, axis), indices);
   if (!places) throw refuse(node, "indices are computed while the model runs, or pick a position twice");
   const moved = new Map(kept.map((place, i) => [place, i]));
   const left = places.flatMap((place) => moved.get(place) ?? []);

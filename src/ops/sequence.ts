@@ -1,4 +1,5 @@
 /** @file Sequences and optionals. */
+import { nth } from "../checked.ts";
 import { type Dim, intOf, tensorType, UNKNOWN_DIM, type ValueType } from "../ir/index.ts";
 import { noAxes, opaqueAxes } from "./axes.ts";
 import { dtypeAttribute } from "./constant.ts";
@@ -38,7 +39,7 @@ const inferSplit: InferRule = (context) => {
     const keep = intOf(context.node, "keepdims", 1) === 1;
     return [sequence(typed(dtype, keep ? dims.with(axis, 1) : dims.toSpliced(axis, 1)))];
   }
-  return [sequence(typed(dtype, dims.with(axis, partLength(context, dims[axis]!))))];
+  return [sequence(typed(dtype, dims.with(axis, partLength(context, nth(dims, axis)))))];
 };
 
 /** The common length of all parts, if they have one. */

@@ -1,4 +1,5 @@
 /** @file Operators that put tensors together and take parts of them: Concat, Split, Slice, Pad, Crop. */
+import { exactly, nth } from "../checked.ts";
 import { ShapeError } from "../errors.ts";
 import {
   boundsOf,
@@ -131,7 +132,7 @@ const inferSplit: InferRule = (context) => {
   const dtype = dtypeOf(context, 0);
   if (!dims) return context.node.outputs.map(() => typed(dtype));
   const axis = axisIn(intOf(context.node, "axis", 0), dims.length);
-  const lengths = splitLengths(context, dims[axis]!);
+  const lengths = splitLengths(context, nth(dims, axis));
   return context.node.outputs.map((_, part) => typed(dtype, dims.with(axis, lengths[part] ?? UNKNOWN_DIM)));
 };
 
@@ -150,7 +151,7 @@ const splitAxes: AxisRule = (node) => {
   const axis = axisIn(intOf(node.node, "axis", 0), dims.length);
   const outputs = (i: number): AxisEnd[] => node.node.outputs.flatMap((value, port) => (value ? [end(port, i)] : []));
   const links = dims.flatMap((_, i) => (i === axis ? [] : [same(end(0, i), outputs(i))]));
-  return [...links, ...partLinks(splitLengths(node, dims[axis]!), axis, "input")];
+  return [...links, ...partLinks(splitLengths(node, nth(dims, axis)), axis, "input")];
 };
 
 export interface Range {
@@ -352,9 +353,10 @@ const inferCrop: InferRule = (context) => {
   const [left = 0, top = 0, right = 0, bottom = 0] = intsOf(context.node, "border") ?? [];
   const scale = intsOf(context.node, "scale");
   if (dims?.length !== 4) return [typed(dtypeOf(context, 0), dims)];
-  const height = scale?.[0] ?? mapDim(dims[2]!, (length) => length - top - bottom);
-  const width = scale?.[1] ?? mapDim(dims[3]!, (length) => length - left - right);
-  return [typed(dtypeOf(context, 0), [dims[0]!, dims[1]!, height, width])];
+  const [batch, channels, rows, columns] = exactly(dims, 4);
+  const height = scale?.[0] ?? mapDim(rows, (length) => length - top - bottom);
+  const width = scale?.[1] ?? mapDim(columns, (length) => length - left - right);
+  return [typed(dtypeOf(context, 0), [batch, channels, height, width])];
 };
 
 const inferCenterCropPad: InferRule = (context) => {

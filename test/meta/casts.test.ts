@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { type Source, sourcesIn } from "./sources.ts";
 
 /** What was reached; it goes down only. */
-const BUDGET = 13.3;
+const BUDGET = 13.1;
 
 function assertionsIn({ tree }: Pick<Source, "tree">): number {
   let count = 0;

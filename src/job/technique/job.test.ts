@@ -179,6 +179,22 @@ describe("a technique that wins accuracy back", () => {
     expect(decided).toEqual([1, 1, 3]);
   });
 
+  it("keeps apart what its parts decide and make", async () => {
+    const values = async (context: TechniqueContext) => {
+      const decided: object[] = [];
+      for (const name of ["one", "other"]) {
+        const part = context.part(name);
+        decided.push(await part.once("choice", async () => ({ of: name })));
+        const made = await part.onceModel("model", async () => ({ model: denseModel(), facts: { of: name } }));
+        decided.push(made.facts);
+        expect(part.checkpoints.folder).toMatch(new RegExp(`checkpoints.${name}$`));
+      }
+      expect(decided).toEqual([{ of: "one" }, { of: "one" }, { of: "other" }, { of: "other" }]);
+      return Promise.reject(new Error("far enough"));
+    };
+    await expect(tried(values, words, listener().console)).rejects.toThrow("far enough");
+  });
+
   it("keeps and shows the steps of its training, and what an interrupted one has learned", async () => {
     const controller = new AbortController();
     const { console, shown } = listener({ controller });
