@@ -1,4 +1,4 @@
-/** @file Post-training quantization. */
+/** @file Quantization, after training and in it. */
 
 export { type Batches, type CaptureOptions, capture } from "../calibration/index.ts";
 export { type CalibrateOptions, type Calibration, calibrate, type Ranges } from "./calibration/calibrate.ts";
@@ -30,14 +30,30 @@ export {
   sensitivity,
   type Task,
 } from "./placement/sensitivity.ts";
+export { type FakeQuantized, type FakeQuantizeOptions, fakeQuantize } from "./qat/fake-quantize.ts";
+export { type QuantizationAwareOptions, quantizationAware } from "./qat/quantization-aware.ts";
 export { quantize } from "./quantize.ts";
 export { type DynamicOptions, quantizeDynamic } from "./quantizers/dynamic.ts";
 export { type Float16FormOptions, quantizeFloat16 } from "./quantizers/float16.ts";
 export { type FormOptions, type QuantizeOptions, quantizers } from "./quantizers/index.ts";
 export { type LevelsOptions, quantizeLevels } from "./quantizers/levels.ts";
 export { quantizeStatic } from "./quantizers/static.ts";
-export type { LayerSettings, StaticOptions } from "./quantizers/static-options.ts";
+export type { LayerSettings, StaticBits, StaticOptions } from "./quantizers/static-options.ts";
 export { quantizeWeights, type WeightOnlyOptions } from "./quantizers/weight-only.ts";
+export {
+  type LearnedRange,
+  type LearningRange,
+  lsqRange,
+  type MinMaxRangeOptions,
+  minMaxRange,
+  type PactRangeOptions,
+  pactRange,
+  type RangeName,
+  type RangeParameter,
+  type RangeSite,
+  type RangeStatistic,
+  ranges,
+} from "./ranges/index.ts";
 export * from "./report.ts";
 export {
   nearest,

@@ -18,6 +18,8 @@ export interface Scheme {
   readonly granularity: Granularity;
   /** One bit less than the type has, so that pairs of 8-bit products do not saturate 16 bits. */
   readonly reducedRange?: boolean;
+  /** Fewer than the type has: the integers in the middle of it, or its lowest where it is unsigned. */
+  readonly bits?: number | undefined;
 }
 
 /** A closed interval of reals; an empty one has `min > max`. */
@@ -61,8 +63,12 @@ export function typeLimits(dtype: QuantizedType): Limits {
 }
 
 /** The integers that a range is spread over: symmetric signed types leave out the lowest, reduced ones halve. */
-export function limitsOf({ dtype, symmetric, reducedRange = false }: Omit<Scheme, "granularity">): Limits {
+export function limitsOf({ dtype, symmetric, reducedRange = false, bits: width }: Omit<Scheme, "granularity">): Limits {
   const { low, high } = typeLimits(dtype);
+  if (width !== undefined && width < bits[dtype]) {
+    const levels = 2 ** width;
+    return low === 0 ? { low, high: levels - 1 } : { low: -levels / 2, high: levels / 2 - 1 };
+  }
   if (low === 0) return { low, high: reducedRange ? (high - 1) / 2 : high };
   if (reducedRange)
     return bits[dtype] === 4 ? { low: low / 2, high: (high - 1) / 2 } : { low: low / 2, high: -low / 2 };

@@ -1,17 +1,46 @@
 /** @file Quantization as a technique: settings, plan, work, report. */
 import * as z from "zod";
 import { UsageError } from "../errors.ts";
-import { among, choice, flag, memberOf, names, only, setting } from "../settings/index.ts";
+import {
+  among,
+  beside,
+  between,
+  type Condition,
+  choice,
+  flag,
+  memberOf,
+  names,
+  only,
+  setting,
+} from "../settings/index.ts";
 import { defineTechnique, type Evidence, type TableSection, type TechniqueContext } from "../technique/index.ts";
 import { observers } from "./calibration/observers/index.ts";
+import {
+  agreementTable,
+  checkTrained,
+  quantizeTrained,
+  rangeTable,
+  type TrainedQuantization,
+  trainedSentence,
+} from "./qat/trained-quantization.ts";
 import { quantize } from "./quantize.ts";
 import { type QuantizeOptions, quantizers } from "./quantizers/index.ts";
+import type { StaticBits } from "./quantizers/static-options.ts";
+import { ranges } from "./ranges/index.ts";
 import type { LayerReport, QuantizeEvent } from "./report.ts";
 import { roundings } from "./rounding/index.ts";
 
 const integer = among("--form", "static");
 const rounded = among("--form", "static", "weight-only");
 const blocked = among("--form", "weight-only");
+
+/** Weights are trained through their rounding. */
+const learned: Condition = {
+  label: "static, with --finetune",
+  expected: "--form static and --finetune beside it",
+  got: ({ form, finetune }) => (finetune === undefined ? "no --finetune" : `--form ${form}`),
+  holds: ({ form, finetune }) => form === "static" && finetune !== undefined,
+};
 
 const settings = z.strictObject({
   form: setting("--form <form>", "what is stored and computed in fewer bits", memberOf(quantizers)),
@@ -22,11 +51,27 @@ const settings = z.strictObject({
   ),
   weightBits: only(
     integer,
-    setting("--weight-bits <bits>", "7 avoids saturation", choice(["auto", 7, 8]).default("auto")),
+    setting(
+      "--weight-bits <bits>",
+      "7 avoids saturation; 4 is half the size and wants training",
+      choice(["auto", 4, 7, 8]).default("auto"),
+    ),
+  ),
+  qat: only(
+    learned,
+    setting(
+      "--qat <range>",
+      "quantization-aware training: how ranges move (lsq: learned step sizes; min-max: moving averages; pact: learned clips)",
+      memberOf(ranges).default("lsq"),
+    ),
   ),
   perTensor: only(integer, setting("--per-tensor", "one scale per weight tensor", flag())),
   equalize: only(integer, setting("--equalize", "cross-layer equalization", flag())),
   biasCorrection: only(integer, setting("--bias-correction", "move output means to where they were", flag())),
+  learningRate: only(
+    beside("--finetune"),
+    setting("--learning-rate <x>", "highest learning rate", between(0, 1e6).default(1e-4)),
+  ),
   bits: only(blocked, setting("--bits <bits>", "of each weight", choice([2, 4, 8]).default(4))),
   blockSize: only(
     blocked,
@@ -50,6 +95,8 @@ export type QuantizeSettings = z.output<typeof settings>;
 
 export interface QuantizeEvidence extends Evidence {
   readonly layers: readonly Omit<LayerReport, "weightScale">[];
+  /** What training did, where weights were trained through their rounding. */
+  readonly trained?: TrainedQuantization;
 }
 
 /** As files are called in the ecosystem. */
@@ -67,12 +114,13 @@ export const quantizeTechnique = defineTechnique({
   settings,
   ready: "cleaned",
   keeps: "numbers",
-  recovers: false,
+  recovers: true,
 
   suffix: ({ form, bits }) => `${suffixes[form]}${bits ?? ""}`,
 
   /** Calibration is never made up. */
-  check({ form, rounding = "nearest", data }) {
+  check({ form, rounding = "nearest", biasCorrection, data, finetune }) {
+    if (finetune !== undefined) checkTrained(form, rounding, biasCorrection === true);
     if (data !== undefined || (form !== "static" && rounding === "nearest")) return;
     const what = form === "static" ? "static quantization" : `${rounding} rounding`;
     throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });
@@ -84,17 +132,21 @@ export const quantizeTechnique = defineTechnique({
   }),
 
   async run(ready, own, context): Promise<QuantizeEvidence> {
-    const { model, report } = await quantize(ready, await optionsOf(own, context));
+    const options = await optionsOf(own, context);
+    const result = context.recovery ? await quantizeTrained(ready, options, own, context) : undefined;
+    const { model, report } = result ?? (await quantize(ready, options));
     const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
     const count = layers.filter(({ quantized }) => quantized).length;
-    const sentence = `${count} of ${layers.length} layers in fewer bits`;
-    return { model, sentence, facts: { form: own.form, layers }, layers };
+    const sentence = `${count} of ${layers.length} layers in fewer bits${result ? trainedSentence(result.trained) : ""}`;
+    const facts = { form: own.form, layers, ...(result && { trained: result.trained }) };
+    const trained = result && { trained: result.trained, ...(result.training && { training: result.training }) };
+    return { model, sentence, facts, layers, ...trained };
   },
 
-  sections: ({ sentence, layers }, { form }) => ({
+  sections: ({ sentence, layers, trained }, { form, qat }) => ({
     verdict: `${form}: ${sentence}`,
-    parts: [layerTable(layers)],
-    facts: [["form", form]],
+    parts: [layerTable(layers), ...(trained ? [agreementTable(trained), rangeTable(trained)] : [])],
+    facts: [["form", form], ...(trained && qat ? [["ranges", qat] as const] : [])],
   }),
 });
 
@@ -138,7 +190,7 @@ export async function optionsOf(
   return { form, ...common, ...layout, symmetric, convolutions };
 }
 
-async function exactBits({ saturates }: Pick<TechniqueContext, "saturates">): Promise<7 | 8> {
+async function exactBits({ saturates }: Pick<TechniqueContext, "saturates">): Promise<StaticBits> {
   return (await saturates()) ? 7 : 8;
 }
 

@@ -228,6 +228,27 @@ describe("lithe quantize", () => {
     expect(existsSync(join(cwd, "net_quantized.onnx"))).toBe(true);
   });
 
+  it("trains through the rounding with the original as teacher, and says what that did", async () => {
+    const words = "--finetune 2 --train-batch 2 --qat lsq --weight-bits 4 --calibration-samples 4 --eval-samples 4";
+    const finetuned = words.split(" ");
+    const bounds = ["--allow-error", "2", "-o", "trained.onnx"];
+    const { code, json } = await litheJson([...args, ...finetuned, ...bounds], { cwd });
+    expect([code, json.error]).toEqual([0, undefined]);
+    const agreeing = { relative: expect.any(Number) };
+    expect(json).toMatchObject({
+      file: "trained.onnx",
+      trained: { before: agreeing, after: agreeing, isKept: expect.any(Boolean) },
+      training: { epochs: 2 },
+    });
+    const { ranges }: { ranges: readonly { before: object; after: object }[] } = json.trained!;
+    expect(ranges.some(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after))).toBe(true);
+    const wrong = [["--form", "dynamic"], ["--rounding", "second-order"], ["--bias-correction"]];
+    for (const more of wrong) {
+      const base = more[0] === "--form" ? ["quantize", "net.onnx", ...more, "--data", "data.npy"] : [...args, ...more];
+      expect((await litheJson([...base, "--finetune", "1"], { cwd })).code).toBe(2);
+    }
+  });
+
   it("writes no model when a bound is broken, and reports it", async () => {
     const { code, json } = await litheJson(
       ["quantize", "net.onnx", "--form", "weight-only", "--bits", "2", "--min-agreement", "1", "--data", "data.npy"],

@@ -123,6 +123,7 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   "with --lora": ["--lora", "2"],
   "unless --head none": ["--head", "auto"],
   static: ["--form", "static"],
+  "static, with --finetune": ["--form", "static", "--finetune", "2"],
   "static, weight-only": ["--form", "weight-only"],
   "weight-only": ["--form", "weight-only"],
   size: ["--goal", "size"],
@@ -142,6 +143,7 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["--form", "weight-only"],
     ["--form", "float16"],
   ],
+  "static, with --finetune": [[], ["--form", "dynamic", "--finetune", "2"]],
   "static, weight-only": [
     ["--form", "dynamic"],
     ["--form", "float16"],
@@ -309,7 +311,7 @@ describe("options that only some settings have", () => {
     },
   );
 
-  it.each(["parallelize", "prune", "route"])(
+  it.each(["parallelize", "prune", "quantize", "route"])(
     "%s hands all of the distillation over with --finetune",
     async (command) => {
       const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight", "augment"];

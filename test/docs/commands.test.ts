@@ -37,7 +37,7 @@ const shown = pages.flatMap((page): Shown[] => {
   return lines.filter((line) => /^npx litheml /.test(line)).map((line) => ({ page, line }));
 });
 
-/** `model.onnx`, a student `heads.onnx` of two tasks, and `pictures/` with a folder per class. */
+/** `model.onnx`, a student `heads.onnx` of two tasks, `pictures/` with a folder per class, and the same pictures without classes in `unlabelled/`. */
 beforeAll(async () => {
   await copyFile(await demoModelPath(), join(folder, "model.onnx"));
   await saveModel(join(folder, "heads.onnx"), twoHeads(["whole", "narrow"]));
@@ -46,11 +46,13 @@ beforeAll(async () => {
   for (let i = 0; i < source.size; i++) {
     const { image, label } = await reader.read(i);
     const target = join(folder, "pictures", glyphNames[label!]!);
-    mkdirSync(target, { recursive: true });
+    const flat = join(folder, "unlabelled");
+    for (const each of [target, flat]) mkdirSync(each, { recursive: true });
     const { width, height, channels } = image;
     await sharp(image.pixels, { raw: { width, height, channels } })
       .png()
       .toFile(join(target, `${i}.png`));
+    await copyFile(join(target, `${i}.png`), join(flat, `${i}.png`));
   }
 });
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -8,7 +8,7 @@ import { type DataType, dataTypes, describeNode, intOf, type Node, type Value } 
 import type { GradientBuilder } from "../gradient-builder.ts";
 import { type GradientEntry, type GradientRule, refuse } from "../rule.ts";
 
-/** A per-axis scale or zero point in the dims of x. */
+/** A per-axis scale or zero point in the dims of x; floats, since the runtime moves no integers of 4 bits. */
 function alongAxis(g: GradientBuilder, node: Node, x: Value, vector: Value): Value {
   if (intOf(node, "block_size", 0) > 0) {
     throw new UnsupportedError(`${node.opType} in blocks has no gradient`, { where: describeNode(node) });
@@ -27,7 +27,7 @@ const dequantize: GradientRule = (g, node, [dy], needs) => {
   const [q, scale, zero] = node.inputs;
   if (!q || !scale || !dy) return [];
   const wide = alongAxis(g, node, q, scale);
-  const shift = zero ? g.cast(alongAxis(g, node, q, zero), g.dtype(scale)) : undefined;
+  const shift = zero && alongAxis(g, node, q, g.cast(zero, g.dtype(scale)));
   const offset = (): Value => (shift ? g.sub(g.cast(q, g.dtype(scale)), shift) : g.cast(q, g.dtype(scale)));
   return [
     needs[0] ? g.mul(dy, wide) : undefined,
@@ -40,7 +40,7 @@ const quantize: GradientRule = (g, node, [dq], needs) => {
   const [q] = node.outputs;
   if (!x || !scale || !q || !dq) return [];
   const wide = alongAxis(g, node, x, scale);
-  const shift = zero ? g.cast(alongAxis(g, node, x, zero), g.dtype(x)) : undefined;
+  const shift = zero && alongAxis(g, node, x, g.cast(zero, g.dtype(x)));
   const inside = g.mul(dq, inRange(g, g.div(x, wide), shift, g.dtype(q)));
   return [
     needs[0] ? g.div(inside, wide) : undefined,

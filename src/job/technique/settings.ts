@@ -43,6 +43,8 @@ export function techniqueSettings({ settings, recovers, resumes, keeps }: Techni
     ...settings.shape,
     ...(recovers && { ...recoverySettings, resume: only(distilled, resume(flag())) }),
     ...(resumes && { resume: resume(flag().exactOptional()) }),
+    // What a technique says itself of a setting that all share counts.
+    ...settings.shape,
     ...placeSettings,
     ...boundSettings(keeps === "numbers" ? LARGEST_ERROR : undefined),
   });

@@ -14,21 +14,28 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import {
+  grouping,
   groupParameters,
+  limitsOf,
   type Parameters,
   type QuantizedTensor,
   type QuantizedType,
   quantizedParts,
   quantizeValue,
+  representable,
   roundedTo,
+  type Scheme,
   typeLimits,
 } from "../scheme.ts";
+import { bitsMetadata, rangeMetadata } from "./bits.ts";
 import { type StoredContents, storedContents, viewNode } from "./constant-store.ts";
 
 /** What is written so far. Weights and biases of equal content are stored once, and dequantized once. */
 export interface Emission {
   readonly scope: Names;
   readonly activation: QuantizedType;
+  /** Of the type's own, those that activations take. */
+  readonly activationBits: number | undefined;
   readonly nodes: Node[];
   readonly initializers: Map<Value, Initializer>;
   readonly contents: StoredContents;
@@ -36,10 +43,11 @@ export interface Emission {
   readonly dequantized: Map<string, Value>;
 }
 
-export function newEmission(scope: Names, activation: QuantizedType): Emission {
+export function newEmission(scope: Names, activation: QuantizedType, activationBits?: number): Emission {
   return {
     scope,
     activation,
+    activationBits,
     nodes: [],
     initializers: new Map(),
     contents: storedContents(),
@@ -102,9 +110,52 @@ export function emitQuantize(
     name: emission.scope.fresh(`${name}_QuantizeLinear_Output`),
     type: tensorType(emission.activation),
   };
-  const node = { name: emission.scope.fresh(`${name}_QuantizeLinear`) };
+  const metadata = bitsMetadata({ dtype: emission.activation, bits: emission.activationBits });
+  const node = { name: emission.scope.fresh(`${name}_QuantizeLinear`), ...(metadata && { metadata }) };
   emission.nodes.push(makeNode("QuantizeLinear", [source, scale, zeroPoint], [output], node));
   return output;
+}
+
+/** What keeps a value to the reals that fewer bits than those of the type stand for; the value itself where none are spared. */
+export function emitRange(emission: Emission, name: string, source: Value, parameters: Parameters): Value {
+  const { activation: dtype, activationBits: bits } = emission;
+  if (!bitsMetadata({ dtype, bits })) return source;
+  const { min, max } = representable(parameters, limitsOf({ dtype, symmetric: false, bits }));
+  const ends = [
+    store(emission, `${name}_least`, scalar("float32", min)),
+    store(emission, `${name}_most`, scalar("float32", max)),
+  ];
+  const output = { name: emission.scope.fresh(`${name}_range`) };
+  emission.nodes.push(makeNode("Clip", [source, ...ends], [output], { name: output.name, metadata: rangeMetadata }));
+  return output;
+}
+
+/** What a weight is rounded with in the fake form. */
+export interface TrainedScheme {
+  readonly scheme: Scheme;
+  readonly parameters: readonly Parameters[];
+}
+
+/** A weight that stays in floats, rounded and put back. */
+export function emitTrainedWeight(
+  emission: Emission,
+  weight: Value,
+  dims: readonly number[],
+  { scheme, parameters }: TrainedScheme,
+): { readonly real: Value; readonly scale: Value } {
+  const { scope, nodes } = emission;
+  const { name } = weight;
+  const axis = scheme.granularity.kind === "channel" ? scheme.granularity.axis : undefined;
+  const { dims: groups } = grouping(dims, scheme.granularity);
+  const scales = parameters.map(({ scale }) => scale);
+  const scale = store(emission, `${name}_scale`, tensorFromNumbers("float32", groups, scales));
+  const zeros = tensorFromNumbers(scheme.dtype, groups, new Float64Array(scales.length));
+  const zeroPoint = store(emission, `${name}_zero_point`, zeros);
+  const metadata = bitsMetadata(scheme);
+  const q = { name: scope.fresh(`${name}_quantized`), type: tensorType(scheme.dtype, dims) };
+  const node = { name: scope.fresh(`${name}_QuantizeLinear`), attributes: { axis }, ...(metadata && { metadata }) };
+  nodes.push(makeNode("QuantizeLinear", [weight, scale, zeroPoint], [q], node));
+  return { real: emitDequantize(emission, name, q, { scale, zeroPoint }, { axis }), scale };
 }
 
 export interface DequantizeOptions {

@@ -18,15 +18,19 @@ import { dataInputs, type Placement } from "../placement/placement.ts";
 import type { Parameters, QuantizedTensor, QuantizedType } from "../scheme.ts";
 import {
   type Emission,
+  type EmittedParameters,
   emitBias,
   emitConstant,
   emitDequantize,
   emitIdentity,
   emitParameters,
   emitQuantize,
+  emitRange,
+  emitTrainedWeight,
   emitWeight,
   emitZeroPoint,
   newEmission,
+  type TrainedScheme,
 } from "./emit-qdq.ts";
 import { withoutUnread } from "./unread.ts";
 
@@ -39,6 +43,8 @@ export interface LayerConstants {
 export interface Insertion {
   readonly placement: Placement;
   readonly activation: QuantizedType;
+  /** Of the type's own, those that activations take; all when absent. */
+  readonly activationBits?: number | undefined;
   /** Of every value of the placement; equal for values that share. */
   readonly parameters: ReadonlyMap<Value, Parameters>;
   readonly constants: ReadonlyMap<Node, LayerConstants>;
@@ -50,16 +56,43 @@ export interface Inserted {
   readonly layerInputs: ReadonlyMap<Node, Value>;
 }
 
+/** Instead of rounded constants, how those of each layer are rounded in every run. */
+export interface FakeInsertion extends Omit<Insertion, "constants"> {
+  readonly schemes: ReadonlyMap<Node, TrainedScheme>;
+}
+
+export interface FakeInserted {
+  readonly model: Model;
+  /** The scale and the zero point of the activations that share them, by the value that represents these. */
+  readonly parameters: ReadonlyMap<Value, Required<EmittedParameters>>;
+  /** The scale of the weights of each layer. */
+  readonly weightScales: ReadonlyMap<Node, Value>;
+}
+
+/**
+ * The same pairs at the same places, over weights and biases that stay in floats, which is what can be trained: what the integers of
+ * `insertQdq` compute but for the rounding of biases. Clamps stay where they are; values that share parameters read one constant.
+ */
+export function insertFakeQdq(model: Model, insertion: FakeInsertion): FakeInserted {
+  const { schemes, ...rest } = insertion;
+  const writing = begin(model.graph, { ...rest, constants: new Map() }, schemes);
+  const written = finished(model, writing);
+  return { model: written, parameters: writing.shared, weightScales: writing.weightScales };
+}
+
 /** The model with the placement's pairs inserted, the clamps folded and the weights and biases stored as integers. */
 export function insertQdq(model: Model, insertion: Insertion): Inserted {
+  const writing = begin(model.graph, insertion);
+  return { model: finished(model, writing), layerInputs: writing.layerInputs };
+}
+
+function finished(model: Model, writing: Writing): Model {
   const { graph } = model;
-  const writing = begin(graph, insertion);
   for (const input of graph.inputs) if (writing.values.has(input)) pair(writing, input, input);
   for (const node of graph.nodes) write(writing, node);
-  const { emission, layerInputs } = writing;
+  const { emission } = writing;
   const initializers = new Map([...graph.initializers, ...emission.initializers]);
-  const written = withGraph(model, { ...graph, nodes: emission.nodes, initializers });
-  return { model: withoutUnread(written), layerInputs };
+  return withoutUnread(withGraph(model, { ...graph, nodes: emission.nodes, initializers }));
 }
 
 interface Writing {
@@ -76,14 +109,24 @@ interface Writing {
   /** Values that integer nodes make. */
   readonly fromIntegers: Set<Value>;
   readonly layerInputs: Map<Node, Value>;
+  /** In the fake form: how weights are rounded, by layer. */
+  readonly schemes: FakeInsertion["schemes"] | undefined;
+  readonly shared: Map<Value, Required<EmittedParameters>>;
+  readonly weightScales: Map<Node, Value>;
+  /** The reals behind weights in the fake form, by what they are made of. */
+  readonly trained: Map<string, ReturnType<typeof emitTrainedWeight>>;
 }
 
-function begin(graph: Graph, insertion: Insertion): Writing {
-  const { placement, activation } = insertion;
+function begin(graph: Graph, insertion: Insertion, schemes?: FakeInsertion["schemes"]): Writing {
+  const { placement, activation, activationBits } = insertion;
   return {
     graph,
     insertion,
-    emission: newEmission(names(namesIn(graph)), activation),
+    schemes,
+    shared: new Map(),
+    weightScales: new Map(),
+    trained: new Map(),
+    emission: newEmission(names(namesIn(graph)), activation, activationBits),
     clampOf: new Map([...placement.folded].map(([clamp, source]) => [source, clamp])),
     values: new Set(placement.values),
     anchors: layoutAnchors(placement),
@@ -99,8 +142,9 @@ function write(writing: Writing, node: Node): void {
   if (folded.has(node)) return;
   const layer = layers.get(node);
   const kernel = others.get(node);
-  if (layer) writeLayer(writing, node, layer);
-  else if (kernel === "integer") writeInteger(writing, node);
+  if (layer && writing.schemes) writeTrainedLayer(writing, node, layer, must(writing.schemes, node));
+  else if (layer) writeLayer(writing, node, layer);
+  else if (kernel === "integer" && !writing.schemes) writeInteger(writing, node);
   else if (kernel) writeOther(writing, node);
   else writeFloat(writing, node);
 }
@@ -108,21 +152,46 @@ function write(writing: Writing, node: Node): void {
 /** QuantizeLinear and DequantizeLinear after `source`; what comes out is `target`, or new. */
 function pair(writing: Writing, value: Value, source: Value, target?: Value): void {
   const { emission, insertion, integers, reals } = writing;
-  const parameters = emitParameters(emission, value.name, must(insertion.parameters, value));
-  const q = integers.get(value) ?? emitQuantize(emission, value.name, source, parameters);
+  const parameters = parametersFor(writing, value.name, value);
+  const ranged = () => emitRange(emission, value.name, source, must(insertion.parameters, value));
+  const q = integers.get(value) ?? emitQuantize(emission, value.name, ranged(), parameters);
   integers.set(value, q);
   reals.set(value, emitDequantize(emission, value.name, q, parameters, { target }));
 }
 
+/** In the fake form values that share parameters share the constants, so that they move together. */
+function parametersFor({ emission, insertion, schemes, shared }: Writing, name: string, value: Value) {
+  const representative = insertion.placement.representative(value);
+  const known = schemes && shared.get(representative);
+  const parameters = known ?? emitParameters(emission, name, must(insertion.parameters, value));
+  shared.set(representative, parameters);
+  return parameters;
+}
+
 /** The value that an integer node writes to, and the pair after it. Graph outputs keep their value behind the pair. */
 function produce(writing: Writing, node: Node): { output: Value; finish: () => void } {
-  const { clampOf, emission, fromIntegers, graph, values } = writing;
-  const value = nth((clampOf.get(node) ?? node).outputs, 0);
+  const { clampOf, emission, fromIntegers, graph, values, schemes } = writing;
+  const clamp = clampOf.get(node);
+  const value = nth((clamp ?? node).outputs, 0);
   fromIntegers.add(value);
+  if (clamp && schemes) return { output: nth(node.outputs, 0), finish: () => clamped(writing, clamp, value) };
   if (!values.has(value)) return { output: value, finish: () => undefined };
   if (!graph.outputs.includes(value)) return { output: value, finish: () => pair(writing, value, value) };
   const output = { ...value, name: emission.scope.fresh(`${value.name}_QuantizeLinear_Input`) };
   return { output, finish: () => pair(writing, value, output, value) };
+}
+
+/** A clamp that would be folded stays in front of the pair, for the range may come to be wider than what it lets through. */
+function clamped(writing: Writing, clamp: Node, value: Value): void {
+  const { emission, graph } = writing;
+  if (!graph.outputs.includes(value)) {
+    emission.nodes.push(clamp);
+    pair(writing, value, value);
+    return;
+  }
+  const output = { ...value, name: emission.scope.fresh(`${value.name}_QuantizeLinear_Input`) };
+  emission.nodes.push({ ...clamp, outputs: [output] });
+  pair(writing, value, output, value);
 }
 
 /** What an integer node reads in the place of a value. */
@@ -136,7 +205,8 @@ function read({ emission, graph, reals }: Writing, value: Value): Value {
   return made;
 }
 
-function writeLayer(writing: Writing, node: Node, { input, weight, bias }: Layer): void {
+function writeLayer(writing: Writing, node: Node, layer: Layer): void {
+  const { input, weight, bias } = layer;
   const { emission, insertion, layerInputs } = writing;
   const { output, finish } = produce(writing, node);
   const constants = must(insertion.constants, node);
@@ -148,6 +218,20 @@ function writeLayer(writing: Writing, node: Node, { input, weight, bias }: Layer
     inputs.push(emitBias(emission, bias?.name ?? `${weight.name}_bias`, constants.bias, scale, constants.weight));
   }
   emission.nodes.push(renamedNode(node, inputs, [output]));
+  finish();
+}
+
+/** Over the weights themselves, which several layers may read. */
+function writeTrainedLayer(writing: Writing, node: Node, layer: Layer, scheme: TrainedScheme): void {
+  const { emission, trained, weightScales } = writing;
+  const { output, finish } = produce(writing, node);
+  const x = read(writing, layer.input);
+  const key = JSON.stringify([layer.weight.name, scheme.scheme, scheme.parameters]);
+  const dims = layer.weightTensor.dims;
+  const made = trained.get(key) ?? emitTrainedWeight(emission, layer.weight, dims, scheme);
+  trained.set(key, made);
+  weightScales.set(node, made.scale);
+  emission.nodes.push(renamedNode(node, [x, made.real, ...node.inputs.slice(2)], [output]));
   finish();
 }
 
@@ -181,7 +265,7 @@ function writeFloat(writing: Writing, node: Node): void {
   for (const output of node.outputs) {
     if (!output || !values.has(output)) continue;
     pair(writing, output, output);
-    anchor(writing, output);
+    if (!writing.schemes) anchor(writing, output);
   }
 }
 
@@ -197,12 +281,13 @@ function readingReals({ fromIntegers, reals }: Writing, node: Node): Node {
   return nth(edited.nodes, 0);
 }
 
-function anchor({ anchors, emission, insertion, integers, reals }: Writing, value: Value): void {
+function anchor(writing: Writing, value: Value): void {
+  const { anchors, emission, integers, reals } = writing;
   const channels = anchors.get(value);
   if (channels === undefined) return;
   const name = `${value.name}_anchored`;
   const source = emitIdentity(emission, value.name, must(reals, value), channels);
-  const parameters = emitParameters(emission, name, must(insertion.parameters, value));
+  const parameters = parametersFor(writing, name, value);
   const q = emitQuantize(emission, name, source, parameters);
   integers.set(value, q);
   reals.set(value, emitDequantize(emission, name, q, parameters));

@@ -8,10 +8,12 @@ import type { QuantizeEvent } from "../report.ts";
 import type { RoundingName } from "../rounding/index.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
 
+export type StaticBits = 2 | 3 | 4 | 5 | 6 | 7 | 8;
+
 /** Settings that may differ from layer to layer. */
 export interface LayerSettings {
-  /** 7: half the range, for processors on which sums of two 8-bit products saturate. */
-  readonly weightBits: 8 | 7;
+  /** 7: half the range, for processors on which sums of two 8-bit products saturate. 4 and fewer are stored as int4 (opset 21), and computed in floats. */
+  readonly weightBits: StaticBits;
   readonly perChannel: boolean;
   readonly rounding: RoundingName;
   /** Of the layer's output. */
@@ -22,6 +24,8 @@ export interface StaticOptions extends Partial<LayerSettings>, NodeChoice {
   readonly open: CaptureOptions["open"];
   readonly calibration: CaptureOptions["batches"];
   readonly activation?: "uint8" | "int8";
+  /** Of the 8 that activations are stored in; 8 by default. */
+  readonly activationBits?: StaticBits;
   /** The first entry that matches a layer changes its settings. */
   readonly overrides?: readonly (Partial<LayerSettings> & { readonly nodes: readonly NodePattern[] })[];
   /** Moves each output's mean to where the float model has it; second-order rounding does so by itself. */
@@ -48,6 +52,7 @@ export const staticOptionsNames: OptionNames<StaticOptions> = {
   open: true,
   calibration: true,
   activation: true,
+  activationBits: true,
   exclude: true,
   include: true,
   overrides: true,

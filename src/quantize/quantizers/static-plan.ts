@@ -50,6 +50,7 @@ export interface StaticPlan {
   /** Layers with equal weights and schemes, by each of them. */
   readonly sharing: ReadonlyMap<Node, readonly Node[]>;
   readonly activation: "uint8" | "int8";
+  readonly activationBits: number | undefined;
   /** Number of calibration batches. */
   readonly batches: number;
 }
@@ -67,6 +68,7 @@ export interface LayerScheme {
  */
 export async function staticPlan(model: Model, options: StaticOptions): Promise<StaticPlan> {
   checkModel(model);
+  checkBits(options);
   const source = prepared(model, options);
   const placement = place(source.graph, placementOptions(options, source));
   const { ranges, batches } = await calibrate(source, placement.values, {
@@ -75,9 +77,20 @@ export async function staticPlan(model: Model, options: StaticOptions): Promise<
     onBatch: (batch) => options.onEvent?.({ type: "calibrate", batch }),
   });
   const parameters = activationParameters(placement, ranges, options);
-  const { schemes, sharing } = layerSchemes(placement, parameters, options);
-  const { activation = staticDefaults.activation } = options;
-  return { source, placement, ranges, parameters, schemes, sharing, activation, batches };
+  const { schemes, sharing } = layerSchemes(placement, parameters, options, opsetOf(source));
+  const { activation = staticDefaults.activation, activationBits } = options;
+  return { source, placement, ranges, parameters, schemes, sharing, activation, activationBits, batches };
+}
+
+/** @throws UsageError for bits that no form has */
+function checkBits({ weightBits, activationBits, overrides = [] }: StaticOptions): void {
+  for (const given of [weightBits, activationBits, ...overrides.map((entry) => entry.weightBits)]) {
+    if (given === undefined || (Number.isInteger(given) && given >= 2 && given <= 8)) continue;
+    throw new UsageError("static quantization has no such number of bits", {
+      expected: "2, 3, 4, 5, 6, 7 or 8",
+      got: String(given),
+    });
+  }
 }
 
 const SMALLEST_OPSET = 13;
@@ -145,8 +158,8 @@ function activationParameters(
   );
 }
 
-function activationLimits({ activation = staticDefaults.activation }: StaticOptions): Limits {
-  return limitsOf({ dtype: activation, symmetric: false });
+function activationLimits({ activation = staticDefaults.activation, activationBits }: StaticOptions): Limits {
+  return limitsOf({ dtype: activation, symmetric: false, bits: activationBits });
 }
 
 /** Layers with equal weights get the same scheme and scales, so that the weights are stored once. */
@@ -154,12 +167,13 @@ function layerSchemes(
   { layers }: Placement,
   activations: ReadonlyMap<Value, Parameters>,
   options: StaticOptions,
+  opset: number,
 ): Pick<StaticPlan, "schemes" | "sharing"> {
   const settings = settingsOf(options);
   const own = new Map(
     [...layers].map(([node, layer]) => [
       node,
-      layerScheme(layer, settings(node), must(activations, layer.input).scale),
+      layerScheme(layer, settings(node), must(activations, layer.input).scale, opset),
     ]),
   );
   const sharing = sharedBy(
@@ -182,15 +196,23 @@ function layerSchemes(
 /** Growth of a scale for the sake of a bias up to which layers with equal weights still share them. */
 const SHARED_GROWTH = 2;
 
-function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number) {
+function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number, opset: number) {
   // ONNX Runtime 1.30 refuses QLinearMatMul with scales per channel of stacked matrices, when it runs.
   const granularity: Granularity =
     settings.perChannel && !isStacked(layer) ? { kind: "channel", axis: layer.channelAxis } : { kind: "tensor" };
-  const scheme: Scheme = { dtype: "int8", symmetric: true, granularity, reducedRange: settings.weightBits === 7 };
+  const scheme: Scheme = { ...storageOf(settings.weightBits, opset), symmetric: true, granularity };
   const found = groupParameters(floatsOf(layer.weightTensor), layer.weightTensor.dims, scheme);
   const parameters = roomForBias(layer, found, inputScale);
   const isWidened = parameters.some(({ scale }, i) => scale > SHARED_GROWTH * nth(found, i).scale);
   return { scheme, settings, parameters, isWidened };
+}
+
+/** The opset from which on there are integers of 4 bits. */
+const HALF_BYTES = 21;
+
+function storageOf(weightBits: number, opset: number): Pick<Scheme, "dtype" | "reducedRange" | "bits"> {
+  if (weightBits >= 7) return { dtype: "int8", reducedRange: weightBits === 7 };
+  return { dtype: weightBits <= 4 && opset >= HALF_BYTES ? "int4" : "int8", bits: weightBits };
 }
 
 function widest(candidates: readonly (readonly Parameters[])[]): readonly Parameters[] {
@@ -203,7 +225,11 @@ function widest(candidates: readonly (readonly Parameters[])[]): readonly Parame
 }
 
 /** Enlarges scales under which the bias would not fit into 32 bits. */
-function roomForBias({ biasTensor }: Layer, parameters: readonly Parameters[], inputScale: number): Parameters[] {
+export function roomForBias(
+  { biasTensor }: Layer,
+  parameters: readonly Parameters[],
+  inputScale: number,
+): Parameters[] {
   const biases = biasTensor ? floatsOf(biasTensor) : new Float32Array(0);
   const greatest =
     parameters.length === 1 ? [biases.reduce((a, b) => Math.max(a, Math.abs(b)), 0)] : biases.map(Math.abs);

@@ -1,10 +1,10 @@
 /** @file Static int8: activations and weights are integers, ranges come from calibration. */
 import { isLstm, isWeighted, weightsIn } from "../../calibration/index.ts";
 import { must } from "../../checked.ts";
-import { allGraphs, checkPatterns, labelOf, type Model, maxOf, minOf } from "../../ir/index.ts";
+import { allGraphs, checkPatterns, labelOf, type Model, maxOf, minOf, type Node } from "../../ir/index.ts";
 import { checkOptions } from "../../options.ts";
 import { editWithStore } from "../qdq/constant-store.ts";
-import { insertQdq } from "../qdq/insert-qdq.ts";
+import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeReport } from "../report.ts";
 import { recurrentWeights } from "../weights/recurrent-weights.ts";
@@ -29,7 +29,15 @@ export async function quantizeStatic(model: Model, options: StaticOptions): Prom
   const { exclude, include, overrides = [] } = options;
   checkPatterns(model.graph, { exclude, include, overrides: overrides.flatMap(({ nodes }) => nodes) });
   const plan = await staticPlan(model, options);
-  const constants = await roundLayers(plan, options);
+  return writtenPlan(plan, await roundLayers(plan, options), options);
+}
+
+/** The integer file of a plan, once the constants of its layers are known. */
+export function writtenPlan(
+  plan: StaticPlan,
+  constants: ReadonlyMap<Node, LayerConstants>,
+  options: StaticOptions,
+): Quantized<Model> {
   const inserted = insertQdq(plan.source, { ...plan, constants }).model;
   const { model: written, rest } = withDynamicParts(inserted, options);
   return { model: written, report: reportOf(plan, rest) };
@@ -43,7 +51,7 @@ function withDynamicParts(model: Model, options: StaticOptions): { model: Model;
   const rest: LayerReport[] = [];
   const edited = editWithStore(model, (draft, store) => {
     for (const node of draft.graph.nodes.filter((each) => float(each) === undefined)) {
-      const { weightBits } = settings(node);
+      const weightBits = settings(node).weightBits === 7 ? 7 : 8;
       const table = tableLookup(constant, node);
       if (table) rest.push(replaceLookup(draft, store, table, weightBits));
       const recurrent = isLstm(node) ? recurrentWeights(constant, node) : undefined;

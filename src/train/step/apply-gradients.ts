@@ -1,5 +1,5 @@
 /** @file From gradients to the next parameters and state: accumulation, scaling, clipping, the optimizer, averages. */
-import { graphAttribute, type Value } from "../../ir/index.ts";
+import { graphAttribute, type Tensor, type Value } from "../../ir/index.ts";
 import type { Optimizer, OptimizerState } from "../optimizers/index.ts";
 import { dimsOf, dtypeOf, type StepBuilder } from "./step-builder.ts";
 
@@ -14,6 +14,8 @@ export interface Trained {
   readonly accumulator?: Value;
   /** False where the parameter stays 0. */
   readonly mask?: Value;
+  /** What the gradient is multiplied with before anything else. */
+  readonly factor?: Tensor;
 }
 
 export interface ApplyOptions {
@@ -43,7 +45,7 @@ export interface Applied {
 export function applyGradients(g: StepBuilder, trained: readonly Trained[], options: ApplyOptions): Applied {
   const next = new Map<Value, Value>();
   const totals = trained.map((item) => {
-    const gradient = where(g, item.mask, item.gradient);
+    const gradient = where(g, item.mask, scaled(g, item));
     return item.accumulator ? g.add(item.accumulator, gradient) : gradient;
   });
   const unit = unitOf(g, options, dtypeOf(totals[0]!));
@@ -60,6 +62,11 @@ export function applyGradients(g: StepBuilder, trained: readonly Trained[], opti
     if (accumulator) next.set(accumulator, emptied(g, options.accumulate!.apply, totals[i]!));
   });
   return { next, ...(norm && { gradientNorm: norm }), ...(finite && { finite }) };
+}
+
+function scaled(g: StepBuilder, { parameter, gradient, factor }: Trained): Value {
+  if (!factor) return gradient;
+  return g.mul(gradient, g.cast(g.constant(`${parameter.name}:factor`, factor), dtypeOf(gradient)));
 }
 
 /** Zeros in the place of what the mask takes away. */

@@ -1,6 +1,7 @@
 /** @file Which initializers of a model are trained, and which of those decay. */
-import { UsageError } from "../../errors.ts";
+import { UnsupportedError, UsageError } from "../../errors.ts";
 import {
+  constantOf,
   dataTypes,
   floatsOf,
   type Graph,
@@ -25,7 +26,7 @@ export interface Chosen {
  * formulas far more often than weights, and but masks, tensors of zeros and of very negative numbers alone, and but the scales and zero
  * points of quantization, which a step of the size of a weight's ruins. Those that `freeze` names and `fixed` are never chosen.
  *
- * @throws UsageError when a name does not exist, or nothing is left.
+ * @throws UsageError when a name does not exist, or nothing is left; UnsupportedError where all weights are integers and none is named.
  */
 export function chooseParameters(
   graph: Graph,
@@ -42,6 +43,9 @@ export function chooseParameters(
   const isChosen = selection ? selects(selection) : ({ name, dims }: Parameter) => dims.length > 0 && !unfit.has(name);
   const isFrozen = selects(freeze ?? []);
   const parameters = candidates.map((candidate) => ({ candidate, parameter: parameterOf(candidate) }));
+  if (!selection && !parameters.some(({ parameter }) => isChosen(parameter) && parameter.dims.length > 1)) {
+    checkFloatWeights(graph);
+  }
   const chosen = parameters.flatMap(({ candidate, parameter }) =>
     isChosen(parameter) && !isFrozen(parameter) ? [candidate] : [],
   );
@@ -52,6 +56,21 @@ export function chooseParameters(
       candidates.length === 0
         ? "none in the model"
         : `none that ${selection ? "the selection names" : "is no constant"}`,
+  });
+}
+
+/** @throws UnsupportedError where all weights are integers, and what is left of the floats would be trained without them */
+function checkFloatWeights(graph: Graph): void {
+  const integers = graph.nodes.flatMap(({ opType, inputs }) => {
+    const weight = opType === "DequantizeLinear" ? constantOf(graph, inputs[0]) : undefined;
+    return weight && weight.dims.length > 1 ? [{ name: inputs[0]?.name, dtype: weight.dtype }] : [];
+  });
+  const [first] = integers;
+  if (!first) return;
+  throw new UnsupportedError("the weights of the model are integers, which no step can move", {
+    expected: "float weights in front of QuantizeLinear and DequantizeLinear",
+    got: `${integers.length} weights such as ${JSON.stringify(first.name)} of ${first.dtype}`,
+    hint: "Train the float model that it was made of, with fakeQuantize and quantizationAware of litheml/quantize or lithe quantize --form static --finetune; name in trainable what is to be trained beside integers.",
   });
 }
 

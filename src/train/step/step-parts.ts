@@ -12,6 +12,7 @@ import {
   storedWeights,
   TARGET_OPSET,
   type Value,
+  valuesOf,
 } from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { checkCount, checkOptions } from "../../options.ts";
@@ -55,6 +56,7 @@ export function stepParts(model: Model, options: TrainingStepOptions, { cut }: S
     wrt: forward.chosen.map(({ value }) => value),
     opset: TARGET_OPSET,
     scope,
+    stopAt: valuesNamed(forward.graph, options.stopAt),
     ...(forward.seed && { seed: forward.seed }),
     forms: options.forms ?? profile.forms,
   });
@@ -64,6 +66,19 @@ export function stepParts(model: Model, options: TrainingStepOptions, { cut }: S
   const parts = joined(typed, forward, differentiated.graph, update);
   const seam = reached.map(({ value, gradient }) => ({ parameter: value, gradient }));
   return named({ ...parts, gradients: seam, typed, profile }, { cut }, scope);
+}
+
+/** @throws UsageError for a name of no value */
+function valuesNamed(graph: Graph, names: readonly string[] = []): ReadonlySet<Value> {
+  if (names.length === 0) return new Set();
+  const byName = new Map([...valuesOf(graph)].map((value) => [value.name, value]));
+  return new Set(
+    names.map((name) => {
+      const value = byName.get(name);
+      if (value) return value;
+      throw new UsageError("the model has no such value to stop a gradient at", { got: JSON.stringify(name) });
+    }),
+  );
 }
 
 function checkValues(model: Model, { accumulate = 1, clip = 1, average = 0 }: TrainingStepOptions): void {

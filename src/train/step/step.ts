@@ -46,6 +46,10 @@ export interface TrainingStepOptions extends ObjectiveOptions {
    * update, and the gradient counts as 0, also in the norm that `clip` bounds. What the optimizer keeps is left to itself: it sees no gradient there.
    */
   readonly masks?: ReadonlyMap<string, Tensor>;
+  /** Names of values of the model through which no gradient flows. */
+  readonly stopAt?: readonly string[];
+  /** What the gradient of an initializer is multiplied with, by its name: a tensor of its form. Before accumulation, norms and the optimizer. */
+  readonly gradientFactors?: ReadonlyMap<string, Tensor>;
   /** Forms of gradients that differ in speed; the profile's by default. */
   readonly forms?: Forms;
 }
@@ -66,6 +70,8 @@ export const trainingStepOptionsNames: OptionNames<TrainingStepOptions> = {
   profile: true,
   precision: true,
   masks: true,
+  stopAt: true,
+  gradientFactors: true,
   forms: true,
   loss: true,
   terms: true,

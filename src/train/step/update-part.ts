@@ -1,6 +1,6 @@
 /** @file The update of a step: from the gradient of every parameter to the next state. */
 import { UsageError } from "../../errors.ts";
-import { constantOf, type Graph, type Names, type Value } from "../../ir/index.ts";
+import { constantOf, type DataType, type Graph, type Names, type Tensor, type Value } from "../../ir/index.ts";
 import { type Optimizer, optimizers } from "../optimizers/index.ts";
 import { zerosLike } from "../optimizers/optimizer.ts";
 import { applyGradients, type Trained } from "./apply-gradients.ts";
@@ -81,8 +81,9 @@ function optimizerOf({ optimizer }: TrainingStepOptions): Optimizer {
 
 /** Adds what an update of one parameter keeps: the optimizer's state, the average, the sum of gradients. */
 function trainedWith(graph: Graph, options: TrainingStepOptions, states: States): (reached: Reached) => Trained {
-  const { decayExclude, average, accumulate = 1, masks } = options;
-  checkMasks(graph, masks);
+  const { decayExclude, average, accumulate = 1, masks, gradientFactors: factors } = options;
+  checkForms(graph, "mask", "bool", masks);
+  checkForms(graph, "gradient factor", "float32", factors);
   const optimizer = optimizerOf(options);
   return (reached) => {
     const { value, tensor, gradient } = reached;
@@ -93,7 +94,7 @@ function trainedWith(graph: Graph, options: TrainingStepOptions, states: States)
       key,
       states.add(`${name}:${key}`, "optimizer", start, name),
     ]);
-    const mask = masks?.get(name);
+    const [mask, factor] = [masks?.get(name), factors?.get(name)];
     const excluded = decayExclude ? selects(decayExclude)(parameter) : biasesAndNorms(graph, value, parameter);
     return {
       parameter: value,
@@ -105,20 +106,26 @@ function trainedWith(graph: Graph, options: TrainingStepOptions, states: States)
         accumulator: states.add(`${name}:gradients`, "accumulator", zerosLike(parameter), name),
       }),
       ...(mask && { mask: states.add(`${name}:mask`, "mask", mask, name) }),
+      ...(factor && { factor }),
     };
   };
 }
 
-/** @throws UsageError for a mask of no initializer, and for one of another form */
-function checkMasks(graph: Graph, masks: TrainingStepOptions["masks"] = new Map()): void {
-  const forms = new Map([...graph.initializers].map(([{ name }, { dims }]) => [name, `bool[${dims.join(", ")}]`]));
-  for (const [name, { dtype, dims }] of masks) {
+/** @throws UsageError for a tensor of no initializer, and for one of another form */
+function checkForms(
+  graph: Graph,
+  what: string,
+  wanted: DataType,
+  given: ReadonlyMap<string, Tensor> = new Map(),
+): void {
+  const forms = new Map([...graph.initializers].map(([{ name }, { dims }]) => [name, `${wanted}[${dims.join(", ")}]`]));
+  for (const [name, { dtype, dims }] of given) {
     const [expected, got] = [forms.get(name), `${dtype}[${dims.join(", ")}]`];
     if (expected === got) continue;
-    throw new UsageError("a mask fits no initializer", {
+    throw new UsageError(`a ${what} fits no initializer`, {
       expected: expected ?? "the name of an initializer",
       got: expected === undefined ? JSON.stringify(name) : got,
-      where: `mask ${JSON.stringify(name)}`,
+      where: `${what} ${JSON.stringify(name)}`,
     });
   }
 }

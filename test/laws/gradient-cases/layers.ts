@@ -274,6 +274,17 @@ const quantization: readonly GradientCase[] = [
       ...straight,
     }),
   ),
+  {
+    name: "QuantizeLinear and DequantizeLinear of int4 with a scale for each channel",
+    covers: ["QuantizeLinear", "DequantizeLinear"],
+    inputs: { x: steps, scale: { dims: [3], values: [0.1, 0.2, 0.15] } },
+    build(g, input) {
+      const zero = g.constant("zero", tensorFromNumbers("int4", [3], [0, 1, -2]));
+      const q = g.op("QuantizeLinear", [input("x"), input("scale"), zero], { axis: 1 });
+      return [g.op("DequantizeLinear", [q, input("scale"), zero], { axis: 1 })];
+    },
+    ...straight,
+  },
 ];
 
 export const layerCases: readonly GradientCase[] = [
