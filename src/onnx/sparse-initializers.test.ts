@@ -5,10 +5,12 @@ import { FormatError, LimitError } from "../errors.ts";
 import {
   denseInitializers,
   denseOf,
+  equalModels,
   graphBuilder,
   int64s,
   isSparse,
   type Model,
+  makeNode,
   model,
   type SparseTensor,
   sparseInitializers,
@@ -16,12 +18,13 @@ import {
   type Tensor,
   tensor,
   typedArray,
+  type Value,
   withGraph,
 } from "../ir/index.ts";
 import { builderInference } from "../ops/index.ts";
 import { openSession } from "../runtime/index.ts";
 import { openReference } from "../runtime/reference.ts";
-import { decodeModel, encodeModel } from "./index.ts";
+import { decodeModel, encodedSize, encodeModel, loadModelBytes } from "./index.ts";
 
 /** y = x · w, where of w one element in `each` is not zero, one of them a negative zero. */
 function product(each: number, side = 32): Model {
@@ -120,6 +123,54 @@ describe("sparse initializers", () => {
   ])("are refused with indices %s", (_, indices, reason) => {
     expect(() => decodeModel(malformed([5, 7], indices))).toThrow(FormatError);
     expect(() => decodeModel(malformed([5, 7], indices))).toThrow(reason);
+  });
+
+  it("are dense when a file is loaded, and sparse again when the model is written, whatever was done to it", async () => {
+    const dense = product(16);
+    const bytes = encodeModel(sparseInitializers(dense));
+    const loaded = loadModelBytes(bytes);
+    expect(equalModels(loaded, dense, { preserved: false })).toBeUndefined();
+    expect(encodeModel(loaded)).toEqual(bytes);
+    expect(encodedSize(loaded)).toBe(bytes.length);
+    expect(encodeModel(loadModelBytes(encodeModel(dense))).length).toBeGreaterThan(4 * bytes.length);
+    const [[value, data]] = [...loaded.graph.initializers] as [[Value, Tensor]];
+    const halved = tensor("float32", [32, 16], Float32Array.from(typedArray(data).subarray(0, 512) as Float32Array));
+    const changed = withGraph(loaded, { ...loaded.graph, initializers: new Map([[value, halved]]) });
+    expect(isSparse(weightOf(decodeModel(encodeModel(changed))))).toBe(true);
+    expect(() => loadModelBytes(bytes, new Map(), { limits: { denseBytes: 4095 } })).toThrow(LimitError);
+    expect(() => loadModelBytes(bytes, new Map(), { limits: { denseBytes: 4096 } })).not.toThrow();
+  });
+
+  it("are dense when they are constants, or lie beside the file", async () => {
+    const [sparse] = [...sparseInitializers(product(16)).graph.initializers.values()] as [SparseTensor];
+    const g = graphBuilder();
+    const x = g.input("x", "float32", ["batch", 32]);
+    const attributes = new Map([["sparse_value", { type: "sparse-tensor", value: sparse } as const]]);
+    const constant = model(g.build());
+    const value = { name: "w" };
+    const node = makeNode("Constant", [], [value], { attributes });
+    const y = { name: "y" };
+    const graph = { ...constant.graph, inputs: [x], outputs: [y], nodes: [node, makeNode("MatMul", [x, value], [y])] };
+    const loaded = loadModelBytes(encodeModel(withGraph(constant, graph)));
+    expect([...loaded.graph.initializers.keys()].map(({ name }) => name)).toEqual(["w"]);
+    expect(bitsOf(weightOf(loaded) as Tensor)).toEqual(bitsOf(weightOf(product(16)) as Tensor));
+
+    const apart = (data: Uint8Array, location: string) => ({ location, offset: 0, length: data.length });
+    const parts = [sparse.values, sparse.indices].map((each) => each.data as Uint8Array);
+    const outside = withWeight(product(16), {
+      ...sparse,
+      values: { ...sparse.values, data: apart(parts[0]!, "values") },
+      indices: { ...sparse.indices, data: apart(parts[1]!, "indices") },
+    });
+    const files = (indices: Uint8Array) =>
+      new Map([
+        ["values", parts[0]!],
+        ["indices", indices],
+      ]);
+    const read = loadModelBytes(encodeModel(outside), files(parts[1]!));
+    expect(bitsOf(weightOf(read) as Tensor)).toEqual(bitsOf(weightOf(product(16)) as Tensor));
+    const twice = new Uint8Array(parts[1]!.length);
+    expect(() => loadModelBytes(encodeModel(outside), files(twice))).toThrow(/does not lie behind the one before/);
   });
 
   it("are refused when the dense tensor would be too large", () => {

@@ -50,6 +50,18 @@ describe("the networks that an acceleration tries", () => {
     expect(changes).toBeUndefined();
   });
 
+  it("are as narrow as each share says, and chosen by samples only where those are given", async () => {
+    const { run, planned, changes } = await changed("--prune", "0.25,0.5", "--round", "4", "--finetune", "1");
+    const macs: number[] = [];
+    for (const [step] of changes!.chains) macs.push(costOf(await step!.apply(planned!.from, signal)).macs);
+    await run[Symbol.asyncDispose]();
+    expect(macs).toEqual([108, 72]);
+    const chosen = optionsOf("--prune", "0.5", "--criterion", "wanda");
+    expect(() => checkChanges(chosen)).not.toThrow();
+    const { data: _, ...without } = chosen;
+    expect(() => checkChanges(without)).toThrow(/--criterion wanda needs data/);
+  });
+
   it("are one chain for each share, trained where that is asked for", async () => {
     const { run, changes } = await changed("--prune", "0.25,0.5", "--round", "4", "--finetune", "2");
     await run[Symbol.asyncDispose]();
