@@ -54,7 +54,6 @@ async function answers(model: Model, ep: "cpu" | "wasm"): Promise<number[]> {
 }
 
 const kinds = {
-  "binary weights": { options: { weights: "bwn" }, bits: 1 },
   "ternary weights with trained scales": { options: { weights: "ttq" }, bits: 2 },
   "binary weights and inputs": { options: { weights: "bwn", activations: "binary" }, bits: 1 },
 } as const;

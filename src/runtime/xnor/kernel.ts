@@ -5,6 +5,8 @@ import { xnorBytes } from "./xnor-bytes.ts";
 interface Exports {
   readonly memory: WebAssembly.Memory;
   multiply(a: number, b: number, c: number, m: number, n: number, bytes: number, length: number): void;
+  scaleColumns(c: number, scales: number, biases: number, m: number, n: number): void;
+  scaleRow(c: number, scale: number, bias: number, n: number): void;
   packRows(from: number, to: number, rows: number, length: number, bytes: number): void;
   packPixels(from: number, to: number, channels: number, plane: number, count: number, words: number): void;
   gather(
@@ -46,6 +48,8 @@ export function openKernel(): Kernel {
   };
   return {
     multiply: exported.multiply,
+    scaleColumns: exported.scaleColumns,
+    scaleRow: exported.scaleRow,
     packRows: exported.packRows,
     packPixels: exported.packPixels,
     gather: exported.gather,

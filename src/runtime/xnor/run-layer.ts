@@ -18,6 +18,22 @@ export function signLayer(kernel: Kernel, layer: SignLayer): RunSigns {
 const ROWS = 2;
 const COLUMNS = 4;
 
+/** Bytes of the first operand that the cache keeps while the second one passes. */
+const CACHED = 2 ** 14;
+
+/** The whole product, in runs of rows that the cache keeps. */
+function multiply(
+  kernel: Kernel,
+  [a, b, c]: readonly [number, number, number],
+  [rows, columns, bytes, length]: readonly [number, number, number, number],
+): void {
+  const most = Math.max(ROWS, ROWS * Math.floor(CACHED / bytes / ROWS));
+  for (let row = 0; row < rows; row += most) {
+    const own = Math.min(most, rows - row);
+    kernel.multiply(a + row * bytes, b, c + 4 * row * columns, own, columns, bytes, length);
+  }
+}
+
 const upTo = (count: number, block: number): number => Math.ceil(count / block) * block;
 
 function product(kernel: Kernel, layer: SignProduct): RunSigns {
@@ -25,19 +41,17 @@ function product(kernel: Kernel, layer: SignProduct): RunSigns {
   const bytes = aligned(inputs / 8);
   const columns = upTo(outputs, COLUMNS);
   const weights = kernel.keep(packedWeights(layer, columns, bytes, (input) => input));
+  const scale = kernel.keep(paddedFloats(scales, columns));
+  const shift = kernel.keep(paddedFloats(biases, columns));
   return (x, dims) => {
     const count = x.length / inputs;
     const rows = upTo(count, ROWS);
     const [from, signs, sums] = kernel.room([4 * x.length, rows * bytes, 4 * rows * columns]);
     kernel.floats(from, x.length).set(x);
     kernel.packRows(from, signs, count, inputs, bytes);
-    kernel.multiply(signs, weights, sums, rows, columns, bytes, inputs);
-    const found = kernel.floats(sums, rows * columns);
-    const data = new Float32Array(count * outputs);
-    for (let row = 0; row < count; row++) {
-      for (let o = 0; o < outputs; o++) data[row * outputs + o] = scales[o]! * found[row * columns + o]! + biases[o]!;
-    }
-    return { dims: [...dims.slice(0, -1), outputs], data };
+    multiply(kernel, [signs, weights, sums], [rows, columns, bytes, inputs]);
+    kernel.scaleColumns(sums, scale, shift, count, columns);
+    return { dims: [...dims.slice(0, -1), outputs], data: firstColumns(kernel, sums, count, columns, outputs) };
   };
 }
 
@@ -51,7 +65,7 @@ interface Plan {
 
 /** Pictures are packed pixel by pixel, a bit for each channel, so that a window is made of whole words; weights are the first operand, so that the result has its channels first. */
 function convolution(kernel: Kernel, layer: SignConvolution): RunSigns {
-  const { channels, outputs, kernel: size, strides, pads } = layer;
+  const { channels, outputs, kernel: size, strides, pads, scales, biases } = layer;
   const words = Math.ceil(channels / 32);
   const bytes = aligned(4 * words * size[0] * size[1]);
   const rows = upTo(outputs, ROWS);
@@ -74,8 +88,9 @@ function convolution(kernel: Kernel, layer: SignConvolution): RunSigns {
     for (let sample = 0; sample < batch; sample++) {
       kernel.floats(from, own).set(x.subarray(sample * own, (sample + 1) * own));
       packWindows(kernel, layer, plan, { from, signs, patches, words, bytes });
-      kernel.multiply(weights, patches, sums, rows, columns, bytes, length);
-      scaled(kernel.floats(sums, rows * columns), columns, data, sample * outputs * count, count, layer);
+      multiply(kernel, [weights, patches, sums], [rows, columns, bytes, length]);
+      for (let o = 0; o < outputs; o++) kernel.scaleRow(sums + 4 * o * columns, scales[o]!, biases[o]!, columns);
+      data.set(firstColumns(kernel, sums, outputs, columns, count), sample * outputs * count);
     }
     return { dims: [batch, outputs, down, across], data };
   };
@@ -97,19 +112,17 @@ function packWindows(
   kernel.gather(signs, patches, windows[0], windows[1], step, jump, size[0], run, pitch, bytes);
 }
 
-/** Of each output's row, the `count` sums that are of windows. */
-function scaled(
-  sums: Float32Array,
-  columns: number,
-  data: Float32Array,
-  start: number,
-  count: number,
-  { outputs, scales, biases }: SignConvolution,
-): void {
-  for (let o = 0; o < outputs; o++) {
-    const [scale, bias, at, first] = [scales[o]!, biases[o]!, start + o * count, o * columns];
-    for (let i = 0; i < count; i++) data[at + i] = scale * sums[first + i]! + bias;
-  }
+/** A copy of the first `own` of the columns of every row. */
+function firstColumns(kernel: Kernel, at: number, rows: number, columns: number, own: number): Float32Array {
+  const found = kernel.floats(at, rows * columns);
+  if (own === columns) return found.slice();
+  const copy = new Float32Array(rows * own);
+  for (let row = 0; row < rows; row++) copy.set(found.subarray(row * columns, row * columns + own), row * own);
+  return copy;
+}
+
+function paddedFloats(numbers: readonly number[], length: number): Uint8Array {
+  return new Uint8Array(new Float32Array(length).map((_, i) => numbers[i] ?? 0).buffer);
 }
 
 /** The bit of a weight, given in the order [channel, row, column], in a window of pixels of `words` words. */

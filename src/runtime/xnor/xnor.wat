@@ -15,9 +15,10 @@
     (i32x4.extadd_pairwise_i16x8_u (i16x8.extadd_pairwise_i8x16_u (local.get $counts))))
 
   ;; c[m][n] = length − 2·popcount(a[m] xor b[n]) as float32. Rows take a multiple of 16 bytes; m is even, n a multiple of 4.
+  ;; All rows of a are met by four of b before the next four, so that a stays in the cache where it is small.
   (func (export "multiply")
     (param $a i32) (param $b i32) (param $c i32) (param $m i32) (param $n i32) (param $bytes i32) (param $length i32)
-    (local $aEnd i32) (local $bEnd i32) (local $row i32) (local $k i32) (local $stop i32) (local $stride i32)
+    (local $aStart i32) (local $aEnd i32) (local $bEnd i32) (local $row i32) (local $k i32) (local $stop i32) (local $stride i32)
     (local $a1 i32) (local $p i32) (local $b1 i32) (local $b2 i32) (local $b3 i32)
     (local $x v128) (local $y v128) (local $w v128)
     (local $s00 v128) (local $s01 v128) (local $s02 v128) (local $s03 v128)
@@ -27,14 +28,16 @@
     (local.set $stride (i32.shl (local.get $n) (i32.const 2)))
     (local.set $aEnd (i32.add (local.get $a) (i32.mul (local.get $m) (local.get $bytes))))
     (local.set $bEnd (i32.add (local.get $b) (i32.mul (local.get $n) (local.get $bytes))))
-    (loop $rows
-      (local.set $a1 (i32.add (local.get $a) (local.get $bytes)))
-      (local.set $p (local.get $b))
+    (local.set $aStart (local.get $a))
+    (local.set $p (local.get $b))
+    (loop $columns
+      (local.set $b1 (i32.add (local.get $p) (local.get $bytes)))
+      (local.set $b2 (i32.add (local.get $b1) (local.get $bytes)))
+      (local.set $b3 (i32.add (local.get $b2) (local.get $bytes)))
+      (local.set $a (local.get $aStart))
       (local.set $row (local.get $c))
-      (loop $columns
-        (local.set $b1 (i32.add (local.get $p) (local.get $bytes)))
-        (local.set $b2 (i32.add (local.get $b1) (local.get $bytes)))
-        (local.set $b3 (i32.add (local.get $b2) (local.get $bytes)))
+      (loop $rows
+        (local.set $a1 (i32.add (local.get $a) (local.get $bytes)))
         (local.set $t00 (v128.const i32x4 0 0 0 0)) (local.set $t01 (v128.const i32x4 0 0 0 0))
         (local.set $t02 (v128.const i32x4 0 0 0 0)) (local.set $t03 (v128.const i32x4 0 0 0 0))
         (local.set $t10 (v128.const i32x4 0 0 0 0)) (local.set $t11 (v128.const i32x4 0 0 0 0))
@@ -83,12 +86,38 @@
         (f32.store offset=4 (local.get $row) (call $dot (local.get $t11) (local.get $length)))
         (f32.store offset=8 (local.get $row) (call $dot (local.get $t12) (local.get $length)))
         (f32.store offset=12 (local.get $row) (call $dot (local.get $t13) (local.get $length)))
-        (local.set $row (i32.add (i32.sub (local.get $row) (local.get $stride)) (i32.const 16)))
-        (local.set $p (i32.add (local.get $b3) (local.get $bytes)))
-        (br_if $columns (i32.lt_u (local.get $p) (local.get $bEnd))))
-      (local.set $a (i32.add (local.get $a1) (local.get $bytes)))
-      (local.set $c (i32.add (local.get $c) (i32.shl (local.get $stride) (i32.const 1))))
-      (br_if $rows (i32.lt_u (local.get $a) (local.get $aEnd)))))
+        (local.set $row (i32.add (local.get $row) (local.get $stride)))
+        (local.set $a (i32.add (local.get $a1) (local.get $bytes)))
+        (br_if $rows (i32.lt_u (local.get $a) (local.get $aEnd))))
+      (local.set $c (i32.add (local.get $c) (i32.const 16)))
+      (local.set $p (i32.add (local.get $b3) (local.get $bytes)))
+      (br_if $columns (i32.lt_u (local.get $p) (local.get $bEnd)))))
+
+  ;; In place: c[m][n] · scales[n] + biases[n]; n is a multiple of 4.
+  (func (export "scaleColumns") (param $c i32) (param $scales i32) (param $biases i32) (param $m i32) (param $n i32)
+    (local $i i32) (local $end i32)
+    (local.set $end (i32.shl (local.get $n) (i32.const 2)))
+    (loop $rows
+      (local.set $i (i32.const 0))
+      (loop $columns
+        (v128.store (local.get $c) (f32x4.add
+          (f32x4.mul (v128.load (local.get $c)) (v128.load (i32.add (local.get $scales) (local.get $i))))
+          (v128.load (i32.add (local.get $biases) (local.get $i)))))
+        (local.set $c (i32.add (local.get $c) (i32.const 16)))
+        (local.set $i (i32.add (local.get $i) (i32.const 16)))
+        (br_if $columns (i32.lt_u (local.get $i) (local.get $end))))
+      (local.set $m (i32.sub (local.get $m) (i32.const 1)))
+      (br_if $rows (local.get $m))))
+
+  ;; In place: c[n] · scale + bias; n is a multiple of 4.
+  (func (export "scaleRow") (param $c i32) (param $scale f32) (param $bias f32) (param $n i32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $c) (i32.shl (local.get $n) (i32.const 2))))
+    (loop $columns
+      (v128.store (local.get $c) (f32x4.add
+        (f32x4.mul (v128.load (local.get $c)) (f32x4.splat (local.get $scale))) (f32x4.splat (local.get $bias))))
+      (local.set $c (i32.add (local.get $c) (i32.const 16)))
+      (br_if $columns (i32.lt_u (local.get $c) (local.get $end)))))
 
   ;; Signs of rows of float32; what is left of a row's bytes becomes 0.
   (func (export "packRows")
