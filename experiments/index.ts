@@ -35,6 +35,7 @@ import { pruneModels } from "./prune-models.ts";
 import { pruneRecovery } from "./prune-recovery.ts";
 import { pruneRounding } from "./prune-rounding.ts";
 import { ptq } from "./ptq.ts";
+import { qat } from "./qat.ts";
 import { resume } from "./resume.ts";
 import { selfComparison } from "./self-comparison.ts";
 import { shakespeare } from "./shakespeare.ts";
@@ -49,6 +50,7 @@ import { xnorKernel } from "./xnor-kernel.ts";
 // biome-ignore lint/suspicious/noExplicitAny: each experiment has a result type of its own
 export const experiments: readonly Experiment<any>[] = [
   ptq,
+  qat,
   binaryTernary,
   xnorKernel,
   pruneModels,
