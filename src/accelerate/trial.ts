@@ -138,10 +138,10 @@ export async function checkOriginal({ original, samples }: Pick<Job, "original" 
 }
 
 /** Why a form is not worth an attempt on this machine, by the measured table. */
-function losing({ options, model }: Job, { quantizer }: Candidate): string | undefined {
+function losing({ options, model }: Job, { quantizer, stored }: Candidate): string | undefined {
   const { formTable, goal } = options;
   if (!formTable || !quantizer || goal === "size") return undefined;
-  const { verdict, reason } = modelAdvice(model, formTable, quantizer);
+  const { verdict, reason } = modelAdvice(model, formTable, quantizer, stored);
   return verdict === "loses"
     ? `passed over: slower than float32 on this machine by the form table (${reason})`
     : undefined;

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { graphBuilder, type Model, model, tensor } from "../../ir/index.ts";
 import { modelAdvice } from "./form-advice.ts";
@@ -10,6 +11,10 @@ const forms: readonly ProbeForm[] = [
   "dynamic u8u8",
   "weight-only 8-bit blocks",
   "weight-only 4-bit blocks",
+  "weight-only 2-bit blocks",
+  "weight-only 8-bit blocks, exact",
+  "weight-only 4-bit blocks, exact",
+  "weight-only 2-bit blocks, exact",
   "float16",
 ];
 
@@ -85,12 +90,19 @@ describe("the products of a model", () => {
     expect(modelAdvice(mixed(), measured, "float16").verdict).toBe("loses");
   });
 
-  it("count for weights alone where they are of matrices, with 8 bits or 4", () => {
+  it("count for weights alone where they are of matrices, with the bits and the level that are asked for", () => {
     const measured = table({ "matmul of one row": { "weight-only 4-bit blocks": 2 } });
     expect(modelAdvice(mixed(), measured, "weight-only")).toEqual({
       verdict: "pays",
-      reason: "matmul of one row 0.50×, matmul of one row 2.00×",
+      reason: "matmul of one row 2.00×",
     });
+    expect(modelAdvice(mixed(), measured, "weight-only", { bits: 3 }).verdict).toBe("pays");
+    for (const other of [{ bits: 8 }, { bits: 2 }, { bits: 4, accuracyLevel: 0 }, { accuracyLevel: 1 }] as const) {
+      expect(modelAdvice(mixed(), measured, "weight-only", other)).toEqual({
+        verdict: "loses",
+        reason: "matmul of one row 0.50×",
+      });
+    }
     expect(modelAdvice(convolution([4, 4, 3, 3], 1), measured, "weight-only")).toEqual({
       verdict: "unknown",
       reason: "the table has no product of this model",
@@ -101,5 +113,38 @@ describe("the products of a model", () => {
     const g = graphBuilder();
     g.output(g.op("Relu", [g.input("x", "float32", [1])]), "y");
     expect(modelAdvice(model(g.build()), table({}), "static").verdict).toBe("unknown");
+  });
+});
+
+describe("a form of few bits", () => {
+  const levels = [0, 1, 2, 3, 4] as const;
+  const bits = [8, 4, 3, 2] as const;
+  const rows = forms.filter((form) => form.startsWith("weight-only"));
+
+  it("is never recommended where its own row is slower than float32, whatever the other rows say", () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0.01, max: 4, noNaN: true }), { minLength: 6, maxLength: 6 }), (ratios) => {
+        const own = Object.fromEntries(rows.map((row, i) => [row, ratios[i]!])) as Record<ProbeForm, number>;
+        const measured = table({ "matmul of one row": own, "matmul of 64 rows": own });
+        for (const width of bits) {
+          for (const accuracyLevel of levels) {
+            const stored = `${width === 3 ? 4 : width}-bit blocks${accuracyLevel === 4 ? "" : ", exact"}`;
+            const { verdict } = modelAdvice(product("MatMul"), measured, "weight-only", { bits: width, accuracyLevel });
+            expect(verdict).toBe(own[`weight-only ${stored}` as ProbeForm] > 1 ? "pays" : "loses");
+          }
+        }
+      }),
+      { seed: 5, numRuns: 40 },
+    );
+  });
+
+  it("is not spoken of by a table that was measured before it had a row", () => {
+    const measured = table({});
+    const old = { ...measured, entries: measured.entries.filter(({ form }) => !form.includes("2-bit")) };
+    expect(modelAdvice(product("MatMul"), old, "weight-only", { bits: 2 })).toEqual({
+      verdict: "unknown",
+      reason: "the table has no row weight-only 2-bit blocks; probe again",
+    });
+    expect(modelAdvice(product("MatMul"), old, "weight-only", { bits: 4 }).verdict).toBe("loses");
   });
 });

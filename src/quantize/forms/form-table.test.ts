@@ -42,7 +42,7 @@ async function entriesOf(count: number, { open }: Probed, options: ProbeOptions)
   const entries: FormEntry[] = [];
   const onEntry: ProbeOptions["onEntry"] = (entry, done, total) => {
     entries.push(entry);
-    expect([done, total]).toEqual([entries.length, 3 * 6 + 2 * 8]);
+    expect([done, total]).toEqual([entries.length, 3 * 6 + 2 * 12]);
     if (done === count) stop.abort();
   };
   await expect(probeForms(open, "cpu", { ...options, signal: stop.signal, onEntry })).rejects.toThrow(/abort/i);
@@ -76,6 +76,13 @@ describe("the form table", () => {
   it("gives the median of the rounds' ratios and their quartiles, to three digits", async () => {
     const [entry] = await entriesOf(1, probed([3, 1, 5, 2.00049, 4]), { rounds: 5 });
     expect(entry).toEqual({ product: "conv", form: "static u8s8", ratio: 3, spread: [2, 4] });
+  });
+
+  it("measures a form once that is ten times slower than floats", async () => {
+    const sessions = probed([0.05, 2]);
+    const [entry] = await entriesOf(1, sessions, { rounds: 9 });
+    expect(entry).toEqual({ product: "conv", form: "static u8s8", ratio: 0.05, spread: [0.05, 0.05] });
+    expect(sessions.timed.join(" ")).toBe("float form float form");
   });
 
   it("measures in rounds that begin with floats and with the form in turn, after one call each", async () => {

@@ -129,7 +129,7 @@ describe.each(Object.entries(shapes) as [ProbeProduct, (typeof shapes)[ProbeProd
 );
 
 it.each([8, 4] as const)("a product with weights in blocks of %d bits says how they are packed", (bits) => {
-  const { model, inputDims } = nbitsProbe(small("matmul of 64 rows"), bits);
+  const { model, inputDims } = nbitsProbe(small("matmul of 64 rows"), bits, 4);
   expect(verify(model)).toEqual([]);
   expect(inputDims).toEqual([64, 64]);
   expect(model.opsets.get("com.microsoft")).toBe(1);

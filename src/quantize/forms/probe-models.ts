@@ -12,7 +12,13 @@ import {
   tensorFromNumbers,
   type Value,
 } from "../../ir/index.ts";
-import { blockParameters, emptyBlocks, packForMatMulNBits, type WeightBits } from "../weights/weight-blocks.ts";
+import {
+  blockParameters,
+  emptyBlocks,
+  packForMatMulNBits,
+  storedBits,
+  type WeightBits,
+} from "../weights/weight-blocks.ts";
 
 /** A model with one input `x` of fixed dims and one output. */
 export interface ProbeModel {
@@ -151,7 +157,8 @@ export function weightOnlyProbe({ inputDims, weightDims, opType, attributes }: P
   });
 }
 
-export function nbitsProbe({ inputDims, weightDims }: Product, bits: WeightBits): ProbeModel {
+/** Level 4 computes on activations rounded to int8, level 0 in float32: the numbers differ, and the times by two orders of magnitude. */
+export function nbitsProbe({ inputDims, weightDims }: Product, bits: WeightBits, accuracyLevel: 0 | 4): ProbeModel {
   const [columns = 0, rows = 0] = weightDims;
   const layout = { bits, size: 32, symmetric: true } as const;
   const { scale, zeroPoint } = blockParameters([-1, 1], layout);
@@ -165,7 +172,13 @@ export function nbitsProbe({ inputDims, weightDims }: Product, bits: WeightBits)
     inputDims,
     (g, x) => {
       const inputs = [x, g.constant("b", b), g.constant("scales", scales)];
-      const attributes = { K: columns, N: rows, bits, block_size: layout.size, accuracy_level: 4 };
+      const attributes = {
+        K: columns,
+        N: rows,
+        bits: storedBits(bits),
+        block_size: layout.size,
+        accuracy_level: accuracyLevel,
+      };
       return g.op("com.microsoft::MatMulNBits", inputs, attributes);
     },
     true,

@@ -15,7 +15,13 @@ import {
 } from "../../ir/index.ts";
 import type { Store } from "../qdq/constant-store.ts";
 import type { FloatMatrix } from "../rounding/block-rounding.ts";
-import { type BlockedMatrix, type BlockLayout, blocksIn, packForMatMulNBits } from "../weights/weight-blocks.ts";
+import {
+  type BlockedMatrix,
+  type BlockLayout,
+  blocksIn,
+  packForMatMulNBits,
+  storedBits,
+} from "../weights/weight-blocks.ts";
 
 export type WeightFormat = "matmul-nbits" | "dequantize";
 
@@ -86,7 +92,8 @@ function nbitsTarget(layer: Layer, accuracyLevel: number): WeightTarget {
     domain: "com.microsoft",
     layout: (asked) => asked,
     write(draft, store, matrix) {
-      const { bits, size, symmetric } = matrix.layout;
+      const { size, symmetric } = matrix.layout;
+      const bits = storedBits(matrix.layout.bits);
       const { b, scales, zeroPoints } = packForMatMulNBits(matrix);
       const inputs = [
         layer.input,
@@ -170,7 +177,7 @@ function placed({ rows, columns, channelAxis, position }: Layer, integers: Uint8
   return data;
 }
 
-const EMBEDDING_BITS = new Set([4, 8]);
+const EMBEDDING_BITS = new Set([3, 4, 8]);
 
 /** Rows of a table, dequantized as they are looked up. */
 function embedding(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytesOfTensor, floatsOf } from "../../ir/index.ts";
-import { blockParameters, checkLayout, packForMatMulNBits } from "./weight-blocks.ts";
+import { blockLimits, blockParameters, checkLayout, packForMatMulNBits } from "./weight-blocks.ts";
 
 describe("blocks", () => {
   it("spread an asymmetric range with zero in it", () => {
@@ -27,13 +27,25 @@ describe("blocks", () => {
     }
   });
 
+  it("of 3 bits have the eight levels in the middle of a 4-bit integer, whose middle is zero when symmetric", () => {
+    expect(blockParameters([-1, 2.5], { bits: 3, size: 16, symmetric: false })).toEqual({ scale: 0.5, zeroPoint: 6 });
+    expect(blockParameters([-1, 4], { bits: 3, size: 16, symmetric: true })).toEqual({ scale: -1, zeroPoint: 8 });
+    expect(blockParameters([0, 0], { bits: 3, size: 16, symmetric: false })).toEqual({ scale: 1, zeroPoint: 4 });
+    expect([2, 3, 4, 8].map((bits) => blockLimits({ bits: bits as 4 }))).toEqual([
+      { low: 0, high: 3 },
+      { low: 4, high: 11 },
+      { low: 0, high: 15 },
+      { low: 0, high: 255 },
+    ]);
+  });
+
   it("look at their own part of the values alone", () => {
     const layout = { bits: 4, size: 16, symmetric: false } as const;
     expect(blockParameters([-100, -1, 2, 100], layout, 1, 3)).toEqual({ scale: Math.fround(3 / 15), zeroPoint: 5 });
   });
 
   it("refuse layouts without a kernel", () => {
-    expect(() => checkLayout({ bits: 3 as 4, size: 32, symmetric: true })).toThrow(/8, 4 or 2.*got 3/);
+    expect(() => checkLayout({ bits: 5 as 4, size: 32, symmetric: true })).toThrow(/8, 4, 3 or 2.*got 5/);
     expect(() => checkLayout({ bits: 4, size: 24, symmetric: true })).toThrow(/16, 32, 64, 128 or 256.*got 24/);
   });
 });

@@ -3,7 +3,8 @@ import { UsageError } from "../../errors.ts";
 import { type Tensor, tensor } from "../../ir/index.ts";
 import type { Parameters } from "../scheme.ts";
 
-export type WeightBits = 8 | 4 | 2;
+/** Kernels know 8, 4 and 2; 3 bits are eight levels in the room of 4. */
+export type WeightBits = 8 | 4 | 3 | 2;
 
 export interface BlockLayout {
   readonly bits: WeightBits;
@@ -14,22 +15,28 @@ export interface BlockLayout {
 
 /** @throws UsageError for another number of bits or block size. */
 export function checkLayout({ bits, size }: BlockLayout): void {
-  if (![8, 4, 2].includes(bits)) {
-    throw new UsageError("weights have 8, 4 or 2 bits", { expected: "8, 4 or 2", got: `${bits}` });
+  if (![8, 4, 3, 2].includes(bits)) {
+    throw new UsageError("weights have 8, 4, 3 or 2 bits", { expected: "8, 4, 3 or 2", got: `${bits}` });
   }
   if (![16, 32, 64, 128, 256].includes(size)) {
     throw new UsageError("a block has another size", { expected: "16, 32, 64, 128 or 256", got: `${size}` });
   }
 }
 
-/** Unsigned integers `0 … 2^bits − 1`. */
+/** Bits that a weight takes in the file. */
+export function storedBits(bits: WeightBits): 8 | 4 | 2 {
+  return bits === 3 ? 4 : bits;
+}
+
+/** `2^bits` unsigned integers in the middle of those that the stored type has, so that its middle stands for zero whatever the bits. */
 export function blockLimits({ bits }: Pick<BlockLayout, "bits">): { low: number; high: number } {
-  return { low: 0, high: 2 ** bits - 1 };
+  const low = (2 ** storedBits(bits) - 2 ** bits) / 2;
+  return { low, high: low + 2 ** bits - 1 };
 }
 
 /**
  * Scale and zero point of one block. Asymmetric: the range with zero in it over all integers. Symmetric: the value of greatest
- * magnitude becomes 0, zero is the middle, so the scale has the other sign than that value. Values −a, 0 and a alone are kept as they are.
+ * magnitude becomes the lowest, zero is the middle, so the scale has the other sign than that value. Values −a, 0 and a alone are kept as they are.
  */
 export function blockParameters(
   values: ArrayLike<number>,
@@ -43,18 +50,19 @@ export function blockParameters(
     min = Math.min(min, values[i]!);
     max = Math.max(max, values[i]!);
   }
-  const middle = 2 ** (bits - 1);
+  const { low, high } = blockLimits({ bits });
+  const half = 2 ** (bits - 1);
+  const middle = low + half;
   if (isTernary(values, max, start, end)) return { scale: max, zeroPoint: middle };
   if (symmetric) {
     const greatest = -min > max ? min : max;
     return greatest === 0
       ? { scale: 1, zeroPoint: middle }
-      : { scale: Math.fround(-greatest / middle), zeroPoint: middle };
+      : { scale: Math.fround(-greatest / half), zeroPoint: middle };
   }
-  const top = 2 ** bits - 1;
-  const scale = Math.fround((max - min) / top);
-  if (scale === 0) return { scale: 1, zeroPoint: 0 };
-  return { scale, zeroPoint: Math.min(top, Math.max(0, Math.round(-min / scale))) };
+  const scale = Math.fround((max - min) / (high - low));
+  if (scale === 0) return { scale: 1, zeroPoint: low };
+  return { scale, zeroPoint: Math.min(high, low + Math.max(0, Math.round(-min / scale))) };
 }
 
 /** Whether the values are −a, 0 and a, and none else: with the middle as zero they are whole steps of a. */
@@ -98,7 +106,8 @@ export function blocksIn({ columns, layout }: Pick<BlockedMatrix, "columns" | "l
  */
 export function packForMatMulNBits(matrix: BlockedMatrix): { b: Tensor; scales: Tensor; zeroPoints: Tensor } {
   const { rows, columns, layout, integers, scales, zeroPoints } = matrix;
-  const { bits, size } = layout;
+  const { size } = layout;
+  const bits = storedBits(layout.bits);
   const blocks = blocksIn(matrix);
   const rowBytes = (blocks * size * bits) / 8;
   const zeroBytes = Math.ceil((blocks * bits) / 8);
@@ -119,7 +128,7 @@ export function packForMatMulNBits(matrix: BlockedMatrix): { b: Tensor; scales: 
 }
 
 /** Puts `count` integers of `bits` bits behind one another, from a bit on; the bytes were 0. */
-function pack(into: Uint8Array, bit: number, bits: WeightBits, from: Uint8Array, first: number, count: number): void {
+function pack(into: Uint8Array, bit: number, bits: 8 | 4 | 2, from: Uint8Array, first: number, count: number): void {
   const perByte = 8 / bits;
   const start = bit / bits;
   for (let i = 0; i < count; i++) {
