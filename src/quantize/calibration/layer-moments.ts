@@ -67,7 +67,8 @@ export async function gatherLayers(
         sizes.set(input, 2 * bytesIn(must(q, input.q)));
       }
     }
-    options.onBatch?.(++batches);
+    batches++;
+    options.onBatch?.(batches);
   }
   if (batches === 0) throw noBatches();
   const found = new Map<Node, readonly Moments[]>();

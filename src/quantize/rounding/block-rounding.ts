@@ -10,7 +10,8 @@ import {
   blocksIn,
   emptyBlocks,
 } from "../weights/weight-blocks.ts";
-import type { Rounding } from "./index.ts";
+import { nearest } from "./nearest.ts";
+import type { Rounding } from "./rounding.ts";
 
 /** A matrix of which some rows are in memory at a time. */
 export interface FloatMatrix {
@@ -25,7 +26,7 @@ export type RowReader = (first: number, count: number) => Float32Array;
 
 /**
  * Integers and block parameters of a matrix, whose rows fall into groups with inputs of their own; a last block that is not full has
- * its own range. Without moments every rounding is to nearest.
+ * its own range. Without moments only a rounding that looks at weights alone does other than to nearest.
  */
 export function roundGroups(
   matrix: FloatMatrix,
@@ -38,7 +39,14 @@ export function roundGroups(
   const own = matrix.rows / groups;
   const rowsAt = matrix.reader();
   for (let row = 0; row < matrix.rows; row += ROWS) nearestRows(rowsAt, made, row, Math.min(ROWS, matrix.rows - row));
-  for (const [group, seen] of (moments ?? []).entries()) roundRows(rowsAt, made, group * own, own, rounding, seen);
+  if (rounding === nearest) return made;
+  if (moments) {
+    for (const [group, seen] of moments.entries()) roundRows(rowsAt, made, group * own, own, rounding, seen);
+    return made;
+  }
+  for (let row = 0; row < matrix.rows; row += ROWS) {
+    roundRows(rowsAt, made, row, Math.min(ROWS, matrix.rows - row), rounding, undefined);
+  }
   return made;
 }
 
@@ -72,17 +80,17 @@ function quantizeRun(
   for (let i = start; i < stop; i++) integers[offset + i] = quantizeValue(reals[i]!, parameters, limits);
 }
 
-/** Rounds the rows of one group again, with their parameters as they are. */
+/** Rounds some rows again; their parameters stay unless the rounding has better ones. */
 function roundRows(
   rowsAt: RowReader,
   { columns, layout, integers, scales, zeroPoints }: BlockedMatrix,
   first: number,
   rows: number,
   rounding: Rounding,
-  moments: Moments,
+  moments: Moments | undefined,
 ): void {
   const blocks = blocksIn({ columns, layout });
-  const { values } = rounding({
+  const { values, parameters } = rounding({
     weights: new Float64Array(rowsAt(first, rows)),
     bias: new Float64Array(rows),
     biasFixed: true,
@@ -94,6 +102,11 @@ function roundRows(
     },
     limits: blockLimits(layout),
     moments,
+    blocks: { size: layout.size, parametersOf: (weights) => blockParameters(weights, layout) },
   });
   integers.set(values, first * columns);
+  for (const [i, { scale, zeroPoint }] of (parameters ?? []).entries()) {
+    scales[first * blocks + i] = scale;
+    zeroPoints[first * blocks + i] = zeroPoint;
+  }
 }

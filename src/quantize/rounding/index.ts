@@ -1,4 +1,7 @@
 /** @file All roundings by name. */
+import { adaRound } from "./adaround.ts";
+import { gptq } from "./gptq.ts";
+import { hqq } from "./hqq.ts";
 import { nearest } from "./nearest.ts";
 import type { Rounding } from "./rounding.ts";
 import { secondOrder } from "./second-order.ts";
@@ -6,10 +9,30 @@ import { secondOrder } from "./second-order.ts";
 export const roundings = {
   nearest: () => nearest,
   "second-order": () => secondOrder(),
+  gptq: () => gptq(),
+  "gptq-act-order": () => gptq({ order: "energy" }),
+  adaround: () => adaRound(),
+} as const satisfies Record<string, () => Rounding>;
+
+/** Those that move the scales of blocks, too: of weights alone. */
+export const blockRoundings = {
+  ...roundings,
+  hqq: () => hqq(),
 } as const satisfies Record<string, () => Rounding>;
 
 export type RoundingName = keyof typeof roundings;
+export type BlockRoundingName = keyof typeof blockRoundings;
 
-export type { Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
+const dataFree: ReadonlySet<BlockRoundingName> = new Set(["nearest", "hqq"] as const);
+
+/** Whether a rounding looks at inputs, and is to nearest where it has seen none. */
+export function looksAtInputs(name: BlockRoundingName): boolean {
+  return !dataFree.has(name);
+}
+
+export { type AdaRoundOptions, adaRound } from "./adaround.ts";
+export { type GptqOptions, gptq } from "./gptq.ts";
+export { type HqqOptions, hqq } from "./hqq.ts";
+export type { FreeBlocks, Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";
 export { type SecondOrderOptions, secondOrder } from "./second-order.ts";
 export { nearest };

@@ -13,6 +13,15 @@ export interface RoundingProblem {
   parameters(row: number, column: number): Parameters;
   readonly limits: Limits;
   readonly moments?: Moments | undefined;
+  /** Present where runs of columns have parameters of their own that may still change. */
+  readonly blocks?: FreeBlocks | undefined;
+}
+
+/** Runs of columns, from the first on, that share a scale and a zero point. */
+export interface FreeBlocks {
+  readonly size: number;
+  /** Parameters that cover the weights of one run. */
+  parametersOf(weights: Float64Array): Parameters;
 }
 
 export interface RoundingResult {
@@ -20,6 +29,8 @@ export interface RoundingResult {
   readonly values: Int32Array;
   /** The bias that fits them. */
   readonly bias: Float64Array;
+  /** Of the blocks, row by row, where the rounding changed them. */
+  readonly parameters?: readonly Parameters[];
 }
 
 /** Chooses the integers that a weight matrix becomes. */
