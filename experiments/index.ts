@@ -20,6 +20,7 @@ import { fuzzing } from "./fuzz.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
 import { largeModels } from "./large-models.ts";
+import { lowBits } from "./low-bits.ts";
 import { metaPruningExperiment } from "./meta-pruning.ts";
 import { moeBalance } from "./moe-balance.ts";
 import { moeCost } from "./moe-cost.ts";
@@ -53,6 +54,7 @@ export const experiments: readonly Experiment<any>[] = [
   qat,
   binaryTernary,
   xnorKernel,
+  lowBits,
   pruneModels,
   pruneRounding,
   pruneRecovery,

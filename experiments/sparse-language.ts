@@ -60,7 +60,7 @@ async function textRow(
 }
 
 /** Windows of the training text, drawn by the seed. */
-async function* calibration({ graph }: Model, training: Dataset, seed: number): AsyncGenerator<Feeds> {
+export async function* calibration({ graph }: Model, training: Dataset, seed: number): AsyncGenerator<Feeds> {
   const draws = random(seed, 0xca1);
   const [input] = graph.inputs;
   const port = { name: input!.name, dtype: "int64", dims: ["batch", CONTEXT] } as const;

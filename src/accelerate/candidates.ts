@@ -2,12 +2,15 @@
 import { UnsupportedError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import {
+  awq,
   type FastestPlacement,
   fastestPlacement,
   type QuantizeEvent,
   type QuantizeOptions,
   quantize,
   type StaticOptions,
+  type StoredForm,
+  type WeightOnlyOptions,
 } from "../quantize/index.ts";
 import type { ExecutionProvider, Feeds, OpenSession } from "../runtime/index.ts";
 import { chainName, type Network } from "./chain.ts";
@@ -39,6 +42,8 @@ export interface Candidate {
   readonly family: string;
   /** Which quantizer makes it, if one does; the form table speaks of these. */
   readonly quantizer?: QuantizeOptions["form"];
+  /** How its weights are stored, where they alone are: the table has a row for each way. */
+  readonly stored?: StoredForm;
   /** The changed network that it is a form of; the original's where absent. */
   readonly network?: Network;
   /** Unique; also the key under which an interrupted run keeps it. A form of a changed network names the whole chain. */
@@ -68,6 +73,12 @@ const later: readonly (readonly [string, StaticRecipe])[] = [
   ["static int8, entropy, second-order", { observer: "entropy", rounding: "second-order" }],
 ];
 
+/** Weights in four bits, chosen with data. */
+const carefulWeights: readonly (readonly [string, Pick<WeightOnlyOptions, "rounding">, isAwq: boolean])[] = [
+  ["weight-only 4-bit, gptq", { rounding: "gptq" }, false],
+  ["weight-only 4-bit, awq", {}, true],
+];
+
 const partlyInteger: readonly (readonly [string, StaticRecipe])[] = [
   ["static int8 where it pays, mse, second-order", { observer: "mse", rounding: "second-order" }],
   ["static int8 where it pays, percentile, second-order", { observer: "percentile", rounding: "second-order" }],
@@ -89,6 +100,7 @@ export function quickCandidates(context: CandidateContext): Candidate[] {
       form,
       family: form,
       quantizer: options.form,
+      ...(options.form === "weight-only" && options.bits && { stored: { bits: options.bits } }),
       build: () => quantized(context, options),
     }),
   );
@@ -132,7 +144,30 @@ export function carefulCandidates(context: CandidateContext, paysEverywhere: boo
 
 /** Static forms that are tried when there is time left. */
 export function laterCandidates(context: CandidateContext): Candidate[] {
-  return later.map(([form, recipe]) => ofNetwork(context, staticCandidate(context, form, recipe)));
+  const statics = later.map(([form, recipe]) => staticCandidate(context, form, recipe));
+  const weights = carefulWeights.map(([form, recipe, isAwq]) => weightsCandidate(context, form, recipe, isAwq));
+  return [...weights, ...statics].map((candidate) => ofNetwork(context, candidate));
+}
+
+function weightsCandidate(
+  context: CandidateContext,
+  form: string,
+  recipe: Pick<WeightOnlyOptions, "rounding">,
+  isAwq: boolean,
+): Candidate {
+  const { open, calibration, threads, signal, progress } = context;
+  const observed = { open, calibration, threads, signal };
+  const onEvent = (event: QuantizeEvent): void => tell(event, form, progress);
+  return {
+    form,
+    family: form,
+    quantizer: "weight-only",
+    stored: { bits: 4 },
+    async build() {
+      const model = isAwq ? (await awq(context.model, observed)).model : context.model;
+      return await quantized({ ...context, model }, { form: "weight-only", bits: 4, ...observed, onEvent, ...recipe });
+    },
+  };
 }
 
 /** Static int8 where it pays and float where it does not, by the measured time of every node in both. */

@@ -23,7 +23,7 @@ export {
 } from "./placement/choose-placement.ts";
 export { type CostOptions, measureCosts } from "./placement/costs.ts";
 export { measureLink } from "./placement/link.ts";
-export { providerTolerance } from "./providers.ts";
+export { agreementElsewhere, agreesElsewhere, type ProviderOptions, providerTolerance } from "./providers.ts";
 export type * from "./result.ts";
 export {
   type Checked,

@@ -3,6 +3,7 @@ import type { Deadline } from "../deadline.ts";
 import { MissingPackageError } from "../errors.ts";
 import type { Model } from "../ir/index.ts";
 import { type Agreement, type Batch, lossyFaults, measureAgreement } from "../measure/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { type ExecutionProvider, judgeOf, type OpenSession } from "../runtime/index.ts";
 import { percent } from "./choose.ts";
 import { reasonOf } from "./reason.ts";
@@ -25,13 +26,21 @@ export interface ProviderOptions {
   readonly deadline?: Deadline;
 }
 
+const providerOptionsNames: OptionNames<ProviderOptions> = {
+  ep: true,
+  threads: true,
+  otherProviders: true,
+  deadline: true,
+};
+
 /** The answers of `model` on each other provider, by the build that judges it, against those on the chosen one. */
 export async function agreementElsewhere(
   open: OpenSession,
   model: Model,
   samples: Pick<Samples, "verification">,
-  { ep, threads, otherProviders, deadline }: ProviderOptions,
+  options: ProviderOptions,
 ): Promise<ProviderResult[]> {
+  const { ep, threads, otherProviders, deadline } = checkOptions(options, providerOptionsNames);
   const others = new Set(otherProviders.filter((other) => other !== ep));
   // A chosen WebGPU has a judge of its own where there is a page: what the file is for runs in one.
   if (ep === "webgpu") others.add(ep);

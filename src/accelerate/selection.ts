@@ -93,8 +93,9 @@ async function checkElsewhere(
   { journal, open, samples, options, budget }: Job,
   model: Model,
 ): Promise<ProviderResult[]> {
+  const { ep, threads, otherProviders } = options;
   return journal.stage("providers", () =>
-    agreementElsewhere(open, model, samples, { ...options, deadline: budget.whole }),
+    agreementElsewhere(open, model, samples, { ep, threads, otherProviders, deadline: budget.whole }),
   );
 }
 

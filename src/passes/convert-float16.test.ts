@@ -106,6 +106,25 @@ describe("convert-float16", () => {
     expect([...after.graph.initializers.keys()].map(({ name }) => name)).toEqual(["w"]);
   });
 
+  it("takes MatMulNBits along, with its scales, and leaves other operators of its domain", async () => {
+    const product = build((g) => {
+      const x = g.op("Abs", [g.input("x", "float32", [1, 32])]);
+      const codes = g.constant("codes", tensor("uint8", [2, 1, 16], new Array<number>(32).fill(0x98)));
+      const scales = g.constant("scales", tensor("float32", [2], [0.5, 0.25]));
+      const attributes = { K: 32, N: 2, bits: 4, block_size: 32 };
+      g.output(g.op("com.microsoft::Gelu", [g.op("com.microsoft::MatMulNBits", [x, codes, scales], attributes)]), "y");
+    });
+    const before = { ...product, opsets: new Map([...product.opsets, ["com.microsoft", 1]]) };
+    const after = await convert(before);
+    const { types } = inferModel(after);
+    const typesOf = (opType: string) => {
+      const node = after.graph.nodes.find((each) => each.opType === opType)!;
+      return node.inputs.map((value) => formatType(types.get(value!)).replace(/\[.*/, ""));
+    };
+    expect(typesOf("MatMulNBits")).toEqual(["float16", "uint8", "float16"]);
+    expect(typesOf("Gelu")).toEqual(["float32"]);
+  });
+
   it("gives a branch a value of its own where it returns one of the graph around it", async () => {
     const before = build((g) => {
       const x = g.op("Abs", [g.input("x", "float32", [2])]);

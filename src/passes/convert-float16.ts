@@ -29,7 +29,7 @@ export interface Float16Options {
 }
 
 /**
- * Approximate: float16 has 11 bits of precision and the range 6e-8 to 65504. Blocked operators, other domains, nodes beside a
+ * Approximate: float16 has 11 bits of precision and the range 6e-8 to 65504. Blocked operators, other domains but for MatMulNBits, nodes beside a
  * (de)quantization, nodes of unknown types, values that the operator's definition does not allow as float16, and the signatures of
  * subgraphs stay float32, with `Cast` nodes around them; constants that only they read stay too. So do nodes whose numbers would leave the
  * range (masks, epsilons, squares, sums and exponentials up to their root or quotient, positions), which the notes name. Types come from inference.
@@ -82,10 +82,17 @@ export function float16Form(model: Model, options: Float16Options = {}): Model {
     names: namesOf(model),
     ports,
     type,
-    keeps: (node: Node) => node.domain !== "" || cannot(node) || isQuantized(node) || (keeps?.(node) ?? false),
+    keeps: (node: Node) => isForeign(node) || cannot(node) || isQuantized(node) || (keeps?.(node) ?? false),
   };
   const graph = convertGraph(conversion, model.graph, undefined, io === "float32");
   return graph === model.graph ? model : importingStandard(withGraph(model, graph));
+}
+
+/** Operators of other domains that compute in float16 wherever the runtime has them. */
+const halfOperators: ReadonlySet<string> = new Set(["com.microsoft::MatMulNBits"]);
+
+function isForeign(node: Node): boolean {
+  return node.domain !== "" && !halfOperators.has(qualifiedName(node));
 }
 
 /** What a `DequantizeLinear` makes and a `QuantizeLinear` reads: a `Cast` there would keep the runtime from fusing them. */

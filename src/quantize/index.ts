@@ -12,7 +12,7 @@ export {
   observers,
   percentile,
 } from "./calibration/observers/index.ts";
-export { type ModelAdvice, modelAdvice } from "./forms/form-advice.ts";
+export { type ModelAdvice, modelAdvice, type StoredForm } from "./forms/form-advice.ts";
 export {
   type Advice,
   advice,
@@ -56,6 +56,10 @@ export {
 } from "./ranges/index.ts";
 export * from "./report.ts";
 export {
+  type BlockRoundingName,
+  blockRoundings,
+  type FreeBlocks,
+  looksAtInputs,
   nearest,
   type Rounding,
   type RoundingName,
@@ -77,6 +81,23 @@ export {
   type Scheme,
 } from "./scheme.ts";
 export { quantizeTechnique } from "./technique.ts";
+export {
+  type AwqOptions,
+  awq,
+  type ObserveOptions,
+  type OutlierOptions,
+  outlierNodes,
+  type RotateOptions,
+  rotateResidual,
+  type SmoothQuantOptions,
+  separateOutliers,
+  smoothQuant,
+  type Transformed,
+  type TransformName,
+  type TransformNote,
+  type TransformOptions,
+  transforms,
+} from "./transforms/index.ts";
 export { alignChannels } from "./weights/align-channels.ts";
 export { type EqualizeOptions, equalize } from "./weights/equalize.ts";
 export type {

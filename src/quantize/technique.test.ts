@@ -23,8 +23,8 @@ function contextWith(saturates = false) {
 
 type Static = Extract<QuantizeOptions, { form: "static" }>;
 const { context } = contextWith();
-const check = (own: z.input<typeof quantizeTechnique.settings> & { data?: string }) => () =>
-  quantizeTechnique.check(own as QuantizeSettings & { data?: string });
+const check = (own: z.input<typeof quantizeTechnique.settings> & { data?: string; out?: string }) => () =>
+  quantizeTechnique.check(own as QuantizeSettings & { data?: string; out?: string });
 
 it("int8 weights have the bits that are asked for, or those that the machine adds exactly", async () => {
   const bits = async (weightBits: "auto" | 7 | 8, saturates: boolean) =>
@@ -52,6 +52,34 @@ it("files are called as the ecosystem calls them", () => {
   expect([suffix({ form: "weight-only", bits: 4 }), suffix({ form: "static" }), suffix({ form: "float16" })]).toEqual([
     ...["_q4", "_quantized", "_fp16"],
   ]);
+  expect(suffix({ form: "weight-only", bits: 4, rest: "float16" })).toBe("_q4f16");
+  expect(suffix({ form: "weight-only" })).toBe("_q4");
+  expect(suffix({ form: "dynamic" })).toBe("_quantized");
+});
+
+it("a file whose name promises a form holds it", () => {
+  const named = (out: string, own: z.input<typeof quantizeTechnique.settings>) => check({ ...own, out });
+  for (const out of ["model_quantized.onnx", "model_int8.onnx", "model.onnx", "dir/model_small.onnx", "q4.onnx"]) {
+    expect(named(out, { form: "dynamic" })).not.toThrow();
+  }
+  expect(named("model_q4.onnx", { form: "weight-only", bits: 4 })).not.toThrow();
+  expect(named("model_q4f16.onnx", { form: "weight-only", bits: 4, rest: "float16" })).not.toThrow();
+  expect(named("model_q4.onnx", { form: "dynamic" })).toThrow(/promises another form.*--form weight-only --bits 4/);
+  expect(named("model_q4.onnx", { form: "weight-only", bits: 8 })).toThrow(/_q8/);
+  expect(named("model_q4.onnx", { form: "weight-only", bits: 4, rest: "float16" })).toThrow(/_q4f16/);
+  expect(named("model_int8.onnx", { form: "float16" })).toThrow(/--form dynamic/);
+  expect(named("model_bnb4.onnx", { form: "weight-only" })).toThrow(/not made.*model_q4\.onnx/);
+  expect(named("model_uint8.onnx", { form: "dynamic" })).toThrow(/model_int8\.onnx/);
+  expect(named("model_q1f16.onnx", { form: "weight-only", bits: 2 })).toThrow(/model_q2f16\.onnx/);
+});
+
+it("settings of which one makes the other idle are refused together", () => {
+  expect(check({ form: "static", data: "random", rounding: "hqq" })).toThrow(/hqq.*weight-only/s);
+  expect(check({ form: "dynamic", data: "random", transform: "awq" })).toThrow(/awq.*smoothquant/s);
+  expect(check({ form: "weight-only", format: "dequantize", accuracyLevel: 0 })).toThrow(/MatMulNBits/);
+  expect(check({ form: "weight-only", format: "dequantize", rest: "float16" })).toThrow(/Cast/);
+  expect(check({ form: "weight-only", rounding: "hqq" })).not.toThrow();
+  expect(check({ form: "weight-only", format: "dequantize", rest: "float32", accuracyLevel: 4 })).not.toThrow();
 });
 
 it("data are needed where something is chosen by them", () => {
@@ -59,6 +87,11 @@ it("data are needed where something is chosen by them", () => {
   expect(check({ form: "dynamic" })).not.toThrow();
   expect(check({ form: "weight-only", rounding: "second-order" })).toThrow("second-order rounding needs data");
   expect(check({ form: "weight-only" })).not.toThrow();
+  expect(check({ form: "weight-only", rounding: "gptq" })).toThrow("gptq rounding needs data");
+  expect(check({ form: "weight-only", rounding: "hqq" })).not.toThrow();
+  expect(check({ form: "weight-only", transform: "awq" })).toThrow("the transform awq needs data");
+  expect(check({ form: "dynamic", transform: "smoothquant" })).toThrow("smoothquant needs data");
+  expect(check({ form: "dynamic", transform: "hadamard" })).not.toThrow();
   expect(check({ form: "static", data: "random" })).not.toThrow();
 });
 

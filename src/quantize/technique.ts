@@ -28,11 +28,15 @@ import { type QuantizeOptions, quantizers } from "./quantizers/index.ts";
 import type { StaticBits } from "./quantizers/static-options.ts";
 import { ranges } from "./ranges/index.ts";
 import type { LayerReport, QuantizeEvent } from "./report.ts";
-import { roundings } from "./rounding/index.ts";
+import { type BlockRoundingName, blockRoundings, looksAtInputs, type RoundingName } from "./rounding/index.ts";
+import { transformed } from "./transformed.ts";
+import { type TransformNote, transforms } from "./transforms/index.ts";
+import { checkVariant, variantOf } from "./variants.ts";
 
 const integer = among("--form", "static");
 const rounded = among("--form", "static", "weight-only");
 const blocked = among("--form", "weight-only");
+const inFewerBits = among("--form", "static", "dynamic", "weight-only");
 
 /** Weights are trained through their rounding. */
 const learned: Condition = {
@@ -47,7 +51,7 @@ const settings = z.strictObject({
   observer: only(integer, setting("--observer <name>", "how ranges are found", memberOf(observers).default("min-max"))),
   rounding: only(
     rounded,
-    setting("--rounding <name>", "how weights are rounded", memberOf(roundings).default("nearest")),
+    setting("--rounding <name>", "how weights are rounded", memberOf(blockRoundings).default("nearest")),
   ),
   weightBits: only(
     integer,
@@ -72,7 +76,15 @@ const settings = z.strictObject({
     beside("--finetune"),
     setting("--learning-rate <x>", "highest learning rate", between(0, 1e6).default(1e-4)),
   ),
-  bits: only(blocked, setting("--bits <bits>", "of each weight", choice([2, 4, 8]).default(4))),
+  transform: only(
+    inFewerBits,
+    setting("--transform <name>", "what is changed before, in exact arithmetic", memberOf(transforms).exactOptional()),
+  ),
+  alpha: only(
+    among("--transform", "smoothquant"),
+    setting("--alpha <share>", "how much of the activations' range moves into weights", between(0, 1).default(0.5)),
+  ),
+  bits: only(blocked, setting("--bits <bits>", "of each weight", choice([2, 3, 4, 8]).default(4))),
   blockSize: only(
     blocked,
     setting("--block-size <n>", "inputs that share a scale", choice([16, 32, 64, 128, 256]).default(32)),
@@ -86,6 +98,26 @@ const settings = z.strictObject({
       choice(["matmul-nbits", "dequantize"]).default("matmul-nbits"),
     ),
   ),
+  accuracyLevel: only(
+    blocked,
+    setting(
+      "--accuracy-level <level>",
+      "4 computes on activations rounded to int8, 0 in float",
+      choice([0, 4]).default(4),
+    ),
+  ),
+  outliers: only(
+    blocked,
+    setting(
+      "--outliers <share>",
+      "of the inputs of each matrix whose weights stay in float",
+      between(0, 0.5).default(0),
+    ),
+  ),
+  rest: only(
+    blocked,
+    setting("--rest <type>", "what everything else is computed in", choice(["float32", "float16"]).default("float32")),
+  ),
   convolutions: only(blocked, setting("--convolutions", "convolutions too", flag())),
   exclude: setting("--exclude <names>", "nodes that stay in float, `head,block1/*`", names().exactOptional()),
   include: setting("--include <names>", "only these nodes", names().exactOptional()),
@@ -97,16 +129,9 @@ export interface QuantizeEvidence extends Evidence {
   readonly layers: readonly Omit<LayerReport, "weightScale">[];
   /** What training did, where weights were trained through their rounding. */
   readonly trained?: TrainedQuantization;
+  /** What was changed before. */
+  readonly changes: readonly TransformNote[];
 }
-
-/** As files are called in the ecosystem. */
-const suffixes = {
-  static: "_quantized",
-  dynamic: "_quantized",
-  "weight-only": "_q",
-  float16: "_fp16",
-  levels: "_levels",
-} as const;
 
 export const quantizeTechnique = defineTechnique({
   name: "quantize",
@@ -116,14 +141,25 @@ export const quantizeTechnique = defineTechnique({
   keeps: "numbers",
   recovers: true,
 
-  suffix: ({ form, bits }) => `${suffixes[form]}${bits ?? ""}`,
+  suffix: (own) => `_${variantOf(own)}`,
 
-  /** Calibration is never made up. */
-  check({ form, rounding = "nearest", biasCorrection, data, finetune }) {
+  /** Calibration is never made up, and a file is what its name says. */
+  check({ out, data, ...own }) {
+    checkTogether(own);
+    if (out !== undefined) checkVariant(out, own);
+    const { form, rounding = "nearest", transform, biasCorrection, finetune } = own;
     if (finetune !== undefined) checkTrained(form, rounding, biasCorrection === true);
-    if (data !== undefined || (form !== "static" && rounding === "nearest")) return;
-    const what = form === "static" ? "static quantization" : `${rounding} rounding`;
-    throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });
+    const what =
+      form === "static"
+        ? "static quantization"
+        : looksAtInputs(rounding)
+          ? `${rounding} rounding`
+          : transform !== undefined && transform !== "hadamard"
+            ? `the transform ${transform}`
+            : undefined;
+    if (data === undefined && what !== undefined) {
+      throw new UsageError(`${what} needs data to calibrate on`, { expected: "--data PATH" });
+    }
   },
 
   plan: ({ graph }, { form }) => ({
@@ -132,20 +168,26 @@ export const quantizeTechnique = defineTechnique({
   }),
 
   async run(ready, own, context): Promise<QuantizeEvidence> {
-    const options = await optionsOf(own, context);
-    const result = context.recovery ? await quantizeTrained(ready, options, own, context) : undefined;
-    const { model, report } = result ?? (await quantize(ready, options));
+    const before = await transformed(ready, own, context);
+    const options = await optionsOf({ ...own, ...before.choice }, context);
+    const result = context.recovery ? await quantizeTrained(before.model, options, own, context) : undefined;
+    const { model, report } = result ?? (await quantize(before.model, options));
     const layers = report.layers.map(({ weightScale: _, ...layer }) => layer);
     const count = layers.filter(({ quantized }) => quantized).length;
     const sentence = `${count} of ${layers.length} layers in fewer bits${result ? trainedSentence(result.trained) : ""}`;
-    const facts = { form: own.form, layers, ...(result && { trained: result.trained }) };
+    const changes = before.notes;
+    const done = { ...(changes.length > 0 && { changes }), ...(result && { trained: result.trained }) };
     const trained = result && { trained: result.trained, ...(result.training && { training: result.training }) };
-    return { model, sentence, facts, layers, ...trained };
+    return { model, sentence, facts: { form: own.form, layers, ...done }, layers, changes, ...trained };
   },
 
-  sections: ({ sentence, layers, trained }, { form, qat }) => ({
+  sections: ({ sentence, layers, changes, trained }, { form, qat }) => ({
     verdict: `${form}: ${sentence}`,
-    parts: [layerTable(layers), ...(trained ? [agreementTable(trained), rangeTable(trained)] : [])],
+    parts: [
+      layerTable(layers),
+      ...(changes.length > 0 ? [changeTable(changes)] : []),
+      ...(trained ? [agreementTable(trained), rangeTable(trained)] : []),
+    ],
     facts: [["form", form], ...(trained && qat ? [["ranges", qat] as const] : [])],
   }),
 });
@@ -162,6 +204,43 @@ function layerTable(layers: QuantizeEvidence["layers"]): TableSection {
   };
 }
 
+function changeTable(changes: readonly TransformNote[]): TableSection {
+  return {
+    kind: "table",
+    title: "Changed before",
+    head: ["node", "what"],
+    rows: changes.map(({ node, done, what }) => ({ cells: [node, what], isChosen: done })),
+  };
+}
+
+/** @throws UsageError for settings of which one makes the other idle */
+function checkTogether({ form, rounding, transform, format, accuracyLevel, rest }: QuantizeSettings): void {
+  if (form === "static" && rounding === "hqq") {
+    throw new UsageError("hqq moves the scales of blocks, and those of static int8 are fixed", {
+      expected: "--form weight-only, or another rounding",
+      got: "--form static --rounding hqq",
+    });
+  }
+  if (transform === "awq" && form !== "weight-only") {
+    throw new UsageError("awq looks for scales of weights in blocks", {
+      expected: "--form weight-only, or --transform smoothquant",
+      got: `--form ${form}`,
+    });
+  }
+  if (format === "dequantize" && accuracyLevel === 0) {
+    throw new UsageError("an accuracy level is one of MatMulNBits", {
+      expected: "--format matmul-nbits",
+      got: "--accuracy-level 0 --format dequantize",
+    });
+  }
+  if (format === "dequantize" && rest === "float16") {
+    throw new UsageError("a Cast behind DequantizeLinear would keep the runtime from fusing it", {
+      expected: "--format matmul-nbits",
+      got: "--rest float16 --format dequantize",
+    });
+  }
+}
+
 /** What the quantizer of the form is told. */
 export async function optionsOf(
   own: QuantizeSettings,
@@ -173,11 +252,12 @@ export async function optionsOf(
   if (form === "dynamic" || form === "float16" || form === "levels") return { form, ...chosen };
   const onEvent = (event: QuantizeEvent): void => show(event, context);
   const calibration = () => data.calibration();
-  const common = { open, calibration, threads: session.threads, signal, onEvent, rounding, ...chosen };
+  const common = { open, calibration, threads: session.threads, signal, onEvent, ...chosen };
   if (form === "static") {
     return {
       form,
       ...common,
+      rounding: fixedRounding(rounding),
       ...(observer && { observer }),
       weightBits: weightBits === "auto" ? await exactBits(context) : weightBits,
       perChannel: own.perTensor !== true,
@@ -185,9 +265,15 @@ export async function optionsOf(
       biasCorrection: own.biasCorrection === true,
     };
   }
-  const { bits, blockSize, format, symmetric = false, convolutions = false } = own;
+  const { bits, blockSize, format, symmetric = false, convolutions = false, accuracyLevel, rest } = own;
   const layout = { ...(bits && { bits }), ...(blockSize && { blockSize }), ...(format && { format }) };
-  return { form, ...common, ...layout, symmetric, convolutions };
+  const computed = { ...(accuracyLevel !== undefined && { accuracyLevel }), ...(rest && { rest }) };
+  return { form, ...common, rounding, ...layout, ...computed, symmetric, convolutions };
+}
+
+/** `check` has refused the other. */
+function fixedRounding(name: BlockRoundingName): RoundingName {
+  return name === "hqq" ? "nearest" : name;
 }
 
 async function exactBits({ saturates }: Pick<TechniqueContext, "saturates">): Promise<StaticBits> {

@@ -98,6 +98,8 @@ export interface TechniqueContext {
 export interface Asked {
   readonly data?: string;
   readonly finetune?: number;
+  /** The file to write. */
+  readonly out?: string;
 }
 
 export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Evidence = Evidence> {

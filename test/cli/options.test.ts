@@ -72,10 +72,12 @@ const samples: Readonly<Record<string, string>> = {
   "--time-limit": "7s",
   "--memory-limit": "1g",
   "--dims": "batch=3",
-  "--check-ep": "none",
+  "--check-ep": "cpu",
   "--validation": "0.3",
   "--average": "0.3",
   "--max-drop": "0.3",
+  "--alpha": "0.3",
+  "--outliers": "0.3",
   "--min-agreement": "0.3",
   "--model": "other.onnx",
   "--ratio": "0.3",
@@ -125,6 +127,8 @@ const helpers: Readonly<Record<string, readonly string[]>> = {
   static: ["--form", "static"],
   "static, with --finetune": ["--form", "static", "--finetune", "2"],
   "static, weight-only": ["--form", "weight-only"],
+  "static, dynamic, weight-only": ["--form", "weight-only"],
+  smoothquant: ["--transform", "smoothquant"],
   "weight-only": ["--form", "weight-only"],
   size: ["--goal", "size"],
   "without --sparsity and --pattern": [],
@@ -148,6 +152,11 @@ const hindrances: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["--form", "dynamic"],
     ["--form", "float16"],
   ],
+  "static, dynamic, weight-only": [
+    ["--form", "float16"],
+    ["--form", "levels"],
+  ],
+  smoothquant: [[], ["--transform", "hadamard"]],
   "weight-only": [
     ["--form", "static"],
     ["--form", "dynamic"],
@@ -222,7 +231,7 @@ const techniques: Readonly<Record<string, string | readonly string[]>> = {
   clean: "src/accelerate/clean-technique.ts",
   prune: ["technique", "technique-choice", "sparse-technique", "narrow"].map((name) => `src/prune/${name}.ts`),
   metaprune: "src/prune/meta/technique.ts",
-  quantize: "src/quantize/technique.ts",
+  quantize: ["src/quantize/technique.ts", "src/quantize/transformed.ts"],
   route: "src/conditional/moe/route/technique.ts",
   parallelize: "src/parallel/technique.ts",
 };
@@ -290,7 +299,7 @@ describe("options that only some settings have", () => {
   }
 
   const integer = ["observer", "weightBits", "perTensor", "equalize", "biasCorrection"];
-  const blocked = ["bits", "blockSize", "symmetric", "format", "convolutions"];
+  const blocked = ["bits", "blockSize", "symmetric", "format", "accuracyLevel", "rest", "convolutions"];
   const named = ["exclude", "include"];
 
   it.each([

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { denseFeeds, denseModel } from "../../../test/models.ts";
+import { agreementElsewhere } from "../../accelerate/index.ts";
 import { parseArguments } from "../../cli/arguments.ts";
 import { techniqueCommand } from "../../cli/technique-command.ts";
-import { CancelledError, UsageError } from "../../errors.ts";
+import { BoundError, CancelledError, UsageError } from "../../errors.ts";
 import { encodeModel } from "../../onnx/index.ts";
 import { quantizeTechnique } from "../../quantize/index.ts";
 import { setting, whole } from "../../settings/index.ts";
@@ -19,6 +20,11 @@ import type { Warn } from "./job.ts";
 vi.mock("../verify/compare-with-original.ts", async (original) => {
   const all = await original<typeof import("../verify/compare-with-original.ts")>();
   return { ...all, openOriginal: vi.fn(all.openOriginal) };
+});
+
+vi.mock("../../accelerate/index.ts", async (original) => {
+  const all = await original<typeof import("../../accelerate/index.ts")>();
+  return { ...all, agreementElsewhere: vi.fn(all.agreementElsewhere) };
 });
 
 let folder = "";
@@ -52,6 +58,37 @@ async function quantized(words: readonly string[], { console, warn }: { console?
 }
 
 const record = async (name: string) => JSON.parse(await readFile(join(folder, "small-run", name), "utf8"));
+
+describe("the same answers on other providers", () => {
+  it("are looked for where they are asked for, and told in the report", async () => {
+    const { console, said } = listener();
+    const { result, ok } = await quantized(["--check-ep", "wasm,cpu"], { console });
+    expect(ok).toBe(true);
+    expect(result).toMatchObject({ providers: [{ ep: "wasm", status: "agrees" }], broken: [] });
+    expect(said.join("\n")).toMatch(/on wasm +agrees \(onnxruntime-web/);
+    const { sections } = await record("report.json");
+    const [table] = sections.parts.slice(-1);
+    expect(table).toMatchObject({
+      title: "The same answers elsewhere",
+      rows: [{ cells: ["wasm", expect.any(String), "agrees", expect.any(String)] }],
+    });
+    const without = await quantized([]);
+    expect(without.result).not.toHaveProperty("providers");
+  });
+
+  it("are missing where a provider has others, and no file is written for it", async () => {
+    vi.mocked(agreementElsewhere).mockResolvedValueOnce([
+      { ep: "webgpu", build: "a page", status: "differs", reason: "relative error 1.0e+0, bound 0.02" },
+      { ep: "wasm", build: "a module", status: "not available", reason: "it is not installed" },
+    ]);
+    const { result, ok } = await quantized(["--check-ep", "webgpu,wasm"]);
+    expect(ok).toBe(false);
+    expect(existsSync(out)).toBe(false);
+    const sentence = "other answers on webgpu (a page): relative error 1.0e+0, bound 0.02";
+    expect(result).toMatchObject({ broken: [sentence], error: expect.any(BoundError) });
+    expect((await record("report.json")).broken).toEqual([sentence]);
+  });
+});
 
 describe("the job of a technique", () => {
   it("refuses a bound on accuracy before any work where there are no labels", async () => {

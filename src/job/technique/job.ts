@@ -13,6 +13,7 @@ import { decidingSettings, pickSettings } from "../settings/command-line.ts";
 import { boundsOfNetwork, brokenBounds, outcomeLine, outcomeOf, showComparison } from "../verify/bounds.ts";
 import { compareWith } from "../verify/compare-with-original.ts";
 import { contextOf, dropState } from "./context.ts";
+import { answersElsewhere, lineElsewhere, refusedElsewhere } from "./elsewhere.ts";
 import { type Prepared, prepare } from "./prepared.ts";
 import { type TechniqueRun, techniqueReport } from "./report.ts";
 import { type SharedSettings, sharedSettings, techniqueSettings } from "./settings.ts";
@@ -66,21 +67,29 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
   const evidence = await changed(run, prepared, folder, console);
   collectGarbage();
   const comparison = await compareWith(original, evidence.model, data, shared, console);
-  const broken = brokenBounds(comparison, boundsOf(technique, shared, evidence));
+  const elsewhere = await answersElsewhere(evidence.model, data, shared);
+  const broken = [...brokenBounds(comparison, boundsOf(technique, shared, evidence)), ...refusedElsewhere(elsewhere)];
   const isWritten = broken.length === 0;
   if (isWritten) await saveModel(target.out, evidence.model);
-  const report = await techniqueReport(run, prepared, { evidence, comparison, broken }, folder);
+  const report = await techniqueReport(run, prepared, { evidence, comparison, elsewhere, broken }, folder);
   await folder.write("report.json", `${JSON.stringify(report, undefined, 1)}\n`);
   const page = await folder.write("report.html", techniquePage(report));
   await dropState(folder);
   if (!console.json) {
     console.say(evidence.sentence);
     showComparison(comparison, data.source, broken, console);
+    for (const each of elsewhere) console.say(lineElsewhere(each));
     console.say(outcomeLine(target.out, broken));
     console.say(`report: ${page}`);
   }
   const { facts, training } = evidence;
-  const rest = { ...(training && { training }), report: page, ...outcomeOf(target.out, broken), broken };
+  const rest = {
+    ...(training && { training }),
+    ...(elsewhere.length > 0 && { providers: elsewhere }),
+    report: page,
+    ...outcomeOf(target.out, broken),
+    broken,
+  };
   return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
 }
 

@@ -1,10 +1,11 @@
 /** @file The facts of a technique's run, put together for its report. */
 import { basename } from "node:path";
 import type * as z from "zod";
+import type { ProviderResult } from "../../accelerate/index.ts";
 import type { Comparison } from "../../measure/index.ts";
 import { encodedSize } from "../../onnx/index.ts";
 import type { RunFolder, TechniqueReport } from "../../report/index.ts";
-import type { Evidence, Technique } from "../../technique/index.ts";
+import type { Evidence, Sections, Technique } from "../../technique/index.ts";
 import { agreementFacts } from "../accelerate/job-report.ts";
 import { modelFacts } from "../model/model-facts.ts";
 import { fingerprint } from "../model/model-file.ts";
@@ -12,6 +13,7 @@ import { environment } from "../run/environment.ts";
 import { timestamp } from "../run/timestamp.ts";
 import { commandLine, settingWords } from "../settings/command-line.ts";
 import { runFacts } from "../training/run-facts.ts";
+import { providerTable } from "./elsewhere.ts";
 import type { Prepared } from "./prepared.ts";
 import { type SharedSettings, techniqueSettings } from "./settings.ts";
 import type { TechniqueTarget } from "./target.ts";
@@ -30,13 +32,14 @@ export interface TechniqueRun {
 export interface Judged {
   readonly evidence: Evidence;
   readonly comparison: Comparison;
+  readonly elsewhere: readonly ProviderResult[];
   readonly broken: readonly string[];
 }
 
 export async function techniqueReport(
   { technique, target, settings, own, shared, warnings }: TechniqueRun,
   { data, facts }: Pick<Prepared, "data" | "facts">,
-  { evidence, comparison, broken }: Judged,
+  { evidence, comparison, elsewhere, broken }: Judged,
   folder: RunFolder,
 ): Promise<TechniqueReport> {
   const { name } = technique;
@@ -68,9 +71,13 @@ export async function techniqueReport(
       agreement: agreementFacts(agreement, data.evaluationSize),
       ...(accuracy && { accuracy: { a: accuracy.a, b: accuracy.b, n: accuracy.n } }),
     },
-    sections: technique.sections(evidence, own, comparison),
+    sections: withProviders(technique.sections(evidence, own, comparison), elsewhere),
     ...(training && { training: await runFacts(training, folder) }),
     warnings: [...warnings, ...comparison.warnings],
     broken,
   };
+}
+
+function withProviders(sections: Sections, elsewhere: readonly ProviderResult[]): Sections {
+  return elsewhere.length === 0 ? sections : { ...sections, parts: [...sections.parts, providerTable(elsewhere)] };
 }

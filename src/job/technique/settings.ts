@@ -1,7 +1,8 @@
 /** @file The settings of a command that runs a technique: the technique's own between those that all share. */
 import * as z from "zod";
 import { LARGEST_ERROR } from "../../measure/index.ts";
-import { flag, only, setting, text } from "../../settings/index.ts";
+import { executionProviders } from "../../runtime/index.ts";
+import { flag, list, only, setting, text } from "../../settings/index.ts";
 import type { Technique } from "../../technique/index.ts";
 import { distilled, recoverySettings } from "../recovery.ts";
 import { dataSettings, dryRun, runtimeSettings } from "../settings/settings.ts";
@@ -23,6 +24,15 @@ const placeSettings = {
 const resume = <S extends z.ZodType>(schema: S): S =>
   setting("--resume", "go on with an interrupted run", schema, place);
 
+/** Where else the result must give the same answers. */
+const guardSettings = {
+  checkEp: setting(
+    "--check-ep <list>",
+    "further providers that must give the same answers",
+    list(executionProviders).default([]).exactOptional(),
+  ),
+};
+
 /** What the job reads of every technique's settings. */
 export const sharedSettings = z.strictObject({
   ...runtimeSettings,
@@ -30,6 +40,7 @@ export const sharedSettings = z.strictObject({
   ...recoverySettings,
   resume: only(distilled, resume(flag())),
   ...placeSettings,
+  ...guardSettings,
   ...boundSettings(),
 });
 
@@ -46,6 +57,7 @@ export function techniqueSettings({ settings, recovers, resumes, keeps }: Techni
     // What a technique says itself of a setting that all share counts.
     ...settings.shape,
     ...placeSettings,
+    ...guardSettings,
     ...boundSettings(keeps === "numbers" ? LARGEST_ERROR : undefined),
   });
 }

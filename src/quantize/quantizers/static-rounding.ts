@@ -6,7 +6,7 @@ import { labelOf, type Node, type Value } from "../../ir/index.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
 import type { Placement } from "../placement/placement.ts";
 import { insertQdq, type LayerConstants } from "../qdq/insert-qdq.ts";
-import { type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
+import { blockRoundings, type Rounding, type RoundingName, roundings } from "../rounding/index.ts";
 import type { QuantizedTensor } from "../scheme.ts";
 import { roundLayer } from "../weights/matrices.ts";
 import { captureOptions, type StaticOptions, settingsOf, staticDefaults } from "./static-options.ts";
@@ -93,5 +93,10 @@ function roundingOf(name: RoundingName): Rounding {
   const rounding = roundings[name];
   if (rounding) return rounding();
   const expected = Object.keys(roundings).join(", ");
-  throw new UsageError("there is no such rounding", { expected, got: JSON.stringify(name) });
+  const isOfBlocks = Object.hasOwn(blockRoundings, name);
+  throw new UsageError(isOfBlocks ? "the scales of static int8 are fixed" : "there is no such rounding", {
+    expected,
+    got: JSON.stringify(name),
+    ...(isOfBlocks && { hint: "It moves the scales of blocks: it is a rounding of the weight-only form." }),
+  });
 }

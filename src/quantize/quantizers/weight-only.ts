@@ -22,6 +22,7 @@ import {
   opsetOf,
 } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
+import { convertFloat16 } from "../../passes/index.ts";
 import { checkNotQuantized } from "../already-quantized.ts";
 import { gatherLayers } from "../calibration/layer-moments.ts";
 import { editWithStore, type Store } from "../qdq/constant-store.ts";
@@ -29,7 +30,7 @@ import { sharedBy } from "../qdq/sharing.ts";
 import { withoutUnread } from "../qdq/unread.ts";
 import type { LayerReport, Quantized, QuantizeEvent } from "../report.ts";
 import { roundGroups } from "../rounding/block-rounding.ts";
-import { type RoundingName, roundings } from "../rounding/index.ts";
+import { type BlockRoundingName, blockRoundings, looksAtInputs } from "../rounding/index.ts";
 import { type NodeChoice, nodeChoice } from "../selection.ts";
 import { replaceLookup, type TableLookup, tableLookup } from "../weights/tables.ts";
 import { type BlockedMatrix, type BlockLayout, checkLayout, type WeightBits } from "../weights/weight-blocks.ts";
@@ -51,8 +52,10 @@ export interface WeightOnlyOptions extends NodeChoice {
   readonly format?: WeightFormat;
   /** Convolutions too: smaller, and slower, as weights are dequantized in every run. Default false. */
   readonly convolutions?: boolean;
-  /** `second-order` needs `open` and `calibration`. Default `nearest`. */
-  readonly rounding?: RoundingName;
+  /** All but `nearest` and `hqq` need `open` and `calibration`. Default `nearest`. */
+  readonly rounding?: BlockRoundingName;
+  /** What everything else is computed in, MatMulNBits' activations and scales included. Default `float32`. */
+  readonly rest?: "float32" | "float16";
   /** Of MatMulNBits: 4 computes on activations rounded to int8, 0 in float32. Default 4. */
   readonly accuracyLevel?: 0 | 1 | 2 | 3 | 4;
   readonly open?: CaptureOptions["open"];
@@ -70,6 +73,7 @@ const weightOnlyOptionsNames: OptionNames<WeightOnlyOptions> = {
   convolutions: true,
   rounding: true,
   accuracyLevel: true,
+  rest: true,
   open: true,
   calibration: true,
   exclude: true,
@@ -81,9 +85,9 @@ const weightOnlyOptionsNames: OptionNames<WeightOnlyOptions> = {
 
 /**
  * Stores the weights of MatMul, Gemm, Gather and recurrent layers, and of Conv when asked, in few bits, in branches and loops too. Inputs of layers there
- * cannot be observed, so their rounding is `nearest`.
+ * cannot be observed, so their rounding is `nearest`, or `hqq`.
  *
- * @throws UsageError for a layout that no kernel has and for second-order rounding without data; UnsupportedError below the
+ * @throws UsageError for a layout that no kernel has and for a rounding that looks at inputs without data; UnsupportedError below the
  * opset that the format needs and for a model that is quantized already.
  */
 export async function quantizeWeights(model: Model, options: WeightOnlyOptions = {}): Promise<Quantized<Model>> {
@@ -112,7 +116,9 @@ export async function quantizeWeights(model: Model, options: WeightOnlyOptions =
   });
   const opsets = new Map(result.opsets);
   if (targets.some(({ domain }) => domain === "com.microsoft")) opsets.set("com.microsoft", 1);
-  return { model: withoutUnread({ ...result, opsets }), report: { form: "weight-only", layers: reports } };
+  const stored = withoutUnread({ ...result, opsets });
+  const written = options.rest === "float16" ? (await convertFloat16().run(stored)).model : stored;
+  return { model: written, report: { form: "weight-only", layers: reports } };
 }
 
 function checkOpset(model: Model, format: WeightFormat, { convolutions, bits = 4 }: WeightOnlyOptions): void {
@@ -162,10 +168,10 @@ function choose(model: Model, { bits }: BlockLayout, options: WeightOnlyOptions)
 
 /** Moments of the layers' inputs in the float model, when the rounding needs them. */
 async function momentsOf(model: Model, targets: readonly WeightTarget[], options: WeightOnlyOptions) {
-  if ((options.rounding ?? "nearest") === "nearest") return undefined;
-  const { open, calibration, signal, threads } = options;
+  const { open, calibration, signal, threads, rounding = "nearest" } = options;
+  if (!looksAtInputs(rounding)) return undefined;
   if (!open || !calibration) {
-    throw new UsageError("second-order rounding looks at inputs", {
+    throw new UsageError(`${rounding} rounding looks at inputs`, {
       expected: "open and calibration",
       got: "neither or one",
     });
@@ -192,7 +198,7 @@ interface RoundContext {
 
 interface RoundedMatrix {
   readonly matrix: BlockedMatrix;
-  readonly rounding: RoundingName;
+  readonly rounding: BlockRoundingName;
 }
 
 /** Rounds each matrix once: nodes that read the same weights in the same way share it, and their inputs count together. */
@@ -211,12 +217,13 @@ function roundedMatrices(
     const known = made.get(group);
     if (known) return known;
     const joined = joinedMoments(group.flatMap(({ node }) => (moments?.has(node) ? [must(moments, node)] : [])));
-    const name = joined ? (options.rounding ?? "nearest") : "nearest";
+    const { rounding = "nearest" } = options;
+    const name = joined || !looksAtInputs(rounding) ? rounding : "nearest";
     const matrix = roundGroups(
       target.matrix,
       target.layer?.groups ?? 1,
       target.layout(layout),
-      roundings[name](),
+      blockRoundings[name](),
       joined,
     );
     const result = { matrix, rounding: name };

@@ -57,7 +57,9 @@ const slowSettings = {
 const weightSettings = {
   "8 bits": { bits: 8 },
   "4 bits": { bits: 4 },
+  "3 bits": { bits: 3 },
   "2 bits": { bits: 2 },
+  "4 bits, the rest in float16": { rest: "float16" },
   "4 bits, symmetric": { symmetric: true },
   "4 bits, blocks of 16": { blockSize: 16 },
   "4 bits, computed in floats": { accuracyLevel: 0 },
@@ -65,6 +67,12 @@ const weightSettings = {
   "4 bits, standard operators": { bits: 4, format: "dequantize" },
   "2 bits, standard operators": { bits: 2, format: "dequantize" },
 } satisfies Record<string, lithe.WeightOnlyOptions>;
+
+async function byTransform(name: lithe.TransformName) {
+  const model = await clean("gpt");
+  if (name === "hadamard") return lithe.transforms.hadamard(model);
+  return await lithe.transforms[name](model, observed("gpt"));
+}
 
 /** A table, a recurrent layer, and stacked matrices in a branch. */
 function words(): Model {
@@ -105,6 +113,11 @@ export const quantized: Cases = {
   "weights, convolutions": () => asWeights("resnet", { bits: 8, convolutions: true }),
   "weights, convolutions of 4 bits": () => asWeights("resnet", { bits: 4, convolutions: true }),
   "weights, second-order rounding": () => asWeights("vit", { rounding: "second-order", ...observed("vit") }),
+  ...each("weights, rounding", namesOf(lithe.blockRoundings), (rounding) =>
+    asWeights("vit", { rounding, blockSize: 16, ...observed("vit") }),
+  ),
+  ...each("changed before,", namesOf(lithe.transforms), async (name) => (await byTransform(name)).model),
+  "changed before, outliers": async () => lithe.separateOutliers(await clean("gpt"), { share: 0.05 }).model,
   ...each("words,", ["dynamic", "float16", "weight-only"] as const, (form) => quantize(words(), { form })),
   "words, standard operators": () => quantize(words(), { form: "weight-only", format: "dequantize" }),
   "demo network, dynamic": () => quantize(demo(), { form: "dynamic" }),
