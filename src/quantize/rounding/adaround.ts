@@ -75,7 +75,7 @@ function rowOf(problem: RoundingProblem, row: number, gram: Float64Array, drift?
   const scales = weights.map((_, i) => problem.parameters(row, i).scale);
   const zeros = weights.map((_, i) => problem.parameters(row, i).zeroPoint);
   const shift = drift ? productWith(weights, drift) : new Float64Array(n);
-  const floors = weights.map((weight, i) => Math.floor(weight / scales[i]!) + zeros[i]!);
+  const floors = weights.map((weight, i) => Math.floor(weight / (scales[i] ?? 0)) + (zeros[i] ?? 0));
   return { weights, scales, zeros, floors, limits, gram, shift };
 }
 
@@ -84,9 +84,9 @@ function productWith(row: Float64Array, matrix: Float64Array): Float64Array {
   const n = row.length;
   const product = new Float64Array(n);
   for (let i = 0; i < n; i++) {
-    const own = row[i]!;
+    const own = row[i] ?? 0;
     if (own === 0) continue;
-    for (let j = 0; j < n; j++) product[j]! += own * matrix[i * n + j]!;
+    for (let j = 0; j < n; j++) product[j] = (product[j] ?? 0) + own * (matrix[i * n + j] ?? 0);
   }
   return product;
 }
@@ -104,8 +104,8 @@ export function learnRounding(row: AdaRoundRow, settings: Settings): Float64Arra
     const beta = betaAt(progress, settings);
     const pull = pullOf(row, v);
     descend((i) => {
-      const { h, slope } = rectified(v[i]!);
-      return (unit * pull[i]! + (progress > warmup ? regularization * regularSlope(h, beta) : 0)) * slope;
+      const { h, slope } = rectified(v[i] ?? 0);
+      return (unit * (pull[i] ?? 0) + (progress > warmup ? regularization * regularSlope(h, beta) : 0)) * slope;
     });
   }
   return v.map((each) => rectified(each).h);
@@ -114,7 +114,7 @@ export function learnRounding(row: AdaRoundRow, settings: Settings): Float64Arra
 /** The v for which nothing is rounded: h is the fraction of the weight in steps. */
 function startOf({ weights, scales, zeros, floors }: AdaRoundRow): Float64Array {
   return weights.map((weight, i) => {
-    const fraction = weight / scales[i]! + zeros[i]! - floors[i]!;
+    const fraction = weight / (scales[i] ?? 0) + (zeros[i] ?? 0) - (floors[i] ?? 0);
     return -Math.log((ZETA - GAMMA) / (fraction - GAMMA) - 1);
   });
 }
@@ -122,7 +122,7 @@ function startOf({ weights, scales, zeros, floors }: AdaRoundRow): Float64Array 
 /** 1 / the mean over the weights of what rounding them at random costs. */
 function unitOf({ scales, gram }: AdaRoundRow): number {
   const n = scales.length;
-  const random = scales.reduce((sum, scale, i) => sum + (scale ** 2 * gram[i * n + i]!) / 12, 0);
+  const random = scales.reduce((sum, scale, i) => sum + (scale ** 2 * (gram[i * n + i] ?? 0)) / 12, 0);
   return random > 0 ? n / random : 0;
 }
 
@@ -134,10 +134,10 @@ function adam(v: Float64Array, learningRate: number): (gradientOf: (i: number) =
     step++;
     for (let i = 0; i < v.length; i++) {
       const gradient = gradientOf(i);
-      first[i] = 0.9 * first[i]! + 0.1 * gradient;
-      second[i] = 0.999 * second[i]! + 0.001 * gradient * gradient;
-      const mean = first[i]! / (1 - 0.9 ** step);
-      v[i]! -= (learningRate * mean) / (Math.sqrt(second[i]! / (1 - 0.999 ** step)) + 1e-8);
+      first[i] = 0.9 * (first[i] ?? 0) + 0.1 * gradient;
+      second[i] = 0.999 * (second[i] ?? 0) + 0.001 * gradient * gradient;
+      const mean = (first[i] ?? 0) / (1 - 0.9 ** step);
+      v[i] = (v[i] ?? 0) - (learningRate * mean) / (Math.sqrt((second[i] ?? 0) / (1 - 0.999 ** step)) + 1e-8);
     }
   };
 }
@@ -164,21 +164,23 @@ function regularSlope(h: number, beta: number): number {
 function pullOf({ weights, scales, zeros, floors, limits, gram, shift }: AdaRoundRow, v: Float64Array): Float64Array {
   const isInside = new Uint8Array(v.length);
   const errors = v.map((each, i) => {
-    const integer = floors[i]! + rectified(each).h;
+    const integer = (floors[i] ?? 0) + rectified(each).h;
     isInside[i] = integer >= limits.low && integer <= limits.high ? 1 : 0;
-    return weights[i]! - scales[i]! * (Math.min(limits.high, Math.max(limits.low, integer)) - zeros[i]!);
+    return (
+      (weights[i] ?? 0) - (scales[i] ?? 0) * (Math.min(limits.high, Math.max(limits.low, integer)) - (zeros[i] ?? 0))
+    );
   });
   const slopes = productWith(errors, gram);
-  return slopes.map((slope, i) => -2 * isInside[i]! * scales[i]! * (slope + shift[i]!));
+  return slopes.map((slope, i) => -2 * (isInside[i] ?? 0) * (scales[i] ?? 0) * (slope + (shift[i] ?? 0)));
 }
 
 function integersOf({ floors, limits }: AdaRoundRow, h: Float64Array): Int32Array {
   const clipped = (value: number) => Math.min(limits.high, Math.max(limits.low, value));
-  return new Int32Array(h.length).map((_, i) => clipped(floors[i]! + (h[i]! >= 0.5 ? 1 : 0)));
+  return new Int32Array(h.length).map((_, i) => clipped((floors[i] ?? 0) + ((h[i] ?? 0) >= 0.5 ? 1 : 0)));
 }
 
 /** `E‖w x − ŵ x̂‖²` but for what does not depend on ŵ. */
 function errorOf({ weights, scales, zeros, gram, shift }: AdaRoundRow, integers: Int32Array): number {
-  const errors = weights.map((weight, i) => weight - scales[i]! * (integers[i]! - zeros[i]!));
-  return quadraticForm(gram, weights.length, errors) + 2 * errors.reduce((sum, e, i) => sum + e * shift[i]!, 0);
+  const errors = weights.map((weight, i) => weight - (scales[i] ?? 0) * ((integers[i] ?? 0) - (zeros[i] ?? 0)));
+  return quadraticForm(gram, weights.length, errors) + 2 * errors.reduce((sum, e, i) => sum + e * (shift[i] ?? 0), 0);
 }

@@ -31,7 +31,7 @@ export function gptq(options: GptqOptions = {}): Rounding {
     if (!moments) return nearest(problem);
     const { gram } = withoutConstant(moments, columns);
     const sequence = new Int32Array(columns).map((_, i) => i);
-    if (order === "energy") sequence.sort((a, b) => gram[b * columns + b]! - gram[a * columns + a]!);
+    if (order === "energy") sequence.sort((a, b) => (gram[b * columns + b] ?? 0) - (gram[a * columns + a] ?? 0));
     const factor = upperFactor(permuted(damped(gram, columns, columns, damping), columns, sequence), columns);
     const values = new Int32Array(rows * columns);
     const found: Parameters[] = [];
@@ -62,7 +62,7 @@ function roundRow(walk: RowWalk): void {
   const { columns, limits } = problem;
   const feedback = { target: targetOf(walk), carried: new Float64Array(columns), factor };
   spreadErrors(feedback, [0, columns], (j, wanted) => {
-    const column = sequence[j]!;
+    const column = sequence[j] ?? 0;
     const parameters = problem.parameters(row, column);
     const value = quantizeValue(wanted, parameters, limits);
     values[row * columns + column] = value;
@@ -100,9 +100,9 @@ function madeUp(
   const n = target.length;
   const made = new Float64Array(to - from);
   for (let j = from; j < to; j++) {
-    let sum = carried[j]!;
-    for (let k = from; k < j; k++) sum += (target[k]! - made[k - from]!) * factor[k * n + j]!;
-    made[j - from] = target[j]! + sum / factor[j * n + j]!;
+    let sum = carried[j] ?? 0;
+    for (let k = from; k < j; k++) sum += ((target[k] ?? 0) - (made[k - from] ?? 0)) * (factor[k * n + j] ?? 0);
+    made[j - from] = (target[j] ?? 0) + sum / (factor[j * n + j] ?? 0);
   }
   return made;
 }

@@ -123,13 +123,15 @@ export function roundingError(layer: Layer, scales: Float64Array, gram: Float64A
   let total = 0;
   for (let row = 0; row < rows; row++) {
     const own = rowsOf(layer, reals, row, 1);
-    const scaled = new Float32Array(columns).map((_, j) => own[j]! * scales[j]!);
+    const scaled = new Float32Array(columns).map((_, j) => (own[j] ?? 0) * (scales[j] ?? 0));
     const errors = new Float64Array(columns);
     for (let from = 0; from < columns; from += layout.size) {
       const to = Math.min(from + layout.size, columns);
       const parameters = blockParameters(scaled, layout, from, to);
       for (let j = from; j < to; j++) {
-        errors[j] = own[j]! - dequantizeValue(quantizeValue(scaled[j]!, parameters, limits), parameters) / scales[j]!;
+        errors[j] =
+          (own[j] ?? 0) -
+          dequantizeValue(quantizeValue(scaled[j] ?? 0, parameters, limits), parameters) / (scales[j] ?? 0);
       }
     }
     total += quadraticForm(gram, columns, errors);
@@ -150,7 +152,7 @@ function divideInput(rewrites: Rewrites, { value, layers }: ScaledInput, scales:
           tensor(
             "float32",
             [scales.length],
-            new Float32Array(scales.length).map((_, j) => 1 / scales[j]!),
+            new Float32Array(scales.length).map((_, j) => 1 / (scales[j] ?? 0)),
           ),
         );
         before.push(makeNode("Mul", [value, inverse], [divided], { name: divided.name }));

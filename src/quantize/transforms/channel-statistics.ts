@@ -24,9 +24,9 @@ export async function channelStatistics(
       found.set(value, own);
       const data = floatsOf(tensor);
       for (let i = 0; i < data.length; i++) {
-        const [channel, magnitude] = [i % width, Math.abs(data[i]!)];
-        own.sums[channel]! += magnitude;
-        if (magnitude > own.largest[channel]!) own.largest[channel] = magnitude;
+        const [channel, magnitude] = [i % width, Math.abs(data[i] ?? 0)];
+        own.sums[channel] = (own.sums[channel] ?? 0) + magnitude;
+        if (magnitude > (own.largest[channel] ?? 0)) own.largest[channel] = magnitude;
       }
       own.count += data.length / width;
     }

@@ -86,7 +86,7 @@ function takenOut(values: Float32Array, { rows, position }: Layer, columns: read
   for (const [i, column] of columns.entries()) {
     for (let row = 0; row < rows; row++) {
       const at = position(row, column);
-      kept[i * rows + row] = values[at]!;
+      kept[i * rows + row] = values[at] ?? 0;
       values[at] = 0;
     }
   }
@@ -103,7 +103,7 @@ export function outlierColumns(layer: Layer, layout: BlockLayout, count: number)
     const some = rowsOf(layer, reals, first, number);
     for (let row = 0; row < number; row++) addGains(some.slice(row * columns, (row + 1) * columns), layout, gains);
   }
-  const order = Array.from(gains.keys()).sort((a, b) => gains[b]! - gains[a]!);
+  const order = Array.from(gains.keys()).sort((a, b) => (gains[b] ?? 0) - (gains[a] ?? 0));
   return order.slice(0, count).sort((a, b) => a - b);
 }
 
@@ -114,15 +114,16 @@ function addGains(row: Float32Array, layout: BlockLayout, gains: Float64Array): 
     const whole = blockError(row, layout, from, to);
     let [lowest, highest] = [from, from];
     for (let j = from; j < to; j++) {
-      if (row[j]! < row[lowest]!) lowest = j;
-      if (row[j]! > row[highest]!) highest = j;
+      if ((row[j] ?? 0) < (row[lowest] ?? 0)) lowest = j;
+      if ((row[j] ?? 0) > (row[highest] ?? 0)) highest = j;
     }
-    for (let j = from; j < to; j++) gains[j]! += whole.errors[j - from]!;
+    for (let j = from; j < to; j++) gains[j] = (gains[j] ?? 0) + (whole.errors[j - from] ?? 0);
     // The ends of the range alone change what the others lose.
     for (const j of new Set([lowest, highest])) {
-      const own = row[j]!;
+      const own = row[j] ?? 0;
       row[j] = 0;
-      gains[j]! += whole.total - blockError(row, layout, from, to).total - whole.errors[j - from]!;
+      gains[j] =
+        (gains[j] ?? 0) + whole.total - blockError(row, layout, from, to).total - (whole.errors[j - from] ?? 0);
       row[j] = own;
     }
   }
@@ -132,7 +133,7 @@ function blockError(row: Float32Array, layout: BlockLayout, from: number, to: nu
   const limits = blockLimits(layout);
   const parameters = blockParameters(row, layout, from, to);
   const errors = new Float64Array(to - from).map((_, i) => {
-    const weight = row[from + i]!;
+    const weight = row[from + i] ?? 0;
     return (weight - dequantizeValue(quantizeValue(weight, parameters, limits), parameters)) ** 2;
   });
   return { errors, total: errors.reduce((a, b) => a + b, 0) };

@@ -79,8 +79,8 @@ function foldNorm(rewrites: Rewrites, layer: Layer, norm: Node): Float32Array | 
     let sum = 0;
     for (let j = 0; j < columns; j++) {
       const at = position(row, j);
-      sum += values[at]! * (shift?.[j] ?? 0);
-      values[at]! *= scale[j]!;
+      sum += (values[at] ?? 0) * (shift?.[j] ?? 0);
+      values[at] = (values[at] ?? 0) * (scale[j] ?? 0);
     }
     added[row] = sum;
   }
@@ -96,7 +96,7 @@ function addToOutput(
 ): void {
   const own = bias && rewrites.constant(node, 2);
   if (own) {
-    for (const [i, value] of added.entries()) own.values[i]! += value;
+    for (const [i, value] of added.entries()) own.values[i] = (own.values[i] ?? 0) + value;
     return;
   }
   if (rotate) rotateAll(added, added.length, rotate);
@@ -129,7 +129,7 @@ function rotateAll(values: Float32Array, width: number, rotate: Rotation): void 
 }
 
 function rotateAt(values: Float32Array, width: number, rotate: Rotation, at: (j: number) => number): void {
-  const row = new Float64Array(width).map((_, j) => values[at(j)]!);
+  const row = new Float64Array(width).map((_, j) => values[at(j)] ?? 0);
   rotate(row);
-  for (let j = 0; j < width; j++) values[at(j)] = row[j]!;
+  for (let j = 0; j < width; j++) values[at(j)] = row[j] ?? 0;
 }

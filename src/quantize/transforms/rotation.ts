@@ -13,7 +13,7 @@ export function rotationOf(width: number, seed: number): Rotation {
   const [there, back] = isPower ? [hadamard, hadamard] : cosines(width);
   return (row) => {
     there(row);
-    for (let i = 0; i < width; i++) row[i]! *= signs[i]!;
+    for (let i = 0; i < width; i++) row[i] = (row[i] ?? 0) * (signs[i] ?? 0);
     back(row);
   };
 }
@@ -34,14 +34,14 @@ function hadamard(row: Float64Array): void {
   for (let half = 1; half < n; half *= 2) {
     for (let start = 0; start < n; start += 2 * half) {
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [row[i]!, row[i + half]!];
+        const [a, b] = [row[i] ?? 0, row[i + half] ?? 0];
         row[i] = a + b;
         row[i + half] = a - b;
       }
     }
   }
   const unit = 1 / Math.sqrt(n);
-  for (let i = 0; i < n; i++) row[i]! *= unit;
+  for (let i = 0; i < n; i++) row[i] = (row[i] ?? 0) * unit;
 }
 
 /** `x Cᵀ` and `x C`, C orthonormal (DCT-II). */
@@ -55,7 +55,7 @@ function cosines(n: number): readonly [Rotation, Rotation] {
     return (row) => {
       const product = new Float64Array(n);
       for (let j = 0; j < n; j++) {
-        for (let i = 0; i < n; i++) product[j]! += row[i]! * matrix[at(i, j)]!;
+        for (let i = 0; i < n; i++) product[j] = (product[j] ?? 0) + (row[i] ?? 0) * (matrix[at(i, j)] ?? 0);
       }
       row.set(product);
     };

@@ -91,13 +91,14 @@ export function applyScales(rewrites: Rewrites, { layers, home }: ScaledInput, s
 export function scaleColumns(rewrites: Rewrites, { node, rows, columns, position }: Layer, scales: Float64Array): void {
   const { values } = rewrites.constant(node, 1)!;
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) values[position(row, column)]! *= scales[column]!;
+    for (let column = 0; column < columns; column++)
+      values[position(row, column)] = (values[position(row, column)] ?? 0) * (scales[column] ?? 0);
   }
 }
 
 function divide(rewrites: Rewrites, { node, input, channelOf }: FoldTarget, scales: Float64Array): void {
   const { values } = rewrites.constant(node, input)!;
-  for (let i = 0; i < values.length; i++) values[i]! /= scales[channelOf(i)]!;
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) / (scales[channelOf(i)] ?? 0);
 }
 
 const lastAxis = (width: number) => (position: number) => position % width;

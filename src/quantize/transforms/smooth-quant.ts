@@ -61,17 +61,19 @@ function noted({ layers, home }: ScaledInput): TransformNote[] {
 
 /** Channels that are never seen, and those without weights, keep a scale that changes nothing of note. */
 export function smoothingScales(inputs: Float64Array, weights: Float64Array, alpha: number): Float64Array {
-  return inputs.map((x, j) => Math.max(1e-5, Math.max(1e-5, x) ** alpha / Math.max(1e-5, weights[j]!) ** (1 - alpha)));
+  return inputs.map((x, j) =>
+    Math.max(1e-5, Math.max(1e-5, x) ** alpha / Math.max(1e-5, weights[j] ?? 0) ** (1 - alpha)),
+  );
 }
 
 function columnMaxima({ rows, columns, position }: ScaledInput["layers"][number], values: Float32Array): Float64Array {
   const most = new Float64Array(columns);
   for (let row = 0; row < rows; row++) {
-    for (let j = 0; j < columns; j++) most[j] = Math.max(most[j]!, Math.abs(values[position(row, j)]!));
+    for (let j = 0; j < columns; j++) most[j] = Math.max(most[j] ?? 0, Math.abs(values[position(row, j)] ?? 0));
   }
   return most;
 }
 
 function maxima(lists: readonly Float64Array[]): Float64Array {
-  return lists.reduce((most, list) => most.map((value, j) => Math.max(value, list[j]!)));
+  return lists.reduce((most, list) => most.map((value, j) => Math.max(value, list[j] ?? 0)));
 }
