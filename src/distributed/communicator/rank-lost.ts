@@ -1,0 +1,16 @@
+/** @file The error of a rank that does not answer any more. */
+import { LitheError } from "../../errors.ts";
+
+/** A rank ended, or was closed, while others needed it. */
+export class RankLostError extends LitheError {
+  /** The number of the rank that is gone. */
+  readonly rank: number;
+
+  constructor(rank: number, reason: string) {
+    super(`rank ${rank} is gone`, {
+      got: reason,
+      hint: "Start the job again; training goes on from its last checkpoint.",
+    });
+    this.rank = rank;
+  }
+}

@@ -1,0 +1,21 @@
+/** @file Training on many machines: ranks, messages, collectives. */
+export { allGather, allGatherParts } from "./collectives/all-gather.ts";
+export {
+  type AllReduceAlgorithmName,
+  type AllReduceOptions,
+  allReduce,
+  allReduceAlgorithms,
+} from "./collectives/all-reduce/index.ts";
+export { allToAll } from "./collectives/all-to-all.ts";
+export { barrier } from "./collectives/barrier.ts";
+export { broadcast } from "./collectives/broadcast.ts";
+export { reduce } from "./collectives/reduce.ts";
+export { reduceScatter } from "./collectives/reduce-scatter.ts";
+export { partOf, type ReduceOperation, reduceOperations, type Values } from "./collectives/values.ts";
+export type { Communicator, Line, Payload, Traffic } from "./communicator/communicator.ts";
+export { lineAmong } from "./communicator/line-among.ts";
+export { openCommunicator } from "./communicator/open-communicator.ts";
+export { RankLostError } from "./communicator/rank-lost.ts";
+export { localTransports } from "./transports/local.ts";
+export { portsBetween, portTransport, type RankPorts } from "./transports/ports.ts";
+export type { Frame, Transport, TransportListener } from "./transports/transport.ts";
