@@ -198,7 +198,7 @@ function writePair(draft: Draft, writing: Writing, { group, scale, zeroPoint, ze
 
 /** y = clip(x, −end · (share of the integers below zero), end). */
 function clipped(g: StepBuilder, x: Value, end: Value, { limits, zero }: RangeGroup): Value {
-  return g.min(g.max(x, g.mul(end, (limits.low - zero) / (limits.high - zero))), end);
+  return kept(g, x, g.mul(end, (limits.low - zero) / (limits.high - zero)), end);
 }
 
 /** Kept to what the integers in use stand for, of fewer bits than their type has. */
@@ -213,7 +213,12 @@ function narrowed(g: StepBuilder, x: Value, { group, scale, zero }: Pick<Learnin
           dims.map((_, i) => (i === axis ? -1 : 1)),
         );
   const edge = (integer: number) => g.mul(wide, zero ? g.sub(integer, zero) : integer - group.zero);
-  return g.min(g.max(x, edge(limits.low)), edge(limits.high));
+  return kept(g, x, edge(limits.low), edge(limits.high));
+}
+
+/** x where it lies between the ends, which receive the gradient elsewhere. */
+function kept(g: StepBuilder, x: Value, low: Value, high: Value): Value {
+  return g.where(g.greater(x, high), high, g.where(g.less(x, low), low, x));
 }
 
 /** A trained model in which what depends on ranges follows them: weights of fewer bits, and the clips in front of activations. */
