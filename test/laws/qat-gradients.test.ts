@@ -26,7 +26,7 @@ import { evaluate } from "../../src/reference/index.ts";
 import { openReference } from "../../src/runtime/reference.ts";
 import { sgd, trainingStep } from "../../src/train/index.ts";
 
-const INPUT = [2, 2, 5, 5];
+const INPUT = [2, 4, 5, 5];
 const float = (dims: readonly number[], values: ArrayLike<number>) => tensorFromNumbers("float32", dims, values);
 
 function drawn(dims: readonly number[], seed: number, size = 1): Tensor {
@@ -37,7 +37,7 @@ function drawn(dims: readonly number[], seed: number, size = 1): Tensor {
   );
 }
 
-/** Convolutions, one of them depthwise. Nothing is rounded twice: at the end of its range a rounded value would stand on a corner. */
+/** Convolutions, one of them depthwise. Nothing is rounded twice, as what has channels added for a kernel is: at the end of its range a rounded value would stand on a corner. */
 function network(): Model {
   const g = graphBuilder({ infer: builderInference(21) });
   const conv = (x: Value, name: string, dims: readonly number[], seed: number, attributes = {}) =>
@@ -49,7 +49,7 @@ function network(): Model {
         ...attributes,
       },
     );
-  const wide = g.op("Relu", [conv(g.input("x", "float32", ["batch", ...INPUT.slice(1)]), "wide", [4, 2, 3, 3], 3)]);
+  const wide = g.op("Relu", [conv(g.input("x", "float32", ["batch", ...INPUT.slice(1)]), "wide", [4, 4, 3, 3], 3)]);
   const deep = g.op("Relu", [conv(wide, "deep", [4, 1, 3, 3], 5, { pads: [1, 1, 1, 1], group: 4 })]);
   g.output(conv(deep, "scores", [3, 4, 3, 3], 7), "y");
   return model(g.build());
