@@ -207,7 +207,7 @@ function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number, 
   return { scheme, settings, parameters, isWidened };
 }
 
-/** The opset from which on there are integers of 4 bits. Fewer stay in int8: in a step with clips, ONNX Runtime 1.30 gives weights behind int4 wrong gradients. */
+/** The opset from which on there are integers of 4 bits. Fewer stay in int8: training behind int4 at 2 bits ended in NaN on ONNX Runtime 1.30, and why is not found. */
 const HALF_BYTES = 21;
 
 function storageOf(weightBits: number, opset: number): Pick<Scheme, "dtype" | "reducedRange" | "bits"> {
