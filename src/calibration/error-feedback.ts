@@ -29,6 +29,18 @@ export function spreadErrors(
   }
 }
 
+/** w − ŵ of the weights `from … to` if all of them, real numbers still, made up for the errors before. */
+export function idealErrors({ target, carried, factor }: Feedback, from: number, to: number): Float64Array {
+  const n = target.length;
+  const errors = new Float64Array(to - from);
+  for (let j = from; j < to; j++) {
+    let sum = carried[j]!;
+    for (let k = from; k < j; k++) sum += errors[k - from]! * factor[k * n + j]!;
+    errors[j - from] = -sum / factor[j * n + j]!;
+  }
+  return errors;
+}
+
 /** Of the inputs alone. */
 export function withoutConstant({ gram, drift }: Moments, columns: number): Moments {
   const n = columns + 1;

@@ -10,7 +10,7 @@ export {
   openProbe,
   type Probe,
 } from "./capture.ts";
-export { damped, permuted, permutedRow, spreadErrors, withoutConstant } from "./error-feedback.ts";
+export { damped, idealErrors, permuted, permutedRow, spreadErrors, withoutConstant } from "./error-feedback.ts";
 export { type GramProduct, openGram } from "./gram.ts";
 export { gatherInputs, type InputFacts, type InputGatherer } from "./input-facts.ts";
 export {

@@ -2,7 +2,7 @@
  * @file Weights set to zero of which the others make up for the loss: SparseGPT (Frantar and Alistarh 2023, arXiv:2301.00774), with the
  * algebra of second-order rounding.
  */
-import { damped, permuted, permutedRow, spreadErrors } from "./error-feedback.ts";
+import { damped, type Feedback, idealErrors, permuted, permutedRow, spreadErrors } from "./error-feedback.ts";
 import { quadraticForm, upperFactor } from "./linear-algebra.ts";
 
 /** A matrix of weights that lead from the same inputs to some outputs. */
@@ -65,24 +65,11 @@ export function reconstructed(problem: SparseProblem, damping = 0.01): Reconstru
 }
 
 /** (w_j R_jj)² with w_j as it would be if all before it in the block stayed: what setting it to zero adds to the error. */
-function costs(
-  {
-    target,
-    carried,
-    factor,
-  }: { readonly target: Float64Array; readonly carried: Float64Array; readonly factor: Float64Array },
-  from: number,
-  to: number,
-): Float64Array {
-  const n = target.length;
-  const errors = new Float64Array(to - from);
-  return errors.slice().map((_, at) => {
+function costs(walk: Feedback, from: number, to: number): Float64Array {
+  const { target, factor } = walk;
+  return idealErrors(walk, from, to).map((error, at) => {
     const j = from + at;
-    let sum = carried[j] ?? 0;
-    for (let k = 0; k < at; k++) sum += (errors[k] ?? 0) * (factor[(from + k) * n + j] ?? 0);
-    const own = factor[j * n + j] ?? 0;
-    errors[at] = -sum / own;
-    return (((target[j] ?? 0) + sum / own) * own) ** 2;
+    return (((target[j] ?? 0) - error) * (factor[j * target.length + j] ?? 0)) ** 2;
   });
 }
 

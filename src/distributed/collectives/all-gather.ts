@@ -1,14 +1,13 @@
 /** @file All-gather: every rank gets what each has. */
 import type { Line, Payload } from "../communicator/communicator.ts";
+import { copied } from "../communicator/copied.ts";
 import { around, exchange } from "./exchange.ts";
 import { partOf, type Values, valuesFrom } from "./values.ts";
 
 /** The messages of all ranks, which may differ in length, by rank. They go around on a ring. */
 export async function allGather(line: Line, own: Payload): Promise<Uint8Array<ArrayBuffer>[]> {
-  const copy = new Uint8Array(own.byteLength);
-  copy.set(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
-  const all = Array.from({ length: line.size }, () => copy);
-  let passed = copy;
+  let passed = copied(own);
+  const all = Array.from({ length: line.size }, () => passed);
   for (let step = 1; step < line.size; step++) {
     passed = await exchange(line, around(line, 1), passed, around(line, -1));
     all[around(line, -step)] = passed;

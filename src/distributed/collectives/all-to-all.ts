@@ -2,6 +2,7 @@
 import { nth } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
 import type { Line, Payload } from "../communicator/communicator.ts";
+import { copied } from "../communicator/copied.ts";
 import { around, exchange } from "./exchange.ts";
 
 /** Sends the i-th message to rank i, and returns what the i-th rank had for this one. Messages may differ in length. */
@@ -12,9 +13,7 @@ export async function allToAll(line: Line, messages: readonly Payload[]): Promis
       got: String(messages.length),
     });
   }
-  const own = nth(messages, line.rank);
-  const kept = new Uint8Array(own.byteLength);
-  kept.set(new Uint8Array(own.buffer, own.byteOffset, own.byteLength));
+  const kept = copied(nth(messages, line.rank));
   const received = Array.from({ length: line.size }, () => kept);
   for (let step = 1; step < line.size; step++) {
     const [to, from] = [around(line, step), around(line, -step)];

@@ -2,7 +2,8 @@
 import { UsageError } from "../../errors.ts";
 import { allGather } from "../collectives/all-gather.ts";
 import type { Transport } from "../transports/transport.ts";
-import type { Communicator, Line, Payload, Traffic } from "./communicator.ts";
+import type { Communicator, Line, Traffic } from "./communicator.ts";
+import { copied } from "./copied.ts";
 import { lineAmong } from "./line-among.ts";
 import { type Mailbox, mailbox } from "./mailbox.ts";
 
@@ -25,7 +26,7 @@ export function openCommunicator(transport: Transport): Communicator {
       requirePeer(to, rank, size);
       const reason = box.reasonAgainst(to);
       if (reason) throw reason;
-      const payload = copyOf(data);
+      const payload = copied(data);
       traffic.sentBytes += payload.length;
       traffic.sentMessages++;
       await transport.post(to, { channel, payload });
@@ -81,12 +82,6 @@ async function leave(transport: Transport, box: Mailbox): Promise<void> {
   }
   box.close();
   await transport.close();
-}
-
-function copyOf({ buffer, byteOffset, byteLength }: Payload): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(byteLength);
-  copy.set(new Uint8Array(buffer, byteOffset, byteLength));
-  return copy;
 }
 
 function requirePeer(peer: number, rank: number, size: number): void {

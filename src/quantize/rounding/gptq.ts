@@ -5,7 +5,15 @@
  * same with H = R Rᵀ, R = U⁻¹, needs no inverse. Unlike `second-order` there is no descent afterwards, no part for the bias, and no
  * comparison with nearest: it is what other tools call by this name.
  */
-import { damped, permuted, permutedRow, spreadErrors, upperFactor, withoutConstant } from "../../calibration/index.ts";
+import {
+  damped,
+  idealErrors,
+  permuted,
+  permutedRow,
+  spreadErrors,
+  upperFactor,
+  withoutConstant,
+} from "../../calibration/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import { dequantizeValue, type Parameters, quantizeValue } from "../scheme.ts";
 import { nearest } from "./nearest.ts";
@@ -77,7 +85,8 @@ function roundBlocks(walk: RowWalk, { size, parametersOf }: FreeBlocks, found: P
   const feedback = { target: targetOf(walk), carried: new Float64Array(columns), factor };
   for (let from = 0; from < columns; from += size) {
     const to = Math.min(from + size, columns);
-    const parameters = parametersOf(madeUp(feedback, from, to));
+    const errors = idealErrors(feedback, from, to);
+    const parameters = parametersOf(feedback.target.slice(from, to).map((weight, i) => weight - (errors[i] ?? 0)));
     found.push(parameters);
     spreadErrors(feedback, [from, to], (j, wanted) => {
       const value = quantizeValue(wanted, parameters, limits);
@@ -85,24 +94,4 @@ function roundBlocks(walk: RowWalk, { size, parametersOf }: FreeBlocks, found: P
       return dequantizeValue(value, parameters);
     });
   }
-}
-
-/** The weights `from … to` as they would be if all of them, real numbers still, made up for the errors before. */
-function madeUp(
-  {
-    target,
-    carried,
-    factor,
-  }: { readonly target: Float64Array; readonly carried: Float64Array; readonly factor: Float64Array },
-  from: number,
-  to: number,
-): Float64Array {
-  const n = target.length;
-  const made = new Float64Array(to - from);
-  for (let j = from; j < to; j++) {
-    let sum = carried[j] ?? 0;
-    for (let k = from; k < j; k++) sum += ((target[k] ?? 0) - (made[k - from] ?? 0)) * (factor[k * n + j] ?? 0);
-    made[j - from] = (target[j] ?? 0) + sum / (factor[j * n + j] ?? 0);
-  }
-  return made;
 }
