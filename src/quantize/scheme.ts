@@ -78,6 +78,15 @@ export function limitsOf({ dtype, symmetric, reducedRange = false, bits: width }
 const SMALLEST_SCALE = 2 ** -126;
 
 /**
+ * What the width of a symmetric range is divided by for its scale: the steps between its integers. Where their number is odd, the least value
+ * lies in the middle between two integers, and float32 and float64 would round it apart; a few millionths more steps decide for the outer one.
+ */
+export function symmetricSteps({ low, high }: Limits): number {
+  const steps = high - low;
+  return low < 0 && steps % 2 === 1 ? steps * (1 + 2 ** -18) : steps;
+}
+
+/**
  * Scale and zero point for a range, as ONNX Runtime's tools compute them: the range is widened to include zero, and zero
  * is exact. `smallestWidth` widens a range that is narrower. A range of width zero gives scale 1 and zero point 0.
  */
@@ -88,7 +97,7 @@ export function parametersOf(range: Range, limits: Limits, symmetric: boolean, s
     max = Math.max(-min, max);
     min = -max;
   }
-  const exact = (max - min) / (limits.high - limits.low);
+  const exact = (max - min) / (symmetric ? symmetricSteps(limits) : limits.high - limits.low);
   const scale = Math.fround(exact);
   if (!(exact >= SMALLEST_SCALE)) return { scale: 1, zeroPoint: 0 };
   const zeroPoint = symmetric ? roundHalfEven((limits.high + limits.low) / 2) : roundHalfEven(limits.low - min / exact);

@@ -5,6 +5,7 @@
 import { numbersOf, scalar, type Value } from "../../ir/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { StepBuilder } from "../../train/index.ts";
+import { symmetricSteps } from "../scheme.ts";
 import type { LearnedRange, LearningRange, RangeSite } from "./range.ts";
 import { checkShare } from "./settings.ts";
 
@@ -29,14 +30,13 @@ export function minMaxRange(options: MinMaxRangeOptions = {}): LearnedRange {
   };
 }
 
-/** s = 2 max|w| / (high − low), of each channel where each has a scale. */
+/** s = 2 max|w| / `symmetricSteps`, of each channel where each has a scale. */
 export function greatestWeight(g: StepBuilder, { sources, limits, axis, scale }: RangeSite): LearningRange {
   const [weight] = sources;
-  const { low, high } = limits;
   const rank = weight.type?.kind === "tensor" ? (weight.type.dims?.length ?? 0) : 0;
   const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis);
   const greatest = g.op("ReduceMax", [g.abs(weight), g.ints(axes)], { keepdims: 0 });
-  const width = g.mul(g.max(greatest, NARROWEST), 2 / (high - low));
+  const width = g.mul(g.max(greatest, NARROWEST), 2 / symmetricSteps(limits));
   return { scale: sameForm(g, width, scale.dims), isFixed: true, parameters: [], statistics: [] };
 }
 
