@@ -226,6 +226,22 @@ function castModel(dtype: DataType, side: "input" | "output"): Model {
   return model({ ...graph, nodes: [{ ...node!, outputs: [graph.outputs[0]] }] });
 }
 
+/** Absolute values of what is rounded to tenths; the mask of signs has the dims of the integers. */
+function absoluteModel(dtype: DataType, between?: "Reshape"): Model {
+  const g = graphBuilder();
+  const x = g.input("x", "float32", ["n"]);
+  const parameters = [
+    g.constant("scale", scalar("float32", 0.1)),
+    g.constant("zero", tensorFromNumbers(dtype, [], [0])),
+  ];
+  const rounded = g.op("QuantizeLinear", [x, ...parameters]);
+  const q = between ? g.op(between, [rounded, g.constant("dims", tensor("int64", [1], [-1]))]) : rounded;
+  const real = g.op("DequantizeLinear", [q, ...parameters]);
+  const isPositive = g.op("Greater", [real, g.constant("none", scalar("float32", 0))]);
+  g.output(g.op("Where", [isPositive, real, g.op("Neg", [real])]), "y");
+  return model(g.build());
+}
+
 /** A convolution; with 6 input channels the default WebGPU layout computes it wrong. */
 function convModel(channels = 6): Model {
   const g = graphBuilder();
@@ -468,6 +484,29 @@ const cases = {
   },
   "packed-inputs": async () => {
     await expect(openSession(castModel("int4", "input"))).rejects.toThrow(UnsupportedError);
+  },
+  "packed-reuse": async () => {
+    const feeds = feed(
+      "x",
+      tensor(
+        "float32",
+        [4096],
+        noise(4096, 3).map((value) => 0.7 * value),
+      ),
+    );
+    const [four, eight] = [absoluteModel("int4"), absoluteModel("int8")];
+    const right = await rawRun(eight, feeds);
+    const body = `const s = await ort.InferenceSession.create(bytes);
+      const x = Float32Array.from({ length: 4096 }, (_, i) => 0.65);
+      const { y } = await s.run({ x: new ort.Tensor("float32", x, [4096]) });
+      console.log(y.data.every((value) => value > 0.5) ? "right" : "overwritten");`;
+    expect(rawProcess(four, body).output).not.toContain("right");
+    expect(rawProcess(eight, body).output).toContain("right");
+    expect(await ours(four, feeds)).toEqual(right);
+    const far = feed("x", tensorFromNumbers("float32", [3], [9, -9, 0.3]));
+    expect(await ours(four, far)).toEqual([0.7, 0.8, 0.3].map(Math.fround));
+    expect(await ours(absoluteModel("uint4"), far)).toEqual([1.5, -0, 0.3].map(Math.fround));
+    await expect(openSession(absoluteModel("int4", "Reshape"))).rejects.toThrow(/4-bit elements/);
   },
   "low-precision-ports": async () => {
     for (const side of ["input", "output"] as const) {

@@ -12,7 +12,7 @@ export type StaticBits = 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 /** Settings that may differ from layer to layer. */
 export interface LayerSettings {
-  /** 7: half the range, for processors on which sums of two 8-bit products saturate. 4 are stored as int4 (opset 21) and computed in floats, 2 and 3 as int8. */
+  /** 7: half the range, for processors on which sums of two 8-bit products saturate. 4, 3 and 2 are stored as int4 (opset 21) and computed in floats. */
   readonly weightBits: StaticBits;
   readonly perChannel: boolean;
   readonly rounding: RoundingName;

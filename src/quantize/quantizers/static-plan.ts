@@ -207,12 +207,12 @@ function layerScheme(layer: Layer, settings: LayerSettings, inputScale: number, 
   return { scheme, settings, parameters, isWidened };
 }
 
-/** The opset from which on there are integers of 4 bits. Fewer stay in int8: training behind int4 at 2 bits ended in NaN on ONNX Runtime 1.30, and why is not found. */
+/** The opset from which on there are integers of 4 bits, in which fewer are stored too. */
 const HALF_BYTES = 21;
 
 function storageOf(weightBits: number, opset: number): Pick<Scheme, "dtype" | "reducedRange" | "bits"> {
   if (weightBits >= 7) return { dtype: "int8", reducedRange: weightBits === 7 };
-  return { dtype: weightBits === 4 && opset >= HALF_BYTES ? "int4" : "int8", bits: weightBits };
+  return { dtype: weightBits <= 4 && opset >= HALF_BYTES ? "int4" : "int8", bits: weightBits };
 }
 
 function widest(candidates: readonly (readonly Parameters[])[]): readonly Parameters[] {

@@ -18,6 +18,7 @@ import { noAlias } from "./no-alias.ts";
 import { opsetLimit } from "./opset-limit.ts";
 import { packedInputs } from "./packed-inputs.ts";
 import { packedOutputs } from "./packed-outputs.ts";
+import { packedReuse } from "./packed-reuse.ts";
 import { profilePrefix } from "./profile-prefix.ts";
 import { reducedTypes } from "./reduced-types.ts";
 import type { Rule } from "./rule.ts";
@@ -49,6 +50,7 @@ export const rules = {
   "unknown-rank": unknownRank,
   "packed-outputs": packedOutputs,
   "packed-inputs": packedInputs,
+  "packed-reuse": packedReuse,
   "low-precision-ports": lowPrecisionPorts,
   "half-precision-feeds": halfPrecisionFeeds,
   "reduced-types": reducedTypes,

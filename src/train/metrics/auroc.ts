@@ -65,8 +65,9 @@ function append(columns: number[][], at: number, values: ArrayLike<number>): voi
   for (let i = 0; i < values.length; i++) columns[at].push(values[i]!);
 }
 
-/** NaN where one side is empty. */
+/** NaN where one side is empty or a score is no number. */
 function area(scores: readonly number[], isPositive: (i: number) => boolean): number {
+  if (scores.some(Number.isNaN)) return Number.NaN;
   const order = scores.map((_, i) => i).sort((a, b) => nth(scores, a) - nth(scores, b));
   let [rankSum, positives] = [0, 0];
   for (let start = 0; start < order.length; ) {

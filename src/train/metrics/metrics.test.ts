@@ -170,6 +170,21 @@ describe("values", () => {
     expect([1, 2].map((label) => state(accuracy(), label))).toEqual([1, 0]);
   });
 
+  it("of scores that are no numbers are no hits", () => {
+    const of = (metric: Metric, row: readonly number[]) => {
+      const open = metric.start();
+      open.add(tensorFromNumbers("float32", [1, 3], row), tensorFromNumbers("int64", [1], [1]));
+      return open.value();
+    };
+    const none = [Number.NaN, Number.NaN, Number.NaN];
+    expect(of(accuracy(), none)).toBe(0);
+    expect(of(topK({ k: 3 }), none)).toBe(0);
+    expect(of(accuracy(), [Number.NaN, 2, 1])).toBe(0);
+    expect(of(topK({ k: 2 }), [Number.NaN, 2, 1])).toBe(1);
+    expect(of(auroc(), none)).toBeNaN();
+    expect(() => of(f1(), [0, 1, Number.NaN])).toThrow(/no highest one.*NaN/);
+  });
+
   it("are refused for labels that do not fit", () => {
     const add = () =>
       accuracy()

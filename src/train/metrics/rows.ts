@@ -1,5 +1,5 @@
 /** @file Predictions as rows of class scores, each with its label. */
-import { ShapeError } from "../../errors.ts";
+import { DataError, ShapeError } from "../../errors.ts";
 import { checkLabels, floatsOf, numbersOf, type Tensor } from "../../ir/index.ts";
 
 export interface Rows {
@@ -34,9 +34,20 @@ export function rowsOf(prediction: Tensor, labels: Tensor, axis = 1, ignoreIndex
   return { count, classes, labels: numbers, score: (row, label) => scores[start(row) + label * inner]! };
 }
 
-/** The class of the highest score, the first among equals. */
+/**
+ * The class of the highest score, the first among equals.
+ *
+ * @throws DataError for a row with a score that is no number
+ */
 export function bestOf({ classes, score }: Rows, row: number): number {
   let best = 0;
-  for (let label = 1; label < classes; label++) if (score(row, label) > score(row, best)) best = label;
+  for (let label = 0; label < classes; label++) {
+    if (Number.isNaN(score(row, label))) throw noClass(row);
+    if (score(row, label) > score(row, best)) best = label;
+  }
   return best;
+}
+
+function noClass(row: number): DataError {
+  return new DataError("a row of scores has no highest one", { expected: "numbers", got: "NaN", where: `row ${row}` });
 }

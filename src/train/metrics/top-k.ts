@@ -1,4 +1,4 @@
-/** @file The share of rows whose label is among the k highest scores; ties count for the label that comes first. */
+/** @file The share of rows whose label is among the k highest scores; ties count for the label that comes first, scores that are no numbers for none. */
 import { checkOptions, type OptionNames } from "../../options.ts";
 import type { Metric } from "./metric.ts";
 import { rowsOf } from "./rows.ts";
@@ -31,9 +31,10 @@ export function topK(options: TopKOptions = {}): Metric {
             let before = 0;
             for (let other = 0; other < rows.classes; other++) {
               const score = rows.score(row, other);
-              if (score > own || (score === own && other < label)) before++;
+              const isBehind = score < own || (score === own && other >= label);
+              if (!isBehind) before++;
             }
-            if (before < k) hits++;
+            if (before < k && !Number.isNaN(own)) hits++;
           }
         },
         value: () => hits / total,
