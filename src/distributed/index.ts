@@ -16,7 +16,7 @@ export type { Communicator, Line, Payload, Traffic } from "./communicator/commun
 export { lineAmong } from "./communicator/line-among.ts";
 export { openCommunicator } from "./communicator/open-communicator.ts";
 export { RankLostError } from "./communicator/rank-lost.ts";
-export { denseExchange } from "./exchange/dense.ts";
+export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
 export { localTransports } from "./transports/local.ts";
 export { portsBetween, portTransport, type RankPorts } from "./transports/ports.ts";

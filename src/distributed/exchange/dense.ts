@@ -1,9 +1,16 @@
 /** @file The mean of whole gradients. */
+
+import { checkOptions, type OptionNames } from "../../options.ts";
 import { type AllReduceOptions, allReduce } from "../collectives/all-reduce/index.ts";
 import type { GradientExchange } from "./exchange.ts";
 
+export type DenseExchangeOptions = Omit<AllReduceOptions, "operation">;
+
+const denseExchangeOptionsNames: OptionNames<DenseExchangeOptions> = { algorithm: true, ranksPerMachine: true };
+
 /** Every value of every gradient, one all-reduce for all tensors together. Keeps nothing. */
-export function denseExchange(options: Omit<AllReduceOptions, "operation"> = {}): GradientExchange {
+export function denseExchange(options: DenseExchangeOptions = {}): GradientExchange {
+  checkOptions(options, denseExchangeOptionsNames);
   return {
     async average(communicator, gradients) {
       const { size } = communicator;

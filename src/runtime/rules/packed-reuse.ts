@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../../errors.ts";
 import {
   allGraphs,
+  attributeFrom,
   type ConstantLookup,
   constantsIn,
   type DataType,
@@ -118,7 +119,7 @@ function writeWide(draft: Draft, { quantize, packed, dtype, readers }: PackedPai
   const ends = [low, high].map((end) => draft.constant(`${packed.name}_end`, scalar(bytes, end)));
   const code = intOf(quantize, "output_dtype", 0) === 0 ? undefined : dataTypes[bytes].code;
   const attributes = new Map(quantize.attributes);
-  if (code !== undefined) attributes.set("output_dtype", { type: "int", value: BigInt(code) });
+  if (code !== undefined) attributes.set("output_dtype", attributeFrom(code));
   const { name } = quantize;
   draft.replaceNode(
     quantize,
