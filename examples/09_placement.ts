@@ -1,9 +1,9 @@
 /** Measures where a network of eight branches runs fastest on this machine, and asks the simulator about larger ones. */
 import { choosePlacement, openPlaced } from "litheml/accelerate";
 import { random } from "litheml/data";
+import { simulate } from "litheml/distributed";
 import { tensor } from "litheml/ir";
 import { paraFormer } from "litheml/models";
-import { simulate } from "litheml/parallel";
 
 const network = paraFormer(random(1), { size: 32, patch: 4, width: 64, heads: 1, depth: 1, branches: 8 });
 const feeds = new Map([["input", tensor("float32", [1, 3, 32, 32], new Float32Array(3 * 32 * 32).fill(0.5))]]);

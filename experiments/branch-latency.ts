@@ -2,10 +2,11 @@
 import { measureCosts, measureLink } from "../src/accelerate/index.ts";
 import { fuseBranches } from "../src/branches/index.ts";
 import { random } from "../src/data/index.ts";
+import { type Link, type NetworkCost, simulate } from "../src/distributed/index.ts";
 import { type Model, tensor } from "../src/ir/index.ts";
 import { type Interval, median, raceLatency, type Standing } from "../src/measure/index.ts";
 import { paraFormer, vit } from "../src/models/index.ts";
-import { type Link, type NetworkCost, partitionBranches, simulate } from "../src/parallel/index.ts";
+import { partitionBranches } from "../src/parallel/index.ts";
 import { type Feeds, openPartition, openSession, type Session } from "../src/runtime/index.ts";
 import { type Experiment, markdownTable } from "./experiment.ts";
 import { everyOne, intervalText, isAbove, isAtLeast, type Judgement, ratio as shown } from "./judgement.ts";

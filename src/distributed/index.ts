@@ -18,6 +18,7 @@ export { openCommunicator } from "./communicator/open-communicator.ts";
 export { RankLostError } from "./communicator/rank-lost.ts";
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
+export * from "./simulator/index.ts";
 export { localTransports } from "./transports/local.ts";
 export { portsBetween, portTransport, type RankPorts } from "./transports/ports.ts";
 export type { Frame, Transport, TransportListener } from "./transports/transport.ts";

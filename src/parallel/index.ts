@@ -24,14 +24,5 @@ export {
 } from "./plan.ts";
 export { type PrefixModel, prefixTerms, withPrefixOutputs } from "./prefix-outputs.ts";
 export { type ProgressiveOptions, progressiveBranches } from "./progressive.ts";
-export { type Link, type Reduction, type ReductionName, reductions } from "./reductions.ts";
 export { parallelizeBlocks } from "./regroup.ts";
-export {
-  type NetworkCost,
-  type RunCost,
-  type SimulateOptions,
-  type Simulation,
-  type SumCost,
-  simulate,
-} from "./simulate.ts";
 export { parallelizeTechnique } from "./technique.ts";

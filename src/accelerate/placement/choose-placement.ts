@@ -2,11 +2,12 @@
 
 import { branchGroupsOf, fuseBranches } from "../../branches/index.ts";
 import { must, nth } from "../../checked.ts";
+import { type Link, type NetworkCost, simulate } from "../../distributed/index.ts";
 import { type Model, maxOf } from "../../ir/index.ts";
 import { type LatencyOptions, raceLatency, type Standing } from "../../measure/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
-import { type Link, type NetworkCost, partitionBranches, simulate } from "../../parallel/index.ts";
+import { partitionBranches } from "../../parallel/index.ts";
 import {
   describeHardware,
   type Feeds,

@@ -1,5 +1,6 @@
 /** @file Measured costs of a network's parts, for the simulator. */
 import { atLeast, must, nth } from "../../checked.ts";
+import type { NetworkCost, RunCost, SumCost } from "../../distributed/index.ts";
 import {
   byteLength,
   graphBuilder,
@@ -13,7 +14,7 @@ import {
 import { type Contender, captureValues, raceLatency } from "../../measure/index.ts";
 import { builderInference, inferShapes } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import { type NetworkCost, type RunCost, type StepParts, type SumCost, stepParts } from "../../parallel/index.ts";
+import { type StepParts, stepParts } from "../../parallel/index.ts";
 import { type Feeds, openSession, type Session, type SessionOptions } from "../../runtime/index.ts";
 import { type RaceOptions, raceOptionsNames } from "./link.ts";
 

@@ -1,10 +1,10 @@
 /** @file What a sum between two worker threads takes on this machine. */
 import { atLeast } from "../../checked.ts";
+import type { Link } from "../../distributed/index.ts";
 import { graphBuilder, model, TARGET_OPSET, tensor } from "../../ir/index.ts";
 import { type LatencyOptions, latencyOptionsNames, raceLatency } from "../../measure/index.ts";
 import { builderInference } from "../../ops/index.ts";
 import { checkOptions, type OptionNames } from "../../options.ts";
-import type { Link } from "../../parallel/index.ts";
 import { openPartition, type Partition } from "../../runtime/index.ts";
 
 /** Elements of a sum that is all waiting, and of one that is all copying. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../errors.ts";
+import { UsageError } from "../../errors.ts";
+import { type NetworkCost, simulate } from "./branches.ts";
 import { type Link, type ReductionName, reductions } from "./reductions.ts";
-import { type NetworkCost, simulate } from "./simulate.ts";
 
 const link: Link = { latency: 0.1, bandwidth: 1000 };
 const names = Object.keys(reductions) as ReductionName[];

@@ -1,5 +1,8 @@
-import { checkCount, checkOptions, type OptionNames } from "../options.ts";
+/** @file A network with branches whose branches are spread over devices. */
+import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
 import { type Link, type ReductionName, reductions } from "./reductions.ts";
+import { type Schedule, schedule } from "./schedule.ts";
+import { evenTopology } from "./topology.ts";
 
 /** Milliseconds of one run: `fixed` + `branch` for every branch that a device owns. */
 export interface RunCost {
@@ -42,8 +45,8 @@ export interface SimulateOptions {
 const simulateOptionsNames: OptionNames<SimulateOptions> = { link: true, reduction: true };
 
 /**
- * Devices alike, each with a core and memory of its own; every device runs ⌈n/k⌉ of a stage's n branches, and a step
- * takes as long as its slowest device:
+ * Devices alike, each with a core and memory of its own; every device runs its share of a stage's n branches, ⌈n/k⌉ at most, and waits at every sum
+ * for the slowest:
  * latency(k) = Σ (fixed + ⌈n/k⌉ · branch) + Σ reduction(k, bytes).
  * What runs between the branches is counted on every device.
  */
@@ -54,21 +57,33 @@ export function simulate(cost: NetworkCost, devices: number, options: SimulateOp
     const latency = aloneOn(cost);
     return { devices, latency, exchange: 0, work: latency };
   }
-  let [computed, exchange, work] = [0, 0, 0];
+  const plan = schedule(evenTopology(devices, link));
+  const all = Array.from({ length: devices }, (_, device) => device);
+  const last: (number | undefined)[] = all.map(() => undefined);
+  let exchange = 0;
   for (const step of cost.steps) {
-    if (step.kind === "sum") {
-      const time =
-        step.terms === "one"
-          ? reductions.doubling(devices, step.bytes, link)
-          : reductions[reduction](devices, step.bytes, link);
-      exchange += time;
-      work += devices * time;
-    } else {
-      computed += step.fixed + Math.ceil(step.branches / devices) * step.branch;
-      work += (step.branches > 0 ? devices : 1) * step.fixed + step.branches * step.branch;
+    if (step.kind === "run") {
+      addRun(plan, step, last);
+      continue;
     }
+    const algorithm = step.terms === "one" ? "doubling" : reduction;
+    const time = reductions[algorithm](devices, step.bytes, link);
+    exchange += time;
+    last.fill(plan.together(all, "sum", time, step.bytes, last));
   }
-  return { devices, latency: computed + exchange, exchange, work };
+  const { time, devices: uses } = plan.run();
+  const computed = uses.reduce((sum, { busy }) => sum + busy, 0);
+  return { devices, latency: time, exchange, work: computed + devices * exchange };
+}
+
+/** A run without branches is the first device's. */
+function addRun(plan: Schedule, { branches, fixed, branch }: RunCost, last: (number | undefined)[]): void {
+  const count = last.length;
+  const boundary = (device: number): number => Math.ceil((device * branches) / count);
+  for (let device = 0; device < (branches > 0 ? count : 1); device++) {
+    const owned = boundary(device + 1) - boundary(device);
+    last[device] = plan.compute(device, "run", fixed + owned * branch, [last[device]]);
+  }
 }
 
 /** One device runs everything in one call. */
