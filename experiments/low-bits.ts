@@ -35,7 +35,7 @@ import { calibration } from "./sparse-language.ts";
 const SEEDS = [1, 2, 3] as const;
 const observerNames = Object.keys(observers) as ObserverName[];
 const roundingNames = Object.keys(blockRoundings) as BlockRoundingName[];
-const weightMethods = [...roundingNames, "awq", "awq, gptq", "hadamard, gptq"] as const;
+const weightMethods = [...roundingNames, "awq", "awq, clip", "awq, gptq", "hadamard, gptq"] as const;
 type WeightMethod = (typeof weightMethods)[number];
 const widths = [1024, 2048] as const;
 

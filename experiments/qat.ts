@@ -63,8 +63,8 @@ const variants: readonly Variant[] = [
   ]),
 ];
 
-/** Decided before any of them ran. */
-const rateOf = ({ bits }: Variant): number => (bits === 8 ? 1e-4 : 5e-4);
+/** Of 1e-4 and 5e-4 the better one on 1,500 training pictures that were held out of ResNet-20's, for both ways to train; no test picture was seen. */
+const rateOf = ({ bits }: Variant): number => (bits === 2 ? 5e-4 : 1e-4);
 
 const networks = ["ResNet-20 on CIFAR-10", "MobileNetV2 ×0.5 on Fashion-MNIST"] as const;
 
@@ -249,7 +249,7 @@ export const qat: Experiment<readonly Row[]> = {
   claim:
     "int8 costs next to nothing with a scale for each channel, and training wins back what one scale for each tensor or few bits lose: learned step sizes most of all.",
   source: "Jacob et al. (1712.05877), Esser et al. (1902.08153)",
-  workload: `a pretrained ResNet-20 on CIFAR-10 (20,000 pictures to train on, 5,000 to test) and MobileNetV2 at half width with one block a stage on Fashion-MNIST (10,000 to test), trained here in ${FLOAT_EPOCHS} epochs; ${CALIBRATION} pictures calibrate; ${EPOCHS} epochs of training through the rounding with the original as teacher, AdamW, batch ${BATCH}; first and last layers keep 8 bits of weights below 8 bits. Rates were decided beforehand, and test pictures are seen once per file.`,
+  workload: `a pretrained ResNet-20 on CIFAR-10 (20,000 pictures to train on, 5,000 to test) and MobileNetV2 at half width with one block a stage on Fashion-MNIST (10,000 to test), trained here in ${FLOAT_EPOCHS} epochs; ${CALIBRATION} pictures calibrate; ${EPOCHS} epochs of training through the rounding with the original as teacher, AdamW, batch ${BATCH}; first and last layers keep 8 bits of weights below 8 bits. Rates were chosen beforehand on training pictures that were held out, and test pictures are seen once per file.`,
   seeds: SEEDS,
   criterion: `8 bits lose at most ${100 * UNTRAINED} points without training and ${100 * TRAINED} with it; on the depthwise network one scale for each tensor loses more than ${100 * VISIBLE} point and training wins it back; at 4 and at 2 bits learned steps are not worse than moving averages, and these not worse than no training. Paired, 95 % intervals over seeds.`,
   run,

@@ -75,6 +75,7 @@ it("a file whose name promises a form holds it", () => {
 
 it("settings of which one makes the other idle are refused together", () => {
   expect(check({ form: "static", data: "random", rounding: "hqq" })).toThrow(/hqq.*weight-only/s);
+  expect(check({ form: "static", data: "random", rounding: "clip" })).toThrow(/clip.*weight-only/s);
   expect(check({ form: "dynamic", data: "random", transform: "awq" })).toThrow(/awq.*smoothquant/s);
   expect(check({ form: "weight-only", format: "dequantize", accuracyLevel: 0 })).toThrow(/MatMulNBits/);
   expect(check({ form: "weight-only", format: "dequantize", rest: "float16" })).toThrow(/Cast/);
@@ -88,6 +89,7 @@ it("data are needed where something is chosen by them", () => {
   expect(check({ form: "weight-only", rounding: "second-order" })).toThrow("second-order rounding needs data");
   expect(check({ form: "weight-only" })).not.toThrow();
   expect(check({ form: "weight-only", rounding: "gptq" })).toThrow("gptq rounding needs data");
+  expect(check({ form: "weight-only", rounding: "clip" })).toThrow("clip rounding needs data");
   expect(check({ form: "weight-only", rounding: "hqq" })).not.toThrow();
   expect(check({ form: "weight-only", transform: "awq" })).toThrow("the transform awq needs data");
   expect(check({ form: "dynamic", transform: "smoothquant" })).toThrow("smoothquant needs data");

@@ -28,7 +28,7 @@ import { type QuantizeOptions, quantizers } from "./quantizers/index.ts";
 import type { StaticBits } from "./quantizers/static-options.ts";
 import { ranges } from "./ranges/index.ts";
 import type { LayerReport, QuantizeEvent } from "./report.ts";
-import { type BlockRoundingName, blockRoundings, looksAtInputs, type RoundingName } from "./rounding/index.ts";
+import { blockRoundings, keepsScales, looksAtInputs } from "./rounding/index.ts";
 import { transformed } from "./transformed.ts";
 import { type TransformNote, transforms } from "./transforms/index.ts";
 import { checkVariant, variantOf } from "./variants.ts";
@@ -215,10 +215,10 @@ function changeTable(changes: readonly TransformNote[]): TableSection {
 
 /** @throws UsageError for settings of which one makes the other idle */
 function checkTogether({ form, rounding, transform, format, accuracyLevel, rest }: QuantizeSettings): void {
-  if (form === "static" && rounding === "hqq") {
-    throw new UsageError("hqq moves the scales of blocks, and those of static int8 are fixed", {
+  if (form === "static" && rounding && !keepsScales(rounding)) {
+    throw new UsageError(`${rounding} moves the scales of blocks, and those of static int8 are fixed`, {
       expected: "--form weight-only, or another rounding",
-      got: "--form static --rounding hqq",
+      got: `--form static --rounding ${rounding}`,
     });
   }
   if (transform === "awq" && form !== "weight-only") {
@@ -257,7 +257,7 @@ export async function optionsOf(
     return {
       form,
       ...common,
-      rounding: fixedRounding(rounding),
+      rounding: keepsScales(rounding) ? rounding : "nearest",
       ...(observer && { observer }),
       weightBits: weightBits === "auto" ? await exactBits(context) : weightBits,
       perChannel: own.perTensor !== true,
@@ -269,11 +269,6 @@ export async function optionsOf(
   const layout = { ...(bits && { bits }), ...(blockSize && { blockSize }), ...(format && { format }) };
   const computed = { ...(accuracyLevel !== undefined && { accuracyLevel }), ...(rest && { rest }) };
   return { form, ...common, rounding, ...layout, ...computed, symmetric, convolutions };
-}
-
-/** `check` has refused the other. */
-function fixedRounding(name: BlockRoundingName): RoundingName {
-  return name === "hqq" ? "nearest" : name;
 }
 
 async function exactBits({ saturates }: Pick<TechniqueContext, "saturates">): Promise<StaticBits> {

@@ -1,5 +1,6 @@
 /** @file All roundings by name. */
 import { adaRound } from "./adaround.ts";
+import { clipSearch } from "./clip-search.ts";
 import { gptq } from "./gptq.ts";
 import { hqq } from "./hqq.ts";
 import { nearest } from "./nearest.ts";
@@ -14,14 +15,20 @@ export const roundings = {
   adaround: () => adaRound(),
 } as const satisfies Record<string, () => Rounding>;
 
-/** Those that move the scales of blocks, too: of weights alone. */
+/** Those that move the scales of blocks, too. */
 export const blockRoundings = {
   ...roundings,
   hqq: () => hqq(),
+  clip: () => clipSearch(),
 } as const satisfies Record<string, () => Rounding>;
 
 export type RoundingName = keyof typeof roundings;
 export type BlockRoundingName = keyof typeof blockRoundings;
+
+/** Whether a rounding leaves scales where they are, as static int8 needs it. */
+export function keepsScales(name: BlockRoundingName): name is RoundingName {
+  return Object.hasOwn(roundings, name);
+}
 
 const dataFree: ReadonlySet<BlockRoundingName> = new Set(["nearest", "hqq"] as const);
 
@@ -31,6 +38,7 @@ export function looksAtInputs(name: BlockRoundingName): boolean {
 }
 
 export { type AdaRoundOptions, adaRound } from "./adaround.ts";
+export { type ClipSearchOptions, clipSearch } from "./clip-search.ts";
 export { type GptqOptions, gptq } from "./gptq.ts";
 export { type HqqOptions, hqq } from "./hqq.ts";
 export type { FreeBlocks, Rounding, RoundingProblem, RoundingResult } from "./rounding.ts";

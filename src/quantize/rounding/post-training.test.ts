@@ -1,4 +1,4 @@
-/** @file GPTQ, HQQ and AdaRound against numpy and torch. */
+/** @file GPTQ, the search for ends, HQQ and AdaRound against numpy and torch. */
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -6,6 +6,7 @@ import type { Moments } from "../../calibration/index.ts";
 import { dequantizeValue } from "../scheme.ts";
 import { type BlockLayout, blockLimits, blockParameters, type WeightBits } from "../weights/weight-blocks.ts";
 import { adaRound, learnRounding } from "./adaround.ts";
+import { clipSearch } from "./clip-search.ts";
 import { gptq } from "./gptq.ts";
 import { halfQuadratic, hqq } from "./hqq.ts";
 import { nearest } from "./nearest.ts";
@@ -21,6 +22,17 @@ interface Recorded {
     readonly damping: number;
     readonly rows: number;
     readonly columns: number;
+    readonly size: 16;
+    readonly weights: readonly number[];
+    readonly inputs: Rows;
+    readonly values: readonly number[];
+    readonly scales: readonly number[];
+    readonly zeroPoints: readonly number[];
+  }[];
+  readonly clip: readonly {
+    readonly bits: WeightBits;
+    readonly symmetric: boolean;
+    readonly rows: number;
     readonly size: 16;
     readonly weights: readonly number[];
     readonly inputs: Rows;
@@ -119,6 +131,25 @@ describe("GPTQ", () => {
       expect(outputError(problem, inputs, found)).toBeLessThan(outputError(problem, inputs, nearest(problem)));
     },
   );
+});
+
+describe("the search for ends", () => {
+  it.each(recorded.clip)("chooses what the published search chooses: $bits bits, symmetric $symmetric", (given) => {
+    const { bits, symmetric, size, rows, inputs } = given;
+    const problem = blocked(Float64Array.from(given.weights), rows, { bits, symmetric, size }, momentsOf(inputs));
+    const found = clipSearch()(problem);
+    expect([...found.values]).toEqual(given.values);
+    expect(found.parameters!.map(({ scale }) => scale)).toEqual(given.scales);
+    expect(found.parameters!.map(({ zeroPoint }) => zeroPoint)).toEqual(given.zeroPoints);
+    const { moments: _, ...unseen } = problem;
+    expect(clipSearch()(unseen)).toEqual(nearest(problem));
+    expect(clipSearch({ least: 1 })(problem).values).toEqual(nearest(problem).values);
+  });
+
+  it("refuses a share that is none", () => {
+    expect(() => clipSearch({ least: 2 })).toThrow(/least/);
+    expect(() => clipSearch({ grid: 0 })).toThrow(/grid/);
+  });
 });
 
 describe("HQQ", () => {

@@ -4,7 +4,8 @@
  *
  * For every value that matrices read, `s_j = mean|x_j|^r`, divided by √(max s · min s); r is searched on a grid for the least error of what the matrices
  * put out when they are rounded to nearest, `Σ E‖(w − ŵ) x‖²` over the second moments of x. r = 0 changes nothing, so the error is never
- * larger than without. The search for clipped ranges, which the authors do afterwards, is not done here.
+ * larger than without. The search for clipped ranges, which the authors do
+ * afterwards, is the rounding `clip`.
  */
 import { type Layer, type Moments, quadraticForm, rowsOf, withoutConstant } from "../../calibration/index.ts";
 import { must, nth } from "../../checked.ts";
