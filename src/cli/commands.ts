@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Dense feed-forward blocks made mixtures of experts: more parameters, or less work per token",
     load: async () => (await import("./route.ts")).command,
   },
+  exits: {
+    summary: "Exits for a classifier: easy inputs leave early, through classifiers that learn from the whole network",
+    load: async () => (await import("./exits.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,

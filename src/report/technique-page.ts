@@ -4,6 +4,7 @@ import { card, documentOf, factTable, judgeFacts, machineFacts } from "./documen
 import { formatBytes, formatCount, formatNumber, formatPercent, formatRatio } from "./format.ts";
 import { lineChart } from "./line-chart.ts";
 import { html, type Markup } from "./markup.ts";
+import { shareBars } from "./share-bars.ts";
 import { speedCard } from "./speed.ts";
 import type { TechniqueReport } from "./technique-facts.ts";
 import { trainingCourse } from "./training-course.ts";
@@ -43,8 +44,12 @@ function cards({ comparison, sections }: TechniqueReport): Markup {
 }
 
 function sectionOf(section: Section): Markup {
-  const drawn = section.kind === "chart" ? chartOf(section) : tableOf(section);
-  return html`<h2>${section.title}</h2>${drawn}`;
+  return html`<h2>${section.title}</h2>${drawn(section)}`;
+}
+
+function drawn(section: Section): Markup {
+  if (section.kind === "chart") return chartOf(section);
+  return section.kind === "bars" ? shareBars(section) : tableOf(section);
 }
 
 const colours = ["var(--accent)", "var(--rest)", "var(--good)"];

@@ -1,5 +1,5 @@
 /** @file What families of techniques implement, and one job runs. */
-export type { ChartSection, FigureCard, Section, Sections, SpeedCard, TableSection } from "./section.ts";
+export type { BarSection, ChartSection, FigureCard, Section, Sections, SpeedCard, TableSection } from "./section.ts";
 export {
   type Asked,
   defineTechnique,

@@ -40,7 +40,15 @@ export interface ChartSection {
   readonly empty: string;
 }
 
-export type Section = TableSection | ChartSection;
+export interface BarSection {
+  readonly kind: "bars";
+  readonly title: string;
+  readonly label: string;
+  /** Shares of a whole, in order. */
+  readonly bars: readonly { readonly name: string; readonly share: number; readonly note: string }[];
+}
+
+export type Section = TableSection | ChartSection | BarSection;
 
 /** The parts of a report that only one technique has. */
 export interface Sections {

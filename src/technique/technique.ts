@@ -116,6 +116,8 @@ export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Eviden
   readonly recovers: boolean;
   /** Whether an interrupted run can go on though nothing is distilled: the technique keeps what it has done in `checkpoints`. */
   readonly resumes?: boolean;
+  /** Whether a result that is slower than the original is refused, unless `--allow-slower` says otherwise. */
+  readonly refusesSlower?: boolean;
   /** What stands behind the name of the model in that of its result: `_parallel`. */
   suffix(settings: z.output<S>): string;
   /** Before any file is opened. @throws UsageError for what cannot be together, and for samples that nobody gave */
@@ -123,6 +125,8 @@ export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Eviden
   /** @throws what `run` would throw of the model and the settings */
   plan(model: Model, settings: z.output<S>): Plan;
   run(model: Model, settings: z.output<S>, context: TechniqueContext): Promise<E>;
+  /** Further facts of the result on the samples that verify: for the report alone, nothing is chosen any more. */
+  observe?(evidence: E, open: (model: Model) => Promise<Session>, batches: AsyncIterable<Batch>): Promise<E>;
   sections(evidence: E, settings: z.output<S>, comparison: Comparison): Sections;
 }
 

@@ -81,6 +81,8 @@ const samples: Readonly<Record<string, string>> = {
   "--min-agreement": "0.3",
   "--model": "other.onnx",
   "--ratio": "0.3",
+  "--drop": "0.3",
+  "--target-cost": "0.3",
   "--target-macs": "0.3",
   "--target-latency": "0.3",
   "--most": "0.3",
@@ -214,6 +216,7 @@ it("a command knows when it makes up its inputs", () => {
     "quantize",
     "parallelize",
     "route",
+    "exits",
     "accelerate",
   ]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
@@ -233,6 +236,7 @@ const techniques: Readonly<Record<string, string | readonly string[]>> = {
   metaprune: "src/prune/meta/technique.ts",
   quantize: ["src/quantize/technique.ts", "src/quantize/transformed.ts"],
   route: "src/conditional/moe/route/technique.ts",
+  exits: ["technique", "train-heads", "answered"].map((name) => `src/conditional/exit/${name}.ts`),
   parallelize: "src/parallel/technique.ts",
 };
 
@@ -320,7 +324,7 @@ describe("options that only some settings have", () => {
     },
   );
 
-  it.each(["parallelize", "prune", "quantize", "route"])(
+  it.each(["parallelize", "prune", "quantize", "route", "exits"])(
     "%s hands all of the distillation over with --finetune",
     async (command) => {
       const own = ["finetune", "learningRate", "trainBatch", "temperature", "featureWeight", "augment"];

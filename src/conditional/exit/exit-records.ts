@@ -1,10 +1,11 @@
 /** @file What every exit would answer to each sample of a data set, and what each exit costs. */
 import { must, nth } from "../../checked.ts";
 import { DataError } from "../../errors.ts";
-import { checkLabels, type Model, numbersOf, type Tensor } from "../../ir/index.ts";
+import { checkLabels, type Model, numbersOf } from "../../ir/index.ts";
 import type { Batch } from "../../measure/index.ts";
 import { costOf } from "../../ops/index.ts";
 import type { OpenSession, SessionOptions } from "../../runtime/index.ts";
+import { bestClasses } from "./best-classes.ts";
 import { named, type StageOptions, stagesOf, withScores } from "./staged-model.ts";
 
 /** Exits in order, the whole network last. */
@@ -40,23 +41,13 @@ export async function recordExits(
     heads.forEach((name, k) => {
       const logits = must(made, name);
       checkLabels(labels, { kind: "classes", count: logits.dims[1] ?? 0 }, (i) => sources?.[i]);
-      const answers = answersOf(logits);
+      const answers = bestClasses(logits);
       for (const [i, label] of labels.entries()) nth(right, k).push(answers[i] === label);
     });
   }
   if (nth(right, 0).length === 0)
     throw new DataError("the thresholds of exits are chosen on data", { got: "no samples" });
   return { scores, right };
-}
-
-/** The best class of each row, the first among equals. */
-function answersOf(logits: Tensor): number[] {
-  const [rows = 0, classes = 0] = logits.dims;
-  const values = numbersOf(logits);
-  return Array.from({ length: rows }, (_, row) => {
-    const own = values.subarray(row * classes, (row + 1) * classes);
-    return own.reduce((best, value, c) => (value > own[best]! ? c : best), 0);
-  });
 }
 
 /**

@@ -1,8 +1,10 @@
 /** @file Runs a technique from files to files: everything is checked first, the model is written when it keeps its bounds, its report in any case. */
 import type * as z from "zod";
 import type { Model } from "../../ir/index.ts";
+import type { Comparison } from "../../measure/index.ts";
 import { saveModel } from "../../onnx/files.ts";
 import { type RunFolder, techniquePage } from "../../report/index.ts";
+import { openSession } from "../../runtime/index.ts";
 import { requireSamplesFor } from "../../settings/index.ts";
 import type { Evidence, Technique } from "../../technique/index.ts";
 import type { Console, Outcome } from "../console.ts";
@@ -64,11 +66,16 @@ export async function runTechnique<S extends z.ZodObject>(
 async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, console: Console) {
   const { technique, target, shared } = run;
   const { data, original } = prepared;
-  const evidence = await changed(run, prepared, folder, console);
+  const made = await changed(run, prepared, folder, console);
   collectGarbage();
-  const comparison = await compareWith(original, evidence.model, data, shared, console);
+  const comparison = await compareWith(original, made.model, data, shared, console);
+  const evidence = await observed(technique, made, data, shared);
   const elsewhere = await answersElsewhere(evidence.model, data, shared);
-  const broken = [...brokenBounds(comparison, boundsOf(technique, shared, evidence)), ...refusedElsewhere(elsewhere)];
+  const broken = [
+    ...brokenBounds(comparison, boundsOf(technique, shared, evidence)),
+    ...slowerThanOriginal(technique, shared, comparison),
+    ...refusedElsewhere(elsewhere),
+  ];
   const isWritten = broken.length === 0;
   if (isWritten) await saveModel(target.out, evidence.model);
   const report = await techniqueReport(run, prepared, { evidence, comparison, elsewhere, broken }, folder);
@@ -96,6 +103,31 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
 /** A network that was trained is judged by its answers, whatever trained it. */
 function boundsOf({ keeps }: Technique, shared: SharedSettings, { training }: Evidence): SharedSettings {
   return keeps === "numbers" ? shared : boundsOfNetwork({ ...shared, ...(training && { finetune: training.epochs }) });
+}
+
+/** A result that is slower by the whole interval, in a sentence, where that is refused. */
+function slowerThanOriginal(
+  { refusesSlower }: Technique,
+  { allowSlower }: SharedSettings,
+  { latency }: Pick<Comparison, "latency">,
+): string[] {
+  if (!refusesSlower || allowSlower || latency.verdict !== "slower") return [];
+  const interval = latency.spread.map((end) => end.toFixed(2)).join(" to ");
+  return [
+    `it has ${latency.ratio.toFixed(2)} times the speed of the original (${interval}); --allow-slower takes that`,
+  ];
+}
+
+/** What the technique looks at in its result, on the samples that verify. */
+async function observed(
+  { observe }: Technique,
+  evidence: Evidence,
+  { evaluation }: Prepared["data"],
+  { ep, threads }: SharedSettings,
+): Promise<Evidence> {
+  if (!observe) return evidence;
+  const open = (model: Model) => openSession(model, { ep, threads, stock: true });
+  return await observe(evidence, open, evaluation());
 }
 
 /** What the technique made, in memory of its own: a large original is let go of when this returns. */

@@ -21,6 +21,11 @@ const placeSettings = {
   dryRun: dryRun(),
 };
 
+/** What techniques are held to that are to make models faster. */
+const speedSettings = {
+  allowSlower: setting("--allow-slower", "the result need not be as fast as the original", flag().exactOptional()),
+};
+
 const resume = <S extends z.ZodType>(schema: S): S =>
   setting("--resume", "go on with an interrupted run", schema, place);
 
@@ -41,19 +46,21 @@ export const sharedSettings = z.strictObject({
   resume: only(distilled, resume(flag())),
   ...placeSettings,
   ...guardSettings,
+  ...speedSettings,
   ...boundSettings(),
 });
 
 export type SharedSettings = z.output<typeof sharedSettings>;
 
 /** The flags of a technique's command. */
-export function techniqueSettings({ settings, recovers, resumes, keeps }: Technique): z.ZodObject {
+export function techniqueSettings({ settings, recovers, resumes, refusesSlower, keeps }: Technique): z.ZodObject {
   return z.strictObject({
     ...runtimeSettings,
     ...dataSettings,
     ...settings.shape,
     ...(recovers && { ...recoverySettings, resume: only(distilled, resume(flag())) }),
     ...(resumes && { resume: resume(flag().exactOptional()) }),
+    ...(refusesSlower && speedSettings),
     // What a technique says itself of a setting that all share counts.
     ...settings.shape,
     ...placeSettings,
