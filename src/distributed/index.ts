@@ -16,6 +16,7 @@ export type { Communicator, Line, Payload, Traffic } from "./communicator/commun
 export { lineAmong } from "./communicator/line-among.ts";
 export { openCommunicator } from "./communicator/open-communicator.ts";
 export { RankLostError } from "./communicator/rank-lost.ts";
+export { type DataParallelOptions, dataParallel } from "./data-parallel/data-parallel.ts";
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
 export * from "./simulator/index.ts";

@@ -2,11 +2,13 @@
 
 export * from "./algorithms/index.ts";
 export { answerOutput, answerScores, areClasses } from "./feeds/answer-output.ts";
+export type { BatchPart } from "./feeds/batch-part.ts";
 export type { Drive, Drives, Turn } from "./feeds/drive.ts";
 export { predictedOutput } from "./feeds/predicted-output.ts";
 export * from "./finetune/index.ts";
 export * from "./gradient-forms/index.ts";
 export type { Monitor } from "./loop/best.ts";
+export type { Checkpoint, Checkpoints, RunProgress } from "./loop/checkpoints.ts";
 export { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./loop/evaluate.ts";
 export type { Evaluation, Measurement, TrainEvent, TrainReport, TrainResult } from "./loop/events.ts";
 export { fit } from "./loop/fit.ts";

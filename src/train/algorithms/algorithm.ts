@@ -3,13 +3,13 @@ import type { Dataset } from "../../data/index.ts";
 import type { Model, Tensor } from "../../ir/index.ts";
 import type { OptionNames } from "../../options.ts";
 import type { OpenSession, SessionOptions } from "../../runtime/index.ts";
+import type { BatchPart } from "../feeds/batch-part.ts";
 import type { Drives } from "../feeds/drive.ts";
 import type { Monitor } from "../loop/best.ts";
+import type { Checkpoints } from "../loop/checkpoints.ts";
 import type { Evaluation, Measurement, TrainEvent } from "../loop/events.ts";
 import type { TrainingStep, TrainingStepOptions } from "../step/step.ts";
-
-/** Plain data, as JSON has it. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+import type { AlgorithmState, Json } from "./algorithm-state.ts";
 
 /** Changes training, or looks at it. Depends on its settings alone, so that one can be given to several runs. */
 export interface Algorithm {
@@ -29,15 +29,23 @@ export interface Preparation {
   readonly step: TrainingStepOptions;
   /** Inputs that the run feeds itself. */
   readonly drive?: Drives | undefined;
+  /** The part of each batch that this run takes, where several share it; all of it when absent. */
+  readonly part?: BatchPart | undefined;
 }
 
-/** The state of an algorithm between two batches. Floats survive bit for bit in tensors; JSON has no NaN, no infinity and no negative zero. */
-export interface AlgorithmState {
-  readonly values?: Json;
-  readonly tensors?: ReadonlyMap<string, Tensor>;
+/** The gradient of a parameter, between the two halves of a step. */
+export interface SeamGradient {
+  /** The initializer of the model whose gradient it is. */
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** Changed in place. */
+  readonly values: Float32Array;
 }
 
 type EventOf<T extends TrainEvent["type"]> = Extract<TrainEvent, { type: T }>;
+/** By name, as an evaluation tells them. */
+export type Metrics = Evaluation["metrics"];
+
 export type StepEvent = EventOf<"step">;
 export type EvaluationEvent = EventOf<"evaluation">;
 
@@ -61,6 +69,12 @@ export interface Hooks {
   prepare?(preparation: Preparation): Awaitable<Preparation>;
   /** Before the first batch. In a resumed run with the state that `save` gave at the checkpoint. */
   onStart?(run: TrainingRun, saved: AlgorithmState | undefined): Awaitable<void>;
+  /**
+   * The gradients of an update, counted from 1, before it: the mean over its batches, times the loss scale where there is one, before clipping. Where
+   * the run takes a part of each batch, they are weighted so that their mean over all parts is the gradient of whole batches. The step then
+   * runs as two graphs, one call of the runtime per batch.
+   */
+  onGradients?(gradients: readonly SeamGradient[], update: number, run: TrainingRun): Awaitable<void>;
   /** After a batch was told. */
   onStep?(event: StepEvent, run: TrainingRun): Awaitable<void>;
   /**
@@ -70,6 +84,10 @@ export interface Hooks {
   onUpdate?(run: TrainingRun): Awaitable<void>;
   /** Whether `onUpdate` is called after this update, counted from 1. */
   follows?(update: number): boolean;
+  /** In the place of an evaluation: what `measure` finds, or what another run found. */
+  aroundEvaluation?(measure: () => Promise<Metrics>, run: TrainingRun): Awaitable<Metrics>;
+  /** In the place of the checkpoints of the folder, which `open` opens. */
+  aroundCheckpoints?(open: () => Promise<Checkpoints>): Awaitable<Checkpoints>;
   /** After an evaluation was told. */
   onEvaluation?(evaluated: Evaluated, run: TrainingRun): Awaitable<void>;
   /** After an epoch and its evaluation, before its checkpoint. */
@@ -83,6 +101,9 @@ export interface Hooks {
 export const hooksNames: OptionNames<Hooks> = {
   prepare: true,
   onStart: true,
+  onGradients: true,
+  aroundEvaluation: true,
+  aroundCheckpoints: true,
   onStep: true,
   onUpdate: true,
   follows: true,

@@ -22,16 +22,17 @@ export type AlgorithmName = keyof typeof algorithms;
 
 export type {
   Algorithm,
-  AlgorithmState,
   Evaluated,
   EvaluationEvent,
   Hooks,
-  Json,
+  Metrics,
   Preparation,
   RunSettings,
+  SeamGradient,
   StepEvent,
   TrainingRun,
 } from "./algorithm.ts";
+export type { AlgorithmState, AlgorithmStates, Json } from "./algorithm-state.ts";
 export type { Callbacks } from "./callbacks.ts";
 export type { EarlyStoppingOptions } from "./early-stopping.ts";
 export type { KeepBestOptions } from "./keep-best.ts";

@@ -24,6 +24,7 @@ import {
   type Value,
 } from "../../ir/index.ts";
 import { tensorTypeOf } from "../step/step-builder.ts";
+import { type BatchPart, positionsOf, shareOf } from "./batch-part.ts";
 
 /** Streams of random numbers: one per epoch. */
 const ORDER = 0x0d;
@@ -36,7 +37,10 @@ export interface BatchSource {
   readonly labels?: Value | undefined;
   /** The input of a sample that holds its label; its class index when absent. */
   readonly labelInput?: string | undefined;
+  /** Samples of a batch, over all of its parts. */
   readonly size: number;
+  /** What is taken of each batch; all of it when absent. */
+  readonly part?: BatchPart | undefined;
   /** Which labels the loss takes; absent when nothing reads any. */
   readonly labelDomain?: LabelDomain | undefined;
   /** Whether the loss wants the probability of each class. */
@@ -66,6 +70,10 @@ export function batchCount({ data, inputs, size }: BatchSource): number {
 export interface FedBatch {
   readonly feeds: ReadonlyMap<string, Tensor>;
   readonly count: number;
+  /** Samples of the batch over all of its parts. */
+  readonly samples: number;
+  /** What the mean over these samples is multiplied with, so that the mean over all parts is that of the batch. */
+  readonly share: number;
 }
 
 /** The inputs that batches have to fill. */
@@ -84,18 +92,28 @@ export interface EpochPart {
 /** The batches of samples at `positions`, in that order. */
 export async function* fedBatches(source: BatchSource, loader: BatchLoader, part: EpochPart): AsyncGenerator<FedBatch> {
   const { inputs, labels } = source;
+  let left = lengthOf(source, part);
   for await (const batch of loader.load(requestsOf(source, part))) {
+    const samples = Math.min(source.size, left);
+    left -= samples;
     const feeds = new Map(inputs.map(({ name }) => [name, must(batch.feeds, name)]));
     if (labels) feeds.set(labels.name, labelsOf(batch, labels, source));
-    yield { feeds, count: batch.count };
+    yield { feeds, count: batch.count, samples, share: source.part ? shareOf(samples, source.part) : 1 };
   }
 }
 
-function* requestsOf({ inputs, size }: BatchSource, { positions, seed, epoch }: EpochPart): Generator<BatchRequest> {
-  const end = hasFixedBatch(inputs) ? positions.length - (positions.length % size) : positions.length;
+function* requestsOf(source: BatchSource, { positions, seed, epoch }: EpochPart): Generator<BatchRequest> {
+  const { size, part } = source;
+  const end = lengthOf(source, { positions });
   for (let start = 0; start < end; start += size) {
-    yield { positions: positions.slice(start, Math.min(start + size, end)), seed, epoch };
+    const whole = positions.slice(start, Math.min(start + size, end));
+    yield { positions: part ? positionsOf(whole, part) : whole, seed, epoch };
   }
+}
+
+/** How many of the samples come in batches. */
+function lengthOf({ inputs, size }: BatchSource, { positions }: Pick<EpochPart, "positions">): number {
+  return hasFixedBatch(inputs) ? positions.length - (positions.length % size) : positions.length;
 }
 
 function portOf(value: Value): InputPort {

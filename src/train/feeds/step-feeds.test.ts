@@ -6,7 +6,12 @@ import { grouped, type Pace, stepFeeds } from "./step-feeds.ts";
 
 const step = { learningRate: "rate", step: "step", maskKey: "key", apply: "apply", accumulate: 2 } as TrainingStep;
 const pace: Pace = { learningRate: 0.5, schedule: (update, updates) => 1 - update / updates, updates: 4, seed: 5 };
-const batch: FedBatch = { feeds: new Map([["x", tensorFromNumbers("float32", [1], [3])]]), count: 1 };
+const batch: FedBatch = {
+  feeds: new Map([["x", tensorFromNumbers("float32", [1], [3])]]),
+  count: 1,
+  samples: 1,
+  share: 1,
+};
 
 function fed(index: number, change: Partial<Pace> = {}): Record<string, number[]> {
   const feeds = stepFeeds(step, batch, index, { ...pace, ...change });

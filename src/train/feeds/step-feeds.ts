@@ -4,6 +4,7 @@ import { bytesOfTensor, type Tensor, tensor, tensorFromNumbers } from "../../ir/
 import type { Schedule } from "../schedules/index.ts";
 import type { TrainingStep } from "../step/step.ts";
 import type { FedBatch } from "./batch-feeds.ts";
+import type { BatchPart } from "./batch-part.ts";
 import type { Drives, Turn } from "./drive.ts";
 
 export interface Pace {
@@ -13,6 +14,8 @@ export interface Pace {
   readonly seed: number;
   /** Inputs that the run feeds itself. */
   readonly drives?: Drives | undefined;
+  /** What is taken of each batch: parts have dropout masks of their own. */
+  readonly part?: BatchPart | undefined;
 }
 
 /** The update that batch `index` belongs to, counted from 0. */
@@ -38,7 +41,7 @@ export function stepFeeds(step: TrainingStep, batch: FedBatch, index: number, pa
   feeds.set(step.learningRate, tensor("float32", [], [rateAt(pace, update)]));
   feeds.set(step.step, tensorFromNumbers("int64", [], [update + 1]));
   if (step.maskKey) {
-    const word = (pace.seed ^ Math.floor(pace.seed / 2 ** 32)) >>> 0;
+    const word = (pace.seed ^ Math.floor(pace.seed / 2 ** 32) ^ Math.imul(pace.part?.index ?? 0, 0x9e3779b1)) >>> 0;
     feeds.set(step.maskKey, tensorFromNumbers("uint32", [2], [word, index]));
   }
   if (step.apply) feeds.set(step.apply, tensorFromNumbers("bool", [], [(index + 1) % step.accumulate === 0 ? 1 : 0]));

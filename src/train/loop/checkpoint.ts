@@ -11,9 +11,9 @@ import { FormatError, UsageError } from "../../errors.ts";
 import { isMissing, namesIn, readBytes, readText, remove } from "../../file-system.ts";
 import { lockFolder } from "../../folder-lock.ts";
 import { printModel, type Tensor } from "../../ir/index.ts";
-import type { AlgorithmState } from "../algorithms/index.ts";
+import type { AlgorithmState, AlgorithmStates } from "../algorithms/algorithm-state.ts";
 import type { TrainingStep } from "../step/step.ts";
-import type { Evaluation } from "./events.ts";
+import type { Checkpoint, Checkpoints, RunProgress } from "./checkpoints.ts";
 import { checkFinite, fitting, owned } from "./stored-tensor.ts";
 
 const VERSION = 1;
@@ -47,20 +47,6 @@ const schema = z.strictObject({
 
 export type CheckpointFacts = z.infer<typeof schema>;
 
-export interface Progress {
-  readonly step: number;
-  readonly evaluations: readonly Evaluation[];
-  readonly best: number | undefined;
-  /** What algorithms keep, by their names. */
-  readonly algorithms: AlgorithmStates;
-}
-
-export type AlgorithmStates = ReadonlyMap<string, AlgorithmState>;
-
-export interface Checkpoint extends Progress {
-  readonly state: ReadonlyMap<string, Tensor>;
-}
-
 /** A digest of the step's graph and of the settings that the data order and the schedule follow from. */
 export function fingerprintOf(step: TrainingStep, settings: Readonly<Record<string, unknown>>): string {
   const described = step.state.map(({ name, kind, initial }) => [name, kind, initial.dtype, initial.dims]);
@@ -70,7 +56,7 @@ export function fingerprintOf(step: TrainingStep, settings: Readonly<Record<stri
 export async function saveCheckpoint(
   folder: string,
   fingerprint: string,
-  { step, evaluations, best, algorithms }: Progress,
+  { step, evaluations, best, algorithms }: RunProgress,
   state: ReadonlyMap<string, Tensor>,
 ): Promise<string> {
   const kept = keptFacts(algorithms);
@@ -143,14 +129,6 @@ export interface CheckpointedRun {
   readonly algorithms: readonly string[];
 }
 
-/** The checkpoints of a run in a folder that is locked as long as they are open. */
-export interface Checkpoints extends AsyncDisposable {
-  /** As `loadCheckpoint` does. */
-  load(): Promise<Checkpoint | undefined>;
-  /** Writes one in the place of that before, and gives its path. */
-  save(progress: Progress, state: ReadonlyMap<string, Tensor>): Promise<string>;
-}
-
 /** Keeps others out of the folder, and takes away what writers that were ended left in it. */
 export async function openCheckpoints(folder: string, run: CheckpointedRun): Promise<Checkpoints> {
   const fingerprint = fingerprintOf(run.step, run.settings);
@@ -163,6 +141,7 @@ export async function openCheckpoints(folder: string, run: CheckpointedRun): Pro
     throw error;
   }
   return {
+    folder,
     load: () => loadCheckpoint(folder, { ...run, fingerprint }),
     save: (progress, state) => saveCheckpoint(folder, fingerprint, progress, state),
     [Symbol.asyncDispose]: release,

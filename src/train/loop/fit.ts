@@ -4,7 +4,7 @@ import { checkOptions } from "../../options.ts";
 import { type Run, type RunScope, startRun } from "../../runtime/index.ts";
 import type { Algorithm } from "../algorithms/index.ts";
 import { monitorOf } from "./best.ts";
-import type { Checkpoints } from "./checkpoint.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { TrainEvent, TrainResult } from "./events.ts";
 import { algorithmsOf, checkFitOptions, type FitOptions, fitOptionsNames } from "./fit-options.ts";
 import { firstPreparation, type Plan, planned } from "./plan.ts";
@@ -37,9 +37,10 @@ async function train(
 ): Promise<TrainResult> {
   const hooks = started(algorithms);
   const prepared = await hooks.prepare(await firstPreparation(model, options));
-  const plan = await planned(prepared, options, algorithms);
+  const plan = await planned(prepared, options, algorithms, hooks);
   if (!options.checkpoint) return runTraining(plan, { hooks, scope });
-  await using checkpoints = await checkpointsOf(plan, options.checkpoint.folder, hooks);
+  const { folder } = options.checkpoint;
+  await using checkpoints = await hooks.aroundCheckpoints(() => checkpointsOf(plan, folder, hooks));
   const saved = options.resume ? await checkpoints.load() : undefined;
   return await runTraining(plan, { hooks, scope, checkpoints }, saved);
 }

@@ -1,35 +1,63 @@
 /** @file The state of a step during a run: with the caller until a session takes it in, then next to the runtime. */
+import { must } from "../../checked.ts";
 import { UsageError } from "../../errors.ts";
-import { formatType, type Tensor, tensorType } from "../../ir/index.ts";
-import { type ResidentState, resideIn, type Session } from "../../runtime/index.ts";
-import type { TrainingStep } from "../step/step.ts";
+import { formatType, type Model, type Tensor, tensorType } from "../../ir/index.ts";
+import { type Feeds, type ResidentState, resideIn, type Session } from "../../runtime/index.ts";
+import type { StateTensor } from "../step/step.ts";
 
-export interface HeldState extends Pick<ResidentState, "read" | "advance"> {
+type Tensors = ReadonlyMap<string, Tensor>;
+
+/** Opens a graph of the step; of its outputs, those of these names stay next to the runtime. */
+export type OpenStep = (model: Model, resident: readonly string[]) => Promise<Session>;
+
+/** What a call of the runtime takes beside the state. */
+export interface Fed {
+  readonly feeds: Feeds;
+  /** What gradients are multiplied with before anybody takes them in hand; see `FedBatch`. */
+  readonly share: number;
+}
+
+export interface HeldState {
+  /** A copy of the state as it is now, by input name; all of it without names. */
+  read(names?: readonly string[]): Promise<Map<string, Tensor>>;
   /** Puts other tensors in the place of those of these names. */
-  write(tensors: ReadonlyMap<string, Tensor>): Promise<void>;
-  /** Moves the state next to the session, in which it can advance. */
-  enter(session: Session): Promise<void>;
+  write(tensors: Tensors): Promise<void>;
+  /** Opens what the state advances in, and moves it there. */
+  enter(open: OpenStep): Promise<AsyncDisposable>;
+  /** One call of the runtime, and what was fetched of it. */
+  advance(fed: Fed, fetches: readonly string[]): Promise<Map<string, Tensor>>;
+}
+
+/** A graph and the state that goes from run to run of it. */
+export interface StatefulGraph {
+  readonly model: Model;
+  readonly state: readonly StateTensor[];
 }
 
 /** @throws UsageError, on writing, for what is no part of the state or has another form. */
-export function heldState({ state }: TrainingStep, initial: ReadonlyMap<string, Tensor>): HeldState {
+export function heldState({ model, state }: StatefulGraph, initial: Tensors): HeldState {
   const next = new Map(state.map(({ name, output }) => [name, output]));
   let outside = new Map(initial);
   let inside: { readonly session: Session; readonly resident: ResidentState } | undefined;
   const read: HeldState["read"] = async (names) => {
     if (inside) return inside.resident.read(names);
-    return new Map((names ?? [...outside.keys()]).map((name) => [name, outside.get(name)!]));
+    return new Map((names ?? [...outside.keys()]).map((name) => [name, must(outside, name)]));
   };
-  const enter = async (session: Session): Promise<void> => {
+  const moveTo = async (session: Session): Promise<void> => {
     inside = { session, resident: await resideIn(session, outside, next) };
     outside = new Map();
   };
   return {
     read,
-    enter,
-    async advance(batches, options) {
+    async enter(open) {
+      const session = await open(model, [...next.values()]);
+      await moveTo(session);
+      return session;
+    },
+    async advance({ feeds }, fetches) {
       if (!inside) throw new Error("the state is in no session yet");
-      return inside.resident.advance(batches, options);
+      const [results] = await inside.resident.advance([feeds], { fetches, transfer: false });
+      return results ?? new Map();
     },
     async write(tensors) {
       checkTensors(state, tensors);
@@ -37,12 +65,13 @@ export function heldState({ state }: TrainingStep, initial: ReadonlyMap<string, 
       if (!inside) return;
       const { session, resident } = inside;
       await resident.drop();
-      await enter(session);
+      await moveTo(session);
     },
   };
 }
 
-function checkTensors(state: TrainingStep["state"], tensors: ReadonlyMap<string, Tensor>): void {
+/** @throws UsageError for what is no part of the state or has another form. */
+export function checkTensors(state: readonly StateTensor[], tensors: Tensors): void {
   const forms = new Map(state.map(({ name, initial }) => [name, formOf(initial)]));
   for (const [name, tensor] of tensors) {
     const expected = forms.get(name);

@@ -12,6 +12,7 @@ import { lossOf } from "../losses/index.ts";
 import { schedules } from "../schedules/index.ts";
 import { takesProbabilities } from "../step/objective.ts";
 import { profileFor } from "../step/profiles.ts";
+import { type SplitStep, splitStep } from "../step/split-step.ts";
 import { type TrainingStep, type TrainingStepOptions, trainingStepOptionsNames } from "../step/step.ts";
 import { trainingStep } from "../step/training-step.ts";
 import { type Monitor, monitorOf } from "./best.ts";
@@ -20,6 +21,8 @@ import type { FitOptions } from "./fit-options.ts";
 export interface Plan extends Preparation {
   readonly options: FitOptions;
   readonly training: TrainingStep;
+  /** Where algorithms take gradients in hand. Accumulation is left to the run then, and a call of the runtime for every batch. */
+  readonly split?: SplitStep;
   readonly source: BatchSource;
   readonly perEpoch: number;
   readonly pace: Pace;
@@ -40,22 +43,36 @@ export async function planned(
   prepared: Preparation,
   options: FitOptions,
   algorithms: readonly Algorithm[],
+  { takesGradients }: { readonly takesGradients: boolean },
 ): Promise<Plan> {
   const { model, step, drive } = prepared;
   checkDrives(model.graph, drive);
   const training = trainingStep(model, step);
+  const split = takesGradients ? stepInParts(prepared, options) : undefined;
   await checkAllLabels(training, step, options);
   const source = sourceOf(training, prepared, options);
   const perEpoch = batchCount(source);
   const pace = paceOf(training, { source, perEpoch, drive }, options);
   const monitor = monitorOf(options);
   const whole = { perEpoch, pace, training, monitor };
-  return { ...prepared, ...whole, options, source, fingerprinted: fingerprinted(whole, source, options, algorithms) };
+  const facts = fingerprinted(whole, source, options, algorithms);
+  return { ...prepared, ...whole, ...(split && { split }), options, source, fingerprinted: facts };
+}
+
+function stepInParts({ model, step }: Preparation, { stepsPerRun = 1 }: FitOptions): SplitStep {
+  if (stepsPerRun > 1) {
+    throw new UsageError("an algorithm takes the gradients of every update in hand, between two calls of the runtime", {
+      expected: "a stepsPerRun of 1",
+      got: String(stepsPerRun),
+    });
+  }
+  const { accumulate: _, ...each } = step;
+  return splitStep(model, each);
 }
 
 function sourceOf(
   training: TrainingStep,
-  { step, drive }: Preparation,
+  { step, drive, part }: Preparation,
   { data, labels, batch }: FitOptions,
 ): BatchSource {
   const byName = new Map(training.model.graph.inputs.map((value) => [value.name, value]));
@@ -63,13 +80,15 @@ function sourceOf(
     training.batch.map((name) => byName.get(name)!),
     drive,
   );
+  const fixed = fixedBatch(inputs);
   return {
     data,
     inputs,
     labels: training.labels === undefined ? undefined : byName.get(training.labels),
     labelInput: labels,
     labelDomain: training.labelDomain,
-    size: batch ?? fixedBatch(inputs) ?? 32,
+    size: batch ?? (fixed === undefined ? 32 : fixed * (part?.count ?? 1)),
+    part,
     takesProbabilities: takesProbabilities(step),
   };
 }
@@ -92,6 +111,7 @@ function paceOf(
     updates,
     schedule: typeof schedule === "string" ? schedules[schedule]() : schedule,
     drives: drive,
+    part: source.part,
   };
 }
 

@@ -7,10 +7,13 @@ import type {
   AlgorithmState,
   Evaluated,
   Hooks,
+  Metrics,
   Preparation,
+  SeamGradient,
   StepEvent,
   TrainingRun,
 } from "../algorithms/index.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 
 /** All algorithms of a run as one: each event goes to those that listen to it, in order. */
 export interface Started {
@@ -20,6 +23,12 @@ export interface Started {
   readonly keeping: readonly string[];
   prepare(preparation: Preparation): Promise<Preparation>;
   onStart(run: TrainingRun, saved: ReadonlyMap<string, AlgorithmState>): Promise<void>;
+  /** Whether any takes the gradients in hand. */
+  readonly takesGradients: boolean;
+  onGradients(gradients: readonly SeamGradient[], update: number, run: TrainingRun): Promise<void>;
+  /** The first algorithm outermost. */
+  aroundEvaluation(measure: () => Promise<Metrics>, run: TrainingRun): Promise<Metrics>;
+  aroundCheckpoints(open: () => Promise<Checkpoints>): Promise<Checkpoints>;
   onStep(event: StepEvent, run: TrainingRun): Promise<void>;
   onUpdate(run: TrainingRun): Promise<void>;
   onEvaluation(evaluated: Evaluated, run: TrainingRun): Promise<void>;
@@ -40,7 +49,7 @@ export function started(algorithms: readonly Algorithm[]): Started {
       const call = hooks[hook]?.bind(hooks) as NonNullable<Hooks[H]> | undefined;
       return call ? [{ name, call }] : [];
     });
-  const [steps, keeping] = [of("onStep"), of("save")];
+  const [steps, keeping, gradients] = [of("onStep"), of("save"), of("onGradients")];
   const updates = all.flatMap(({ hooks }) => (hooks.onUpdate ? [hooks] : []));
   const isFollowed = (hooks: Hooks, update: number) => hooks.follows?.(update) ?? true;
   return {
@@ -54,6 +63,12 @@ export function started(algorithms: readonly Algorithm[]): Started {
     async onStart(run, saved) {
       for (const { name, call } of of("onStart")) await call(run, saved.get(name));
     },
+    takesGradients: gradients.length > 0,
+    async onGradients(given, update, run) {
+      for (const { call } of gradients) await call(given, update, run);
+    },
+    aroundEvaluation: (measure, run) => nested(of("aroundEvaluation"), measure, run),
+    aroundCheckpoints: (open) => nested(of("aroundCheckpoints"), open, undefined),
     async onStep(event, run) {
       for (const { call } of steps) await call(event, run);
     },
@@ -77,4 +92,18 @@ export function started(algorithms: readonly Algorithm[]): Started {
       return handed;
     },
   };
+}
+
+interface Around<T, C> {
+  call(inner: () => Promise<T>, context: C): T | Promise<T>;
+}
+
+/** The first one outermost. */
+function nested<T, C>(around: readonly Around<T, C>[], innermost: () => Promise<T>, context: C): Promise<T> {
+  return around.reduceRight<() => Promise<T>>(
+    (inner, { call }) =>
+      async () =>
+        call(inner, context),
+    innermost,
+  )();
 }

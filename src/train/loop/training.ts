@@ -1,4 +1,6 @@
 /** @file A run, epoch by epoch. What else happens in it is the business of algorithms. */
+
+import { must, nth } from "../../checked.ts";
 import { type BatchLoader, openLoader, prefetch } from "../../data/index.ts";
 import { RuntimeError } from "../../errors.ts";
 import { numbersOf, sizeOf, type Tensor } from "../../ir/index.ts";
@@ -10,11 +12,12 @@ import { grouped, rateAt, stackFeeds, stepFeeds, updateOf } from "../feeds/step-
 import { loopedStep } from "../step/looped-step.ts";
 import { type TrainingStep, toldBy } from "../step/step.ts";
 import { bestOf } from "./best.ts";
-import type { Checkpoint, Checkpoints } from "./checkpoint.ts";
+import type { Checkpoint, Checkpoints } from "./checkpoints.ts";
 import { type EvaluateOptions, evaluateModel, evaluateOptionsNames } from "./evaluate.ts";
 import type { Evaluation, TrainEvent, TrainReport, TrainResult } from "./events.ts";
 import { type HeldState, heldState } from "./held-state.ts";
 import type { Plan } from "./plan.ts";
+import { seamState } from "./seam-state.ts";
 import type { Started } from "./started.ts";
 import { trainedTensors, withParameters } from "./trained-model.ts";
 
@@ -51,9 +54,8 @@ interface Training extends Surroundings {
 export async function runTraining(plan: Plan, surroundings: Surroundings, saved?: Checkpoint): Promise<TrainResult> {
   const { options, training: step, perEpoch } = plan;
   const { hooks, scope } = surroundings;
-  const progress = progressFrom(saved);
-  const held = heldState(step, saved?.state ?? new Map(step.state.map(({ name, initial }) => [name, initial])));
-  const training = { ...surroundings, plan, progress, held, run: runOf(plan, progress, held, scope) };
+  const training = underWay(plan, surroundings, saved);
+  const { held, progress } = training;
   await hooks.onStart(training.run, saved?.algorithms ?? new Map());
   scope.emit({
     type: "start",
@@ -62,13 +64,10 @@ export async function runTraining(plan: Plan, surroundings: Surroundings, saved?
     epochs: options.epochs,
     resumedFrom: progress.done,
   });
-  const looped = (options.stepsPerRun ?? 1) > 1;
-  await using session = await (options.open ?? openSession)(looped ? loopedStep(step) : step.model, {
-    step: "training",
-    ...options.session,
-    resident: step.state.map(({ output }) => output),
-  });
-  await held.enter(session);
+  const { open = openSession } = options;
+  await using _ = await held.enter((model, resident) =>
+    open(model, { step: "training", ...options.session, resident }),
+  );
   await using loader = await loaderFor(plan, scope.signal);
   for (let epoch = Math.floor(progress.done / perEpoch); epoch < options.epochs; epoch++) {
     if (progress.stopReason !== undefined) break;
@@ -80,6 +79,20 @@ export async function runTraining(plan: Plan, surroundings: Surroundings, saved?
     scope.emit({ type: "early-stop", epoch: Math.ceil(progress.done / perEpoch), reason: progress.stopReason });
   }
   return await finished(training);
+}
+
+function underWay(plan: Plan, surroundings: Surroundings, saved: Checkpoint | undefined): Training {
+  const { training: step, split, options } = plan;
+  const { hooks, scope } = surroundings;
+  const progress = progressFrom(saved);
+  const initial = saved?.state ?? new Map(step.state.map(({ name, initial }) => [name, initial]));
+  const looped = (options.stepsPerRun ?? 1) > 1;
+  const held = split
+    ? seamState(step, split, initial, (gradients, update) => hooks.onGradients(gradients, update, run))
+    : heldState({ model: looped ? loopedStep(step) : step.model, state: step.state }, initial);
+  const folder = surroundings.checkpoints?.folder;
+  const run = runOf(plan, progress, held, { ...scope, folder });
+  return { ...surroundings, plan, progress, held, run };
 }
 
 function progressFrom(saved: Checkpoint | undefined): Progress {
@@ -95,16 +108,22 @@ function progressFrom(saved: Checkpoint | undefined): Progress {
 }
 
 /** What algorithms see and may do. */
-function runOf(plan: Plan, progress: Progress, held: HeldState, { signal, emit }: RunScope<TrainEvent>): TrainingRun {
+function runOf(
+  plan: Plan,
+  progress: Progress,
+  held: HeldState,
+  scope: RunScope<TrainEvent> & { readonly folder: string | undefined },
+): TrainingRun {
+  const { signal, emit, folder } = scope;
   const { training, perEpoch, monitor, options, model, drive } = plan;
-  const { evaluate, open, session, checkpoint } = options;
+  const { evaluate, open, session } = options;
   const updates = () => Math.floor(progress.done / training.accumulate);
   return {
     model,
     step: training,
     stepsPerEpoch: perEpoch,
     monitor,
-    settings: { evaluate, drive, open, session, folder: checkpoint?.folder },
+    settings: { evaluate, drive, open, session, folder },
     signal,
     evaluations: progress.evaluations,
     get steps() {
@@ -179,9 +198,9 @@ async function trainGroup(training: Training, group: readonly FedBatch[], epoch:
   const start = performance.now();
   const all = group.map((batch, i) => stepFeeds(step, batch, progress.done + i, pace));
   const feeds = (options.stepsPerRun ?? 1) > 1 ? stackFeeds(all) : all[0]!;
-  const [results] = await held.advance([feeds], { fetches: toldBy(step), transfer: false });
-  const told = toldIn(step, results!);
-  const samples = group.reduce((sum, { count }) => sum + count, 0);
+  const results = await held.advance({ feeds, share: nth(group, 0).share }, toldBy(step));
+  const told = toldIn(step, results);
+  const samples = group.reduce((sum, batch) => sum + batch.samples, 0);
   const samplesPerSecond = (1000 * samples) / (performance.now() - start);
   for (let i = 0; i < group.length; i++) {
     const event = stepEvent(plan, progress, { ...told(i), epoch, samplesPerSecond });
@@ -198,14 +217,15 @@ type Told = Pick<StepEvent, "loss" | "terms" | "gradientNorm">;
 
 /** What each batch of a call has told. */
 function toldIn(step: TrainingStep, results: ReadonlyMap<string, Tensor>): (batch: number) => Told {
-  const numbers = (name: string) => numbersOf(results.get(name)!);
+  const numbers = (name: string) => Array.from(numbersOf(must(results, name)), Number);
   const losses = numbers(step.loss);
-  const norms = step.gradientNorm === undefined ? undefined : numbers(step.gradientNorm);
+  const { gradientNorm } = step;
+  const norms = gradientNorm !== undefined && results.has(gradientNorm) ? numbers(gradientNorm) : undefined;
   const terms = step.terms.map(({ name, output }) => ({ name, values: numbers(output) }));
   return (batch) => ({
-    loss: losses[batch]!,
-    ...(terms.length > 0 && { terms: Object.fromEntries(terms.map(({ name, values }) => [name, values[batch]!])) }),
-    ...(norms && { gradientNorm: norms[batch]! }),
+    loss: nth(losses, batch),
+    ...(terms.length > 0 && { terms: Object.fromEntries(terms.map(({ name, values }) => [name, nth(values, batch)])) }),
+    ...(norms && { gradientNorm: nth(norms, batch) }),
   });
 }
 
@@ -251,16 +271,20 @@ async function endEpoch(training: Training, epoch: number): Promise<void> {
 
 async function evaluateAt({ plan, progress, held, hooks, run, scope }: Training, epoch: number): Promise<void> {
   const { training, model: initial, monitor } = plan;
-  const tensors = trainedTensors(training, await held.read());
-  const model = withParameters(initial, tensors);
-  const metrics = await evaluateModel(model, evaluationOf(plan, scope.signal));
+  let tensors: ReadonlyMap<string, Tensor> | undefined;
+  const trained = async () => (tensors ??= trainedTensors(training, await held.read()));
+  const metrics = await hooks.aroundEvaluation(
+    async () => evaluateModel(withParameters(initial, await trained()), evaluationOf(plan, scope.signal)),
+    run,
+  );
   const evaluation: Evaluation = { epoch, update: Math.floor(progress.done / training.accumulate), metrics };
   progress.evaluations.push(evaluation);
   progress.best = bestOf(progress.evaluations, monitor);
   const isBest = progress.best === progress.evaluations.length - 1;
   const event = { type: "evaluation", isBest, ...evaluation } as const;
   scope.emit(event);
-  await hooks.onEvaluation({ event, model, tensors }, run);
+  const shown = await trained();
+  await hooks.onEvaluation({ event, model: withParameters(initial, shown), tensors: shown }, run);
 }
 
 /** What is trained is what is evaluated: the output is named, so that other data decides for no other. */
