@@ -54,5 +54,5 @@ function leastCommonMultiple(a: number, b: number): number {
 function meanOf(all: readonly Float32Array[]): Float32Array {
   const [first] = all;
   if (all.length === 1 && first) return first.slice();
-  return Float32Array.from(nth(all, 0), (_, i) => all.reduce((sum, values) => sum + (values[i] ?? 0), 0) / all.length);
+  return nth(all, 0).map((_, i) => all.reduce((sum, values) => sum + (values[i] ?? 0), 0) / all.length);
 }
