@@ -19,6 +19,7 @@ export { RankLostError } from "./communicator/rank-lost.ts";
 export { type DataParallelOptions, dataParallel } from "./data-parallel/data-parallel.ts";
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
+export * from "./pipeline/index.ts";
 export * from "./simulator/index.ts";
 export { localTransports } from "./transports/local.ts";
 export { portsBetween, portTransport, type RankPorts } from "./transports/ports.ts";

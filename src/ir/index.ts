@@ -10,6 +10,7 @@ export { type FormulaContext, type Formulas, formulas, type Like, type Operand }
 export * from "./graph.ts";
 export { exactBigint, exactNumber, nearestNumber, truncatedBigint } from "./int64.ts";
 export * from "./labels.ts";
+export { isConstantNode, modelOfNodes } from "./model-of-nodes.ts";
 export * from "./names.ts";
 export {
   checkPatterns,

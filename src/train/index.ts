@@ -37,6 +37,7 @@ export { type Chosen, chooseParameters, type Selection } from "./step/selection.
 export {
   type GradientGraph,
   type GradientTensor,
+  type SplitOptions,
   type SplitStep,
   splitStep,
   type UpdateGraph,

@@ -1,11 +1,19 @@
 /** @file A network with layers of signs, cut where the kernel of their products takes over from the runtime. */
 import { UnsupportedError } from "../../errors.ts";
-import { fedInputs, type Graph, type Model, maxOf, type Node, readsOf, type Value } from "../../ir/index.ts";
+import {
+  fedInputs,
+  type Graph,
+  isConstantNode,
+  type Model,
+  maxOf,
+  type Node,
+  readsOf,
+  type Value,
+} from "../../ir/index.ts";
 import { inferShapes } from "../../ops/index.ts";
 import type { Partition } from "../../runtime/index.ts";
 import { type PlannedStep, stepsFrom } from "./parts.ts";
 import { type SignNode, signLayersOf } from "./sign-layers.ts";
-import { isConstant } from "./stages.ts";
 
 /**
  * Layers that sum signs with weights of two levels become steps of their own, on one rank; what stands between them is left to the runtime.
@@ -52,7 +60,7 @@ function plannedSteps(graph: Graph, layers: readonly SignNode[]): PlannedStep[] 
   const last = maxOf([...roundOfNode.values()], 0);
   return Array.from({ length: last + 1 }, (_, round): PlannedStep[] => {
     const own = nodes.filter((node) => roundOfNode.get(node) === round);
-    const run = own.filter((node) => !signs.has(node) && !isConstant(node));
+    const run = own.filter((node) => !signs.has(node) && !isConstantNode(node));
     const layersOfRound = own.flatMap((node) => signs.get(node) ?? []);
     const taken = layersOfRound.map(({ input, output, layer }) => ({ kind: "signs", input, output, layer }) as const);
     return [...(run.length > 0 ? [{ kind: "run", nodes: [run], branches: 0 } as const] : []), ...taken];

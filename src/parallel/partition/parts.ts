@@ -1,19 +1,8 @@
 /** @file From lists of nodes, step by step and rank by rank, to models that hand named values on. */
-import { must, nth } from "../../checked.ts";
+import { nth } from "../../checked.ts";
 import { UnsupportedError } from "../../errors.ts";
-import {
-  formatType,
-  type Graph,
-  type Model,
-  type Node,
-  producerOf,
-  readsOf,
-  type TensorType,
-  type Value,
-  withGraph,
-} from "../../ir/index.ts";
+import { formatType, type Model, modelOfNodes, type Node, type TensorType, type Value } from "../../ir/index.ts";
 import type { SignLayer, SignStep, Step } from "../../runtime/index.ts";
-import { isConstant } from "./stages.ts";
 
 /** A run step before its models are made: the nodes of each rank, in order. */
 export interface PlannedRun {
@@ -70,33 +59,13 @@ function signStep({ input, output, layer }: PlannedSigns, needed: Set<Value>): S
 /** The model of one rank's nodes. `needed` becomes what the rank needs before it. */
 function partOf(model: Model, nodes: readonly Node[], needed: Set<Value>): Model | undefined {
   if (nodes.length === 0) return undefined;
-  const { graph } = model;
   const made = new Set(nodes.flatMap((node) => node.outputs.filter((value) => value !== undefined)));
   const outputs = [...made].filter((value) => needed.has(value));
-  const reads = [...new Set(nodes.flatMap(readsOf))].filter((value) => !made.has(value));
-  const constants = constantsAmong(graph, reads);
-  const initializers = reads.filter((value) => graph.initializers.has(value));
-  const inputs = reads.filter((value) => !graph.initializers.has(value) && !constants.has(value));
+  const part = modelOfNodes(model, nodes, outputs);
   for (const value of outputs) needed.delete(value);
-  for (const value of inputs) needed.add(value);
-  for (const value of [...inputs, ...outputs]) tensorTypeOf(value);
-  const part: Graph = {
-    name: graph.name,
-    inputs,
-    outputs,
-    nodes: [...constants.values(), ...nodes],
-    initializers: new Map(initializers.map((value) => [value, must(graph.initializers, value)])),
-  };
-  return { ...withGraph(model, part), trainingInfo: [] };
-}
-
-function constantsAmong(graph: Graph, values: readonly Value[]): Map<Value, Node> {
-  const found = new Map<Value, Node>();
-  for (const value of values) {
-    const producer = producerOf(graph, value);
-    if (producer && isConstant(producer)) found.set(value, producer);
-  }
-  return found;
+  for (const value of part.graph.inputs) needed.add(value);
+  for (const value of [...part.graph.inputs, ...outputs]) tensorTypeOf(value);
+  return part;
 }
 
 /** The type of a value that passes between parts. */

@@ -6,6 +6,7 @@ import {
   bytesOfTensor,
   constantOf,
   type Graph,
+  isConstantNode,
   isSparse,
   maxOf,
   type Node,
@@ -69,7 +70,7 @@ function trunkOf(graph: Graph, groups: readonly BranchGroup[]): Map<Node, number
     return sums.get(value) ?? (producer && levels.get(producer)) ?? 0;
   };
   for (const node of graph.nodes) {
-    if (inside.has(node) || isConstant(node)) continue;
+    if (inside.has(node) || isConstantNode(node)) continue;
     levels.set(node, maxOf(readsOf(node).map(levelOf), 0));
   }
   return levels;
@@ -87,11 +88,6 @@ function leadingToBranches(
       return producer && trunk.has(producer) ? producer : undefined;
     },
   );
-}
-
-/** A node that every part that reads it can have for itself. */
-export function isConstant({ opType, domain }: Node): boolean {
-  return opType === "Constant" && domain === "";
 }
 
 /** Bytes of the different constants that nodes read. */

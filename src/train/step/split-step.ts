@@ -1,5 +1,6 @@
 /** @file The training step as two graphs, between which gradients can be exchanged, compressed or summed. */
 import { type DataType, type Model, type Value, withGraph } from "../../ir/index.ts";
+import { checkOptions } from "../../options.ts";
 import { type Ends, partBetween } from "./part-between.ts";
 import { lossNames, stateTensor, updateNames } from "./part-names.ts";
 import type { LossNames, StateTensor, TrainingStepOptions, UpdateNames } from "./step.ts";
@@ -25,6 +26,8 @@ export interface GradientGraph extends LossNames {
   readonly lossScale?: string;
   /** Of this batch alone; times the loss scale, where there is one. */
   readonly gradients: readonly GradientTensor[];
+  /** Of inputs of the model that were asked for, where a gradient reaches them: the output of that name. */
+  readonly inputGradients: readonly { readonly input: string; readonly name: string }[];
   /** Running statistics and carried initializers. They do not cross the seam: their outputs are the next inputs here. */
   readonly state: readonly StateTensor[];
 }
@@ -38,6 +41,11 @@ export interface UpdateGraph extends UpdateNames {
   readonly state: readonly StateTensor[];
 }
 
+export interface SplitOptions {
+  /** Inputs of the model whose gradients the gradient graph gives beside those of parameters. */
+  readonly inputs?: readonly string[];
+}
+
 export interface SplitStep {
   readonly gradients: GradientGraph;
   readonly update: UpdateGraph;
@@ -47,10 +55,10 @@ export interface SplitStep {
  * The step of `trainingStep`, cut between gradients and update. What both take has one name in both. The norm that `clip` bounds and
  * the verdict of `lossScale` are those of the gradients that come in at the update.
  *
- * @throws as `trainingStep` does
+ * @throws as `trainingStep` does, and UsageError for an input that is none
  */
-export function splitStep(model: Model, options: TrainingStepOptions): SplitStep {
-  const parts = stepParts(model, options, { cut: true });
+export function splitStep(model: Model, options: TrainingStepOptions, split: SplitOptions = {}): SplitStep {
+  const parts = stepParts(model, options, { cut: true, ...checkOptions(split, { inputs: true }) });
   const seam = parts.gradients.map(({ parameter, gradient }) => gradientTensor(parameter, gradient));
   const isOfBatch = ({ kind }: NextSlot) => kind === "statistic";
   const [statistics, kept] = [parts.slots.filter(isOfBatch), parts.slots.filter((slot) => !isOfBatch(slot))];
@@ -62,6 +70,7 @@ export function splitStep(model: Model, options: TrainingStepOptions): SplitStep
       parameters: parts.gradients.map(({ parameter }) => parameter.name),
       ...(lossScale && { lossScale: lossScale.name }),
       gradients: seam,
+      inputGradients: parts.inputGradients.map(({ input, gradient }) => ({ input: input.name, name: gradient.name })),
       state: statistics.map(stateTensor),
     },
     update: {
@@ -79,7 +88,7 @@ function gradientTensor(parameter: Value, gradient: Value): GradientTensor {
 }
 
 function gradientEnds(parts: StepParts, statistics: readonly NextSlot[]): Ends {
-  const { batch, objective, maskKey, lossScale, gradients, graph } = parts;
+  const { batch, objective, maskKey, lossScale, gradients, inputGradients, graph } = parts;
   const fed = [...batch, objective.labels, maskKey, lossScale].filter((value) => value !== undefined);
   return {
     name: "gradients",
@@ -89,6 +98,7 @@ function gradientEnds(parts: StepParts, statistics: readonly NextSlot[]): Ends {
       ...graph.outputs,
       ...objective.terms.map(({ value }) => value),
       ...gradients.map(({ gradient }) => gradient),
+      ...inputGradients.map(({ gradient }) => gradient),
       ...statistics.map(({ next }) => next),
     ],
   };

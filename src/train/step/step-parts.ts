@@ -36,36 +36,54 @@ export interface StepParts extends UpdatePart {
   readonly lossScale?: Value;
   /** The seam: what the update reads of the network. Statistics of the batch go past it. */
   readonly gradients: readonly { readonly parameter: Value; readonly gradient: Value }[];
+  /** Gradients of inputs of the model, where one reaches them. */
+  readonly inputGradients: readonly { readonly input: Value; readonly gradient: Value }[];
 }
 
 export interface StepForm {
   /** Whether the graph will be cut at its gradients, each of which then has a name and is nothing else. */
   readonly cut: boolean;
+  /** Inputs of the model whose gradients are wanted, too. */
+  readonly inputs?: readonly string[];
 }
 
 /** Differentiates a model under a loss and adds the update. */
-export function stepParts(model: Model, options: TrainingStepOptions, { cut }: StepForm): StepParts {
+export function stepParts(model: Model, options: TrainingStepOptions, form: StepForm): StepParts {
   checkOptions(options, trainingStepOptionsNames);
   checkValues(model, options);
   const profile = profileOf(options.profile);
   const typed = inPrecision(inferShapes(storedWeights(model)), options.precision ?? "float32");
   const scope = namesOf(typed);
   const forward = forwardPart(typed.graph, options, scope);
+  const inputs = inputsNamed(forward.graph, form.inputs);
   const differentiated = differentiateGraph(forward.graph, {
     of: forward.objective.total,
-    wrt: forward.chosen.map(({ value }) => value),
+    wrt: [...forward.chosen.map(({ value }) => value), ...inputs],
     opset: TARGET_OPSET,
     scope,
     stopAt: valuesNamed(forward.graph, options.stopAt),
     ...(forward.seed && { seed: forward.seed }),
     forms: options.forms ?? profile.forms,
   });
-  const gradients = cut ? apart(forward, differentiated) : differentiated.gradients;
+  const gradients = form.cut ? apart(forward, differentiated) : differentiated.gradients;
   const reached = reachedBy(gradients, forward.chosen);
   const update = updatePart(typed.graph, forward, reached, options, scope);
   const parts = joined(typed, forward, differentiated.graph, update);
   const seam = reached.map(({ value, gradient }) => ({ parameter: value, gradient }));
-  return named({ ...parts, gradients: seam, typed, profile }, { cut }, scope);
+  const inputGradients = inputs.flatMap((input) => {
+    const gradient = gradients.get(input);
+    return gradient ? [{ input, gradient }] : [];
+  });
+  return named({ ...parts, gradients: seam, inputGradients, typed, profile }, form, scope);
+}
+
+/** @throws UsageError for a name of no input */
+function inputsNamed({ inputs }: Graph, wanted: readonly string[] = []): Value[] {
+  return wanted.map((name) => {
+    const input = inputs.find((value) => value.name === name);
+    if (input) return input;
+    throw new UsageError("the model has no such input to give a gradient of", { got: JSON.stringify(name) });
+  });
 }
 
 /** @throws UsageError for a name of no value */
@@ -131,7 +149,7 @@ function joined(
   { after, objective, chosen, maskKey, lossScale }: Forward,
   graph: Graph,
   update: UpdatePart,
-): Omit<StepParts, "typed" | "profile" | "gradients"> {
+): Omit<StepParts, "typed" | "profile" | "gradients" | "inputGradients"> {
   const terms = objective.terms.map(({ name, value }) => ({ name, value: after.op("Identity", [value]) }));
   const carried = new Set(update.slots.map(({ value }) => value));
   const unreached = chosen.flatMap(({ value, tensor }) => (carried.has(value) ? [] : [[value, tensor] as const]));
@@ -151,12 +169,13 @@ function joined(
 
 /** The parts with names that tell what a value is. */
 function named(parts: StepParts, { cut }: StepForm, scope: Names): StepParts {
-  const { objective, gradients, gradientNorm, slots } = parts;
+  const { objective, gradients, inputGradients, gradientNorm, slots } = parts;
   const wanted = new Map<Value, string>([[objective.total, "loss"]]);
   for (const { name, value } of objective.terms) wanted.set(value, `term/${name}`);
   if (gradientNorm) wanted.set(gradientNorm, "gradient_norm");
   for (const { value, next } of slots) wanted.set(next, `${value.name}:next`);
   if (cut) for (const { parameter, gradient } of gradients) wanted.set(gradient, `${parameter.name}:gradient`);
+  for (const { input, gradient } of inputGradients) wanted.set(gradient, `${input.name}:gradient`);
   const { graph, at } = renamed(parts.graph, wanted, scope);
   return {
     ...parts,
@@ -168,6 +187,7 @@ function named(parts: StepParts, { cut }: StepForm, scope: Names): StepParts {
       terms: objective.terms.map(({ name, value }) => ({ name, value: at(value) })),
     },
     gradients: gradients.map(({ parameter, gradient }) => ({ parameter, gradient: at(gradient) })),
+    inputGradients: inputGradients.map(({ input, gradient }) => ({ input, gradient: at(gradient) })),
     ...(gradientNorm && { gradientNorm: at(gradientNorm) }),
     slots: slots.map((slot) => ({ ...slot, next: at(slot.next) })),
   };
