@@ -63,6 +63,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "A network learns from a larger one, with labels or without",
     load: async () => (await import("./distill.ts")).command,
   },
+  plan: {
+    summary: "How to train a model on a cluster: replicas, stages, micro-batches, and what limits each plan",
+    load: async () => (await import("./plan.ts")).command,
+  },
   report: {
     summary: "The HTML page of a finished run",
     load: async () => (await import("./report.ts")).command,

@@ -20,6 +20,7 @@ export { type DataParallelOptions, dataParallel } from "./data-parallel/data-par
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
 export * from "./pipeline/index.ts";
+export * from "./planner/index.ts";
 export * from "./simulator/index.ts";
 export { localTransports } from "./transports/local.ts";
 export { portsBetween, portTransport, type RankPorts } from "./transports/ports.ts";

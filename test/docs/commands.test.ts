@@ -1,5 +1,5 @@
 /** @file Every command that the README and the pages show, run in a folder with the files that they speak of. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,9 +37,11 @@ const shown = pages.flatMap((page): Shown[] => {
   return lines.filter((line) => /^npx litheml /.test(line)).map((line) => ({ page, line }));
 });
 
-/** `model.onnx`, a student `heads.onnx` of two tasks, `pictures/` with a folder per class, and the same pictures without classes in `unlabelled/`. */
+/** `cluster.json` as the page of `lithe plan` shows it, `model.onnx`, a student `heads.onnx` of two tasks, `pictures/` with a folder per class, and the same pictures without classes in `unlabelled/`. */
 beforeAll(async () => {
   await copyFile(await demoModelPath(), join(folder, "model.onnx"));
+  const [, cluster = ""] = /```json\n([\s\S]*?)```/.exec(readFileSync(`${root}docs/plan.md`, "utf8")) ?? [];
+  writeFileSync(join(folder, "cluster.json"), cluster);
   await saveModel(join(folder, "heads.onnx"), twoHeads(["whole", "narrow"]));
   const source = glyphImages({ split: "test", size: 60 });
   const reader = await source.open();

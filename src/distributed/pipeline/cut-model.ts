@@ -76,8 +76,8 @@ function crossingsOf(graph: Graph, nodes: readonly Node[]): Value[][] {
   return crossing;
 }
 
-/** A length that is not known counts as 1. */
-function sampleBytes({ type }: Value): number {
+/** Bytes of a value for one sample. A length that is not known counts as 1. */
+export function sampleBytes({ type }: Value): number {
   if (type?.kind !== "tensor" || !type.dims) return 0;
   return byteLength(type.dtype, elementCount(type.dims.map((dim) => (typeof dim === "number" ? dim : 1))) ?? 0);
 }
@@ -85,16 +85,18 @@ function sampleBytes({ type }: Value): number {
 /** Multiply-accumulates that take as long as sending a byte. */
 const MACS_PER_BYTE = 10;
 
-/** The stages whose dearest does least: multiply-accumulates and elementwise operations, and what crosses its ends. */
-export function balancedStages(row: NodeRow, stages: number): StageRange[] {
-  const cuts = balancedCuts(
-    {
-      costs: row.costs.map(({ macs = 0, elementwise = 0 }) => macs + elementwise),
-      boundaries: row.crossingBytes.map((bytes, i) => (i < row.nodes.length ? MACS_PER_BYTE * bytes : 0)),
-      needed: row.hasWeights,
-    },
-    stages,
-  );
+/** Multiply-accumulates and elementwise operations. */
+const workOf = ({ macs = 0, elementwise = 0 }: CostByNode): number => macs + elementwise;
+
+/** The stages whose dearest costs least: what its nodes cost, and what crosses its ends. */
+export function balancedStages(
+  row: NodeRow,
+  stages: number,
+  costs: readonly number[] = row.costs.map(workOf),
+  costPerByte = MACS_PER_BYTE,
+): StageRange[] {
+  const boundaries = row.crossingBytes.map((bytes, i) => (i < row.nodes.length ? costPerByte * bytes : 0));
+  const cuts = balancedCuts({ costs, boundaries, needed: row.hasWeights }, stages);
   const ends = [0, ...cuts, row.nodes.length];
   return Array.from({ length: stages }, (_, i) => ({ first: nth(ends, i), end: nth(ends, i + 1) }));
 }
