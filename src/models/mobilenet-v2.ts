@@ -11,6 +11,7 @@ import {
   type RandomSource,
 } from "../nn/index.ts";
 import { checkOptions, type OptionNames } from "../options.ts";
+import { multipleOf8 } from "./multiple-of-8.ts";
 
 export interface MobilenetV2Options {
   /** Factor of all widths, which become multiples of 8; 1 by default. */
@@ -84,10 +85,4 @@ function invertedResidual(n: Layers, x: Value, channels: number, expansion: numb
 
 function relu6(n: Layers, x: Value): Value {
   return n.op("Clip", [x, n.number(0), n.number(6)]);
-}
-
-/** The nearest one, not less than 90 % of it. */
-function multipleOf8(count: number): number {
-  const nearest = Math.max(8, 8 * Math.floor((count + 4) / 8));
-  return nearest < 0.9 * count ? nearest + 8 : nearest;
 }

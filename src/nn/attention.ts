@@ -13,6 +13,8 @@ export interface AttentionOptions {
   readonly causal?: boolean;
   /** Turns queries and keys by their positions (`rotaryPositions`). The sequence then has a fixed length. */
   readonly rotary?: boolean;
+  /** Added to the scores, [batch, 1, 1, time] or dims that go with [batch, heads, time, time]: what is hidden is far below zero. */
+  readonly mask?: Value;
   readonly dropout?: number;
   readonly weight?: Initialiser;
   readonly biasInitial?: Initialiser;
@@ -22,6 +24,7 @@ const attentionOptionsNames: OptionNames<AttentionOptions> = {
   heads: true,
   causal: true,
   rotary: true,
+  mask: true,
   dropout: true,
   weight: true,
   biasInitial: true,
@@ -33,6 +36,7 @@ export function attention(n: Layers, x: Value, given: AttentionOptions): Value {
     heads,
     causal = false,
     rotary = false,
+    mask,
     dropout: ratio,
     ...options
   } = checkOptions(given, attentionOptionsNames);
@@ -48,14 +52,16 @@ export function attention(n: Layers, x: Value, given: AttentionOptions): Value {
   const k = rotary ? n.transpose(turned(parts[1]), [0, 1, 3, 2]) : apart(parts[1], [0, 2, 3, 1]);
   const v = apart(parts[2], [0, 2, 1, 3]);
   const scaled = n.matmul(n.mul(q, 1 / Math.sqrt(size)), k);
-  const scores = causal ? n.add(scaled, causalMask(n, lengthOf(x, 1))) : scaled;
+  const seen = causal ? n.add(scaled, causalMask(n, lengthOf(x, 1))) : scaled;
+  const scores = mask ? n.add(seen, mask) : seen;
   const weights = dropout(n, n.softmax(scores, -1), ratio);
   const mixed = n.transpose(n.matmul(weights, v), [0, 2, 1, 3]);
   const joined = n.reshape(mixed, [0, 0, width]);
   return dropout(n, linear(n.scope("out"), joined, width, options), ratio);
 }
 
-const HIDDEN = -1e9;
+/** Added to a score that is not to count. */
+export const HIDDEN = -1e9;
 
 function causalMask(n: Layers, length: number): Value {
   const at = (i: number) => (i % length > Math.floor(i / length) ? HIDDEN : 0);

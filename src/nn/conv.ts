@@ -52,9 +52,11 @@ export interface PoolOptions {
   /** The kernel by default. */
   readonly stride?: number;
   readonly padding?: number;
+  /** Whether a window that begins inside and ends outside counts; false by default. */
+  readonly ceil?: boolean;
 }
 
-const poolOptionsNames: OptionNames<PoolOptions> = { kernel: true, stride: true, padding: true };
+const poolOptionsNames: OptionNames<PoolOptions> = { kernel: true, stride: true, padding: true, ceil: true };
 
 export function maxPool(n: Layers, x: Value, options: PoolOptions): Value {
   checkOptions(options, poolOptionsNames);
@@ -75,11 +77,12 @@ function pool(
   n: Layers,
   opType: "MaxPool" | "AveragePool",
   x: Value,
-  { kernel, stride = kernel, padding = 0 }: PoolOptions,
+  { kernel, stride = kernel, padding = 0, ceil = false }: PoolOptions,
 ): Value {
   return n.op(opType, [x], {
     kernel_shape: [kernel, kernel],
     strides: [stride, stride],
     pads: [padding, padding, padding, padding],
+    ...(ceil && { ceil_mode: 1 }),
   });
 }

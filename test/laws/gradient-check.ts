@@ -12,7 +12,7 @@ import {
   tensorFromNumbers,
   type Value,
 } from "../../src/ir/index.ts";
-import { inferShapes } from "../../src/ops/index.ts";
+import { builderInference, inferShapes } from "../../src/ops/index.ts";
 import { evaluate } from "../../src/reference/index.ts";
 import type { Feeds } from "../../src/runtime/session.ts";
 import type { GradientCase } from "./gradient-cases/case.ts";
@@ -51,7 +51,7 @@ export function prepare(testCase: GradientCase, seed: number, forms: Forms = def
 
 /** A part with a weighted sum over every float output: Σ y·sin(y + c), c drawn anew for each. */
 function buildModel({ build, inputs, opset = 21 }: GradientCase, random: () => number): Model {
-  const g = graphBuilder();
+  const g = graphBuilder({ infer: builderInference(opset) });
   const values = new Map(
     Object.entries(inputs).map(([name, { dims, dtype = "float32" }]) => [name, g.input(name, dtype, dims)]),
   );

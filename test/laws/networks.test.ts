@@ -89,7 +89,7 @@ async function trained(
   entry: SmallNetwork,
   steps: number,
   profile: ProfileName = "native",
-  rate = 0.01,
+  rate = entry.rate ?? 0.01,
 ): Promise<number[]> {
   const step = stepOf(entry, profile);
   const labels = tensorFromNumbers(

@@ -51,7 +51,15 @@ function stepped(model: Model, entry: SmallNetwork, further: Values): Values {
 
 const classifiers = ["mlp", "lenet", "resnet", "imagenetResnet", "paraResnet"] as const;
 
-describe.each(Object.entries(smallNetworks))("the supernet of %s", (name, entry) => {
+const [whole, open] = [true, false].map((isWhole) =>
+  Object.entries(smallNetworks).filter(([, entry]) => (entry.whole !== undefined) === isWhole),
+);
+
+it.each(whole!)("%s has no supernet", (_, entry) => {
+  expect(() => widthSupernet(entry.make(1), { scales, seed: 2 })).toThrow(/no layer of the model has widths/);
+});
+
+describe.each(open!)("the supernet of %s", (name, entry) => {
   const supernet = widthSupernet(entry.make(1), { scales, seed: 2 });
   const networks = supernet.networks(supernet.model);
   const feeds = new Map([[entry.input, sampleOf(entry)]]);

@@ -12,6 +12,7 @@ import {
   type Node,
   stringOf,
   stringsAttribute,
+  UNKNOWN_DIM,
   type Value,
 } from "../../ir/index.ts";
 import type { GradientBuilder } from "../gradient-builder.ts";
@@ -214,13 +215,19 @@ function runDirection(g: GradientBuilder, node: Node, cell: Cell, x: Value, whic
     wide && deep && (recurrentBias ? firstGates(g, wide, recurrentBias, cell.gates, hidden) : g.add(wide, deep));
   const input = bias ? g.add(product, bias) : product;
   const isBatchFirst = intOf(node, "layout", 0) === 1;
-  const batch = nth(g.dims(x), 1);
   const states = Array.from(
     { length: cell.states },
-    (_, i) => ofDirection(g, node.inputs[5 + i], which, isBatchFirst ? 1 : 0) ?? g.zeros(x, [batch, hidden], x),
+    (_, i) => ofDirection(g, node.inputs[5 + i], which, isBatchFirst ? 1 : 0) ?? startOf(g, x, hidden),
   );
   const scan = scanSteps(g, cell, direction, input, states, { lengths, reversed: which.reversed && !lengths });
   return { ...scan, outputs: lengths && which.reversed ? turned(g, scan.outputs, lengths) : scan.outputs };
+}
+
+/** Zeros for each sequence; a number of sequences that nothing names is read where it stands. */
+function startOf(g: GradientBuilder, x: Value, hidden: number): Value {
+  const batch = nth(g.dims(x), 1);
+  if (batch !== UNKNOWN_DIM) return g.zeros(x, [batch, hidden], x);
+  return g.expand(g.number(0, x), g.concat([g.lengths(x, 1, 2), g.ints([hidden])], 0));
 }
 
 function hiddenOf(g: GradientBuilder, node: Node, recurrent: Value): number {

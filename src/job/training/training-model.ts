@@ -1,110 +1,14 @@
 /** @file The network that a run begins with: a file or one made for the data, with a new head and adapters where asked for. */
-import * as z from "zod";
-import { type Dataset, type Random, random } from "../../data/index.ts";
+import { type Dataset, random } from "../../data/index.ts";
 import { DataError, UsageError } from "../../errors.ts";
 import type { Model, Tensor } from "../../ir/index.ts";
-import {
-  type ImagenetResnetOptions,
-  imagenetResnet,
-  lenet,
-  type MlpModelOptions,
-  mlp,
-  type ParaFormerOptions,
-  paraFormer,
-  type ResnetOptions,
-  resnet,
-  type VggOptions,
-  type VitOptions,
-  vgg,
-  vit,
-} from "../../models/index.ts";
-import { combinations, type WeightLevelsName, weightLevels } from "../../nn/index.ts";
 import { loadModel } from "../../onnx/files.ts";
-import { choice, flag, member, memberOf, whole } from "../../settings/index.ts";
 import { addLora, type FitOptions, loraTensors, mergeLora, replaceHead } from "../../train/index.ts";
 import { outputCount } from "./class-count.ts";
 import { chosen, made, nameOf, present } from "./named-choice.ts";
+import { type BuildNetwork, networks } from "./networks.ts";
 import type { TrainingConfig } from "./training-config.ts";
 import { untrainedNotes } from "./untrained.ts";
-
-interface Shape {
-  /** Of one sample. */
-  readonly input: readonly number[];
-  readonly classes: number;
-}
-
-type Build = (source: Random, shape: Shape) => Model;
-type Of<Options> = Omit<Options, "input" | "classes" | "channels" | "size">;
-
-const share = () => z.number().min(0).lt(1);
-const size = { depth: whole(1), width: whole(1) };
-const levelNames = Object.keys(weightLevels) as WeightLevelsName[];
-const tokens = {
-  patch: whole(1),
-  width: whole(1),
-  depth: whole(1),
-  heads: whole(1),
-  expansion: whole(1),
-  pooling: choice(["mean", "class"]),
-  dropout: share(),
-};
-
-/** Networks for samples of [channels, height, width]; `mlp` takes any. */
-const networks = {
-  mlp: member(
-    (own: Of<MlpModelOptions>): Build =>
-      (source, shape) =>
-        mlp(source, { ...own, ...shape }),
-    { hidden: z.array(whole(1)), dropout: share() },
-  ),
-  lenet: member((): Build => (source, shape) => lenet(source, square(shape)), {}),
-  resnet: member(
-    (own: Of<ResnetOptions>): Build =>
-      (source, shape) =>
-        resnet(source, { ...own, ...square(shape) }),
-    size,
-  ),
-  resnet20: member((): Build => (source, shape) => resnet(source, { depth: 20, ...square(shape) }), {}),
-  resnet56: member((): Build => (source, shape) => resnet(source, { depth: 56, ...square(shape) }), {}),
-  imagenetResnet: member(
-    (own: Of<ImagenetResnetOptions>): Build =>
-      (source, shape) =>
-        imagenetResnet(source, { ...own, ...square(shape) }),
-    size,
-  ),
-  vgg: member(
-    (own: Of<VggOptions>): Build =>
-      (source, shape) =>
-        vgg(source, { ...own, ...square(shape) }),
-    {
-      width: whole(1),
-      weights: choice(["float", ...levelNames]),
-      activations: choice(["float", "binary"]),
-      inputScale: flag(),
-      order: choice(["norm-first", "layer-first"]),
-    },
-  ),
-  "vgg-twn": member((): Build => (source, shape) => vgg(source, { weights: "twn", ...square(shape) }), {}),
-  "vgg-bwn": member((): Build => (source, shape) => vgg(source, { weights: "bwn", ...square(shape) }), {}),
-  "vgg-xnor": member(
-    (): Build => (source, shape) => vgg(source, { weights: "bwn", activations: "binary", ...square(shape) }),
-    {},
-  ),
-  vit: member(
-    (own: Of<VitOptions>): Build =>
-      (source, shape) =>
-        vit(source, { ...own, ...square(shape) }),
-    { ...tokens, dropPath: share() },
-  ),
-  "para-former": member(
-    (own: Of<ParaFormerOptions>): Build =>
-      (source, shape) =>
-        paraFormer(source, { ...own, ...square(shape) }),
-    { ...tokens, branches: whole(1), combine: memberOf(combinations) },
-  ),
-};
-
-export const networkNames = Object.keys(networks);
 
 /** The model of the file that the configuration names, or `undefined` when it names a network. */
 export async function modelOfFile({ model: choice }: Pick<TrainingConfig, "model">): Promise<Model | undefined> {
@@ -121,7 +25,7 @@ export async function modelOfFile({ model: choice }: Pick<TrainingConfig, "model
 
 /** A new network for samples like those of the data. */
 export async function networkFor({ model: choice, seed, loss }: TrainingConfig, data: Dataset): Promise<Model> {
-  return made<Build>(
+  return made<BuildNetwork>(
     "network",
     networks,
     choice,
@@ -172,15 +76,5 @@ async function sampleDims(data: Dataset): Promise<readonly number[]> {
   throw new DataError("a named network takes samples of one input", {
     expected: 'one input called "input"',
     hint: "Train an .onnx file whose inputs are those of the data.",
-  });
-}
-
-function square({ input, classes }: Shape): { channels: number; size: number; classes: number } {
-  const [channels = 0, height = 0, width] = input;
-  if (input.length === 3 && height === width) return { channels, size: height, classes };
-  throw new DataError("this network takes square pictures", {
-    expected: "[channels, size, size]",
-    got: `[${input.join(", ")}]`,
-    hint: "Give a preprocessing with a square size, or take mlp.",
   });
 }
