@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { encodeSafetensors, readSafetensors } from "../src/data/index.ts";
-import { FormatError, PathError, UsageError } from "../src/errors.ts";
+import { FormatError, type LitheError, PathError, UsageError } from "../src/errors.ts";
 import { floatsOf, type Tensor, tensorFromNumbers } from "../src/ir/index.ts";
 import { type FitOptions, fit } from "../src/train/index.ts";
 import { moons, network, options } from "./moons.ts";
@@ -53,7 +53,7 @@ const nan = (tensor: Tensor): Tensor =>
 
 const facts = (change: object) => (folder: string) => changedFacts(folder, () => change);
 
-it.each<[string, (folder: string) => Promise<void>, RegExp, typeof FormatError]>([
+it.each<[string, (folder: string) => Promise<void>, RegExp, typeof LitheError]>([
   ["a step beyond the run", facts({ step: 1e15 }), /a step up to 5; got 1000000000000000/, FormatError],
   ["a step below 0", facts({ step: -1 }), /malformed; got step/, FormatError],
   ["half a step", facts({ step: 0.5 }), /malformed; got step/, FormatError],

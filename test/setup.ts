@@ -14,7 +14,8 @@ const workers = [
   "runtime/node/process.js",
   "runtime/node/group-process.js",
   "runtime/node/rank.js",
-  "runtime/web/worker.js",
+  "runtime/web/worker-wasm.js",
+  "runtime/web/worker-webgpu.js",
   "data/node/load-thread.js",
 ].map((name) => `${root}dist/${name}`);
 

@@ -7,6 +7,6 @@ export function demoModelUrl(): URL {
 
 /** The same as a path. Node only. */
 export async function demoModelPath(): Promise<string> {
-  const { fileURLToPath } = await import("node:url");
-  return fileURLToPath(demoModelUrl());
+  const { pathOfUrl } = await import("./node/path-of-url.ts");
+  return pathOfUrl(demoModelUrl());
 }

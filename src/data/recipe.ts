@@ -35,7 +35,7 @@ export async function fromRecipe<T extends object>(recipe: Recipe): Promise<T & 
 
 async function callRecipe({ module, export: name, arguments: given }: Recipe): Promise<unknown> {
   const where = `${name} of ${module}`;
-  const exported = await import(/* @vite-ignore */ module).catch((cause: Error) => {
+  const exported = await import(/* @vite-ignore */ /* webpackIgnore: true */ module).catch((cause: Error) => {
     throw new UsageError("the module of a recipe cannot be loaded", { got: cause.message, where, cause });
   });
   const made = Object.hasOwn(exported, name) ? exported[name] : undefined;

@@ -1,3 +1,12 @@
+export {
+  type ArrayFeed,
+  type ArrayFeeds,
+  type ArrayTensor,
+  arrayTensor,
+  type Elements,
+  feedsOf,
+  runArrays,
+} from "./arrays.ts";
 export { type SessionDefaults, setSessionDefaults } from "./defaults.ts";
 export { describeHardware, probeProviders, runtimeBuild } from "./describe-hardware.ts";
 export { feedBytes, formatPort } from "./feeds.ts";

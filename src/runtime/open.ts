@@ -15,7 +15,7 @@ import { sessionOptionNames } from "./session-option-names.ts";
  */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   checkOptions(options, sessionOptionNames);
-  const { openSession: open } = isNode ? await import("./node/open.ts") : await import("./web/open.ts");
+  const { openSession: open } = isNode ? await import("./node/open.ts") : await import("./web/open-lazily.ts");
   return open(model, options);
 }
 

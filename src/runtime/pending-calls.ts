@@ -84,6 +84,7 @@ export class PendingCalls {
   endedBy({ reason, limit }: End): LitheError {
     const [pending] = this.#calls.values();
     const where = this.where(pending?.call);
+    if (limit === "start") return lateStart(reason, where);
     if (limit !== "memory") return new RuntimeError("the runtime ended", { got: reason, where });
     return new LimitError("the model took too much memory and its process was ended", {
       got: reason,
@@ -123,4 +124,13 @@ export class PendingCalls {
       hint: "If it is slow and not endless, raise limits.time (--time-limit on the command line).",
     });
   }
+}
+
+/** The error of a runtime that is not ready in the time that it has in a browser. */
+export function lateStart(got: string, where: string): LimitError {
+  return new LimitError("the runtime did not start in time", {
+    got,
+    where,
+    hint: 'Give { assets: URL } with a folder that holds onnxruntime-web/dist, or build workers as modules (Vite: worker: { format: "es" }); where downloads are slow, raise startLimit.',
+  });
 }

@@ -42,6 +42,8 @@ export interface LoadSpec {
   readonly resident: readonly string[];
   /** Where the browser finds the runtime's files. */
   readonly assets?: string;
+  /** Milliseconds in which the runtime has to be ready in a browser, downloads included. */
+  readonly start?: number;
 }
 
 /** What one of several ranks loads: its parts of a partition, and the memory that it shares with the others. */
@@ -145,7 +147,7 @@ export function isProgress(reply: Reply): reply is Progress {
 export interface End {
   readonly reason: string;
   /** The bound that it broke. */
-  readonly limit?: "memory";
+  readonly limit?: "memory" | "start";
 }
 
 /** The client's end of a line to a host. */

@@ -6,7 +6,7 @@ import { checkCount } from "../options.ts";
 import { printable } from "../printable.ts";
 import { checkFeeds, formatPort, tensorFromWire, wireFeeds } from "./feeds.ts";
 import { missingPackage } from "./missing.ts";
-import { PendingCalls, type Subject, type TimeLimit } from "./pending-calls.ts";
+import { lateStart, PendingCalls, type Subject, type TimeLimit } from "./pending-calls.ts";
 import { portsFrom, type TypesByName } from "./ports.ts";
 import {
   buffersOf,
@@ -45,6 +45,8 @@ export interface RemoteOptions<Spec extends AnySpec = LoadSpec> extends Subject 
   readonly limit?: TimeLimit;
   /** Hands the model's bytes over instead of copying them. */
   readonly transfer?: readonly ArrayBuffer[];
+  /** Ends the loading. */
+  readonly signal?: AbortSignal;
 }
 
 /** Loads a model at the other end of `channel`; a failure closes the channel. */
@@ -111,8 +113,10 @@ class RemoteSession<Spec extends AnySpec> implements Session {
     };
   }
 
-  async open({ spec, types, transfer = [] }: RemoteOptions<Spec>): Promise<void> {
-    const { inputs, outputs, loadTime } = await this.#call("open", spec, transfer);
+  async open({ spec, types, transfer = [], signal }: RemoteOptions<Spec>): Promise<void> {
+    checkCancelled(signal);
+    const call = this.#call("open", spec, transfer);
+    const { inputs, outputs, loadTime } = await (signal ? this.#abandonable(call, signal) : call);
     this.inputs = portsFrom(inputs, types);
     this.outputs = portsFrom(outputs, types);
     this.loadTime = loadTime;
@@ -342,6 +346,7 @@ function canFetch({ dtype }: Port): boolean {
 function errorFrom({ message, missing, unsupported }: Failure, where: string): LitheError {
   if (missing !== undefined) return missingPackage(missing);
   if (unsupported) return new UnsupportedError(message);
+  if (message.includes("initializing failed due to timeout")) return lateStart(message, where);
   const hint = /requires f16|shader-f16/.test(message) ? { hint: NO_HALVES } : {};
   return new RuntimeError("the runtime failed", { got: message, where, ...hint });
 }

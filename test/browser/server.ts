@@ -21,6 +21,7 @@ const types: ReadonlyMap<string, string> = new Map([
   [".js", "text/javascript"],
   [".mjs", "text/javascript"],
   [".wasm", "application/wasm"],
+  [".html", "text/html"],
 ]);
 
 const imports = JSON.stringify({
@@ -36,6 +37,9 @@ const trainingEntry =
   'import * as tasks from "/test/browser/tasks.js"; import * as open from "/test/browser/open.js"; globalThis.tasks = { ...tasks, ...open };';
 const page = (script: string) =>
   `<!doctype html><meta charset="utf-8"><script type="importmap">${imports}</script><script type="module" src="${script}"></script>`;
+
+/** What is asked for below this address is never answered. */
+export const UNANSWERED = "/unanswered/";
 
 /** Pages that have no file. */
 const made: ReadonlyMap<string, readonly [type: string, text: string]> = new Map([
@@ -58,14 +62,18 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function startServer(): Promise<TestServer> {
+/** @param more folders by the first part of their addresses. */
+export async function startServer(more: ReadonlyMap<string, string> = new Map()): Promise<TestServer> {
+  const served = new Map([...folders, ...more]);
   const server = createServer(({ url = "/" }, response) => {
     const { pathname } = new URL(url, "http://localhost");
+    if (pathname.startsWith(UNANSWERED)) return;
     const text = made.get(pathname) ?? transpiled(pathname);
     if (text) return response.writeHead(200, { ...headers, "Content-Type": text[0] }).end(text[1]);
-    const path = fileOf(pathname);
+    const path = fileOf(served, pathname);
     if (path === undefined) return response.writeHead(404, headers).end();
-    response.writeHead(200, { ...headers, "Content-Type": types.get(extname(path)) ?? "application/octet-stream" });
+    const type = types.get(extname(path)) ?? "application/octet-stream";
+    response.writeHead(200, { ...headers, "Content-Type": type, "Content-Length": statSync(path).size });
     return createReadStream(path).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -92,9 +100,9 @@ function transpiled(pathname: string): readonly [type: string, text: string] | u
   return ["text/javascript", outputText];
 }
 
-function fileOf(pathname: string): string | undefined {
+function fileOf(served: ReadonlyMap<string, string>, pathname: string): string | undefined {
   const [, top = "", ...rest] = normalize(pathname).split("/");
-  const folder = folders.get(top);
+  const folder = served.get(top);
   const path = folder && folder + rest.join("/");
   return path && existsSync(path) && statSync(path).isFile() ? path : undefined;
 }

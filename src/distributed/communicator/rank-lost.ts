@@ -3,6 +3,8 @@ import { LitheError } from "../../errors.ts";
 
 /** A rank ended, or was closed, while others needed it. */
 export class RankLostError extends LitheError {
+  override readonly name = "RankLostError";
+  override readonly code = "LITHE_RANK_LOST";
   /** The number of the rank that is gone. */
   readonly rank: number;
 

@@ -11,12 +11,19 @@ interface Runtime {
   readonly env: Env;
 }
 
-const modules = { webgpu: "ort.webgpu.min.mjs", wasm: "ort.wasm.min.mjs" } as const;
+/** Imports the build that a bundler or an import map resolves. */
+export type ImportRuntime = () => Promise<Runtime>;
 
-export async function loadBackend({ ep, threads, assets }: LoadSpec): Promise<Backend> {
-  const build = ep === "webgpu" ? "webgpu" : "wasm";
-  const { InferenceSession, Tensor, env } = await runtime(build, assets);
+/** With `assets`, the module of that folder; otherwise the one that the bundler or an import map resolves. */
+export async function backendOf(
+  { assets, threads, start }: LoadSpec,
+  module: string,
+  importRuntime: ImportRuntime,
+): Promise<Backend> {
+  const imported = assets === undefined ? resolved(importRuntime) : runtimeIn(assets, module);
+  const { InferenceSession, Tensor, env } = await (start === undefined ? imported : within(start, imported));
   if (assets !== undefined) env.wasm.wasmPaths = assets;
+  if (start !== undefined) env.wasm.initTimeout = start;
   env.wasm.numThreads = globalThis.crossOriginIsolated ? threads : 1;
   return {
     Tensor,
@@ -30,12 +37,24 @@ function locations({ ep, resident }: LoadSpec): Pick<InferenceSession.SessionOpt
   return { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, "gpu-buffer" as const])) };
 }
 
-/** With `assets`, the module of that folder; otherwise the one that the bundler or an import map resolves. */
-async function runtime(build: keyof typeof modules, assets: string | undefined): Promise<Runtime> {
-  if (assets !== undefined) return import(new URL(modules[build], assets).href);
+async function runtimeIn(assets: string, module: string): Promise<Runtime> {
+  const { href } = new URL(module, assets);
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ href);
+}
+
+async function resolved(importRuntime: ImportRuntime): Promise<Runtime> {
   try {
-    return build === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm");
+    return await importRuntime();
   } catch (cause) {
     throw missingPackage("onnxruntime-web", cause);
   }
+}
+
+/** In the runtime's own words for what it waits for itself. */
+function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = new Error(`initializing failed due to timeout: its module has not loaded after ${milliseconds}ms`);
+    const timer = setTimeout(() => reject(late), milliseconds);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -1,3 +1,3 @@
 /** @file Entry point for browsers: no Node built-in is within reach of it. */
-export * from "../session.ts";
+export * from "./exports.ts";
 export { openSession } from "./open.ts";

@@ -3,6 +3,7 @@ import type { Env, InferenceSessionFactory, TensorConstructor } from "onnxruntim
 import { type Backend, serve } from "../host.ts";
 import { pack, unpack } from "../packing.ts";
 import type { LoadSpec, Request } from "../protocol.ts";
+import { findAdapter } from "./adapter.ts";
 
 /** What the page says of itself first. */
 export interface Ready {
@@ -19,15 +20,6 @@ interface Runtime {
   readonly env: Env;
 }
 
-interface Adapter {
-  readonly info: Readonly<Record<string, string>>;
-  readonly features: ReadonlySet<string>;
-}
-
-interface Gpu {
-  requestAdapter(): Promise<Adapter | null>;
-}
-
 async function loadBackend({ ep }: LoadSpec): Promise<Backend> {
   const assets = new URL("ort/", document.baseURI).href;
   const { InferenceSession, Tensor, env }: Runtime = await import(new URL(`ort.${ep}.min.mjs`, assets).href);
@@ -37,15 +29,6 @@ async function loadBackend({ ep }: LoadSpec): Promise<Backend> {
     load: ({ model, external }) =>
       InferenceSession.create(model, { executionProviders: [ep], externalData: [...external] }),
   };
-}
-
-async function findAdapter(): Promise<Omit<Ready, "browser">> {
-  const { gpu } = navigator as unknown as { readonly gpu?: Gpu };
-  const adapter = await gpu?.requestAdapter();
-  if (!adapter) return { halves: false };
-  const { vendor, architecture, description } = adapter.info;
-  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed";
-  return { adapter: name, halves: adapter.features.has("shader-f16") };
 }
 
 async function post(path: string, message: unknown): Promise<void> {
@@ -59,8 +42,9 @@ const answer = serve(loadBackend, (reply) => {
 });
 
 const adapter = await findAdapter();
+const found = adapter ? { adapter: adapter.name, halves: adapter.halves } : { halves: false };
 const [, browser = "Chromium"] = /Chrome\/(\d+)/.exec(navigator.userAgent) ?? [];
-await post("ready", { browser, ...adapter } satisfies Ready);
+await post("ready", { browser, ...found } satisfies Ready);
 for (;;) {
   const next = await fetch("next");
   if (next.status !== 200) break;
