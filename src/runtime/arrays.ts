@@ -14,6 +14,7 @@ import {
   tensorFromNumbers,
   typedArray,
 } from "../ir/index.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import { formatPort } from "./feeds.ts";
 import type { Feeds, Port, RunOptions, Session } from "./session.ts";
 
@@ -44,11 +45,14 @@ export async function runArrays(
   feeds: ArrayFeeds,
   options: RunOptions = {},
 ): Promise<Record<string, ArrayTensor>> {
+  checkOptions(options, runOptionsNames);
   const results = await session.run(feedsOf(feeds, session.inputs), options);
   const plain: Record<string, ArrayTensor> = Object.create(null);
   for (const [name, result] of results) plain[name] = arrayTensor(result);
   return plain;
 }
+
+const runOptionsNames: OptionNames<RunOptions> = { fetches: true, signal: true, transfer: true };
 
 /** Plain arrays as the feeds of `Session.run`, for the inputs of a session. */
 export function feedsOf(feeds: ArrayFeeds, inputs: readonly Port[]): Feeds {

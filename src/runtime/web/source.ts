@@ -2,6 +2,7 @@
 import { CancelledError, DataError, UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
 import { decodeModel } from "../../onnx/index.ts";
+import { printable } from "../../printable.ts";
 import { checkCancelled } from "../run.ts";
 
 /** A model, the bytes of one, a file, or the address of one. Texts are addresses, relative to the page. */
@@ -101,7 +102,7 @@ async function bytesIn(
 async function keep(cache: Cache, url: URL, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const headers = { "Content-Length": `${bytes.byteLength}` };
   await cache.put(url, new Response(bytes, { headers })).catch((error: unknown) => {
-    console.warn(`litheml: ${url.href} could not be kept in the cache: ${error}`);
+    console.warn(`litheml: ${printable(url.href)} could not be kept in the cache: ${printable(String(error))}`);
   });
 }
 
