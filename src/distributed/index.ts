@@ -16,9 +16,29 @@ export type { Communicator, Line, Payload, Traffic } from "./communicator/commun
 export { lineAmong } from "./communicator/line-among.ts";
 export { openCommunicator } from "./communicator/open-communicator.ts";
 export { RankLostError } from "./communicator/rank-lost.ts";
+export {
+  type ByteCompressor,
+  type CollectiveCompressor,
+  type Compressor,
+  type CompressorName,
+  compressors,
+  type PlacedTensor,
+  type PowerSgdOptions,
+  type QsgdOptions,
+  type RandomKOptions,
+  type SampledTopKOptions,
+  type TernGradOptions,
+  type ThresholdOptions,
+  type TopKOptions,
+} from "./compressors/index.ts";
 export { type DataParallelOptions, dataParallel } from "./data-parallel/data-parallel.ts";
+export { type CompressedExchangeOptions, compressedExchange } from "./exchange/compressed.ts";
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
+export { type DgcOptions, deepGradientCompression } from "./exchange/dgc.ts";
 export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/exchange.ts";
+export { type OneBitAdamOptions, oneBitAdam } from "./exchange/one-bit-adam.ts";
+export type { Place } from "./exchange/place.ts";
+export { type DgcMemoryOptions, type Memory, type MemoryName, memories } from "./memories/index.ts";
 export * from "./pipeline/index.ts";
 export * from "./planner/index.ts";
 export * from "./simulator/index.ts";
