@@ -84,7 +84,8 @@ export function qsgdLevels(
     const norm = Math.sqrt(own.reduce((sum, value) => sum + value * value, 0));
     return Math.fround(Math.min(norm, LARGEST));
   });
-  const levels = Int32Array.from(values, (value, i) => {
+  const levels = new Int32Array(values.length).map((_, i) => {
+    const value = values[i] ?? 0;
     const norm = norms[Math.floor(i / bucket)] ?? 0;
     const draw = chance();
     if (norm === 0) return 0;

@@ -108,10 +108,11 @@ function selected(magnitudes: Float32Array, density: number, start: number, sett
     places = above();
   }
   if (places.length <= bounds[1] * count) return places;
-  const candidates = Float32Array.from(places, (place) => magnitudes[place] ?? 0);
+  const candidates = new Float32Array(places.length).map((_, i) => magnitudes[places[i] ?? 0] ?? 0);
   return greatestPlaces(candidates, count).map((i) => places[i] ?? 0);
 }
 
 function everyNth(values: Float32Array, n: number, first: number): Float32Array {
-  return Float32Array.from({ length: Math.ceil((values.length - first) / n) }, (_, i) => values[first + i * n] ?? 0);
+  const count = Math.ceil((values.length - first) / n);
+  return new Float32Array(count).map((_, i) => values[first + i * n] ?? 0);
 }

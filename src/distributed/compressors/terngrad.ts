@@ -58,7 +58,10 @@ export function ternGrad(options: TernGradOptions = {}): ByteCompressor {
 /** Takes one random number for each value. */
 export function ternary(values: Float32Array, chance: Chance): { readonly scale: number; readonly signs: Int8Array } {
   const scale = greatest(values);
-  const signs = Int8Array.from(values, (value) => (chance() * scale < Math.abs(value) ? Math.sign(value) : 0));
+  const signs = new Int8Array(values.length).map((_, i) => {
+    const value = values[i] ?? 0;
+    return chance() * scale < Math.abs(value) ? Math.sign(value) : 0;
+  });
   return { scale, signs };
 }
 
