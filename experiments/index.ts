@@ -17,6 +17,7 @@ import { faults } from "./faults.ts";
 import { finetune } from "./finetune.ts";
 import { fusedBranches } from "./fuse-branches.ts";
 import { fuzzing } from "./fuzz.ts";
+import { gradientCompression } from "./gradient-compression.ts";
 import { gradientSize } from "./gradient-size.ts";
 import { gradients } from "./gradients.ts";
 import { largeModels } from "./large-models.ts";
@@ -97,4 +98,5 @@ export const experiments: readonly Experiment<any>[] = [
   earlyExit,
   metaPruningExperiment,
   tokenMerging,
+  gradientCompression,
 ];

@@ -39,6 +39,12 @@ export type { ExchangeState, GradientExchange, LocalGradient } from "./exchange/
 export { type OneBitAdamOptions, oneBitAdam } from "./exchange/one-bit-adam.ts";
 export type { Place } from "./exchange/place.ts";
 export { type DgcMemoryOptions, type Memory, type MemoryName, memories } from "./memories/index.ts";
+export {
+  type CompressedBroadcastOptions,
+  compressedBroadcast,
+  type ParameterBroadcast,
+} from "./parameters/compressed-broadcast.ts";
+export { type ParameterDeltas, parameterDeltas } from "./parameters/parameter-deltas.ts";
 export * from "./pipeline/index.ts";
 export * from "./planner/index.ts";
 export * from "./simulator/index.ts";
