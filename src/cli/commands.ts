@@ -67,6 +67,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "How to train a model on a cluster: replicas, stages, micro-batches, and what limits each plan",
     load: async () => (await import("./plan.ts")).command,
   },
+  launch: {
+    summary: "One training by several ranks, each a thread with its part of every batch",
+    load: async () => (await import("./launch.ts")).command,
+    runsNothing: true,
+  },
   report: {
     summary: "The HTML page of a finished run",
     load: async () => (await import("./report.ts")).command,

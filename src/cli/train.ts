@@ -5,6 +5,7 @@ import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
 import { nameOf, stemOf } from "../job/training/named-choice.ts";
 import { networkNames } from "../job/training/networks.ts";
+import { helped, usualThreads } from "../job/training/shared-training.ts";
 import { readConfig } from "../job/training/training-config.ts";
 import { configOf, trainingFlags } from "../job/training/training-flags.ts";
 import { runTraining } from "../job/training/training-job.ts";
@@ -22,10 +23,12 @@ const settings = z.strictObject({
 });
 
 async function run([path]: readonly string[], flags: z.output<typeof settings>, console: Console): Promise<Outcome> {
-  const config = await readConfig(path, configOf(flags));
+  const config = await readConfig(path, configOf(flags), usualThreads());
   const stem = stemOf(nameOf(config.model));
   const out = config.out ?? join("lithe-out", `${stem}-trained`);
   const target = { title: `lithe: ${stem} trained`, name: `${stem}_trained`, out, resume: flags.resume === true };
+  const help = await helped(config, target, console);
+  if (help) return help;
   const trained = await runTraining(target, config, console);
   return showTraining(config, trained, console);
 }

@@ -32,6 +32,7 @@ export {
   type TopKOptions,
 } from "./compressors/index.ts";
 export { type DataParallelOptions, dataParallel } from "./data-parallel/data-parallel.ts";
+export { type DilocoOptions, diloco, type LocalSgdOptions, localSgd } from "./data-parallel/local-sgd.ts";
 export { type CompressedExchangeOptions, compressedExchange } from "./exchange/compressed.ts";
 export { type DenseExchangeOptions, denseExchange } from "./exchange/dense.ts";
 export { type DgcOptions, deepGradientCompression } from "./exchange/dgc.ts";

@@ -3,20 +3,23 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { type Dataset, datasetOf } from "../../src/data/index.ts";
 import {
   type Communicator,
   type DataParallelOptions,
   dataParallel,
   denseExchange,
+  diloco,
   type GradientExchange,
+  localSgd,
   localTransports,
   openCommunicator,
   portsBetween,
   portTransport,
 } from "../../src/distributed/index.ts";
-import { isSparse, type Model, maxOf, numbersOf } from "../../src/ir/index.ts";
+import { floatsOf, isSparse, type Model, maxOf, numbersOf, tensorFromNumbers } from "../../src/ir/index.ts";
 import { openReference } from "../../src/runtime/reference.ts";
-import { type FitOptions, fit, sgd, type TrainEvent } from "../../src/train/index.ts";
+import { type Algorithm, type FitOptions, fit, sgd, type TrainEvent } from "../../src/train/index.ts";
 import { moons, network } from "../moons.ts";
 
 const folders: string[] = [];
@@ -264,4 +267,120 @@ it("a rank that fails is named to the others", async () => {
     expect.stringContaining("rank 1 is gone"),
     expect.stringContaining("rank 1 has had enough"),
   ]);
+});
+
+/** Of sizes that all ranks and batches divide, with an optimizer that keeps nothing. */
+const even = { data: moons(64, 1), optimizer: sgd(), epochs: 2 } as const;
+
+const { clip: _, ...unclipped } = usual;
+
+async function meeting(size: number, overrides: Partial<FitOptions>, make: (communicator: Communicator) => Algorithm) {
+  return await ranks(size, async (communicator) => {
+    const run = fit(network(), { ...unclipped, ...overrides, algorithms: [make(communicator)] });
+    return parametersOf((await run.result).model);
+  });
+}
+
+describe("ranks that meet now and then", () => {
+  /** Every sample is the same one. */
+  const alike: Dataset = datasetOf({
+    size: 64,
+    labels: async () => new Array<number>(64).fill(1),
+    open: () => ({
+      read: (position) => ({
+        inputs: new Map([["x", tensorFromNumbers("float32", [2], [0.3, -0.7])]]),
+        label: 1,
+        source: `${position}`,
+      }),
+    }),
+  });
+
+  it("after every update are data parallel, where neither step keeps anything", async () => {
+    const together = await meeting(2, even, (communicator) => dataParallel({ communicator }));
+    for (const make of [
+      (communicator: Communicator) => localSgd({ communicator, every: 1 }),
+      (communicator: Communicator) => diloco({ communicator, every: 1, outerRate: 1, outerMomentum: 0 }),
+    ]) {
+      const local = await meeting(2, even, make);
+      expect(local[1]).toEqual(local[0]);
+      expect(distance(together[0] ?? {}, local[0] ?? {})).toBeLessThan(1e-5);
+    }
+  });
+
+  it("with the same samples are one that trains alone", async () => {
+    const overrides = { ...even, data: alike, optimizer: "adamw" } as const;
+    const twice = { ...overrides, batch: 16 };
+    const alone = parametersOf((await fit(network(), { ...unclipped, ...twice }).result).model);
+    const local = await meeting(2, twice, (communicator) => localSgd({ communicator, every: 3 }));
+    expect(distance(alone, local[0] ?? {})).toBeLessThan(1e-5);
+  });
+
+  it("take outer steps with Nesterov momentum", async () => {
+    const one = { ...even, epochs: 1, batch: 32 };
+    const make = (every: number) => (communicator: Communicator) =>
+      diloco({ communicator, every, outerRate: 0.5, outerMomentum: 0.8 });
+    const [after] = await meeting(1, one, make(1));
+    // Two updates, after each of which the way from where they began is the gradient of an outer step.
+    const before = parametersOf(network());
+    const step = async (start: Parameters, done: number) => {
+      const seen: Parameters[] = [];
+      const put: Algorithm = {
+        name: "put",
+        start: () => ({
+          async onUpdate(run) {
+            const names = run.step.state.filter(({ kind }) => kind === "parameter").map(({ name }) => name);
+            if (run.updates === done) {
+              seen.push(Object.fromEntries([...(await run.read(names))].map(([name, t]) => [name, [...floatsOf(t)]])));
+            }
+            if (run.updates !== done - 1) return;
+            const tensors = [...(await run.read(names))].map(
+              ([name, { dtype, dims }]) => [name, tensorFromNumbers(dtype, dims, start[name] ?? [])] as const,
+            );
+            await run.write(new Map(tensors));
+          },
+        }),
+      };
+      await fit(network(), { ...unclipped, ...one, algorithms: [put] }).result;
+      return seen[0] ?? {};
+    };
+    const combined = (a: Parameters, b: Parameters, mix: (x: number, y: number) => number): Parameters =>
+      Object.fromEntries(Object.entries(b).map(([name, y]) => [name, y.map((v, i) => mix(a[name]?.[i] ?? 0, v))]));
+    const first = combined(before, await step(before, 1), (x, y) => x - y);
+    const middle = combined(before, first, (x, moved) => x - 0.5 * (moved + 0.8 * moved));
+    const second = combined(middle, await step(middle, 2), (x, y) => x - y);
+    const speed = combined(first, second, (m, moved) => 0.8 * m + moved);
+    const change = combined(second, speed, (moved, m) => moved + 0.8 * m);
+    const end = combined(middle, change, (x, moved) => x - 0.5 * moved);
+    expect(distance(end, after ?? {})).toBeLessThan(1e-5);
+  });
+
+  it("in fragments have the same parameters in the end", async () => {
+    const local = await meeting(2, even, (communicator) => diloco({ communicator, every: 4, fragments: 2 }));
+    expect(local[1]).toEqual(local[0]);
+  });
+
+  it("go on from a checkpoint to the same bits", async () => {
+    const make = (communicator: Communicator) => diloco({ communicator, every: 3 });
+    const checkpoint = { folder: await newFolder(), everySteps: 2 };
+    const overrides = { ...even, optimizer: "adamw" } as const;
+    const interrupted = ranks(2, async (communicator) => {
+      const algorithms = [make(communicator)];
+      const run = fit(network(), { ...unclipped, ...overrides, checkpoint, algorithms });
+      for await (const event of run) if (event.type === "step" && event.step === 5) run.cancel();
+      await run.result;
+    });
+    await expect(interrupted).rejects.toThrow();
+    const resumed = await meeting(2, { ...overrides, checkpoint, resume: true }, make);
+    const other = { ...checkpoint, folder: await newFolder() };
+    const whole = await meeting(2, { ...overrides, checkpoint: other }, make);
+    expect(resumed).toEqual(whole);
+  });
+
+  it("are told what is out of range", () => {
+    const [communicator] = localTransports(1).map(openCommunicator);
+    if (!communicator) throw new Error("no rank");
+    expect(() => localSgd({ communicator, every: 0 })).toThrow("every must be a whole number");
+    expect(() => diloco({ communicator, outerMomentum: 1 })).toThrow("the outer step is out of range");
+    expect(() => diloco({ communicator, every: 2, fragments: 3 })).toThrow("fragments");
+  });
 });

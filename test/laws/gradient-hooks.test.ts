@@ -80,6 +80,16 @@ describe("gradients that are left alone", () => {
     expect(lossesOf(apart.events)).toEqual(lossesOf(whole.events));
   });
 
+  it("give the same bits where no norm is told", async () => {
+    const { clip: _, average: __, accumulate: ___, ...plain } = options();
+    const ends = [[], [handled()]].map(async (algorithms) => {
+      const run = fit(network(), { ...plain, epochs: 1, session, algorithms });
+      return parametersOf((await run.result).model);
+    });
+    const [whole, apart] = await Promise.all(ends);
+    expect(apart).toEqual(whole);
+  });
+
   it("differ by rounding where three batches are averaged outside of the graph", async () => {
     const optimizer = sgd({ momentum: 0.9 });
     const overrides = { accumulate: 3, optimizer, learningRate: 0.05, batchNorm: "frozen" } as const;

@@ -111,14 +111,14 @@ export type Flags = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a configuration; what a flag says goes before what the file says. float16 gets a loss scale, without which small gradients
- * would vanish.
+ * would vanish. `usual` is taken where neither speaks, before what the keys have by themselves.
  *
  * @throws UsageError for a file that cannot be read, unknown keys and values that do not fit, naming the valid ones
  */
-export async function readConfig(path: string | undefined, flags: Flags): Promise<TrainingConfig> {
+export async function readConfig(path: string | undefined, flags: Flags, usual: Flags = {}): Promise<TrainingConfig> {
   const file = path === undefined ? {} : await jsonObject(path);
   const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-  const whole = { ...file, ...given };
+  const whole = { ...usual, ...file, ...given };
   const missing = ["model", "data"].filter((key) => !(key in whole));
   if (missing.length > 0) {
     throw new UsageError("training needs a model and data", {

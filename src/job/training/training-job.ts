@@ -2,34 +2,32 @@
 import { basename, join } from "node:path";
 import { distill } from "../../distill/index.ts";
 import { remove } from "../../file-system.ts";
-import type { Model } from "../../ir/index.ts";
 import type { ComparedFacts } from "../../report/index.ts";
-import { clippedParameters, type FitOptions, fit, withinClips } from "../../train/index.ts";
+import { type Algorithm, type FitOptions, fit } from "../../train/index.ts";
 import type { Console } from "../console.ts";
 import { fingerprint } from "../model/model-file.ts";
-import { trainable } from "../model/readied.ts";
 import { inRunFolder } from "../run/in-run-folder.ts";
 import { checkOutputFile, checkOutputFolder, runFolderOf } from "../run/output.ts";
 import { assistantsOf, taughtByAssistants } from "./assistants.ts";
-import { augmentOf, evaluationOf, fitOptions } from "./fit-options.ts";
+import { fitOptions } from "./fit-options.ts";
 import { followed } from "./followed-run.ts";
 import { formsMeasured } from "./measured-forms.ts";
 import { mixtureOptions } from "./mixture-options.ts";
 import { nameOf, present } from "./named-choice.ts";
+import { rankAlgorithms } from "./shared-training.ts";
 import { tasksOf } from "./task-settings.ts";
 import { runTasks } from "./tasks-job.ts";
 import { type Teaching, teacherDigests, teachingOf } from "./teaching.ts";
 import type { TrainingConfig } from "./training-config.ts";
-import { firstOf, openParts } from "./training-data.ts";
-import { modelOfFile, networkFor, prepared } from "./training-model.ts";
 import { type FinishedTraining, type Trained, type TrainingTarget, writeTraining } from "./training-output.ts";
+import { trainingParts } from "./training-parts.ts";
 
 /** @throws whatever reading the configuration, the model and the data, training and writing throw; CancelledError with a hint. */
 export async function runTraining(target: TrainingTarget, config: TrainingConfig, console: Console): Promise<Trained> {
   const tasks = tasksOf(config);
   if (tasks) return await runTasks(target, config, tasks, console);
   const name = nameOf(config.model);
-  const options = fitOptions(config);
+  fitOptions(config);
   const inputs = [
     name,
     ...(config.distillation?.teacher ?? []),
@@ -41,12 +39,8 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   if (target.out.endsWith(".onnx")) await checkOutputFile(target.out, inputs);
   if (config.keepAdapters !== undefined) await checkOutputFile(config.keepAdapters, [...inputs, target.out]);
   await checkOutputFolder(runFolderOf(target.out));
-  const loaded = await modelOfFile(config);
-  const data = target.data ?? (await openParts(config, loaded, console));
-  const ready = loaded && (await trainable(loaded, { evaluation: () => firstOf(data, loaded) }, config, console));
-  const augment = await augmentOf(config, data.training);
-  const evaluation = evaluationOf(config, data);
-  const start = await prepared(ready ?? (await networkFor(config, data.training)), config, data.training);
+  const shared = rankAlgorithms(config);
+  const { loaded, data, start, options } = await trainingParts(config, console, target.data);
   const taught = await taughtByAssistants(target, config, runTraining, console);
   const teaching = await teachingOf(taught.config, start.model, data, console);
   const notes = [...start.notes, ...(teaching?.notes ?? [])];
@@ -58,12 +52,9 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const kept = "The state of the run is kept";
   const place = { path: runFolderOf(target.out), identity, resume: target.resume, kept };
   return await inRunFolder(place, console, async (folder) => {
-    const objective = {
-      ...objectiveOf({ ...options, ...evaluation, data: data.training }, teaching),
-      ...start.options,
-    };
-    const job = { target, config, folder, start, data, notes, earlier: taught.earlier };
-    return await trainedIn(job, { ...objective, ...augment }, teaching, console);
+    const objective = { ...objectiveOf(options, teaching), ...start.options };
+    const job = { target, config, folder, start, data, notes, earlier: taught.earlier, shared };
+    return await trainedIn(job, objective, teaching, console);
   });
 }
 
@@ -78,6 +69,8 @@ function objectiveOf(options: FitOptions, teaching: Teaching | undefined): FitOp
 interface Job extends Omit<FinishedTraining, "trained" | "report" | "compared"> {
   /** What stages before this one came to. */
   readonly earlier: readonly ComparedFacts[];
+  /** Of the ranks that share it. */
+  readonly shared: readonly Algorithm[];
 }
 
 async function trainedIn(
@@ -86,9 +79,10 @@ async function trainedIn(
   teaching: Teaching | undefined,
   console: Console,
 ): Promise<Trained> {
-  const { config, folder, start, target, notes, earlier } = job;
+  const { config, folder, start, target, notes, earlier, shared } = job;
   const before = [...earlier, ...((await teaching?.before(start.model)) ?? [])];
-  const chosen = { ...objective, ...mixtureOptions(start.model, objective), ...boundsOf(start.model) };
+  const algorithms = [...(objective.algorithms ?? []), ...shared];
+  const chosen = { ...objective, ...mixtureOptions(start.model, objective), algorithms };
   const forms = config.measureForms ? await formsMeasured(start.model, chosen, folder, console) : undefined;
   const settings: FitOptions = {
     ...chosen,
@@ -107,9 +101,4 @@ async function trainedIn(
   const written = await writeTraining({ ...job, ...told, trained, report });
   await remove(answers);
   return { training: report, ...told, ...written };
-}
-
-/** Weights of two levels stay where they still learn. */
-function boundsOf(model: Model): Pick<FitOptions, "algorithms"> {
-  return clippedParameters(model).size > 0 ? { algorithms: [withinClips()] } : {};
 }

@@ -13,7 +13,7 @@ type Tensors = ReadonlyMap<string, Tensor>;
 export type Crossing = (gradients: readonly SeamGradient[], update: number) => Promise<void>;
 
 /**
- * As `heldState`, of the names that the step has as one graph. What the update owns stays next to the runtime; the parameters are read after each
+ * As `heldState`, of the names that the step has as one graph. What the update owns stays next to the runtime; its parameters come out of each
  * update for the graph of the gradients. Sums of gradients are kept here, so that only means over all batches of an update cross.
  */
 export function seamState(step: TrainingStep, split: SplitStep, initial: Tensors, cross: Crossing): HeldState {
@@ -22,6 +22,8 @@ export function seamState(step: TrainingStep, split: SplitStep, initial: Tensors
   const sums = gradientSums(step, initial);
   const held = heldState(update, entriesOf(update.state, initial));
   const shared = [...gradients.parameters, ...(gradients.lossScale === undefined ? [] : [gradients.lossScale])];
+  const outputs = new Map(update.state.map(({ name, output }) => [name, output]));
+  const next = new Map(shared.map((name) => [name, must(outputs, name)]));
   let session: Session | undefined;
   let parameters: Tensors | undefined;
   const differentiate = async ({ feeds }: { readonly feeds: Feeds }) => {
@@ -69,10 +71,11 @@ export function seamState(step: TrainingStep, split: SplitStep, initial: Tensors
       await cross(found, updateIn(step, feeds));
       const controls = only(feeds, update.model.graph.inputs);
       for (const [i, tensor] of gradients.gradients.entries()) controls.set(tensor.name, back(tensor, found[i]));
-      const wanted = update.gradientNorm === undefined ? [] : [update.gradientNorm];
+      const { gradientNorm: norm } = update;
+      const wanted = [...(norm === undefined ? [] : [norm]), ...next.values()];
       const after = await held.advance({ feeds: controls, share: 1 }, wanted);
-      parameters = undefined;
-      return new Map([...told, ...after]);
+      parameters = new Map([...next].map(([name, output]) => [name, must(after, output)]));
+      return new Map([...told, ...(norm === undefined ? [] : entry(after, norm))]);
     },
   };
 }
