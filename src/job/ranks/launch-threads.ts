@@ -47,12 +47,13 @@ export async function launchThreads(job: RankJob, console: Console): Promise<Out
     failed.abort();
     return undefined;
   });
+  const all = Promise.all(ends);
   try {
-    await Promise.race([Promise.all(ends), afterGrace(failed.signal)]);
-    if (failures.length > 0) throw failureOf(failures);
-    const [outcome] = await Promise.all(ends);
-    if (outcome) return outcome;
-    throw new RuntimeError("rank 0 ended without a result");
+    await Promise.race([all, aborted(failed.signal)]);
+    if (failures.length === 0) return (await all)[0] ?? { result: {} };
+    using grace = limitedSignal(new AbortController().signal, deadlineIn(GRACE));
+    await Promise.race([all, aborted(grace.signal)]);
+    throw failureOf(failures);
   } finally {
     console.signal.removeEventListener("abort", abort);
     await Promise.all(threads.map((thread) => thread.terminate()));
@@ -82,13 +83,10 @@ function endOf(thread: Worker, rank: number, { say, progress }: Console): Promis
   });
 }
 
-/** Resolves a while after the signal. */
-function afterGrace(failed: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    failed.addEventListener("abort", () => {
-      const limit = limitedSignal(new AbortController().signal, deadlineIn(GRACE));
-      limit.signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }
 
