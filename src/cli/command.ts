@@ -17,6 +17,6 @@ export function defineCommand<S extends z.ZodObject>(command: CommandModule<S>):
 export interface CommandEntry {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
-  /** It executes no model, so that there is nothing to bound. */
+  /** It executes no model itself, so that there is nothing to bound. */
   readonly runsNothing?: boolean;
 }
