@@ -48,7 +48,9 @@ export async function runTraining(target: TrainingTarget, config: TrainingConfig
   const sha256 = loaded && (await fingerprint(name)).sha256;
   const { out: _, keepAdapters: __, ...rest } = config;
   const teachers = await teacherDigests(config);
-  const identity = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256, teachers };
+  const facts = { command: "train", ...rest, model: loaded ? basename(name) : config.model, sha256, teachers };
+  // Another number of ranks may go on, each with its part of the processors.
+  const identity = shared.length > 0 ? { ...facts, threads: undefined } : facts;
   const kept = "The state of the run is kept";
   const place = { path: runFolderOf(target.out), identity, resume: target.resume, kept };
   return await inRunFolder(place, console, async (folder) => {
