@@ -1,5 +1,5 @@
 /** @file Ranks as threads of this process, from start to end. Node only. */
-import { Worker } from "node:worker_threads";
+import { MessagePort as NodePort, Worker } from "node:worker_threads";
 import { nth } from "../../checked.ts";
 import { deadlineIn, limitedSignal } from "../../deadline.ts";
 import { portsBetween } from "../../distributed/index.ts";
@@ -63,7 +63,7 @@ export async function launchThreads(job: RankJob, console: Console): Promise<Out
 function startedThreads({ entry, words, ranks }: RankJob): Worker[] {
   return portsBetween(ranks).map((ports, litheRank) => {
     const workerData: RankData = { litheRank, ports, words };
-    const transferList = ports.filter((port) => port !== undefined);
+    const transferList = ports.filter((port) => port instanceof NodePort);
     return new Worker(entry, { workerData, transferList });
   });
 }
