@@ -21,14 +21,12 @@ export function seamState(step: TrainingStep, split: SplitStep, initial: Tensors
   const statistics = entriesOf(gradients.state, initial);
   const sums = gradientSums(step, initial);
   const held = heldState(update, entriesOf(update.state, initial));
-  const shared = [...gradients.parameters, ...(gradients.lossScale === undefined ? [] : [gradients.lossScale])];
-  const outputs = new Map(update.state.map(({ name, output }) => [name, output]));
-  const next = new Map(shared.map((name) => [name, must(outputs, name)]));
+  const next = sharedOutputs(split);
   let session: Session | undefined;
   let parameters: Tensors | undefined;
   const differentiate = async ({ feeds }: { readonly feeds: Feeds }) => {
     if (!session) throw new Error("the state is in no session yet");
-    parameters ??= await held.read(shared);
+    parameters ??= await held.read([...next.keys()]);
     const all = new Map([...feeds, ...parameters, ...statistics]);
     const results = await session.run(only(all, session.inputs), { fetches: fetchesOf(split) });
     for (const { name, output } of gradients.state) statistics.set(name, must(results, output));
@@ -69,15 +67,21 @@ export function seamState(step: TrainingStep, split: SplitStep, initial: Tensors
       const told = new Map(fetches.flatMap((name) => entry(results, name)));
       if (!sums.add(found, endsUpdate(step, feeds))) return told;
       await cross(found, updateIn(step, feeds));
-      const controls = only(feeds, update.model.graph.inputs);
-      for (const [i, tensor] of gradients.gradients.entries()) controls.set(tensor.name, back(tensor, found[i]));
-      const { gradientNorm: norm } = update;
-      const wanted = [...(norm === undefined ? [] : [norm]), ...next.values()];
-      const after = await held.advance({ feeds: controls, share: 1 }, wanted);
+      const given = gradients.gradients.map((tensor, i): [string, Tensor] => [tensor.name, back(tensor, found[i])]);
+      const controls = new Map([...only(feeds, update.model.graph.inputs), ...given]);
+      const norm = update.gradientNorm === undefined ? [] : [update.gradientNorm];
+      const after = await held.advance({ feeds: controls, share: 1 }, [...norm, ...next.values()]);
       parameters = new Map([...next].map(([name, output]) => [name, must(after, output)]));
-      return new Map([...told, ...(norm === undefined ? [] : entry(after, norm))]);
+      return new Map([...told, ...norm.flatMap((name) => entry(after, name))]);
     },
   };
+}
+
+/** What the graph of the gradients takes from the update, with the outputs that are its next values. */
+function sharedOutputs({ gradients: { parameters, lossScale }, update }: SplitStep): ReadonlyMap<string, string> {
+  const outputs = new Map(update.state.map(({ name, output }) => [name, output]));
+  const shared = [...parameters, ...(lossScale === undefined ? [] : [lossScale])];
+  return new Map(shared.map((name) => [name, must(outputs, name)]));
 }
 
 function entriesOf(state: readonly { readonly name: string }[], all: Tensors): Map<string, Tensor> {
