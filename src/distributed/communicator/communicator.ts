@@ -1,5 +1,7 @@
 /** @file The ranks of one job and messages between them, in the words of MPI. */
 
+import type { ReduceOperation, Values } from "../collectives/values.ts";
+
 /** What messages can be made of: the bytes under the view. */
 export type Payload = Uint8Array | Float32Array | Float64Array | Int32Array;
 
@@ -24,6 +26,8 @@ export interface Line {
    * @throws RankLostError where it will never come
    */
   receive(from: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reduces in place over all ranks as the transport does it best, once on a line that was begun; its bytes are not counted. Few transports can. */
+  allReduce?(values: Values, operation: ReduceOperation): Promise<void>;
 }
 
 /** One rank's end. Closed when disposed of: whoever waits for this rank then, is told that it left. */

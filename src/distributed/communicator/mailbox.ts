@@ -21,7 +21,7 @@ export interface Mailbox {
   /** A rank that will send no more: what it has sent before can be taken. */
   left(rank: number): void;
   /** A rank that is lost: every wait fails, since no operation of all ranks can end without it. */
-  lost(rank: number, reason: string): void;
+  lost(rank: number, reason: string, host?: string): void;
   /** Whether a rank left, is lost, or this end was closed: then why. */
   reasonAgainst(rank: number): Error | undefined;
   close(): void;
@@ -74,8 +74,8 @@ export function mailbox(): Mailbox {
       left.add(rank);
       failAll(new RankLostError(rank, "it has left"), ({ from }) => from === rank);
     },
-    lost(rank, reason) {
-      if (!left.has(rank)) end(new RankLostError(rank, reason));
+    lost(rank, reason, host) {
+      if (!left.has(rank)) end(new RankLostError(rank, reason, host));
     },
     reasonAgainst,
     close: () => end(new UsageError("this communicator is closed")),

@@ -16,7 +16,7 @@ export function openCommunicator(transport: Transport): Communicator {
   const box = mailbox();
   transport.listen({
     frame: (from, { channel, payload }) => (channel === LEAVING ? box.left(from) : box.put(from, channel, payload)),
-    lost: (lost, reason) => box.lost(lost, reason),
+    lost: (lost, reason, host) => box.lost(lost, reason, host),
   });
   const traffic: Counts = { sentBytes: 0, receivedBytes: 0, sentMessages: 0, receivedMessages: 0 };
   const lineOf = (channel: string): Line => ({
@@ -38,9 +38,21 @@ export function openCommunicator(transport: Transport): Communicator {
       traffic.receivedMessages++;
       return message;
     },
+    ...fastPath(transport, box, channel),
   });
   const world = membersOf("world", lineOf, traffic);
   return { ...world, [Symbol.asyncDispose]: () => leave(transport, box) };
+}
+
+function fastPath(transport: Transport, box: Mailbox, channel: string): Pick<Line, "allReduce"> {
+  if (!transport.allReduce) return {};
+  return {
+    async allReduce(values, operation) {
+      const reason = box.reasonAgainst(transport.rank);
+      if (reason) throw reason;
+      await transport.allReduce?.(channel, values, operation);
+    },
+  };
 }
 
 type Counts = { -readonly [K in keyof Traffic]: Traffic[K] };

@@ -2,7 +2,7 @@
 import { UnsupportedError } from "../../../errors.ts";
 import { checkCount, checkOptions } from "../../../options.ts";
 import type { Line } from "../../communicator/communicator.ts";
-import type { ReduceOperation, Values } from "../values.ts";
+import { combineBy, type ReduceOperation, type Values } from "../values.ts";
 import type { AllReduceAlgorithm } from "./algorithm.ts";
 import { halvingDoubling } from "./halving-doubling.ts";
 import { hierarchical } from "./hierarchical.ts";
@@ -19,7 +19,7 @@ export const allReduceAlgorithms = {
 export type AllReduceAlgorithmName = keyof typeof allReduceAlgorithms;
 
 export interface AllReduceOptions {
-  /** Default `ring`. */
+  /** Default: what the transport does best, else `ring`. */
   readonly algorithm?: AllReduceAlgorithmName;
   /** Default `sum`. */
   readonly operation?: ReduceOperation;
@@ -30,7 +30,7 @@ export interface AllReduceOptions {
 /** Reduces in place; all ranks get the same bits. */
 export async function allReduce<T extends Values>(line: Line, values: T, options: AllReduceOptions = {}): Promise<T> {
   const {
-    algorithm = "ring",
+    algorithm,
     operation = "sum",
     ranksPerMachine = line.size,
   } = checkOptions(options, {
@@ -39,7 +39,12 @@ export async function allReduce<T extends Values>(line: Line, values: T, options
     ranksPerMachine: true,
   });
   checkCount("ranksPerMachine", ranksPerMachine);
-  const run: AllReduceAlgorithm | undefined = allReduceAlgorithms[algorithm];
+  if (!algorithm && line.allReduce) {
+    combineBy(operation);
+    await line.allReduce(values, operation);
+    return values;
+  }
+  const run: AllReduceAlgorithm | undefined = allReduceAlgorithms[algorithm ?? "ring"];
   if (!run) {
     throw new UnsupportedError("there is no such algorithm of all-reduce", {
       expected: Object.keys(allReduceAlgorithms).join(", "),

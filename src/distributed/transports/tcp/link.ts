@@ -10,6 +10,8 @@ export interface LinkListener {
 }
 
 export interface Link {
+  /** The address of the other rank's machine. */
+  readonly remote: string;
   /** Resolves when the socket takes more. */
   send(frame: Frame): Promise<void>;
   /** The first message, before anybody listens. */
@@ -59,6 +61,7 @@ export function linkOver(socket: Socket, { most, beat, missing }: LinkSettings):
   socket.on("error", ({ message }) => end(`its connection failed: ${message}`));
   socket.on("close", () => end("its connection ended"));
   return {
+    remote: socket.remoteAddress ?? "an unknown address",
     first: received.first,
     listen: received.listen,
     send: (frame) => written(socket, frame),

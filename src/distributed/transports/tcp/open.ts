@@ -284,7 +284,7 @@ function transportOver(rank: number, size: number, links: ReadonlyMap<number, Li
       for (const [from, link] of links) {
         link.listen({
           message: (frame) => listener.frame(from, frame),
-          lost: (reason) => listener.lost(from, reason),
+          lost: (reason) => listener.lost(from, reason, link.remote),
         });
       }
     },
