@@ -47,6 +47,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Exits for a classifier: easy inputs leave early, through classifiers that learn from the whole network",
     load: async () => (await import("./exits.ts")).command,
   },
+  cascade: {
+    summary: "Two classifiers as one: a small one answers where it is sure, the big one what is left",
+    load: async () => (await import("./cascade.ts")).command,
+  },
   accelerate: {
     summary: "The fastest form of a model that stays right, found by measurement",
     load: async () => (await import("./accelerate.ts")).command,

@@ -7,8 +7,8 @@ import { type CommandModule, defineCommand } from "./command.ts";
 
 export function techniqueCommand<S extends z.ZodObject>(technique: Technique<S>, warn?: Warn<S>): CommandModule {
   return defineCommand({
-    operands: [["<model>", "an .onnx file"]],
+    operands: [...(technique.others ?? []), ["<model>", "an .onnx file"]],
     settings: techniqueSettings(technique),
-    run: ([path], settings, console) => runTechnique(technique, path!, settings, console, warn),
+    run: (paths, settings, console) => runTechnique(technique, paths, settings, console, warn),
   });
 }

@@ -51,6 +51,8 @@ export interface TechniqueContext {
   readonly session: { readonly ep: ExecutionProvider; readonly threads: number };
   readonly seed: number;
   readonly signal: AbortSignal;
+  /** The models beside the one that is changed, ready like it. */
+  readonly others: readonly Model[];
   /** The original, as an application runs it. */
   readonly original: Session;
   readonly data: TechniqueData;
@@ -120,10 +122,12 @@ export interface Technique<S extends z.ZodObject = z.ZodObject, E extends Eviden
   readonly refusesSlower?: boolean;
   /** What stands behind the name of the model in that of its result: `_parallel`. */
   suffix(settings: z.output<S>): string;
+  /** Models beside the one that is changed: operands in front of it, as name and meaning. */
+  readonly others?: readonly (readonly [operand: string, meaning: string])[];
   /** Before any file is opened. @throws UsageError for what cannot be together, and for samples that nobody gave */
   check(settings: z.output<S> & Asked): void;
   /** @throws what `run` would throw of the model and the settings */
-  plan(model: Model, settings: z.output<S>): Plan;
+  plan(model: Model, settings: z.output<S>, others?: readonly Model[]): Plan;
   run(model: Model, settings: z.output<S>, context: TechniqueContext): Promise<E>;
   /** Further facts of the result on the samples that verify: for the report alone, nothing is chosen any more. */
   observe?(evidence: E, open: (model: Model) => Promise<Session>, batches: AsyncIterable<Batch>): Promise<E>;

@@ -40,6 +40,7 @@ const modules: ReadonlyMap<string, CommandModule> = new Map(loaded);
 /** Words that a command cannot be without. */
 const required: Readonly<Record<string, readonly string[]>> = {
   compare: ["a.onnx", "b.onnx"],
+  cascade: ["s.onnx", "m.onnx"],
   prune: ["m.onnx", "--ratio", "0.5"],
   metaprune: ["m.onnx", "--target-macs", "0.5"],
   quantize: ["m.onnx", "--form", "static"],
@@ -217,6 +218,7 @@ it("a command knows when it makes up its inputs", () => {
     "parallelize",
     "route",
     "exits",
+    "cascade",
     "accelerate",
   ]);
   expect(isRandom("bench", "--data", "random")).toBe(true);
@@ -236,7 +238,8 @@ const techniques: Readonly<Record<string, string | readonly string[]>> = {
   metaprune: "src/prune/meta/technique.ts",
   quantize: ["src/quantize/technique.ts", "src/quantize/transformed.ts"],
   route: "src/conditional/moe/route/technique.ts",
-  exits: ["technique", "train-heads", "answered"].map((name) => `src/conditional/exit/${name}.ts`),
+  exits: ["technique", "leaving", "train-heads", "answered"].map((name) => `src/conditional/exit/${name}.ts`),
+  cascade: ["cascade-technique", "leaving"].map((name) => `src/conditional/exit/${name}.ts`),
   parallelize: "src/parallel/technique.ts",
 };
 

@@ -38,6 +38,16 @@ describe("a tree", () => {
     expect([features, thresholds[0], thresholds[2]! >= 2 && thresholds[2]! <= 6]).toEqual([[0, 0, 0], 1, true]);
   });
 
+  it("finds the one cut that parts two halves, wherever it lies", () => {
+    for (const count of [10, 20, 34, 51, 200]) {
+      for (const at of [1, Math.floor(count / 2), count - 1]) {
+        const rows = Array.from({ length: count }, (_, i) => (7 * i) % count);
+        const classes = rows.map((x) => Number(x >= at));
+        expect(fitTree(rows, 1, { depth: 1, classes }).thresholds).toEqual([at - 1]);
+      }
+    }
+  });
+
   it("tries as many thresholds for each feature as it is told", () => {
     // One candidate is the median, 4; three are 2, 4 and 6, of which the first parts the classes.
     const rows = [0, 1, 2, 3, 4, 5, 6, 7];

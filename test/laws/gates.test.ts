@@ -90,7 +90,7 @@ function ofSamples(gate: Gate, inner: readonly number[]): Model {
     const samples = n.input("x", "float32", ["batch", ...inner, WIDTH]);
     const given = n.input("ids", "int64", ["batch", ...inner]);
     const expert = mlpExpert({ hidden: 5, activation: "Tanh" });
-    n.output(moeLayer(n.scope("moe"), samples, { gate, expert, experts: EXPERTS, ids: given }), "y");
+    n.output(moeLayer(n.scope("moe"), samples, { gate, expert, experts: EXPERTS, axis: -1, ids: given }), "y");
   });
 }
 

@@ -317,6 +317,32 @@ describe("a layer of experts", () => {
     ).toEqual([rows.length, 2, 2]);
   });
 
+  it("over pictures asks which axis holds the numbers of a token, and routes positions, not columns", () => {
+    const options = { gate: gates.switch(), expert: mlpExpert({ hidden: 5 }), experts: 3 };
+    const picture = ["batch", WIDTH, 2, 3] as const;
+    expect(() => layered((n, x) => moeLayer(n, x, options), picture)).toThrow(/axis 1 to 3/);
+    expect(() => layered((n, x) => moeLayer(n, x, { ...options, axis: 4 }), picture)).toThrow(/axis 1 to 3.*got 4/);
+    const channelsFirst = layered((n, x) => moeLayer(n, x, { ...options, axis: 1 }), picture);
+    const alone = layered((n, x) => moeLayer(n, x, options));
+    const values = Array.from({ length: 2 * WIDTH * 6 }, (_, i) => Math.sin(3 * i));
+    const at = (sample: number, channel: number, place: number): number =>
+      values[(sample * WIDTH + channel) * 6 + place] ?? Number.NaN;
+    const got = evaluate(channelsFirst, new Map([["x", tensorFromNumbers("float32", [2, WIDTH, 2, 3], values)]])).get(
+      "y",
+    );
+    const tokens = [0, 1].flatMap((sample) =>
+      Array.from({ length: 6 * WIDTH }, (_, i) => at(sample, i % WIDTH, Math.floor(i / WIDTH))),
+    );
+    const wanted = evaluate(alone, new Map([["x", tensorFromNumbers("float32", [12, WIDTH], tokens)]])).get("y");
+    expect(got?.dims).toEqual([2, WIDTH, 2, 3]);
+    const positions = [...numbersOf(wanted!)];
+    const pictures = [...numbersOf(got!)];
+    for (let i = 0; i < pictures.length; i++) {
+      const [sample, channel, place] = [Math.floor(i / (6 * WIDTH)), Math.floor(i / 6) % WIDTH, i % 6];
+      expect(pictures[i]).toBeCloseTo(positions[(sample * 6 + place) * WIDTH + channel]!, 6);
+    }
+  });
+
   it("moves the biases of its gate by a step towards equal loads", () => {
     const model = mixture(gates["sigmoid-bias"]({ k: 1, step: 0.25 }));
     expect(moeTraining(model)).toEqual({ terms: [], carry: { "moe/gate/bias": "next/moe/gate/bias" } });

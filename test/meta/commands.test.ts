@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { cleanTechnique } from "../../src/accelerate/index.ts";
 import { commands } from "../../src/cli/commands.ts";
-import { exitsTechnique, routeTechnique } from "../../src/conditional/index.ts";
+import { cascadeTechnique, exitsTechnique, routeTechnique } from "../../src/conditional/index.ts";
 import { parallelizeTechnique } from "../../src/parallel/index.ts";
 import { metaPruneTechnique, pruneTechnique } from "../../src/prune/index.ts";
 import { quantizeTechnique } from "../../src/quantize/index.ts";
@@ -25,6 +25,7 @@ it.each([
   ["metaprune", metaPruneTechnique],
   ["route", routeTechnique],
   ["exits", exitsTechnique],
+  ["cascade", cascadeTechnique],
   ["parallelize", parallelizeTechnique],
 ] as const)("tells of %s what its technique tells", (name, technique) => {
   expect([technique.name, technique.summary]).toEqual([name, commands[name]!.summary]);

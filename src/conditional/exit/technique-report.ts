@@ -9,7 +9,7 @@ export interface ExitRow {
   readonly at: string;
   /** Share of the multiply-accumulates before it. */
   readonly depth: number;
-  /** The same of a sample that leaves here, exits on the way included, over those of one that does not leave. */
+  /** The same of a sample that leaves here, exits on the way included, over those of the original. */
   readonly cost: number;
   readonly threshold: number;
   /** Of its answers to all samples that chose the thresholds, and the share of those that leave here. */
@@ -19,9 +19,15 @@ export interface ExitRow {
 
 interface Told {
   readonly exits: readonly ExitRow[];
+  /** Of a sample that does not leave, over those of the original. */
+  readonly whole: number;
   readonly chosen: ChosenThresholds;
   readonly curve: readonly (readonly [number, number])[];
   readonly taken?: readonly number[];
+}
+
+export function rightOf(right: readonly boolean[]): number {
+  return right.filter(Boolean).length / right.length;
 }
 
 /** Accuracies that may be lost, from none on. */
@@ -29,8 +35,7 @@ const DROPS = [0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2] as const;
 
 /** What other bounds would have chosen. */
 export function tradeOffs(records: ExitRecords, costs: readonly number[]): (readonly [number, number])[] {
-  const right = lastOf(records.right);
-  const accuracy = right.filter(Boolean).length / right.length;
+  const accuracy = rightOf(lastOf(records.right));
   return DROPS.map((drop) => {
     const found = chooseThresholds(records, { costs, bound: { accuracy: Math.max(0, accuracy - drop) } });
     return [found.cost, found.accuracy] as const;
@@ -39,22 +44,22 @@ export function tradeOffs(records: ExitRecords, costs: readonly number[]): (read
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-export function meanCostOf({ exits, chosen, taken }: Told): FigureCard {
-  const costs = [...exits.map(({ cost }) => cost), 1];
+export function meanCostOf({ exits, whole, chosen, taken }: Told): FigureCard {
+  const costs = [...exits.map(({ cost }) => cost), whole];
   const spent = taken?.reduce((sum, share, k) => sum + share * nth(costs, k), 0) ?? chosen.cost;
   return {
     label: "Work per sample",
     value: percent(spent),
     tone: spent < 1 ? "better" : "worse",
-    change: "of the multiply-accumulates of the whole network with its exits",
+    change: "of the multiply-accumulates of the original",
     note: taken ? "mean over the samples that verify" : "mean over the samples that chose the thresholds",
   };
 }
 
 /** Where samples leave. */
-export function exitBars({ exits, chosen, taken = chosen.shares }: Told): BarSection {
+export function exitBars({ exits, whole, chosen, taken = chosen.shares }: Told): BarSection {
   const names = [...exits.map(({ at }, k) => `exit ${k}: ${at}`), "the whole network"];
-  const costs = [...exits.map(({ cost }) => cost), 1];
+  const costs = [...exits.map(({ cost }) => cost), whole];
   return {
     kind: "bars",
     title: "Where samples leave",

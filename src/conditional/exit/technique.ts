@@ -1,25 +1,18 @@
 /** @file Early exit as a technique: settings, plan, work, report. */
 import { join } from "node:path";
 import * as z from "zod";
-import { lastOf, nth } from "../../checked.ts";
 import { random } from "../../data/index.ts";
 import { distill, recoveryFrom, softTargets } from "../../distill/index.ts";
-import { BoundError, UsageError } from "../../errors.ts";
+import { UsageError } from "../../errors.ts";
 import type { Model } from "../../ir/index.ts";
-import { between, memberOf, requireSamplesFor, setting, whole } from "../../settings/index.ts";
-import { defineTechnique, type Evidence, type TechniqueContext } from "../../technique/index.ts";
-import { keepOutputs } from "../lowering/keep-outputs.ts";
+import { requireSamplesFor, setting, whole } from "../../settings/index.ts";
+import { defineTechnique, type TechniqueContext } from "../../technique/index.ts";
 import { addExits, type ExitModel, exitTerms } from "./add-exits.ts";
-import { labelledOrAnswered } from "./answered.ts";
-import { type ChosenThresholds, chooseThresholds } from "./choose-thresholds.ts";
-import { confidences } from "./confidences/index.ts";
-import { type ExitRecords, exitCosts, recordExits } from "./exit-records.ts";
-import { EXIT_OUTPUT, exportEarlyExit } from "./export-early-exit.ts";
+import { type ExitEvidence, leavingEarly, leavingSettings, observeLeaving } from "./leaving.ts";
 import type { Neck } from "./necks.ts";
 import { balancedPlaces } from "./places.ts";
-import { classifierOf, type ScoresModel, withoutSoftmax, withSoftmaxOf } from "./scores-model.ts";
-import { countTaken } from "./taken.ts";
-import { type ExitRow, exitBars, exitTable, meanCostOf, tradeOff, tradeOffs } from "./technique-report.ts";
+import { classifierOf, type ScoresModel, withoutSoftmax } from "./scores-model.ts";
+import { exitBars, exitTable, meanCostOf, tradeOff } from "./technique-report.ts";
 import { trainHeads } from "./train-heads.ts";
 
 const settings = z.strictObject({
@@ -29,32 +22,10 @@ const settings = z.strictObject({
     "epochs in which the classifiers of the exits learn, the network as it is",
     whole(1).default(4),
   ),
-  confidence: setting("--confidence <name>", "how sure an exit is", memberOf(confidences).default("max-probability")),
-  drop: setting(
-    "--drop <share>",
-    "accuracy that leaving early may lose on the samples that choose the thresholds",
-    between(0, 1).default(0.01),
-  ),
-  targetCost: setting(
-    "--target-cost <share>",
-    "in its place: the share of the multiply-accumulates that a sample may take in the mean",
-    between(0.001, 1).exactOptional(),
-  ),
+  ...leavingSettings,
 });
 
 type ExitSettings = z.output<typeof settings>;
-
-export interface ExitEvidence extends Evidence {
-  readonly exits: readonly ExitRow[];
-  /** On the samples that chose the thresholds. */
-  readonly chosen: ChosenThresholds;
-  /** Cost and accuracy of other thresholds on those samples. */
-  readonly curve: readonly (readonly [cost: number, accuracy: number])[];
-  /** The model with a further output that tells which exit was taken. */
-  readonly telling: Model;
-  /** Share of the samples that verify which left at each exit, the whole network last. */
-  readonly taken?: readonly number[];
-}
 
 export const exitsTechnique = defineTechnique({
   name: "exits",
@@ -81,29 +52,11 @@ export const exitsTechnique = defineTechnique({
     const added = addExits(scores.model, random(context.seed), { at });
     const heads = await learnedHeads(added, scores, own, context);
     const { model: trained, training } = await learnedTogether({ ...added, model: heads }, scores, context);
-    const found = { ...added, model: trained, confidence: own.confidence };
-    const records = await recordExits(trained, labelledOrAnswered(context), { ...found, ...opening(context) });
-    const costs = relative(exitCosts(trained, found));
-    const chosen = chosenBy(records, costs, own);
-    const telling = withSoftmaxOf(await exportEarlyExit(trained, { ...found, thresholds: chosen.thresholds }), model);
-    const rows = rowsOf(places, chosen, costs, records);
-    return {
-      model: await keepOutputs(telling, telling.graph.outputs.slice(0, 1)),
-      telling,
-      sentence: `${places.length} exits: on the samples that chose the thresholds ${(100 * chosen.cost).toFixed(0)} % of the work`,
-      facts: { exits: rows, chosen },
-      exits: rows,
-      chosen,
-      curve: tradeOffs(records, costs),
-      ...(training && { training }),
-    };
+    const evidence = await leavingEarly(model, { ...added, model: trained }, places.map(placeOf), own, context);
+    return { ...evidence, ...(training && { training }) };
   },
 
-  async observe(evidence, open, batches) {
-    await using session = await open(evidence.telling);
-    const taken = await countTaken(session, EXIT_OUTPUT, evidence.exits.length, batches);
-    return { ...evidence, taken, facts: { ...evidence.facts, taken } };
-  },
+  observe: observeLeaving,
 
   sections: (evidence, { confidence, drop }) => ({
     verdict: evidence.sentence,
@@ -118,10 +71,6 @@ export const exitsTechnique = defineTechnique({
 
 function placeOf({ value, depth }: Neck) {
   return { at: value.name, depth };
-}
-
-function opening({ open, session }: TechniqueContext) {
-  return { open, session };
 }
 
 /** The network with heads that have learned from it. */
@@ -172,45 +121,4 @@ async function learnedTogether(
     }),
   );
   return { model, training: report };
-}
-
-/** Of the whole network without exits. */
-function relative(costs: readonly number[]): number[] {
-  return costs.map((cost) => cost / lastOf(costs));
-}
-
-/** @throws BoundError where no sample may leave early */
-function chosenBy(
-  records: ExitRecords,
-  costs: readonly number[],
-  { drop, targetCost }: ExitSettings,
-): ChosenThresholds {
-  const right = lastOf(records.right);
-  const accuracy = right.filter(Boolean).length / right.length;
-  const bound = targetCost === undefined ? { accuracy: accuracy - drop } : { cost: targetCost };
-  const chosen = chooseThresholds(records, { costs, bound });
-  if (chosen.thresholds.some(Number.isFinite)) return chosen;
-  throw new BoundError("no exit is right often enough to leave by", {
-    expected:
-      targetCost === undefined
-        ? `an accuracy of ${accuracy - drop} with samples leaving`
-        : `a mean cost of ${targetCost}`,
-    got: records.right.map((own) => own.filter(Boolean).length / own.length).join(", "),
-    hint: "More --epochs, --finetune, a larger --drop, or fewer and later exits may help.",
-  });
-}
-
-function rowsOf(
-  places: readonly Neck[],
-  { thresholds, shares }: ChosenThresholds,
-  costs: readonly number[],
-  { right }: ExitRecords,
-): ExitRow[] {
-  return places.map((place, k) => ({
-    ...placeOf(place),
-    cost: nth(costs, k),
-    threshold: nth(thresholds, k),
-    accuracy: nth(right, k).filter(Boolean).length / nth(right, k).length,
-    share: nth(shares, k),
-  }));
 }

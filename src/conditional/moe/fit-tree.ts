@@ -15,16 +15,16 @@ export interface TreeOptions {
   readonly depth: number;
   /** The class of each row: cuts then lower the Gini impurity most. Without, the feature of the largest variance is cut at its median. */
   readonly classes?: ArrayLike<number>;
-  /** Thresholds tried per feature; 16 by default. */
+  /** Quantiles tried per feature; by default each value that rows have, so that the purest cut is found. */
   readonly candidates?: number;
 }
 
 const treeOptionsNames: OptionNames<TreeOptions> = { depth: true, classes: true, candidates: true };
 
-/** Breiman et al., "Classification and regression trees" (1984), with cuts at quantiles. `rows` is [count, width]. */
+/** Breiman et al., "Classification and regression trees" (1984), with cuts at values that rows have. `rows` is [count, width]. */
 export function fitTree(rows: ArrayLike<number>, width: number, options: TreeOptions): DecisionTree {
   checkOptions(options, treeOptionsNames);
-  const { depth, classes, candidates = 16 } = options;
+  const { depth, classes, candidates } = options;
   checkCount("the depth of a tree", depth, { most: 16 });
   const count = rows.length / width;
   if (!Number.isSafeInteger(count) || count < 2) {
@@ -78,18 +78,50 @@ function purestCut(
   width: number,
   at: At,
   classes: ArrayLike<number>,
-  candidates: number,
+  candidates: number | undefined,
 ): Cut {
   let best: Cut & { impurity: number } = { ...widestCut(members, width, at), impurity: Number.POSITIVE_INFINITY };
   for (let feature = 0; feature < width; feature++) {
-    const values = sorted(members, feature, at);
-    for (let i = 1; i <= candidates; i++) {
-      const threshold = quantile(values, i / (candidates + 1));
-      const impurity = impurityOf(members, (row) => at(row, feature) > threshold, classes);
+    const order = members.toSorted((a, b) => at(a, feature) - at(b, feature));
+    const values = order.map((row) => at(row, feature));
+    const tried = candidates === undefined ? undefined : quantiles(values, candidates);
+    for (const { threshold, impurity } of cutsOf(order, values, classes)) {
+      if (tried && !tried.has(threshold)) continue;
       if (impurity < best.impurity) best = { feature, threshold, impurity };
     }
   }
   return best;
+}
+
+function quantiles(values: readonly number[], count: number): Set<number> {
+  return new Set(Array.from({ length: count }, (_, i) => quantile(values, (i + 1) / (count + 1))));
+}
+
+/** Every cut behind a value of sorted rows that leaves no side empty, with Σ over both sides of size · (1 − Σ share²), counted along the way. */
+function* cutsOf(order: readonly number[], values: readonly number[], classes: ArrayLike<number>) {
+  const [left, right] = [sideOf(), sideOf()];
+  for (const row of order) right.add(classes[row] ?? 0, 1);
+  for (const [i, row] of order.slice(0, -1).entries()) {
+    left.add(classes[row] ?? 0, 1);
+    right.add(classes[row] ?? 0, -1);
+    const threshold = nth(values, i);
+    if (threshold < nth(values, i + 1)) yield { threshold, impurity: left.impurity() + right.impurity() };
+  }
+}
+
+/** Rows by class, of which Σ count² is kept up. */
+function sideOf() {
+  const counts = new Map<number, number>();
+  let [size, squares] = [0, 0];
+  return {
+    add(label: number, change: 1 | -1): void {
+      const count = counts.get(label) ?? 0;
+      counts.set(label, count + change);
+      size += change;
+      squares += 2 * change * count + 1;
+    },
+    impurity: () => size - squares / size,
+  };
 }
 
 function sorted(members: readonly number[], feature: number, at: At): number[] {
@@ -98,19 +130,4 @@ function sorted(members: readonly number[], feature: number, at: At): number[] {
 
 function quantile(values: readonly number[], share: number): number {
   return values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0;
-}
-
-/** Σ over both sides of size · (1 − Σ share²); a cut that leaves a side empty is none. */
-function impurityOf(members: readonly number[], isRight: (row: number) => boolean, classes: ArrayLike<number>): number {
-  const sides = [new Map<number, number>(), new Map<number, number>()];
-  for (const row of members) {
-    const side = nth(sides, isRight(row) ? 1 : 0);
-    side.set(classes[row]!, (side.get(classes[row]!) ?? 0) + 1);
-  }
-  if (sides.some((side) => side.size === 0)) return Number.POSITIVE_INFINITY;
-  return sides.reduce((sum, side) => {
-    const size = [...side.values()].reduce((a, b) => a + b, 0);
-    const squares = [...side.values()].reduce((a, b) => a + b * b, 0);
-    return sum + size - squares / size;
-  }, 0);
 }

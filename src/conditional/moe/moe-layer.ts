@@ -21,6 +21,11 @@ export interface MoeOptions {
   readonly shared?: Expert;
   /** `token` (default): each position of [batch, time, width] is routed. `sample`: each row of the first axis, by the mean over positions. */
   readonly per?: "token" | "sample";
+  /**
+   * Where the numbers of a token stand: the last axis of [batch, width] and [batch, time, width] by default. Of more axes it has to be said: 1 for
+   * pictures [batch, channels, height, width], of which each position is a token, -1 for [batch, height, width, channels].
+   */
+  readonly axis?: number;
   /** int64 ids of tokens (or of samples, tasks) for gates that decide by them. */
   readonly ids?: Value;
 }
@@ -32,6 +37,7 @@ const moeOptionsNames: OptionNames<MoeOptions> = {
   dispatch: true,
   shared: true,
   per: true,
+  axis: true,
   ids: true,
 };
 
@@ -39,8 +45,31 @@ const moeOptionsNames: OptionNames<MoeOptions> = {
  * y = Σ_e G(x)_e · E_e(x), of the dims of x where the experts keep them. x is [batch, …, width]. Losses of the gate, its next
  * biases and the load of its experts become outputs of the network, which `moeTraining` and `moeMeasures` find again.
  */
-export function moeLayer(n: Layers, x: Value, options: MoeOptions): Value {
+export function moeLayer(n: Layers, given: Value, options: MoeOptions): Value {
   checkOptions(options, moeOptionsNames);
+  const order = options.per === "sample" ? undefined : tokensLast(given, options.axis);
+  if (!order) return layerOver(n, given, options);
+  const places = order.map((_, axis) => order.indexOf(axis));
+  return n.transpose(layerOver(n, n.transpose(given, order), options), places);
+}
+
+/** The axes in an order with those of a token last; nothing where they are. @throws ShapeError where nobody says which they are */
+function tokensLast(x: Value, axis: number | undefined): number[] | undefined {
+  const { length: rank } = dimsOf(x);
+  const last = rank - 1;
+  const place = axis === undefined ? last : axis < 0 ? axis + rank : axis;
+  const isKnown = axis !== undefined || rank <= 3;
+  if (isKnown && Number.isInteger(place) && place >= 1 && place <= last)
+    return place === last
+      ? undefined
+      : [...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== place), place];
+  throw new ShapeError("a mixture over tokens has to know which axis holds the numbers of one", {
+    expected: `axis 1 to ${last}: 1 for [batch, channels, …], -1 for [batch, …, channels]`,
+    got: axis === undefined ? `[${dimsOf(x).join(", ")}] without axis` : String(axis),
+  });
+}
+
+function layerOver(n: Layers, x: Value, options: MoeOptions): Value {
   const { gate, expert, experts, shared, per = "token" } = options;
   const rows = per === "token" ? tokensOf(n, x) : x;
   const seen = per === "token" ? rows : meanOverPositions(n, x);

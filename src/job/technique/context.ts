@@ -27,7 +27,11 @@ type ContextSettings = RecoveryFlags & Pick<RuntimeOptions, "ep" | "threads" | "
  */
 export function contextOf(
   model: Model,
-  { data, original }: Pick<Prepared, "data"> & { readonly original: Pick<Prepared["original"], "session"> },
+  {
+    data,
+    original,
+    others,
+  }: Pick<Prepared, "data" | "others"> & { readonly original: Pick<Prepared["original"], "session"> },
   shared: ContextSettings,
   folder: RunFolder,
   console: Console,
@@ -56,6 +60,7 @@ export function contextOf(
     seed,
     signal,
     original: original.session,
+    others,
     labelled: () => data.calibration(),
     data: {
       async *calibration() {
@@ -69,7 +74,7 @@ export function contextOf(
     checkpoints,
     kernelBlocks: () => kernelBlocksOf(ep, threads, console),
     ...doneOnce(folder, named, recovery !== undefined),
-    part: (name) => contextOf(model, { data, original }, shared, folder, console, named(name)),
+    part: (name) => contextOf(model, { data, original, others }, shared, folder, console, named(name)),
     saturates: async () => ep === "cpu" && (await cpuSaturates()),
     emit: (event) => folder.record(event),
     trained,

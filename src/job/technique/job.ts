@@ -9,6 +9,7 @@ import { requireSamplesFor } from "../../settings/index.ts";
 import type { Evidence, Technique } from "../../technique/index.ts";
 import type { Console, Outcome } from "../console.ts";
 import { collectGarbage } from "../model/collect-garbage.ts";
+import { fingerprint } from "../model/model-file.ts";
 import { withOwnMemory } from "../model/own-memory.ts";
 import { inRunFolder } from "../run/in-run-folder.ts";
 import { decidingSettings, pickSettings } from "../settings/command-line.ts";
@@ -28,9 +29,10 @@ export type Warn<S extends z.ZodObject = z.ZodObject> = (
   shared: SharedSettings,
 ) => Promise<{ readonly code: string; readonly message: string } | undefined>;
 
+/** @param paths the model that is changed, behind the others that the technique takes */
 export async function runTechnique<S extends z.ZodObject>(
   technique: Technique<S>,
-  path: string,
+  paths: readonly string[],
   settings: z.output<z.ZodObject>,
   console: Console,
   warn: Warn<S> = async () => undefined,
@@ -39,9 +41,9 @@ export async function runTechnique<S extends z.ZodObject>(
   const own = pickSettings(technique.settings, settings);
   requireSamplesFor(shared.finetune === undefined ? undefined : "--finetune", shared.data);
   technique.check({ ...own, ...shared });
-  const target = await checkedTarget(path, technique.suffix(own), shared);
+  const target = await checkedTarget(paths, technique.suffix(own), shared);
   await using prepared = await prepare(technique, target, shared, console);
-  const { facts, sentence } = technique.plan(prepared.model, own);
+  const { facts, sentence } = technique.plan(prepared.model, own, prepared.others);
   const warning = await warn(prepared.model, own, shared);
   if (warning) console.say(`${warning.code}: ${warning.message}`);
   const told = { ...(warning && { warning: `${warning.code}: ${warning.message}` }), data: prepared.data.source };
@@ -54,6 +56,7 @@ export async function runTechnique<S extends z.ZodObject>(
     command: technique.name,
     model: target.name,
     sha256: prepared.facts.sha256,
+    ...(target.others.length > 0 && { others: await Promise.all(target.others.map(hashOf)) }),
     ...decidingSettings(techniqueSettings(technique), settings),
   };
   const isKept = shared.finetune !== undefined || technique.resumes === true;
@@ -98,6 +101,10 @@ async function work(run: TechniqueRun, prepared: Prepared, folder: RunFolder, co
     broken,
   };
   return { result: { ...comparison, ...facts, ...rest }, ok: isWritten };
+}
+
+async function hashOf(path: string): Promise<string> {
+  return (await fingerprint(path)).sha256;
 }
 
 /** A network that was trained is judged by its answers, whatever trained it. */

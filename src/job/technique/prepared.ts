@@ -18,12 +18,15 @@ export class Prepared implements AsyncDisposable {
   readonly original: Original;
   readonly facts: ModelFacts;
   readonly data: LoadedData;
+  /** The models beside the one that is changed. */
+  readonly others: readonly Model[];
   #model: Model | undefined;
 
-  constructor(original: Original, facts: ModelFacts, data: LoadedData, model: Model) {
+  constructor(original: Original, facts: ModelFacts, data: LoadedData, model: Model, others: readonly Model[]) {
     this.original = original;
     this.facts = facts;
     this.data = data;
+    this.others = others;
     this.#model = model;
   }
 
@@ -47,7 +50,7 @@ export class Prepared implements AsyncDisposable {
 /** Loads model and data, and makes the model ready. */
 export async function prepare(
   { ready }: Technique,
-  { path, name }: TechniqueTarget,
+  { path, name, others }: TechniqueTarget,
   shared: SharedSettings,
   console: Console,
 ): Promise<Prepared> {
@@ -57,11 +60,36 @@ export async function prepare(
   const facts = modelFacts(name, model, await fingerprint(path));
   const original = await openOriginal(path, model, shared);
   try {
-    if (ready === "nothing") return new Prepared(original, facts, data, model);
-    const make = ready === "cleaned" ? cleaned : readied;
-    return new Prepared(original, facts, data, await make(model, original.session, data, shared, console));
+    const changed = await madeReady(ready, model, original, data, shared, console);
+    const beside: Model[] = [];
+    for (const other of others) beside.push(await otherReady(ready, other, data, shared, console));
+    return new Prepared(original, facts, data, changed, beside);
   } catch (error) {
     await original[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+async function madeReady(
+  ready: Technique["ready"],
+  model: Model,
+  { session }: Original,
+  data: LoadedData,
+  shared: SharedSettings,
+  console: Console,
+): Promise<Model> {
+  if (ready === "nothing") return model;
+  return await (ready === "cleaned" ? cleaned : readied)(model, session, data, shared, console);
+}
+
+async function otherReady(
+  ready: Technique["ready"],
+  path: string,
+  data: LoadedData,
+  shared: SharedSettings,
+  console: Console,
+): Promise<Model> {
+  const model = await loadModel(path);
+  await using original = await openOriginal(path, model, shared);
+  return await madeReady(ready, model, original, data, shared, console);
 }

@@ -43,7 +43,7 @@ export async function techniqueReport(
   folder: RunFolder,
 ): Promise<TechniqueReport> {
   const { name } = technique;
-  const { path, out } = target;
+  const { path, others, out } = target;
   const { size, latency, agreement, accuracy } = comparison;
   const { model, training } = evidence;
   const file = broken.length === 0 ? await fingerprint(out) : { sha256: "", bytes: encodedSize(model) };
@@ -52,7 +52,7 @@ export async function techniqueReport(
     kind: "technique",
     technique: name,
     title: `lithe ${name}: ${target.name}`,
-    command: commandLine(name, [path], techniqueSettings(technique), settings),
+    command: commandLine(name, [...others, path], techniqueSettings(technique), settings),
     created: timestamp(),
     seed: shared.seed,
     environment: await environment(),

@@ -34,6 +34,7 @@ export const routeTechnique = defineTechnique({
   ready: "blocks",
   keeps: "answers",
   recovers: true,
+  refusesSlower: true,
   suffix: () => "_routed",
   check: () => undefined,
 

@@ -26,7 +26,7 @@ export function copy(): RouteMethod {
         weigh: (inner, probabilities, scores) =>
           topK === 1 ? oneLike(inner, probabilities) : inner.softmax(scores, -1),
       });
-      return moeLayer(n, block.first.input, { gate, expert: copied(block), experts });
+      return moeLayer(n, block.first.input, { gate, expert: copied(block), experts, axis: -1 });
     },
   };
 }

@@ -41,7 +41,7 @@ export function split(): RouteMethod {
         ...(bias && { bias: () => new Float32Array(members.map((units) => meanOf(units.map((j) => bias[j]!)))) }),
         weigh: (inner, probabilities) => oneLike(inner, probabilities),
       });
-      const mixed = moeLayer(n, first.input, { gate, expert: partial(block, members), experts });
+      const mixed = moeLayer(n, first.input, { gate, expert: partial(block, members), experts, axis: -1 });
       if (!second.bias) return mixed;
       const row = Float32Array.from(second.bias);
       return n.add(
