@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { random } from "../../src/data/index.ts";
-import { floatsOf, isSparse, type Model, tensorFromNumbers, withGraph } from "../../src/ir/index.ts";
+import {
+  floatsOf,
+  type Initializer,
+  isSparse,
+  type Model,
+  tensorFromNumbers,
+  type Value,
+  withGraph,
+} from "../../src/ir/index.ts";
 import { mlp } from "../../src/models/index.ts";
 import { decodeModel, encodeModel } from "../../src/onnx/index.ts";
 import { noise } from "../models.ts";
@@ -13,11 +21,11 @@ import { litheJson } from "./run.ts";
 
 /** The network with weights that are somewhat wrong, so that its answers are near where classes meet. */
 function blurred(model: Model): Model {
-  const initializers = [...model.graph.initializers].map(([value, data], i) => {
-    if (isSparse(data)) return [value, data] as const;
+  const initializers = [...model.graph.initializers].map(([value, data], i): readonly [Value, Initializer] => {
+    if (isSparse(data)) return [value, data];
     const errors = noise(floatsOf(data).length, 20 + i);
     const values = Array.from(floatsOf(data), (x, j) => x + 0.15 * (errors[j] ?? 0));
-    return [value, tensorFromNumbers("float32", data.dims, values)] as const;
+    return [value, tensorFromNumbers("float32", data.dims, values)];
   });
   return withGraph(model, { ...model.graph, initializers: new Map(initializers) });
 }

@@ -30,8 +30,9 @@ export function contextOf(
   {
     data,
     original,
-    others,
-  }: Pick<Prepared, "data" | "others"> & { readonly original: Pick<Prepared["original"], "session"> },
+    others = [],
+  }: Pick<Prepared, "data"> &
+    Partial<Pick<Prepared, "others">> & { readonly original: Pick<Prepared["original"], "session"> },
   shared: ContextSettings,
   folder: RunFolder,
   console: Console,
