@@ -51,6 +51,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
   distill: ["--teacher", "t.onnx", "--student", "s.onnx", "--data", "d.npz"],
   doctor: [],
   demo: [],
+  plan: ["m.onnx", "--cluster", "cluster.json"],
 };
 
 function leastWords(command: string): readonly string[] {

@@ -21,18 +21,17 @@ const CHECKPOINTS = "checkpoints";
 /** What is changed by, and how accuracy is won back. */
 type ContextSettings = RecoveryFlags & Pick<RuntimeOptions, "ep" | "threads" | "seed"> & { readonly resume?: boolean };
 
+interface Given extends Pick<Prepared, "data">, Partial<Pick<Prepared, "others">> {
+  readonly original: Pick<Prepared["original"], "session">;
+}
+
 /**
  * @param model what is changed, ready
  * @param training its name, where the run has several
  */
 export function contextOf(
   model: Model,
-  {
-    data,
-    original,
-    others = [],
-  }: Pick<Prepared, "data"> &
-    Partial<Pick<Prepared, "others">> & { readonly original: Pick<Prepared["original"], "session"> },
+  { data, original, others = [] }: Given,
   shared: ContextSettings,
   folder: RunFolder,
   console: Console,
@@ -42,7 +41,6 @@ export function contextOf(
   const { signal } = console;
   const named = (key: string): string => `${training} ${key}`.trim();
   const { datasets } = data;
-  const batch = fixedBatch(model);
   const asked = recoveryOf(model, data, shared);
   const checkpoint = { folder: join(folder.path, CHECKPOINTS, training.replace(/[^\w.]+/g, "-")) };
   const checkpoints = { ...checkpoint, resume: resume === true };
@@ -63,14 +61,7 @@ export function contextOf(
     original: original.session,
     others,
     labelled: () => data.calibration(),
-    data: {
-      async *calibration() {
-        for await (const { feeds } of data.calibration()) yield feeds;
-      },
-      timed: () => firstBatch(data),
-      ...(datasets && { datasets }),
-      ...(batch !== undefined && { batch }),
-    },
+    data: dataFor(model, data),
     ...(recovery && { recovery }),
     checkpoints,
     kernelBlocks: () => kernelBlocksOf(ep, threads, console),
@@ -89,6 +80,19 @@ export function contextOf(
     },
     say: console.say,
     progress: console.progress,
+  };
+}
+
+function dataFor(model: Model, data: Prepared["data"]): TechniqueContext["data"] {
+  const { datasets } = data;
+  const batch = fixedBatch(model);
+  return {
+    async *calibration() {
+      for await (const { feeds } of data.calibration()) yield feeds;
+    },
+    timed: () => firstBatch(data),
+    ...(datasets && { datasets }),
+    ...(batch !== undefined && { batch }),
   };
 }
 
