@@ -21,11 +21,13 @@ function isLoopback(address: string): boolean {
  *
  * @throws UsageError for an environment that is incomplete, and where ranks do not come
  */
-export async function communicatorFromEnvironment(env: NodeJS.ProcessEnv): Promise<Communicator> {
+export async function communicatorFromEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Communicator> {
   return openCommunicator(await transportFor(env));
 }
 
-async function transportFor(env: NodeJS.ProcessEnv): Promise<Transport> {
+async function transportFor(env: Readonly<Record<string, string | undefined>>): Promise<Transport> {
   const launch = launchFromEnvironment(env);
   if (launch?.transport === "mpi") return await mpiTransport();
   if (launch) {

@@ -8,7 +8,7 @@ import { readText } from "../../file-system.ts";
  *
  * @throws UsageError where there is none
  */
-export async function tokenFromEnvironment(env: NodeJS.ProcessEnv): Promise<string> {
+export async function tokenFromEnvironment(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const { LITHE_TOKEN_FILE: path, LITHE_TOKEN: value } = env;
   const token = path ? (await readText(path)).trim() : value;
   if (token) return token;
