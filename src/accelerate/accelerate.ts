@@ -208,13 +208,20 @@ async function candidateContext(
   };
 }
 
-async function weightBits({ weightBits = "auto", ep }: AccelerateOptions, journal: Journal): Promise<7 | 8> {
-  if (weightBits !== "auto") return weightBits;
-  if (ep === "cpu" && (await cpuSaturates())) return 7;
-  journal.warn(
-    "W_SATURATION",
-    "weights have 8 bits, which is exact here; on x86 processors without VNNI sums saturate: choose 7 bits for files that go there",
-  );
+async function weightBits(
+  { weightBits = "auto", ep, otherProviders }: AccelerateOptions,
+  journal: Journal,
+): Promise<7 | 8> {
+  const isHere = ep === "cpu" || otherProviders.includes("cpu");
+  const saturates = isHere && weightBits !== 7 && (await cpuSaturates());
+  if (weightBits === "auto" && ep === "cpu") return saturates ? 7 : 8;
+  if (weightBits === 7) return 7;
+  if (saturates) {
+    journal.warn(
+      "W_SATURATION",
+      "weights have 8 bits, and sums of their products saturate on this processor: choose 7 bits for files that are run on it",
+    );
+  }
   return 8;
 }
 

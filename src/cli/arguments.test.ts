@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import * as z from "zod";
 import { UsageError } from "../errors.ts";
-import { flag, setting, text, whole } from "../settings/index.ts";
-import { declared, parseArguments } from "./arguments.ts";
+import { flag, lengths, seconds, setting, text, whole } from "../settings/index.ts";
+import { declared, nearest, parseArguments } from "./arguments.ts";
 import { defineCommand } from "./command.ts";
 
 const module = defineCommand({
@@ -38,6 +38,28 @@ it("help tells every setting, with what is taken when nothing is said", () => {
   const help = declared("try", "a command", module).helpInformation();
   expect(help).toMatch(/-o, --out <file> +a file\n/);
   expect(help).toMatch(/--rounds <n> +how often \(default: 3\)/);
+});
+
+it("help has groups, marks what is required, writes defaults as a user would, and ends in examples", () => {
+  const settings = z.strictObject({
+    data: setting("--data <path>", "samples", text()),
+    time: setting("--time <time>", "how long", seconds().default(90)),
+    dims: setting("--dims <list>", "lengths", lengths().default(new Map())),
+  });
+  const help = declared("try", "a command", { operands: [], settings }, ["try --data x", "try --data y"]);
+  const written: string[] = [];
+  help.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp();
+  const shown = written.join("");
+  expect(shown).toMatch(/^Data:\n +--data <path> +samples \(required\)$/m);
+  expect(shown).toMatch(/^Execution:\n +--dims <list> +lengths \(default: none\)$/m);
+  expect(shown).toMatch(/--time <time> +how long \(default: 90s\)/);
+  expect(shown).toMatch(/Examples:\n {2}npx litheml try --data x\n {2}npx litheml try --data y\n/);
+});
+
+it("misspelt words are answered with what is like them", () => {
+  expect(() => parse("m.onnx", "--round", "3")).toThrow(/^unknown option '--round'\. Did you mean --rounds\? See/);
+  expect(nearest("acelerate", ["accelerate", "bench"])).toBe("accelerate");
+  expect(nearest("xylophone", ["accelerate", "bench"])).toBeUndefined();
 });
 
 it("a setting is found under its flag, or the command is a defect", () => {

@@ -4,6 +4,7 @@ import type * as z from "zod";
 import { UsageError } from "../errors.ts";
 import { declareFlags, isRandom, settingsOf } from "../job/settings/flags.ts";
 import type { CommandModule } from "./command.ts";
+import { examplesText, groupOf } from "./help.ts";
 
 export interface Parsed<S extends z.ZodObject = z.ZodObject> {
   readonly operands: readonly string[];
@@ -22,15 +23,17 @@ export function parseArguments<S extends z.ZodObject>(
   summary: string,
   module: CommandModule<S>,
   words: readonly string[],
+  examples?: readonly string[],
 ): Parsed<S> | undefined {
-  const command = declared(name, summary, module);
+  const command = declared(name, summary, module, examples);
   try {
     command.parse([...words], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return undefined;
-    const sentence = error.message.replace(/^error: /, "").replace(/\.$/, "");
-    throw new UsageError(sentence, { hint: `See lithe ${name} --help.` });
+    const [sentence = "", near] = error.message.replace(/^error: /, "").split("\n");
+    const advice = near === undefined ? "" : `${near.replace(/^\(|\)$/g, "")} `;
+    throw new UsageError(sentence.replace(/\.$/, ""), { hint: `${advice}See lithe ${name} --help.` });
   }
   checkNotEmpty(command);
   const settings = settingsOf(command, module.settings);
@@ -42,17 +45,35 @@ export function declared(
   name: string,
   summary: string,
   { operands, settings }: Pick<CommandModule, "operands" | "settings">,
+  examples?: readonly string[],
 ): Command {
   const command = new Command(`lithe ${name}`)
     .description(summary)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .allowExcessArguments(false)
+    .optionsGroup("Of every command:")
     .option("--json", "print one JSON object on stdout, logs on stderr")
-    .showHelpAfterError(false);
+    .option("--quiet", "say nothing but errors; with --json, print the object alone")
+    .option("--no-color", "no colours; the variable NO_COLOR says so for all programs")
+    .showHelpAfterError(false)
+    .optionsGroup("Options:");
   for (const [operand, description] of operands) command.argument(operand, description);
-  declareFlags(command, settings);
+  declareFlags(command, settings, groupOf);
+  if (examples) command.addHelpText("after", examplesText(examples));
   return command;
+}
+
+/** The name that is most like a misspelt one, if any is like it: as commander finds it. */
+export function nearest(word: string, names: readonly string[]): string | undefined {
+  const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const name of names) program.command(name);
+  try {
+    program.parse([word], { from: "user" });
+  } catch (error) {
+    return error instanceof Error ? /Did you mean (?:one of )?([\w-]+)/.exec(error.message)?.[1] : undefined;
+  }
+  return undefined;
 }
 
 /** Nothing has an empty name: a variable of the shell that is not set leaves such words. */

@@ -16,6 +16,8 @@ export function defineCommand<S extends z.ZodObject>(command: CommandModule<S>):
 
 export interface CommandEntry {
   readonly summary: string;
+  /** Two commands that users begin with. */
+  readonly examples: readonly [string, string];
   readonly load: () => Promise<CommandModule>;
   /** It executes no model itself, so that there is nothing to bound. */
   readonly runsNothing?: boolean;

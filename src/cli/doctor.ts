@@ -2,6 +2,13 @@
 
 import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
+import {
+  installLine,
+  isInstalled,
+  isOptionalPackage,
+  type OptionalPackage,
+  optionalPackages,
+} from "../job/packages.ts";
 import { runtimeSettings } from "../job/settings/settings.ts";
 import { version } from "../job/version.ts";
 import { formatBytes } from "../report/index.ts";
@@ -29,11 +36,13 @@ async function run(
 ): Promise<Outcome> {
   const hardware = await describeHardware();
   const providers = await probeProviders();
-  const saturates = await cpuSaturates();
+  const saturates = isInstalled("onnxruntime-node") ? await cpuSaturates() : undefined;
   if (!console.json) {
     const { say } = console;
     say(
-      `lithe ${version}, Node ${hardware.node}, ${[...hardware.runtimes].map((entry) => entry.join(" ")).join(", ")}`,
+      [`lithe ${version}`, `Node ${hardware.node}`, ...[...hardware.runtimes].map((entry) => entry.join(" "))].join(
+        ", ",
+      ),
     );
     say(
       `${hardware.cpu}, ${hardware.cores} cores, ${formatBytes(hardware.memory)}, ${hardware.platform} ${hardware.arch}`,
@@ -41,9 +50,8 @@ async function run(
     for (const [name, state] of providers) {
       say(`${name.padEnd(7)} ${state.works ? "works" : `does not work: ${state.reason}`}`);
     }
-    say(
-      `int8: sums of products ${saturates ? "saturate here; weights get 7 bits" : "are exact here; weights keep 8 bits"}`,
-    );
+    if (saturates !== undefined) say(`int8: sums of products ${saturates ? SATURATING : EXACT}`);
+    sayMissing(console);
   }
   const forms = probe ? await probeAndKeep(ep, threads, console) : undefined;
   const result = {
@@ -51,10 +59,30 @@ async function run(
     ...hardware,
     runtimes: Object.fromEntries(hardware.runtimes),
     providers: Object.fromEntries(providers),
-    int8Saturates: saturates,
+    int8Saturates: saturates ?? null,
+    missing: missingPackages(),
     ...(forms && { forms }),
   };
   return { result };
+}
+
+const SATURATING = "saturate here; weights get 7 bits";
+const EXACT = "are exact here; weights keep 8 bits";
+
+function missingPackages(): OptionalPackage[] {
+  return Object.keys(optionalPackages).filter(
+    (name): name is OptionalPackage => isOptionalPackage(name) && !isInstalled(name),
+  );
+}
+
+/** What the absent packages are for, and the one line that installs them. */
+function sayMissing({ say }: Console): void {
+  const missing = missingPackages();
+  if (missing.length === 0) return;
+  say("");
+  say("Not installed, and not needed by everything:");
+  for (const name of missing) say(`  ${name.padEnd(23)} ${optionalPackages[name]}`);
+  say(`Install with: ${installLine(missing)}`);
 }
 
 export const command = defineCommand({ operands: [], settings, run });

@@ -4,6 +4,7 @@ vi.mock("./commands.ts", async () => {
   const z = await import("zod");
   const does = (run: (args: never, options: never, console: { say(line: string): void }) => Promise<object>) => ({
     summary: "a command",
+    examples: ["works", "works --json"],
     runsNothing: true,
     load: async () => ({ operands: [], settings: z.strictObject({}), run }),
   });
@@ -86,13 +87,20 @@ describe("the program", () => {
     expect((await ended("breaks")).code).toBe(1);
   });
 
+  it("says nothing with --quiet but errors, and with --json beside it the object", async () => {
+    expect(await ended("works", "--quiet")).toMatchObject({ code: 0, stdout: "", stderr: "" });
+    expect(await ended("works", "--quiet", "--json")).toMatchObject({ stdout: '{"value":1}\n', stderr: "" });
+    expect((await ended("refuses", "--quiet")).stderr).toBe("UsageError: not like this\n");
+  });
+
   it("is no longer on guard when it has answered", async () => {
     expect((await ended("works")).guards).toBe(0);
     expect((await ended("fails")).guards).toBe(0);
   });
 
   it.each([
-    [["absent"], 2, /^UsageError: there is no such command; expected works, .*got "absent"\n$/],
+    [["absent"], 2, /^UsageError: there is no such command; expected works, .*got "absent". See lithe --help\.\n$/],
+    [["work"], 2, /got "work"\. Did you mean works\?\n$/],
     [["refuses"], 2, /^UsageError: not like this\n$/],
     [["fails"], 1, /^InternalError: TypeError: a defect\n$/],
     [["starves"], 1, /^PathError: .*at the file system/],

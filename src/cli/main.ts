@@ -4,6 +4,7 @@ import { CancelledError, LitheError, UsageError } from "../errors.ts";
 import { fileError } from "../file-system.ts";
 import { version } from "../job/version.ts";
 import { printable } from "../printable.ts";
+import type { Parsed } from "./arguments.ts";
 import type { CommandEntry, CommandModule } from "./command.ts";
 import { commands, helpText } from "./commands.ts";
 import { withDataHint } from "./data-hint.ts";
@@ -26,26 +27,28 @@ async function main(words: readonly string[]): Promise<number> {
   const json = words.includes("--json");
   try {
     const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
-    if (!entry) throw unknownCommand(name);
+    if (!entry) throw await unknownCommand(name);
     return await execute(name, entry, rest, json);
   } catch (error) {
     return fail(error, json);
   }
 }
 
-function unknownCommand(name: string): UsageError {
-  const expected = Object.keys(commands).join(", ");
-  return new UsageError("there is no such command", { expected, got: JSON.stringify(name) });
+async function unknownCommand(name: string): Promise<UsageError> {
+  const names = Object.keys(commands);
+  const near = (await import("./arguments.ts")).nearest(name, names);
+  const hint = near === undefined ? "See lithe --help." : `Did you mean ${near}?`;
+  return new UsageError("there is no such command", { expected: names.join(", "), got: JSON.stringify(name), hint });
 }
 
 async function execute(name: string, entry: CommandEntry, words: readonly string[], json: boolean): Promise<number> {
   const { parseArguments } = await import("./arguments.ts");
   const module = await limited(entry);
-  const parsed = parseArguments(name, entry.summary, module, words);
+  const parsed = parseArguments(name, entry.summary, module, words, entry.examples);
   if (parsed === undefined) return 0;
   const controller = new AbortController();
   const { signal } = controller;
-  const console = terminal({ json, signal });
+  const console = terminal({ json, signal, quiet: words.includes("--quiet"), color: colorOf(words) });
   const interrupt = (): void => {
     if (signal.aborted) process.exit(INTERRUPTED);
     console.say("Stopping after the step at hand; Ctrl-C once more ends at once.");
@@ -57,7 +60,7 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
     if (json) process.stdout.write(`${jsonLine(result)}\n`);
     return ok ? 0 : 1;
   } catch (error) {
-    if (!signal.aborted || error instanceof CancelledError) throw withDataHint(error, parsed);
+    if (!signal.aborted || error instanceof CancelledError) throw await explained(error, parsed);
     throw new CancelledError("interrupted", { cause: error });
   } finally {
     console.close();
@@ -65,10 +68,21 @@ async function execute(name: string, entry: CommandEntry, words: readonly string
   }
 }
 
+/** The error with the way out that only the command knows. */
+async function explained(error: unknown, parsed: Parsed): Promise<unknown> {
+  const { withAllPackages } = await import("./missing-packages.ts");
+  return withDataHint(await withAllPackages(error, parsed), parsed);
+}
+
 /** The command with bounds on what it runs. */
 async function limited({ load, runsNothing = false }: CommandEntry): Promise<CommandModule> {
   const module = await load();
   return runsNothing ? module : (await import("./limits.ts")).withLimits(module);
+}
+
+/** As https://no-color.org says, where stderr is a terminal. */
+function colorOf(words: readonly string[]): boolean {
+  return process.stderr.isTTY && !process.env.NO_COLOR && process.env.TERM !== "dumb" && !words.includes("--no-color");
 }
 
 /** What the system refused behind lithe's back, as a named error. */

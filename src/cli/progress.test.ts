@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { printable } from "../printable.ts";
-import { bar, jsonLine, lines, progressText } from "./progress.ts";
+import { bar, jsonLine, lines, progressText, sentences } from "./progress.ts";
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => void vi.useRealTimers());
@@ -53,6 +53,49 @@ describe("the rate of a progress bar", () => {
     expect(progressText({ stage: "round", done: 30, total: 20 }, 2)).toBe(
       `round [${"#".repeat(20)}] 30/20 2.0/s, 0 s left`,
     );
+  });
+});
+
+describe("progress of a whole job", () => {
+  const whole = { part: "form 3", done: 38.7, total: 60 };
+
+  it("is one bar over all of it, with the part at hand behind", () => {
+    const text = progressText({ stage: "static int8", done: 2, total: 8, detail: "calibrating", whole }, 5);
+    expect(text).toBe("[#############-------] form 3 · 38 of 60 s · static int8 2/8 calibrating");
+    expect(progressText({ stage: "verify", done: 0, total: 0, whole: { ...whole, done: 75 } }, 0)).toBe(
+      `[${"#".repeat(20)}] form 3 · 60 of 60 s · verify`,
+    );
+  });
+
+  it("is green where colours are wanted, and only there", () => {
+    const written: string[] = [];
+    const show = (color: boolean) => {
+      bar(
+        (text) => void written.push(text),
+        () => 80,
+        color,
+      ).show({ stage: "round", done: 10, total: 20 });
+    };
+    show(true);
+    show(false);
+    expect(written.map((text) => text.includes("\u001b[32m##########\u001b[39m----------"))).toEqual([true, false]);
+    expect(written[1]).toContain("[##########----------]");
+  });
+});
+
+describe("progress sentences", () => {
+  it("come at the beginning of each stage and every ten seconds, as words", () => {
+    const written: string[] = [];
+    const meter = sentences((text) => void written.push(text));
+    meter.show({ stage: "round", done: 1, total: 8, detail: "conv\n1" });
+    meter.show({ stage: "round", done: 2, total: 8 });
+    meter.show({ stage: "calibrate", done: 3, total: 0 });
+    vi.advanceTimersByTime(9_999);
+    meter.show({ stage: "round", done: 3, total: 8 });
+    vi.advanceTimersByTime(1);
+    meter.show({ stage: "round", done: 4, total: 8, whole: { part: "form 2", done: 10, total: 60 } });
+    meter.clear();
+    expect(written).toEqual(["round 1 of 8, conv\\u000a1\n", "calibrate 3\n", "form 2 · 10 of 60 s: round 4 of 8\n"]);
   });
 });
 

@@ -18,6 +18,8 @@ export interface ProgressEvent {
   readonly total: number;
   /** What is being worked on. */
   readonly detail?: string;
+  /** How far the whole job is, of which this is a part: seconds, and which part it is. */
+  readonly whole?: { readonly part: string; readonly done: number; readonly total: number };
 }
 
 /** What a command came to: the object for `--json`, and whether a stated bound was broken. */

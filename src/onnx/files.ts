@@ -11,6 +11,7 @@ import { setOrigin } from "./data-origin.ts";
 import { type DecodeOptions, decodeModel } from "./decode.ts";
 import { checkFileSize, encodeModelChunks, MAX_FILE_BYTES, totalLength } from "./encode.ts";
 import { checkRegions, type Region, regionsOf, withRegions } from "./external.ts";
+import { foreignFile } from "./foreign-file.ts";
 import { checkLimit, type Limits, limitsFrom } from "./limits.ts";
 import { mapTensors } from "./map-tensors.ts";
 import { asStored, withDenseWeights } from "./sparse-weights.ts";
@@ -29,7 +30,7 @@ const decodeOptionsNames: OptionNames<DecodeOptions> = { limits: true };
 export async function loadModel(path: string, options: DecodeOptions = {}): Promise<Model> {
   const { limits: changes } = checkOptions(options, decodeOptionsNames);
   const limits = limitsFrom(changes);
-  const model = decodeModel(await readModelFile(path, limits), { limits });
+  const model = decoded(await readModelFile(path, limits), path, limits);
   const files = regionsOf(model);
   if (files.size === 0) return withDenseWeights(model, limits);
   const loaded = new Map<string, Map<string, Uint8Array>>();
@@ -37,6 +38,18 @@ export async function loadModel(path: string, options: DecodeOptions = {}): Prom
     loaded.set(location, await readRegions(dirname(path), location, regions, limits));
   }
   return withDenseWeights(withRegions(model, loaded), limits);
+}
+
+/** The model in the bytes of a file. @throws FormatError that says what else the file is, where it tells */
+function decoded(bytes: Uint8Array, path: string, limits: Limits): Model {
+  try {
+    return decodeModel(bytes, { limits });
+  } catch (cause) {
+    const foreign = cause instanceof FormatError ? foreignFile(bytes) : undefined;
+    if (!foreign) throw cause;
+    const { what, hint } = foreign;
+    throw new FormatError("the file is not an ONNX model", { got: what, where: path, hint, cause });
+  }
 }
 
 /** The paths of the data files that the model in a file refers to, without reading them. */

@@ -4,7 +4,7 @@ import { MissingPackageError } from "../errors.ts";
 export function missingPackage(name: string, cause?: unknown): MissingPackageError {
   return new MissingPackageError("an optional package is missing", {
     got: name,
-    hint: `npm install ${name}@^1.30.0`,
+    hint: `Install it with: npm i ${name}`,
     cause,
   });
 }

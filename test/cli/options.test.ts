@@ -58,6 +58,14 @@ function leastWords(command: string): readonly string[] {
   return required[command] ?? ["m.onnx"];
 }
 
+it.each(Object.entries(commands).flatMap(([name, { examples }]) => examples.map((words) => [words, name] as const)))(
+  "the example %j in the help is a command line of %s",
+  (words, name) => {
+    const [first, ...rest] = words.split(" ");
+    expect([first, parse(name, rest)]).toEqual([name, expect.any(Object)]);
+  },
+);
+
 function fieldsIn(command: string): readonly Field[] {
   return fieldsOf(modules.get(command)!.settings);
 }

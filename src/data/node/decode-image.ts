@@ -64,8 +64,9 @@ async function loadSharp(): Promise<Sharp> {
   try {
     return (await import("sharp")).default;
   } catch (cause) {
-    throw new MissingPackageError("reading pictures needs the package sharp", {
-      hint: "Install it with: npm install sharp",
+    throw new MissingPackageError("an optional package is missing", {
+      got: "sharp",
+      hint: "Install it with: npm i sharp",
       cause,
     });
   }

@@ -51,8 +51,9 @@ async function loadPackage() {
   try {
     return await import("@huggingface/tokenizers");
   } catch (cause) {
-    throw new MissingPackageError("reading a tokenizer needs the package @huggingface/tokenizers", {
-      hint: "Install it with: npm install @huggingface/tokenizers",
+    throw new MissingPackageError("an optional package is missing", {
+      got: "@huggingface/tokenizers",
+      hint: "Install it with: npm i @huggingface/tokenizers",
       cause,
     });
   }

@@ -174,7 +174,7 @@ describe("files", () => {
     try {
       const opened = openTokenizer(join(folder, "tokenizer.json"));
       await expect(opened).rejects.toThrow(MissingPackageError);
-      await expect(openTokenizer("x")).rejects.toThrow(/npm install @huggingface\/tokenizers/);
+      await expect(openTokenizer("x")).rejects.toThrow(/npm i @huggingface\/tokenizers/);
     } finally {
       vi.doUnmock("@huggingface/tokenizers");
     }

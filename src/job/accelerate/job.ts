@@ -1,9 +1,9 @@
 /** @file Runs an acceleration from files to files: everything is checked first, the model and its report come last. */
 import { basename } from "node:path";
-import { type AccelerateEvent, accelerate } from "../../accelerate/index.ts";
+import { type AccelerateEvent, accelerate, type CandidateResult } from "../../accelerate/index.ts";
 import { loadModel } from "../../onnx/files.ts";
 import { formatChange, formatPercent, formatSpeed, type RunFolder } from "../../report/index.ts";
-import type { Console, Outcome } from "../console.ts";
+import type { Console, Outcome, ProgressEvent } from "../console.ts";
 import { loadData } from "../data/load.ts";
 import { knownFormTable } from "../forms/form-cache.ts";
 import { fingerprint } from "../model/model-file.ts";
@@ -85,22 +85,45 @@ async function work(
     store: storeIn(folder),
     signal: console.signal,
   });
+  const tell = teller(budget, console);
   for await (const event of run) {
     if (event.type !== "progress") await folder.record(event);
-    tell(event, console);
+    tell(event);
   }
   const result = await run.result;
   return { faster: result.faster, written: await writeJob(target, options, folder, input, result) };
 }
 
-function tell(event: AccelerateEvent, { say, progress }: Console): void {
-  if (event.type === "warning") say(`${event.code}: ${event.message}`);
-  if (event.type === "progress") progress(event);
-  if (event.type === "stage") progress({ stage: event.name, done: 0, total: 0, detail: event.detail });
-  if (event.type !== "candidate") return;
-  const { form, accepted, reason, comparison } = event.candidate;
+/** Says what happens: forms as they are measured, those that nobody tried in one line, progress as part of the whole job. */
+function teller(budget: number, { say, progress }: Console): (event: AccelerateEvent) => void {
+  const began = Date.now();
+  const untried: string[] = [];
+  let forms = 0;
+  const show = (event: ProgressEvent): void => {
+    const part = `form ${forms + 1}`;
+    progress({ ...event, whole: { part, done: (Date.now() - began) / 1000, total: budget } });
+  };
+  const tellUntried = (): void => {
+    if (untried.length > 0) say(`✗ not tried, for the budget was spent: ${untried.join("; ")}`);
+    untried.length = 0;
+  };
+  return (event) => {
+    if (event.type === "candidate" && event.candidate.reason.startsWith("not tried")) {
+      untried.push(event.candidate.form);
+      return;
+    }
+    if (event.type === "candidate") forms++;
+    if (event.type !== "progress") tellUntried();
+    if (event.type === "warning") say(`${event.code}: ${event.message}`);
+    if (event.type === "progress") show(event);
+    if (event.type === "stage") show({ stage: event.name, done: 0, total: 0, detail: event.detail });
+    if (event.type === "candidate") say(candidateText(event.candidate));
+  };
+}
+
+function candidateText({ form, accepted, reason, comparison }: CandidateResult): string {
   const figures = comparison
     ? `; ${formatSpeed(comparison.latency)}, ${formatChange(comparison.size.ratio, "smaller", "larger")}`
     : "";
-  say(`${accepted ? "✓" : "✗"} ${form}: ${reason}${accepted ? "" : figures}`);
+  return `${accepted ? "✓" : "✗"} ${form}: ${reason}${accepted ? "" : figures}`;
 }

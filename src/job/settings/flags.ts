@@ -16,9 +16,16 @@ import { onFiles, withData } from "./settings.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** A flag for every setting that has one. */
-export function declareFlags(command: Command, settings: z.ZodObject): void {
-  for (const field of fieldsOf(settings)) command.addOption(optionOf(field));
+/** A flag for every setting that has one, in the group of the help that `groupOf` names. */
+export function declareFlags(
+  command: Command,
+  settings: z.ZodObject,
+  groupOf: (field: Field) => string | undefined = () => undefined,
+): void {
+  for (const field of fieldsOf(settings)) {
+    const [option, group] = [optionOf(field), groupOf(field)];
+    command.addOption(group === undefined ? option : option.helpGroup(group));
+  }
 }
 
 /** @throws RangeError for a setting under another name than that of its flag */
@@ -27,12 +34,17 @@ function optionOf({ name, schema, facts }: Field): Option {
   if (keyOf(flag) !== name) throw new RangeError(`the setting ${name} cannot be found under ${flag}`);
   const { usual, isRequired } = unwrapped(schema);
   const { schema: inner } = unwrapped(word ?? schema);
-  const option = new Option(flagWords(facts), description);
+  const option = new Option(flagWords(facts), isRequired ? `${description} (required)` : description);
   if (inner instanceof z.ZodLiteral) option.choices([...inner.values].map(String));
   const { parseArg: refusing } = option;
   if (placeholder) option.argParser((text) => checkedWord(inner, refusing ? String(refusing(text, "")) : text));
   if (isRequired) option.makeOptionMandatory();
-  return usual === undefined ? option : option.default(usual);
+  return usual === undefined ? option : option.default(usual, toldDefault(schema, usual));
+}
+
+/** A default as a user would write it. */
+function toldDefault(schema: z.ZodType, usual: unknown): string {
+  return usual === false ? "no" : writeWord(unwrapped(schema).schema, usual) || "none";
 }
 
 /** `-o, --out <file>`. */
@@ -70,7 +82,7 @@ export function settingsOf<S extends z.ZodObject>(command: Command, settings: S)
 export function silentFlags(settings: z.ZodObject): Record<string, z.ZodExactOptional> {
   const silent = fieldsOf(settings).map(({ name, schema, facts }) => {
     const { usual, schema: inner } = unwrapped(schema);
-    const told = usual === undefined || usual === false ? "" : ` (${writeWord(inner, usual)})`;
+    const told = usual === undefined || usual === false ? "" : ` (default: ${writeWord(inner, usual)})`;
     const word = facts.word ?? (inner as z.ZodType);
     const role = facts.role && { role: facts.role };
     return [name, setting(flagWords(facts), `${facts.description}${told}`, word.exactOptional(), role)] as const;
