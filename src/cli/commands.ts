@@ -38,7 +38,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Narrower layers: channels, heads and units that matter little go, accuracy won back by distillation",
     examples: [
       "prune model.onnx --data pictures --ratio 0.3",
-      "prune model.onnx --data pictures --target-macs 0.5 --distill 2",
+      "prune model.onnx --data pictures --target-macs 0.5 --finetune 2",
     ],
     load: async () => (await import("./prune.ts")).command,
   },
@@ -76,10 +76,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   exits: {
     summary: "Exits for a classifier: easy inputs leave early, through classifiers that learn from the whole network",
+    examples: [
+      "exits model.onnx --data pictures --epochs 8",
+      "exits model.onnx --data pictures --exits 2 --drop 0.005 --dry-run",
+    ],
     load: async () => (await import("./exits.ts")).command,
   },
   cascade: {
     summary: "Two classifiers as one: a small one answers where it is sure, the big one what is left",
+    examples: [
+      "cascade small.onnx big.onnx --data pictures",
+      "cascade small.onnx big.onnx --data pictures --drop 0.005 -o both.onnx",
+    ],
     load: async () => (await import("./cascade.ts")).command,
   },
   accelerate: {
@@ -116,10 +124,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   plan: {
     summary: "How to train a model on a cluster: replicas, stages, micro-batches, and what limits each plan",
+    examples: [
+      "plan model.onnx --cluster cluster.json",
+      "plan model.onnx --cluster cluster.json --batch 256 --compress 4,100",
+    ],
     load: async () => (await import("./plan.ts")).command,
   },
   launch: {
     summary: "One training by several ranks, each a thread with its part of every batch",
+    examples: [
+      "launch -n 2 -- train --model lenet --data pictures",
+      "launch -n 4 --restarts 2 -- train --model lenet --data pictures --epochs 5",
+    ],
     load: async () => (await import("./launch.ts")).command,
     runsNothing: true,
   },

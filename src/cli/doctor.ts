@@ -2,13 +2,7 @@
 
 import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
-import {
-  installLine,
-  isInstalled,
-  isOptionalPackage,
-  type OptionalPackage,
-  optionalPackages,
-} from "../job/packages.ts";
+import { isInstalled } from "../job/packages.ts";
 import { runtimeSettings } from "../job/settings/settings.ts";
 import { version } from "../job/version.ts";
 import { formatBytes } from "../report/index.ts";
@@ -16,6 +10,7 @@ import { cpuSaturates, describeHardware, executionProviders, probeProviders } fr
 import { beside, choice, flag, only, setting } from "../settings/index.ts";
 import { defineCommand } from "./command.ts";
 import { probeAndKeep } from "./form-probe.ts";
+import { missingPackages, sayMissing } from "./missing-list.ts";
 
 const probing = beside("--probe");
 const { threads } = runtimeSettings;
@@ -39,18 +34,15 @@ async function run(
   const saturates = isInstalled("onnxruntime-node") ? await cpuSaturates() : undefined;
   if (!console.json) {
     const { say } = console;
-    say(
-      [`lithe ${version}`, `Node ${hardware.node}`, ...[...hardware.runtimes].map((entry) => entry.join(" "))].join(
-        ", ",
-      ),
-    );
-    say(
-      `${hardware.cpu}, ${hardware.cores} cores, ${formatBytes(hardware.memory)}, ${hardware.platform} ${hardware.arch}`,
-    );
+    const runtimes = [...hardware.runtimes].map((entry) => entry.join(" "));
+    say([`lithe ${version}`, `Node ${hardware.node}`, ...runtimes].join(", "));
+    const { cpu, cores, memory, platform, arch } = hardware;
+    say(`${cpu}, ${cores} cores, ${formatBytes(memory)}, ${platform} ${arch}`);
     for (const [name, state] of providers) {
       say(`${name.padEnd(7)} ${state.works ? "works" : `does not work: ${state.reason}`}`);
     }
-    if (saturates !== undefined) say(`int8: sums of products ${saturates ? SATURATING : EXACT}`);
+    if (saturates === true) say("int8: sums of products saturate here; weights get 7 bits");
+    if (saturates === false) say("int8: sums of products are exact here; weights keep 8 bits");
     sayMissing(console);
   }
   const forms = probe ? await probeAndKeep(ep, threads, console) : undefined;
@@ -64,25 +56,6 @@ async function run(
     ...(forms && { forms }),
   };
   return { result };
-}
-
-const SATURATING = "saturate here; weights get 7 bits";
-const EXACT = "are exact here; weights keep 8 bits";
-
-function missingPackages(): OptionalPackage[] {
-  return Object.keys(optionalPackages).filter(
-    (name): name is OptionalPackage => isOptionalPackage(name) && !isInstalled(name),
-  );
-}
-
-/** What the absent packages are for, and the one line that installs them. */
-function sayMissing({ say }: Console): void {
-  const missing = missingPackages();
-  if (missing.length === 0) return;
-  say("");
-  say("Not installed, and not needed by everything:");
-  for (const name of missing) say(`  ${name.padEnd(23)} ${optionalPackages[name]}`);
-  say(`Install with: ${installLine(missing)}`);
 }
 
 export const command = defineCommand({ operands: [], settings, run });

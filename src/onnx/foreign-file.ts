@@ -27,7 +27,7 @@ export interface ForeignFile {
 /** What else the bytes are, where they tell. */
 export function foreignFile(bytes: Uint8Array): ForeignFile | undefined {
   if (bytes.length === 0) return { what: "an empty file", hint: "Was the export or the download interrupted?" };
-  const start = String.fromCharCode(...bytes.subarray(0, 64));
+  const start = new TextDecoder("latin1").decode(bytes.subarray(0, 64));
   const found = beginnings.find(([begins]) => begins.test(start));
   if (found) return { what: found[1], hint: found[2] };
   const isText = /^[\t\n\r\x20-\x7e]+$/.test(start);
