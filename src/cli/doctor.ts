@@ -1,5 +1,4 @@
 /** @file `lithe doctor`: what this machine can run, and which forms pay on it. */
-
 import * as z from "zod";
 import type { Console, Outcome } from "../job/console.ts";
 import { isInstalled } from "../job/packages.ts";
