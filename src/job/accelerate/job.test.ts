@@ -88,7 +88,10 @@ it("an acceleration tells its course, its verdict, and where its files are", asy
     `report: ${join(folder, "small-run", "report.html")}`,
   ]);
   expect(shown).toEqual([
-    { stage: "measure", done: 0, total: 0, detail: "float16" },
+    expect.objectContaining({
+      ...{ stage: "measure", done: 0, total: 0, detail: "float16" },
+      whole: expect.objectContaining({ part: "form 1", total: 300 }),
+    }),
     expect.objectContaining({ stage: "calibrate", done: 1, total: 4 }),
   ]);
   expect(outcome.result).toMatchObject({ chosen: { form: "float16", file: out }, faster: true });
