@@ -8,7 +8,7 @@ import { defineTechnique } from "../../technique/index.ts";
 import { joinedClassifiers } from "./joined.ts";
 import { type ExitEvidence, leavingEarly, leavingSettings, observeLeaving } from "./leaving.ts";
 import { classifierOf } from "./scores-model.ts";
-import { exitBars, exitTable, meanCostOf, tradeOff } from "./technique-report.ts";
+import { leavingSections } from "./technique-report.ts";
 
 const settings = z.strictObject(leavingSettings);
 
@@ -42,15 +42,7 @@ export const cascadeTechnique = defineTechnique({
 
   observe: observeLeaving,
 
-  sections: (evidence, { confidence, drop }) => ({
-    verdict: evidence.sentence,
-    cards: [meanCostOf(evidence)],
-    parts: [exitBars(evidence), exitTable(evidence), tradeOff(evidence)],
-    facts: [
-      ["confidence", confidence],
-      ["accuracy that thresholds may lose", String(drop)],
-    ],
-  }),
+  sections: (evidence, own) => leavingSections(evidence, own),
 });
 
 function shareOf(small: Model, big: Model): number {

@@ -1,6 +1,6 @@
 /** @file What early exit says of itself: tables and pictures. */
 import { lastOf, nth } from "../../checked.ts";
-import type { BarSection, ChartSection, FigureCard, TableSection } from "../../technique/index.ts";
+import type { BarSection, ChartSection, FigureCard, Sections, TableSection } from "../../technique/index.ts";
 import { type ChosenThresholds, chooseThresholds } from "./choose-thresholds.ts";
 import type { ExitRecords } from "./exit-records.ts";
 
@@ -44,7 +44,7 @@ export function tradeOffs(records: ExitRecords, costs: readonly number[]): (read
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-export function meanCostOf({ exits, whole, chosen, taken }: Told): FigureCard {
+function meanCostOf({ exits, whole, chosen, taken }: Told): FigureCard {
   const costs = [...exits.map(({ cost }) => cost), whole];
   const spent = taken?.reduce((sum, share, k) => sum + share * nth(costs, k), 0) ?? chosen.cost;
   return {
@@ -57,7 +57,7 @@ export function meanCostOf({ exits, whole, chosen, taken }: Told): FigureCard {
 }
 
 /** Where samples leave. */
-export function exitBars({ exits, whole, chosen, taken = chosen.shares }: Told): BarSection {
+function exitBars({ exits, whole, chosen, taken = chosen.shares }: Told): BarSection {
   const names = [...exits.map(({ at }, k) => `exit ${k}: ${at}`), "the whole network"];
   const costs = [...exits.map(({ cost }) => cost), whole];
   return {
@@ -68,7 +68,7 @@ export function exitBars({ exits, whole, chosen, taken = chosen.shares }: Told):
   };
 }
 
-export function exitTable({ exits, taken }: Told): TableSection {
+function exitTable({ exits, taken }: Told): TableSection {
   return {
     kind: "table",
     title: "Exits",
@@ -88,7 +88,7 @@ export function exitTable({ exits, taken }: Told): TableSection {
   };
 }
 
-export function tradeOff({ curve, chosen }: Told): ChartSection {
+function tradeOff({ curve, chosen }: Told): ChartSection {
   return {
     kind: "chart",
     title: "What other thresholds would give",
@@ -100,5 +100,21 @@ export function tradeOff({ curve, chosen }: Told): ChartSection {
       { name: "chosen", points: [[chosen.cost, chosen.accuracy]] },
     ],
     empty: "No other thresholds were tried.",
+  };
+}
+
+/** What a technique whose samples leave early says of itself. */
+export function leavingSections(
+  evidence: Told & { readonly sentence: string },
+  { confidence, drop }: { readonly confidence: string; readonly drop: number },
+): Sections {
+  return {
+    verdict: evidence.sentence,
+    cards: [meanCostOf(evidence)],
+    parts: [exitBars(evidence), exitTable(evidence), tradeOff(evidence)],
+    facts: [
+      ["confidence", confidence],
+      ["accuracy that thresholds may lose", String(drop)],
+    ],
   };
 }

@@ -12,7 +12,7 @@ import { type ExitEvidence, leavingEarly, leavingSettings, observeLeaving } from
 import type { Neck } from "./necks.ts";
 import { balancedPlaces } from "./places.ts";
 import { classifierOf, type ScoresModel, withoutSoftmax } from "./scores-model.ts";
-import { exitBars, exitTable, meanCostOf, tradeOff } from "./technique-report.ts";
+import { leavingSections } from "./technique-report.ts";
 import { trainHeads } from "./train-heads.ts";
 
 const settings = z.strictObject({
@@ -58,15 +58,7 @@ export const exitsTechnique = defineTechnique({
 
   observe: observeLeaving,
 
-  sections: (evidence, { confidence, drop }) => ({
-    verdict: evidence.sentence,
-    cards: [meanCostOf(evidence)],
-    parts: [exitBars(evidence), exitTable(evidence), tradeOff(evidence)],
-    facts: [
-      ["confidence", confidence],
-      ["accuracy that thresholds may lose", String(drop)],
-    ],
-  }),
+  sections: (evidence, own) => leavingSections(evidence, own),
 });
 
 function placeOf({ value, depth }: Neck) {

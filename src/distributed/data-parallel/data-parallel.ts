@@ -1,15 +1,14 @@
 /** @file Training of one network by several ranks, each on a part of every batch. */
-import * as z from "zod";
 import { checkCount, checkOptions, type OptionNames } from "../../options.ts";
-import type { Algorithm, Metrics, TrainingRun } from "../../train/index.ts";
-import type { Communicator, Traffic } from "../communicator/communicator.ts";
+import type { Algorithm, TrainingRun } from "../../train/index.ts";
+import type { Communicator } from "../communicator/communicator.ts";
 import { denseExchange } from "../exchange/dense.ts";
 import type { GradientExchange } from "../exchange/exchange.ts";
 import { bucketed } from "./bucketed.ts";
-import { jsonOfFirst, tensorsOfFirst } from "./bytes.ts";
+import { tensorsOfFirst } from "./bytes.ts";
 import { meanStatistics } from "./mean-statistics.ts";
 import { gatheredStates, stateOfRank } from "./rank-states.ts";
-import { sharedCheckpoints } from "./shared-checkpoints.ts";
+import { sharedRun } from "./shared-run.ts";
 
 export interface DataParallelOptions {
   /** This rank's end; stays open. */
@@ -47,66 +46,24 @@ export function dataParallel(options: DataParallelOptions): Algorithm {
     settings: { statistics },
     start() {
       const exchange = bucketed(make(), bucketBytes);
-      const exchanged = trafficOf(communicator);
       let training: TrainingRun | undefined;
       const settle = async (): Promise<void> => {
         if (training && statistics === "averaged") await meanStatistics(communicator, training);
       };
+      const { hooks, during } = sharedRun(communicator, settle);
       return {
-        prepare: (preparation) => ({ ...preparation, part: { index: communicator.rank, count: communicator.size } }),
+        ...hooks,
         async onStart(run, saved) {
           training = run;
           if (saved) exchange.restore(stateOfRank(saved, communicator));
           await run.write(await tensorsOfFirst(communicator, await run.read()));
         },
-        onGradients: (gradients, update) => exchanged.during(() => exchange.average(communicator, gradients, update)),
-        async aroundEvaluation(measure) {
-          await settle();
-          return metricsOfFirst(communicator, measure);
-        },
-        async onEpoch(_, run) {
-          await settle();
-          run.measured("exchange", exchanged.measurements());
-        },
+        onGradients: (gradients, update) => during(() => exchange.average(communicator, gradients, update)),
         async save() {
           await settle();
           return gatheredStates(communicator, exchange.readState());
         },
-        aroundCheckpoints: (open) => sharedCheckpoints(communicator, open),
       };
-    },
-  };
-}
-
-const told = z.array(z.tuple([z.string(), z.string()]));
-
-/** As text, since JSON has no NaN. */
-export async function metricsOfFirst(communicator: Communicator, measure: () => Promise<Metrics>): Promise<Metrics> {
-  const own = async () => Object.entries(await measure()).map(([name, value]) => [name, String(value)]);
-  const entries = told.parse(await jsonOfFirst(communicator, own));
-  return Object.fromEntries(entries.map(([name, value]) => [name, Number(value)]));
-}
-
-/** Bytes of this rank per update. */
-export function trafficOf({ rank, size, traffic }: Communicator) {
-  let [sent, received, updates] = [0, 0, 0];
-  return {
-    async during(work: () => Promise<void>): Promise<void> {
-      const before: Traffic = { ...traffic };
-      await work();
-      sent += traffic.sentBytes - before.sentBytes;
-      received += traffic.receivedBytes - before.receivedBytes;
-      updates++;
-    },
-    measurements() {
-      const subject = `rank ${rank} of ${size}`;
-      const each = Math.max(1, updates);
-      const found = [
-        { subject, name: "bytes sent per update", values: [sent / each] },
-        { subject, name: "bytes received per update", values: [received / each] },
-      ];
-      [sent, received, updates] = [0, 0, 0];
-      return found;
     },
   };
 }

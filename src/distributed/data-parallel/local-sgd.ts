@@ -7,11 +7,11 @@ import type { Algorithm, TrainingRun } from "../../train/index.ts";
 import type { Communicator } from "../communicator/communicator.ts";
 import { denseExchange } from "../exchange/dense.ts";
 import type { GradientExchange, LocalGradient } from "../exchange/exchange.ts";
+import { prefixed, under } from "../prefixed.ts";
 import { tensorsOfFirst } from "./bytes.ts";
-import { metricsOfFirst, trafficOf } from "./data-parallel.ts";
 import { meanStatistics } from "./mean-statistics.ts";
 import { gatheredStates, stateOfRank } from "./rank-states.ts";
-import { sharedCheckpoints } from "./shared-checkpoints.ts";
+import { sharedRun } from "./shared-run.ts";
 
 export interface LocalSgdOptions {
   /** This rank's end; stays open. */
@@ -80,12 +80,9 @@ function meeting(name: string, { communicator, exchange: make = denseExchange, .
     start() {
       const exchange = make();
       const steps = outerSteps(communicator, exchange, outer);
-      const exchanged = trafficOf(communicator);
       let training: TrainingRun | undefined;
       let [met, settled] = [0, 0];
-      const meet = async (run: TrainingRun, fragment?: number): Promise<void> => {
-        await exchanged.during(() => steps.meet(run, fragment));
-      };
+      const meet = (run: TrainingRun, fragment?: number): Promise<void> => during(() => steps.meet(run, fragment));
       const settle = async (): Promise<void> => {
         if (!training || training.steps === settled) return;
         settled = training.steps;
@@ -94,8 +91,9 @@ function meeting(name: string, { communicator, exchange: make = denseExchange, .
         if (isApart) await meet(training);
         await meanStatistics(communicator, training);
       };
+      const { hooks, during } = sharedRun(communicator, settle);
       return {
-        prepare: (preparation) => ({ ...preparation, part: { index: communicator.rank, count: communicator.size } }),
+        ...hooks,
         async onStart(run, saved) {
           training = run;
           [met, settled] = [run.updates, run.steps];
@@ -108,19 +106,10 @@ function meeting(name: string, { communicator, exchange: make = denseExchange, .
           await meet(run, dueAt(run.updates, outer));
           if (fragments === 1) met = run.updates;
         },
-        async aroundEvaluation(measure) {
-          await settle();
-          return metricsOfFirst(communicator, measure);
-        },
-        async onEpoch(_, run) {
-          await settle();
-          run.measured("exchange", exchanged.measurements());
-        },
         async save() {
           await settle();
           return gatheredStates(communicator, training ? await steps.state(training) : new Map());
         },
-        aroundCheckpoints: (open) => sharedCheckpoints(communicator, open),
       };
     },
   };
@@ -163,16 +152,15 @@ function outerSteps(communicator: Communicator, exchange: GradientExchange, oute
   };
   return {
     async begin(run, saved) {
-      for (const [name, tensor] of await run.read(namesOf(run, "parameter")))
-        before.set(name, floatsOf(tensor).slice());
+      for (const [name, tensor] of await run.read(parametersOf(run))) before.set(name, floatsOf(tensor).slice());
       if (!saved) return;
-      exchange.restore(under(saved, places.exchange));
-      for (const [name, values] of under(saved, places.outer)) momentum.set(name, values);
-      const inner = under(saved, places.inner);
+      exchange.restore(under(places.exchange, saved));
+      for (const [name, values] of under(places.outer, saved)) momentum.set(name, values);
+      const inner = under(places.inner, saved);
       await run.write(new Map(innerOf(run).map(({ name, dims }) => [name, floats(dims, must(inner, name))])));
     },
     async meet(run, fragment) {
-      const names = namesOf(run, "parameter").filter((_, i) => fragment === undefined || i % fragments === fragment);
+      const names = parametersOf(run).filter((_, i) => fragment === undefined || i % fragments === fragment);
       const own = await run.read(names);
       const moved = names.map((name): LocalGradient => {
         const { dims } = must(own, name);
@@ -185,16 +173,16 @@ function outerSteps(communicator: Communicator, exchange: GradientExchange, oute
     async state(run) {
       const inner = await run.read(innerOf(run).map(({ name }) => name));
       return new Map([
-        ...within(exchange.readState(), places.exchange),
-        ...within(momentum, places.outer),
-        ...within(new Map([...inner].map(([name, tensor]) => [name, floatsOf(tensor)])), places.inner),
+        ...prefixed(places.exchange, exchange.readState()),
+        ...prefixed(places.outer, momentum),
+        ...prefixed(places.inner, new Map([...inner].map(([name, tensor]) => [name, floatsOf(tensor)]))),
       ]);
     },
   };
 }
 
-function namesOf({ step }: TrainingRun, wanted: "parameter"): string[] {
-  return step.state.filter(({ kind }) => kind === wanted).map(({ name }) => name);
+function parametersOf({ step }: TrainingRun): string[] {
+  return step.state.filter(({ kind }) => kind === "parameter").map(({ name }) => name);
 }
 
 /** What each rank's own optimizer keeps. */
@@ -205,13 +193,4 @@ function innerOf({ step }: TrainingRun): { readonly name: string; readonly dims:
 
 function floats(dims: readonly number[], values: Float32Array): Tensor {
   return tensorFromNumbers("float32", dims, values);
-}
-
-function within(all: ReadonlyMap<string, Float32Array>, place: string): [string, Float32Array][] {
-  return [...all].map(([name, values]) => [place + name, values]);
-}
-
-function under(all: ReadonlyMap<string, Float32Array>, place: string): Map<string, Float32Array> {
-  const own = [...all].filter(([name]) => name.startsWith(place));
-  return new Map(own.map(([name, values]) => [name.slice(place.length), values]));
 }

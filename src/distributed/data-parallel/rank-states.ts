@@ -6,6 +6,7 @@ import type { AlgorithmState } from "../../train/index.ts";
 import { allGather } from "../collectives/all-gather.ts";
 import type { Communicator } from "../communicator/communicator.ts";
 import type { ExchangeState } from "../exchange/exchange.ts";
+import { prefixed, under } from "../prefixed.ts";
 
 const nameAt = (rank: number, name: string): string => `rank-${rank}/${name}`;
 
@@ -15,10 +16,7 @@ export async function gatheredStates(communicator: Communicator, own: ExchangeSt
   for (const [name, values] of own) tensors.set(name, tensorFromNumbers("float32", [values.length], values));
   const all = await allGather(communicator.begin(), encodeSafetensors(tensors));
   const gathered = all.flatMap((bytes, rank) =>
-    [...readSafetensors(bytes, `rank ${rank}`).tensors].map(([name, tensor]): [string, Tensor] => [
-      nameAt(rank, name),
-      tensor,
-    ]),
+    prefixed(nameAt(rank, ""), readSafetensors(bytes, `rank ${rank}`).tensors),
   );
   return { values: communicator.size, tensors: new Map(gathered) };
 }
@@ -32,10 +30,9 @@ export function stateOfRank(saved: AlgorithmState, { rank, size }: Pick<Communic
   const before = typeof saved.values === "number" ? saved.values : size;
   const sources = sourcesOf(rank, size, before);
   const tensors = saved.tensors ?? new Map<string, Tensor>();
-  const prefix = nameAt(nth(sources, 0), "");
-  const names = [...tensors.keys()].flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
+  const names = under(nameAt(nth(sources, 0), ""), tensors).keys();
   return new Map(
-    names.map((name) => [name, meanOf(sources.map((source) => floatsOf(must(tensors, nameAt(source, name)))))]),
+    [...names].map((name) => [name, meanOf(sources.map((source) => floatsOf(must(tensors, nameAt(source, name)))))]),
   );
 }
 

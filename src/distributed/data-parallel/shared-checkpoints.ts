@@ -3,15 +3,14 @@ import * as z from "zod";
 import type { Tensor } from "../../ir/index.ts";
 import type { AlgorithmState, Checkpoint, Checkpoints } from "../../train/index.ts";
 import type { Communicator } from "../communicator/communicator.ts";
+import { prefixed, under } from "../prefixed.ts";
 import { jsonOfFirst, tensorsOfFirst } from "./bytes.ts";
+import { metricsFromText, metricsText, metricsToText } from "./metrics-text.ts";
 
-/** Evaluations as text, since JSON has no NaN. */
 const facts = z.object({
   step: z.number(),
   best: z.number().nullable(),
-  evaluations: z.array(
-    z.object({ epoch: z.number(), update: z.number(), metrics: z.array(z.tuple([z.string(), z.string()])) }),
-  ),
+  evaluations: z.array(z.object({ epoch: z.number(), update: z.number(), metrics: metricsText })),
   algorithms: z.array(z.object({ name: z.string(), values: z.json().optional(), tensors: z.array(z.string()) })),
 });
 
@@ -50,7 +49,7 @@ function factsOf(checkpoint: Checkpoint | undefined): Facts | null {
     evaluations: evaluations.map(({ epoch, update, metrics }) => ({
       epoch,
       update,
-      metrics: Object.entries(metrics).map(([name, value]) => [name, String(value)]),
+      metrics: metricsToText(metrics),
     })),
     algorithms: [...algorithms].map(([name, { values, tensors }]) => ({
       name,
@@ -60,11 +59,11 @@ function factsOf(checkpoint: Checkpoint | undefined): Facts | null {
   };
 }
 
-const stateName = (name: string): string => `state/${name}`;
+const STATE = "state/";
 const keptName = (algorithm: string, name: string): string => `algorithm/${algorithm}/${name}`;
 
 function tensorsOf({ state, algorithms }: Checkpoint): Map<string, Tensor> {
-  const all = new Map([...state].map(([name, tensor]) => [stateName(name), tensor]));
+  const all = new Map(prefixed(STATE, state));
   for (const [algorithm, { tensors = [] }] of algorithms) {
     for (const [name, tensor] of tensors) all.set(keptName(algorithm, name), tensor);
   }
@@ -76,16 +75,14 @@ function checkpointOf(found: Facts, tensors: ReadonlyMap<string, Tensor>): Check
     const tensor = tensors.get(key);
     return tensor ? [[name, tensor]] : [];
   };
-  const prefix = stateName("");
-  const names = [...tensors.keys()].flatMap((name) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : []));
   return {
     step: found.step,
     best: found.best ?? undefined,
     evaluations: found.evaluations.map(({ metrics, ...rest }) => ({
       ...rest,
-      metrics: Object.fromEntries(metrics.map(([name, value]) => [name, Number(value)])),
+      metrics: metricsFromText(metrics),
     })),
-    state: new Map(names.flatMap((name) => entry(stateName(name), name))),
+    state: under(STATE, tensors),
     algorithms: new Map(
       found.algorithms.map(({ name, values, tensors: own }): [string, AlgorithmState] => [
         name,

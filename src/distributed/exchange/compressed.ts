@@ -12,8 +12,9 @@ import { bundle, unbundle } from "../encoding/bundle.ts";
 import type { Memory } from "../memories/memory.ts";
 import { noMemory } from "../memories/none.ts";
 import { residual } from "../memories/residual.ts";
+import { prefixed, under } from "../prefixed.ts";
 import { denseExchange } from "./dense.ts";
-import type { ExchangeState, GradientExchange, LocalGradient } from "./exchange.ts";
+import type { GradientExchange, LocalGradient } from "./exchange.ts";
 import { requireFinite } from "./finite.ts";
 import { nothingKept } from "./slots.ts";
 
@@ -75,8 +76,8 @@ export function compressedExchange(options: CompressedExchangeOptions): Gradient
       if (unknown !== undefined) {
         throw new UsageError("a state belongs to the exchange that it was read from", { got: JSON.stringify(unknown) });
       }
-      memory.restore(withPrefix("memory ", state));
-      kept.restore(withPrefix("compressor ", state));
+      memory.restore(under("memory ", state));
+      kept.restore(under("compressor ", state));
     },
   };
 }
@@ -134,13 +135,4 @@ function readMessage(
     const where = name === "" ? `rank ${from}` : `tensor ${JSON.stringify(name)} of rank ${from}`;
     throw new FormatError("a rank sent what is no gradient", { got: error.message, where, cause: error });
   }
-}
-
-function prefixed(prefix: string, state: ExchangeState): [string, Float32Array][] {
-  return [...state].map(([key, values]) => [prefix + key, values]);
-}
-
-function withPrefix(prefix: string, state: ExchangeState): ExchangeState {
-  const own = [...state].filter(([key]) => key.startsWith(prefix));
-  return new Map(own.map(([key, values]) => [key.slice(prefix.length), values]));
 }
